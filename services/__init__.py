@@ -1,0 +1,1 @@
+"""Embedder, retriever and ranker: the three stages behind the gateway."""

@@ -1,0 +1,164 @@
+"""What a shop sells, as plain data, and the rules that every way in enforces."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import Enum
+
+from vitrine.errors import FieldViolation, InvalidArgument
+from vitrine.text import clean_text, detect_language, normalize_text
+
+CATEGORY_SEPARATOR = " > "
+MAX_ID_CHARACTERS = 128
+MAX_TITLE_CHARACTERS = 1_000
+MAX_BRAND_CHARACTERS = 256
+MAX_CATEGORIES = 10
+MAX_CATEGORY_CHARACTERS = 512
+MAX_DESCRIPTION_CHARACTERS = 20_000
+MAX_ATTRIBUTES = 100
+MAX_ATTRIBUTE_NAME_CHARACTERS = 64
+MAX_ATTRIBUTE_VALUES = 64
+MAX_ATTRIBUTE_VALUE_CHARACTERS = 256
+MAX_IMAGE_URIS = 20
+MAX_IMAGE_URI_CHARACTERS = 2_048
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*")
+
+
+class Availability(Enum):
+    """Whether a product can be bought now."""
+
+    IN_STOCK = "in_stock"
+    OUT_OF_STOCK = "out_of_stock"
+    PREORDER = "preorder"
+    BACKORDER = "backorder"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product; fields, units and limits are those of product.proto.
+
+    `attributes` holds words or finite numbers by name. `revision` is the catalogue's and 0 before a write.
+    """
+
+    id: str
+    title: str
+    brand: str = ""
+    categories: tuple[str, ...] = ()
+    description: str = ""
+    price: float | None = None
+    original_price: float | None = None
+    currency_code: str = ""
+    availability: Availability = Availability.IN_STOCK
+    attributes: dict[str, tuple[str, ...] | tuple[float, ...]] = field(default_factory=dict)
+    image_uris: tuple[str, ...] = ()
+    language: str = ""
+    update_time: datetime | None = None
+    revision: int = 0
+
+
+def checked_product(product: Product) -> Product:
+    """The product with cleaned texts, language and update time filled in.
+
+    Raises InvalidArgument naming every wrong field by its path within the product ("title", "attributes[color]").
+    """
+    cleaned = replace(
+        product,
+        title=clean_text(product.title),
+        brand=clean_text(product.brand),
+        categories=tuple(dict.fromkeys(_clean_path(path) for path in product.categories)),
+        description=clean_text(product.description),
+        language=(product.language or detect_language(product.title)).lower(),
+        update_time=product.update_time or datetime.now(UTC),
+    )
+    violations = list(_violations(cleaned))
+    if violations:
+        raise InvalidArgument(*violations)
+    return cleaned
+
+
+def _clean_path(path: str) -> str:
+    levels = (clean_text(level) for level in path.split(CATEGORY_SEPARATOR.strip()))
+    return CATEGORY_SEPARATOR.join(level for level in levels if level)
+
+
+def category_prefixes(path: str) -> list[str]:
+    """The path's upper levels and itself: "A > B" gives ["A", "A > B"]."""
+    levels = path.split(CATEGORY_SEPARATOR)
+    return [CATEGORY_SEPARATOR.join(levels[:depth]) for depth in range(1, len(levels) + 1)]
+
+
+def id_violation(product_id: str) -> str | None:
+    """What is wrong with a product id, and the fix; None when it is right."""
+    if not product_id:
+        return "is empty; give the shop's own id"
+    if len(product_id) > MAX_ID_CHARACTERS:
+        return f"has {len(product_id)} characters; at most {MAX_ID_CHARACTERS} are allowed"
+    if any(c.isspace() for c in product_id) or clean_text(product_id) != product_id:
+        return "holds white space or control characters; remove them"
+    return None
+
+
+def _violations(product: Product) -> Iterator[FieldViolation]:
+    if fault := id_violation(product.id):
+        yield FieldViolation("id", fault)
+    if not normalize_text(product.title):
+        yield FieldViolation("title", "is empty; give the words that a shopper reads first")
+    yield from _too_long("title", product.title, MAX_TITLE_CHARACTERS)
+    yield from _too_long("brand", product.brand, MAX_BRAND_CHARACTERS)
+    yield from _too_many("categories", product.categories, MAX_CATEGORIES)
+    for index, path in enumerate(product.categories):
+        if not path:
+            yield FieldViolation(f"categories[{index}]", "is empty; remove it")
+        yield from _too_long(f"categories[{index}]", path, MAX_CATEGORY_CHARACTERS)
+    yield from _too_long("description", product.description, MAX_DESCRIPTION_CHARACTERS)
+    yield from _price_violations(product)
+    yield from _attribute_violations(product)
+    yield from _too_many("image_uris", product.image_uris, MAX_IMAGE_URIS)
+    for index, uri in enumerate(product.image_uris):
+        yield from _too_long(f"image_uris[{index}]", uri, MAX_IMAGE_URI_CHARACTERS)
+    if not _LANGUAGE.fullmatch(product.language):
+        yield FieldViolation("language", f"{product.language!r} is not a BCP 47 tag; write for example 'zh' or 'en'")
+
+
+def _price_violations(product: Product) -> Iterator[FieldViolation]:
+    for name, price in (("price", product.price), ("original_price", product.original_price)):
+        if price is not None and not (math.isfinite(price) and price >= 0):
+            yield FieldViolation(name, f"is {price}; give a finite number that is not negative")
+    if product.original_price is not None:
+        if product.price is None:
+            yield FieldViolation("original_price", "is set without price; set both or neither")
+        elif product.original_price < product.price:
+            yield FieldViolation("original_price", "is below price; it is the price before a discount")
+    if product.price is not None and not product.currency_code:
+        yield FieldViolation("currency_code", "is empty; a price needs an ISO 4217 code such as 'CNY'")
+    if product.currency_code and not _CURRENCY.fullmatch(product.currency_code):
+        yield FieldViolation("currency_code", f"{product.currency_code!r} is not an ISO 4217 code such as 'CNY'")
+
+
+def _attribute_violations(product: Product) -> Iterator[FieldViolation]:
+    yield from _too_many("attributes", list(product.attributes), MAX_ATTRIBUTES)
+    for name, values in product.attributes.items():
+        path = f"attributes[{name}]"
+        if not clean_text(name):
+            yield FieldViolation("attributes", "has an empty name; name each attribute")
+        yield from _too_long(path, name, MAX_ATTRIBUTE_NAME_CHARACTERS)
+        yield from _too_many(path, values, MAX_ATTRIBUTE_VALUES)
+        for value in values:
+            if isinstance(value, str):
+                yield from _too_long(path, value, MAX_ATTRIBUTE_VALUE_CHARACTERS)
+            elif not math.isfinite(value):
+                yield FieldViolation(path, f"holds {value}; give finite numbers")
+
+
+def _too_long(path: str, text: str, limit: int) -> Iterator[FieldViolation]:
+    if len(text) > limit:
+        yield FieldViolation(path, f"has {len(text)} characters; at most {limit} are allowed")
+
+
+def _too_many(path: str, values: Sequence[object], limit: int) -> Iterator[FieldViolation]:
+    if len(values) > limit:
+        yield FieldViolation(path, f"has {len(values)} entries; at most {limit} are allowed")

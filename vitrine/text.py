@@ -1,0 +1,42 @@
+"""The one text normaliser: it runs before every cache key and every model, in training too."""
+
+import re
+import unicodedata
+
+_SPACE = re.compile(r"\s+")
+_WHITE_CONTROLS = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")
+
+
+def _kept(character: str) -> str:
+    if character in _WHITE_CONTROLS:
+        return " "
+    return "" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
+
+
+def clean_text(text: str) -> str:
+    """Text for display: control, zero-width and lone surrogate characters out, white space folded."""
+    if not text.isprintable():
+        text = "".join(map(_kept, text))
+    return _SPACE.sub(" ", text).strip()
+
+
+def normalize_text(text: str) -> str:
+    """Text for keys and models: NFKC, then `clean_text`, then case folded.
+
+    Idempotent. "ｉＰｈｏｎｅ\\u3000１５\\u200b" and "iphone 15" become the same text.
+    """
+    if text.isascii():
+        return clean_text(text).lower()
+    folded = unicodedata.normalize("NFKC", clean_text(unicodedata.normalize("NFKC", text)).casefold())
+    return clean_text(folded)
+
+
+def detect_language(text: str) -> str:
+    """BCP 47 tag by script: "zh" when the text holds a Han character and no kana or hangul, else "en"."""
+    han = False
+    for character in text:
+        point = ord(character)
+        if 0x3040 <= point <= 0x30FF or 0xAC00 <= point <= 0xD7AF:
+            return "ja" if point <= 0x30FF else "ko"
+        han = han or 0x4E00 <= point <= 0x9FFF or 0x3400 <= point <= 0x4DBF or 0x20000 <= point <= 0x323AF
+    return "zh" if han else "en"

@@ -1,0 +1,166 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from vitrine.v1 import common_pb2 as _common_pb2
+from vitrine.v1 import product_pb2 as _product_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ProductFilter(_message.Message):
+    __slots__ = ("categories", "brands", "min_price", "max_price", "currency_code", "availabilities", "languages")
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    BRANDS_FIELD_NUMBER: _ClassVar[int]
+    MIN_PRICE_FIELD_NUMBER: _ClassVar[int]
+    MAX_PRICE_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_CODE_FIELD_NUMBER: _ClassVar[int]
+    AVAILABILITIES_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    categories: _containers.RepeatedScalarFieldContainer[str]
+    brands: _containers.RepeatedScalarFieldContainer[str]
+    min_price: float
+    max_price: float
+    currency_code: str
+    availabilities: _containers.RepeatedScalarFieldContainer[_product_pb2.Availability]
+    languages: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, categories: _Optional[_Iterable[str]] = ..., brands: _Optional[_Iterable[str]] = ..., min_price: _Optional[float] = ..., max_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availabilities: _Optional[_Iterable[_Union[_product_pb2.Availability, str]]] = ..., languages: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RetrieveRequest(_message.Message):
+    __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    WITH_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    vector: _common_pb2.PackedVectors
+    model_digest: str
+    filter: ProductFilter
+    depth: int
+    product_limit: int
+    with_description: bool
+    def __init__(self, text: _Optional[str] = ..., vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., depth: _Optional[int] = ..., product_limit: _Optional[int] = ..., with_description: bool = ...) -> None: ...
+
+class SourceScore(_message.Message):
+    __slots__ = ("source", "rank", "score")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    rank: int
+    score: float
+    def __init__(self, source: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ...) -> None: ...
+
+class Candidate(_message.Message):
+    __slots__ = ("product_id", "score", "sources", "product")
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    product_id: str
+    score: float
+    sources: _containers.RepeatedCompositeFieldContainer[SourceScore]
+    product: _product_pb2.Product
+    def __init__(self, product_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[SourceScore, _Mapping]]] = ..., product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ...) -> None: ...
+
+class RetrieveResponse(_message.Message):
+    __slots__ = ("candidates", "shortfall", "revision", "lexical_ms", "dense_ms")
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    SHORTFALL_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LEXICAL_MS_FIELD_NUMBER: _ClassVar[int]
+    DENSE_MS_FIELD_NUMBER: _ClassVar[int]
+    candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
+    shortfall: _common_pb2.Shortfall
+    revision: int
+    lexical_ms: float
+    dense_ms: float
+    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., revision: _Optional[int] = ..., lexical_ms: _Optional[float] = ..., dense_ms: _Optional[float] = ...) -> None: ...
+
+class ProductVector(_message.Message):
+    __slots__ = ("product", "vector_index")
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_INDEX_FIELD_NUMBER: _ClassVar[int]
+    product: _product_pb2.Product
+    vector_index: int
+    def __init__(self, product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., vector_index: _Optional[int] = ...) -> None: ...
+
+class RetrieverServiceUpsertProductsRequest(_message.Message):
+    __slots__ = ("products", "vectors", "model_digest")
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    products: _containers.RepeatedCompositeFieldContainer[ProductVector]
+    vectors: _common_pb2.PackedVectors
+    model_digest: str
+    def __init__(self, products: _Optional[_Iterable[_Union[ProductVector, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ...) -> None: ...
+
+class RetrieverServiceUpsertProductsResponse(_message.Message):
+    __slots__ = ("outcomes", "revision")
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedCompositeFieldContainer[_common_pb2.ItemOutcome]
+    revision: int
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[_common_pb2.ItemOutcome, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class RetrieverServiceDeleteProductsRequest(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RetrieverServiceDeleteProductsResponse(_message.Message):
+    __slots__ = ("outcomes", "revision")
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedCompositeFieldContainer[_common_pb2.ItemOutcome]
+    revision: int
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[_common_pb2.ItemOutcome, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class GetProductsRequest(_message.Message):
+    __slots__ = ("ids", "with_description", "filter")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    WITH_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    with_description: bool
+    filter: ProductFilter
+    def __init__(self, ids: _Optional[_Iterable[str]] = ..., with_description: bool = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ...) -> None: ...
+
+class GetProductsResponse(_message.Message):
+    __slots__ = ("products", "missing_ids", "revision")
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_IDS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    products: _containers.RepeatedCompositeFieldContainer[_product_pb2.Product]
+    missing_ids: _containers.RepeatedScalarFieldContainer[str]
+    revision: int
+    def __init__(self, products: _Optional[_Iterable[_Union[_product_pb2.Product, _Mapping]]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class GetIndexRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetIndexResponse(_message.Message):
+    __slots__ = ("products", "revision", "model_digest", "dim", "kind", "tombstones", "update_time", "alerts")
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DIM_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TOMBSTONES_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
+    products: int
+    revision: int
+    model_digest: str
+    dim: int
+    kind: str
+    tombstones: int
+    update_time: _timestamp_pb2.Timestamp
+    alerts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, products: _Optional[int] = ..., revision: _Optional[int] = ..., model_digest: _Optional[str] = ..., dim: _Optional[int] = ..., kind: _Optional[str] = ..., tombstones: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., alerts: _Optional[_Iterable[str]] = ...) -> None: ...
