@@ -31,6 +31,12 @@ class InvalidArgument(VitrineError):
         super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations), reason=reason)
         self.violations = violations
 
+    def within(self, path: str) -> "InvalidArgument":
+        """The same error seen from outside: each field's path begins with `path` ("products[3]" and "title")."""
+        return InvalidArgument(
+            *(FieldViolation(f"{path}.{v.field}", v.description) for v in self.violations), reason=self.reason
+        )
+
 
 class FailedPrecondition(VitrineError):
     """The request is right but the state forbids it (two digests that disagree)."""

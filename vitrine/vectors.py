@@ -1,6 +1,6 @@
 """Vectors as they travel: packed little-endian bytes, one field for n x dim."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from vitrine.errors import invalid
 FloatArray = NDArray[np.float32]
 VectorDtype = Literal["float32", "float16"]
 
-_PACKED = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+_PACKED: dict[VectorDtype, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 
 
 def pack_vectors(vectors: FloatArray, dtype: VectorDtype = "float32") -> bytes:
@@ -38,4 +38,5 @@ def l2_normalized(vectors: FloatArray) -> FloatArray:
     """(n, dim) float32 with rows of length 1; an all-zero row stays zero, never NaN."""
     wide = vectors.astype(np.float64)
     norms = np.linalg.norm(wide, axis=-1, keepdims=True)
-    return (wide / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    unit: FloatArray = (wide / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    return unit

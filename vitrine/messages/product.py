@@ -1,0 +1,124 @@
+"""Products and product filters."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from vitrine.errors import invalid
+from vitrine.ports import ProductFilter
+from vitrine.product import Availability, Product
+from vitrine.v1 import product_pb2, retriever_service_pb2
+
+_AVAILABILITY_VALUES = {
+    Availability.IN_STOCK: product_pb2.AVAILABILITY_IN_STOCK,
+    Availability.OUT_OF_STOCK: product_pb2.AVAILABILITY_OUT_OF_STOCK,
+    Availability.PREORDER: product_pb2.AVAILABILITY_PREORDER,
+    Availability.BACKORDER: product_pb2.AVAILABILITY_BACKORDER,
+}
+_AVAILABILITIES: dict[int, Availability] = {value: availability for availability, value in _AVAILABILITY_VALUES.items()}
+
+
+def product_to_message(product: Product, with_description: bool = True) -> product_pb2.Product:
+    """A product whose texts were cleaned by `checked_product`; without its description where that is not wanted."""
+    message = product_pb2.Product(
+        id=product.id,
+        title=product.title,
+        brand=product.brand,
+        categories=product.categories,
+        description=product.description if with_description else "",
+        price=product.price,
+        original_price=product.original_price,
+        currency_code=product.currency_code,
+        availability=_AVAILABILITY_VALUES[product.availability],
+        image_uris=product.image_uris,
+        language=product.language,
+        revision=product.revision,
+    )
+    for name, values in product.attributes.items():
+        kept = message.attributes[name]
+        for value in values:
+            if isinstance(value, str):
+                kept.text.append(value)
+            else:
+                kept.numbers.append(value)
+    if product.update_time is not None:
+        message.update_time.FromDatetime(product.update_time)
+    return message
+
+
+def product_from_message(message: product_pb2.Product) -> Product:
+    """The product as it was sent; `checked_product` validates it.
+
+    Raises InvalidArgument only for what the plain data cannot hold: an unknown availability, an attribute with words
+    and numbers, a time outside the years 1 to 9999.
+    """
+    return Product(
+        id=message.id,
+        title=message.title,
+        brand=message.brand,
+        categories=tuple(message.categories),
+        description=message.description,
+        price=message.price if message.HasField("price") else None,
+        original_price=message.original_price if message.HasField("original_price") else None,
+        currency_code=message.currency_code,
+        availability=_availability(message.availability or product_pb2.AVAILABILITY_IN_STOCK, "availability"),
+        attributes={name: _attribute(name, message.attributes[name]) for name in message.attributes},
+        image_uris=tuple(message.image_uris),
+        language=message.language,
+        update_time=_update_time(message.update_time) if message.HasField("update_time") else None,
+        revision=message.revision,
+    )
+
+
+def filter_to_message(product_filter: ProductFilter) -> retriever_service_pb2.ProductFilter:
+    """A filter, field by field."""
+    return retriever_service_pb2.ProductFilter(
+        categories=product_filter.categories,
+        brands=product_filter.brands,
+        min_price=product_filter.min_price,
+        max_price=product_filter.max_price,
+        currency_code=product_filter.currency_code,
+        availabilities=[_AVAILABILITY_VALUES[availability] for availability in product_filter.availabilities],
+        languages=product_filter.languages,
+    )
+
+
+def filter_from_message(message: retriever_service_pb2.ProductFilter, field: str = "filter") -> ProductFilter:
+    """A filter. Raises InvalidArgument naming `field` for an unknown availability or a price that is no number."""
+    prices = {name: getattr(message, name) if message.HasField(name) else None for name in ("min_price", "max_price")}
+    for name, price in prices.items():
+        if price is not None and not math.isfinite(price):
+            raise invalid(f"{field}.{name}", f"is {price}; give a finite number or leave it out")
+    return ProductFilter(
+        categories=tuple(message.categories),
+        brands=tuple(message.brands),
+        currency_code=message.currency_code,
+        availabilities=tuple(
+            _availability(value, f"{field}.availabilities[{index}]")
+            for index, value in enumerate(message.availabilities)
+        ),
+        languages=tuple(message.languages),
+        **prices,
+    )
+
+
+def _availability(value: int, field: str) -> Availability:
+    if value not in _AVAILABILITIES:
+        known = ", ".join(product_pb2.Availability.Name(known) for known in _AVAILABILITY_VALUES.values())
+        raise invalid(field, f"{value} is not an availability to use here; use one of {known}")
+    return _AVAILABILITIES[value]
+
+
+def _attribute(name: str, values: Any) -> tuple[str, ...] | tuple[float, ...]:
+    if values.text and values.numbers:
+        raise invalid(f"attributes[{name}]", "holds both words and numbers; give it one kind, or two names")
+    return tuple(values.text) or tuple(values.numbers)
+
+
+def _update_time(timestamp: Timestamp) -> datetime:
+    try:
+        return timestamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise invalid("update_time", "is not a time in the years 1 to 9999; leave it out for now") from None
