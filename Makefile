@@ -1,0 +1,71 @@
+# Vitrine's commands. `make up` and `make test` need Python 3.11 or newer and nothing else prepared.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+  $$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PROTOS := $(wildcard protos/vitrine/v1/*.proto)
+# Further arguments of up, up-suite, test and loadtest: make up ARGS="--help"
+ARGS ?=
+
+.PHONY: up up-suite test check lint types layers protos check-protos check-docs loadtest clean
+
+up: $(VENV)/.serving  ## The whole suite in one process: gRPC on 127.0.0.1:50051, HTTP on 127.0.0.1:8080
+	@$(BIN)/vitrine up $(ARGS)
+
+up-suite: $(VENV)/.serving  ## The same as separate processes
+	@$(BIN)/vitrine up --suite $(ARGS)
+
+test: $(VENV)/.testing  ## All tests
+	$(BIN)/pytest $(ARGS)
+
+check: lint types layers check-protos check-docs  ## All that is wrong without running the services
+
+lint: $(VENV)/.testing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.testing
+	$(BIN)/mypy
+
+layers: $(VENV)/.testing
+	$(BIN)/lint-imports
+
+# google/rpc/status.proto lies in site-packages: it comes with googleapis-common-protos.
+PROTOC = $(BIN)/python -m grpc_tools.protoc -Iprotos \
+  -I$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+protos: $(VENV)/.testing  ## Generated code, from protos/
+	$(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
+
+check-protos: $(VENV)/.testing
+	@set -eu; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	$(PROTOC) --include_imports --include_source_info --descriptor_set_out="$$scratch/vitrine.binpb" $(PROTOS); \
+	$(BIN)/buf lint "$$scratch/vitrine.binpb" --path vitrine --config buf.yaml; \
+	$(PROTOC) --python_out="$$scratch" --pyi_out="$$scratch" --grpc_python_out="$$scratch" $(PROTOS); \
+	touch "$$scratch/vitrine/v1/__init__.py"; \
+	diff -r -x __pycache__ "$$scratch/vitrine/v1" vitrine/v1 \
+	  || { echo 'vitrine/v1 does not follow from protos/: run make protos' >&2; exit 1; }; \
+	echo 'protos: lint clean, generated code fresh'
+
+check-docs: $(VENV)/.testing
+	$(BIN)/pytest -q tests/docs
+
+loadtest: $(VENV)/.serving  ## ghz against a running suite, or one started for it
+	@$(BIN)/python -m loadtest $(ARGS)
+
+clean:  ## All that make made; not the data
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer, with its venv module, is needed; set PYTHON' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps are written last, so that an install that was cut off is done again.
+$(VENV)/.serving: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.testing: pyproject.toml $(VENV)/.serving
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+	@touch $@
