@@ -1,0 +1,1 @@
+"""Offline training: base weights -> bilingual student -> fine-tuned, compressed, exported bundles."""

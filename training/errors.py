@@ -1,0 +1,5 @@
+"""The error that training commands turn into one clear line and a non-zero exit."""
+
+
+class TrainingError(Exception):
+    """Something the person who started the run can put right; its text is one line."""
