@@ -1,0 +1,255 @@
+"""The batcher: puts what waits into one run of a model, bounded in tokens, of like lengths, live before bulk."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from prometheus_client import Counter, Gauge, Histogram
+from pydantic import BaseModel, Field
+
+from vitrine.compute import ComputeBudget
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from vitrine.ports import Lane
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_BATCH_ITEMS = Histogram("vitrine_batch_items", "Items in one run of the model", ["model"], buckets=_SIZES)
+_BATCH_SECONDS = Histogram("vitrine_batch_seconds", "One run of the model", ["model"])
+_TOKENS = Counter("vitrine_batch_tokens", "Tokens given to the model", ["model", "kind"])
+_DROPPED = Counter("vitrine_batch_dropped_items", "Items left before the model saw them", ["model", "reason"])
+_REFUSED = Counter("vitrine_batch_refused_items", "Items refused because the queue was full", ["model"])
+_WAITING = Gauge("vitrine_batch_waiting_tokens", "Tokens that wait for the model", ["model", "lane"])
+
+
+class BatchSettings(BaseModel):
+    """Bounds of a batcher, in tokens, padding counted."""
+
+    max_batch_tokens: int = Field(default=1024, ge=8, description="tokens of one model run, padding included")
+    max_queue_tokens: int = Field(default=131_072, ge=8, description="tokens that may wait in one lane")
+    max_padding_ratio: float = Field(default=1.5, ge=1, description="tokens with padding over tokens without")
+    bulk_share: int = Field(default=8, ge=2, description="one batch in so many is bulk while both lanes wait")
+
+
+@dataclass(slots=True, eq=False)
+class _Call(Generic[ResultT]):
+    """One `submit`: its results by position, and the future that its caller awaits."""
+
+    results: list[ResultT | None]
+    done: asyncio.Future[None]
+    deadline: Deadline
+    missing: int
+
+
+@dataclass(slots=True, eq=False)
+class _Entry(Generic[ItemT, ResultT]):
+    """One item that waits."""
+
+    item: ItemT
+    tokens: int
+    order: int
+    index: int
+    call: _Call[ResultT]
+
+
+@dataclass(slots=True)
+class _Queue(Generic[ItemT, ResultT]):
+    """The entries of one lane by length, each length in order of arrival; removal anywhere is O(1)."""
+
+    by_length: dict[int, dict[int, _Entry[ItemT, ResultT]]] = field(default_factory=dict)
+    tokens: int = 0
+
+    def add(self, entry: _Entry[ItemT, ResultT]) -> None:
+        self.by_length.setdefault(entry.tokens, {})[entry.order] = entry
+        self.tokens += entry.tokens
+
+    def remove(self, entry: _Entry[ItemT, ResultT]) -> bool:
+        """Takes the entry out; False when it had left already."""
+        group = self.by_length.get(entry.tokens, {})
+        if group.pop(entry.order, None) is None:
+            return False
+        if not group:
+            del self.by_length[entry.tokens]
+        self.tokens -= entry.tokens
+        return True
+
+    def groups_by_nearness(self) -> Iterator[Iterable[_Entry[ItemT, ResultT]]]:
+        """The entries as long as the one that has waited longest, itself first; then those of nearest length."""
+        oldest = min(self.by_length, key=lambda length: next(iter(self.by_length[length])))
+        for length in sorted(self.by_length, key=lambda length: abs(length - oldest)):
+            yield self.by_length[length].values()
+
+
+class Batcher(Generic[ItemT, ResultT]):
+    """Runs `compute` on batches of what several callers submitted.
+
+    A batch starts at once when the model is idle: nobody waits for company. While it runs, what arrives forms the
+    next one. An item whose caller has gone or is out of time leaves the queue. `compute` gets items of one lane in
+    any order, runs in the budget's model thread, and returns a result for each; what it raises goes to the callers of
+    that batch alone, so a fault of one item is better returned as its result.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        compute: Callable[[Sequence[ItemT]], Sequence[ResultT]],
+        budget: ComputeBudget,
+        settings: BatchSettings,
+    ) -> None:
+        self._model = model
+        self._compute = compute
+        self._budget = budget
+        self._settings = settings
+        self._queues: dict[Lane, _Queue[ItemT, ResultT]] = {lane: _Queue() for lane in Lane}
+        self._orders = itertools.count()
+        self._live_batches = 0
+        self._worker: asyncio.Task[None] | None = None
+        self._closed = False
+        self._seconds_per_token = 1e-4
+
+    async def submit(
+        self, items: Sequence[ItemT], tokens: Sequence[int], *, deadline: Deadline, lane: Lane = Lane.LIVE
+    ) -> list[ResultT]:
+        """The results of `items`, in order; `tokens` says how long each is.
+
+        Raises ResourceExhausted when the lane's queue has no room (retry after a while; without a retry time the call
+        alone is over the limit), DeadlineExceeded, Unavailable after `close`, and what `compute` raised.
+        """
+        deadline.check("the model")
+        if self._closed:
+            raise Unavailable("this process is shutting down")
+        if not items:
+            return []
+        self._admit(len(items), sum(tokens), lane)
+        loop = asyncio.get_running_loop()
+        call: _Call[ResultT] = _Call([None] * len(items), loop.create_future(), deadline, len(items))
+        entries = [
+            _Entry(item, length, next(self._orders), index, call)
+            for index, (item, length) in enumerate(zip(items, tokens, strict=True))
+        ]
+        queue = self._queues[lane]
+        for entry in entries:
+            queue.add(entry)
+        self._show_waiting(lane)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        try:
+            async with asyncio.timeout(deadline.remaining_s()):
+                await call.done
+        except TimeoutError:
+            self._drop(entries, lane, "deadline")
+            raise DeadlineExceeded(f"no time left while waiting for {self._model}") from None
+        except asyncio.CancelledError:
+            self._drop(entries, lane, "cancelled")
+            raise
+        except Exception:
+            self._drop(entries, lane, "failed")
+            raise
+        return call.results  # type: ignore[return-value]  # every position is filled when `done` is
+
+    async def close(self) -> None:
+        """Lets the batch that runs end; who still waits gets Unavailable."""
+        self._closed = True
+        for queue in self._queues.values():
+            calls = {entry.call for group in queue.by_length.values() for entry in group.values()}
+            for call in calls:
+                _fail(call, Unavailable("this process is shutting down"))
+        if self._worker is not None:
+            await self._worker
+
+    def _admit(self, items: int, tokens: int, lane: Lane) -> None:
+        limit = self._settings.max_queue_tokens
+        waiting = self._queues[lane].tokens
+        if waiting + tokens <= limit:
+            return
+        _REFUSED.labels(self._model).inc(items)
+        if tokens > limit:
+            raise ResourceExhausted(
+                f"one call of {tokens} tokens is over the queue's limit of {limit}; send fewer texts in a call",
+                reason="BATCH_TOO_LARGE",
+            )
+        raise ResourceExhausted(
+            f"{waiting} tokens wait for {self._model} and {tokens} more are over the limit of {limit}",
+            reason="QUEUE_FULL",
+            retry_after_s=min(30.0, max(0.05, waiting * self._seconds_per_token)),
+        )
+
+    def _drop(self, entries: Sequence[_Entry[ItemT, ResultT]], lane: Lane, reason: str) -> None:
+        left = sum(self._queues[lane].remove(entry) for entry in entries)
+        _DROPPED.labels(self._model, reason).inc(left)
+        self._show_waiting(lane)
+
+    def _show_waiting(self, lane: Lane) -> None:
+        _WAITING.labels(self._model, lane.value).set(self._queues[lane].tokens)
+
+    async def _work(self) -> None:
+        """Runs batches until nothing waits."""
+        while (lane := self._next_lane()) is not None:
+            batch = self._take(lane)
+            if batch:
+                await self._run(batch, lane)
+
+    def _next_lane(self) -> Lane | None:
+        live, bulk = self._queues[Lane.LIVE].by_length, self._queues[Lane.BULK].by_length
+        if live and bulk:
+            # Bulk work never starves behind live work without end, and costs it at most one batch in `bulk_share`.
+            self._live_batches = (self._live_batches + 1) % self._settings.bulk_share
+            return Lane.LIVE if self._live_batches else Lane.BULK
+        return Lane.LIVE if live else Lane.BULK if bulk else None
+
+    def _take(self, lane: Lane) -> list[_Entry[ItemT, ResultT]]:
+        """The next batch: the entry that has waited longest and all of like length that fit beside it."""
+        batch: list[_Entry[ItemT, ResultT]] = []
+        late: list[_Entry[ItemT, ResultT]] = []
+        longest = tokens = 0
+        for group in self._queues[lane].groups_by_nearness():
+            for entry in group:
+                if entry.call.deadline.remaining_s() <= 0:
+                    late.append(entry)
+                    continue
+                padded = max(longest, entry.tokens) * (len(batch) + 1)
+                if batch and padded > self._settings.max_batch_tokens:
+                    break
+                if padded > self._settings.max_padding_ratio * (tokens + entry.tokens):
+                    break
+                batch.append(entry)
+                longest, tokens = max(longest, entry.tokens), tokens + entry.tokens
+        self._drop(late, lane, "deadline")
+        for entry in batch:
+            self._queues[lane].remove(entry)
+        self._show_waiting(lane)
+        return batch
+
+    async def _run(self, batch: list[_Entry[ItemT, ResultT]], lane: Lane) -> None:
+        padded = max(entry.tokens for entry in batch) * len(batch)
+        _BATCH_ITEMS.labels(self._model).observe(len(batch))
+        _TOKENS.labels(self._model, "padded").inc(padded)
+        _TOKENS.labels(self._model, "real").inc(sum(entry.tokens for entry in batch))
+        started = time.perf_counter()
+        try:
+            results = await self._budget.run_model(self._compute, [entry.item for entry in batch], lane=lane)
+            if len(results) != len(batch):
+                raise RuntimeError(f"{self._model} gave {len(results)} results for {len(batch)} items")
+        except Exception as error:
+            for call in {entry.call for entry in batch}:
+                _fail(call, error)
+            return
+        elapsed_s = time.perf_counter() - started
+        _BATCH_SECONDS.labels(self._model).observe(elapsed_s)
+        self._seconds_per_token += 0.1 * (elapsed_s / padded - self._seconds_per_token)
+        for entry, result in zip(batch, results, strict=True):
+            call = entry.call
+            call.results[entry.index] = result
+            call.missing -= 1
+            if not call.missing and not call.done.done():
+                call.done.set_result(None)
+
+
+def _fail(call: _Call[ResultT], error: Exception) -> None:
+    if not call.done.done():
+        call.done.set_exception(error)

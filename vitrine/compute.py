@@ -1,0 +1,176 @@
+"""The share of processors and memory that this process may use, and the one pool of threads that computes in it."""
+
+import asyncio
+import heapq
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+from threadpoolctl import threadpool_info
+
+from vitrine.errors import FailedPrecondition, Unavailable
+from vitrine.ports import Lane
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+_ROOT = Path("/")
+# What cgroup v1 writes for "no limit" is the largest page-aligned int64; anything near it is no limit.
+_NO_LIMIT = 1 << 60
+
+
+def thread_quota(root: Path = _ROOT) -> int:
+    """Threads that may run at once: the smaller of CPU affinity and cgroup quota (v1 or v2), at least 1.
+
+    A quota of 1.5 processors is 1 thread: a second one would be throttled half of the time. `root` holds proc and sys.
+    """
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([affinity, *(int(quota) for quota in _cpu_quotas(root))]))
+
+
+def memory_limit_bytes(root: Path = _ROOT) -> int | None:
+    """Bytes of memory that this process may use: the smallest of cgroup limit (v1 or v2) and the machine's.
+
+    None where the system does not say (no /proc).
+    """
+    limits = [
+        *_numbers(_cgroup_files(root, "", "memory.max")),
+        *_numbers(_cgroup_files(root, "memory", "memory.limit_in_bytes")),
+    ]
+    machine = root / "proc/meminfo"
+    if machine.exists():
+        total = next(line for line in machine.read_text().splitlines() if line.startswith("MemTotal:"))
+        limits.append(int(total.split()[1]) * 1024)
+    return min((limit for limit in limits if 0 < limit < _NO_LIMIT), default=None)
+
+
+def openmp_runtimes() -> list[str]:
+    """Files of the OpenMP runtimes loaded in this process; with more than one, each starts threads of its own."""
+    return sorted({module["filepath"] for module in threadpool_info() if module["user_api"] == "openmp"})
+
+
+def _cpu_quotas(root: Path) -> list[float]:
+    quotas = []
+    for file in _cgroup_files(root, "", "cpu.max"):
+        quota, period = file.read_text().split()
+        if quota != "max":
+            quotas.append(int(quota) / int(period))
+    for file in _cgroup_files(root, "cpu", "cpu.cfs_quota_us"):
+        quota_us = int(file.read_text())
+        if quota_us > 0:
+            quotas.append(quota_us / int((file.parent / "cpu.cfs_period_us").read_text()))
+    return quotas
+
+
+def _numbers(files: list[Path]) -> list[int]:
+    return [int(text) for text in (file.read_text().strip() for file in files) if text != "max"]
+
+
+def _cgroup_files(root: Path, controller: str, name: str) -> list[Path]:
+    """The limit files of this process's cgroup and of those above it; `controller` "" is version 2."""
+    membership = root / "proc/self/cgroup"
+    if not membership.exists():
+        return []
+    files = []
+    for line in membership.read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller not in controllers.split(",") or (not controller and controllers):
+            continue
+        # Inside a container the path is often the host's, and the container's own cgroup is mounted as the top.
+        top = root / "sys/fs/cgroup" / controllers
+        own = top / path.lstrip("/")
+        files += [folder / name for folder in (own, *own.parents) if folder.is_relative_to(top)]
+    return [file for file in files if file.is_file()]
+
+
+def _resident_bytes() -> int:
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+class ComputeBudget:
+    """All computing of a process: `threads` processors and `memory_bytes` of memory, shared by its models.
+
+    One model runs at a time and uses all `threads` itself, so that models never fight for processors; when several
+    wait, live work goes first. Small work (tokenising) has a pool of as many threads. Neither runs on the event loop.
+    Threads do not survive a fork: in a forked child every method raises RuntimeError instead of waiting for ever.
+    """
+
+    def __init__(self, threads: int | None = None, memory_bytes: int | None = None) -> None:
+        self.threads = threads or thread_quota()
+        limit = memory_bytes or memory_limit_bytes()
+        self._memory_limit = limit
+        self._reserved = {"interpreter and libraries": _resident_bytes()}
+        self._process = os.getpid()
+        self._model_thread = ThreadPoolExecutor(1, "vitrine-model")
+        self._work_threads = ThreadPoolExecutor(self.threads, "vitrine-work")
+        self._model_busy = False
+        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
+        self._arrivals = itertools.count()
+
+    def reserve(self, what: str, need_bytes: int) -> None:
+        """Sets memory aside for a model. Raises FailedPrecondition naming need, limit and who holds the rest."""
+        self._refuse_fork()
+        held = sum(self._reserved.values())
+        if self._memory_limit is not None and held + need_bytes > self._memory_limit:
+            holders = ", ".join(f"{name} {_mebibytes(size)}" for name, size in self._reserved.items())
+            raise FailedPrecondition(
+                f"{what} needs about {_mebibytes(need_bytes)} of memory; the limit is {_mebibytes(self._memory_limit)}"
+                f" and {_mebibytes(held)} are taken ({holders}): raise the limit or serve a smaller model",
+                reason="MEMORY_LIMIT",
+            )
+        self._reserved[what] = self._reserved.get(what, 0) + need_bytes
+
+    async def run(self, function: Callable[[*Args], T], *args: *Args) -> T:
+        """Runs small CPU work off the event loop."""
+        self._refuse_fork()
+        return await asyncio.get_running_loop().run_in_executor(self._work_threads, function, *args)
+
+    async def run_model(self, function: Callable[[*Args], T], *args: *Args, lane: Lane = Lane.LIVE) -> T:
+        """Runs a model off the event loop once no other does; live before bulk, else in order of arrival."""
+        self._refuse_fork()
+        loop = asyncio.get_running_loop()
+        if self._model_busy:
+            turn = loop.create_future()
+            heapq.heappush(self._waiting, (lane is Lane.BULK, next(self._arrivals), turn))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._pass_on()
+                raise
+        self._model_busy = True
+        running = loop.run_in_executor(self._model_thread, function, *args)
+        # Passed on when the model is done, not when the waiter is: a cancelled waiter leaves its model running.
+        running.add_done_callback(lambda _: self._pass_on())
+        return await asyncio.shield(running)
+
+    async def close(self) -> None:
+        """Lets running work end and its threads go; further calls raise Unavailable."""
+        self._process = 0
+        for threads in (self._model_thread, self._work_threads):
+            await asyncio.to_thread(threads.shutdown)
+
+    def _pass_on(self) -> None:
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._model_busy = False
+
+    def _refuse_fork(self) -> None:
+        if not self._process:
+            raise Unavailable("this process is shutting down")
+        if self._process != os.getpid():
+            raise RuntimeError(
+                f"the models were opened in process {self._process} and do not survive a fork into {os.getpid()}: "
+                "start processes with the 'spawn' method and open models in each"
+            )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
