@@ -1,0 +1,130 @@
+"""Channels to other services, and calls that carry deadline, trace and errors over them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, Unavailable
+from vitrine.server_settings import KEEPALIVE_TIME_S, KEEPALIVE_TIMEOUT_S, MAX_MESSAGE_BYTES
+from vitrine.status import error_from_rpc
+from vitrine.tracing import trace_headers
+
+
+class ChannelSettings(BaseModel):
+    """How a client reaches a service; nested in the settings of who calls it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_message_bytes: PositiveInt = Field(MAX_MESSAGE_BYTES, description="largest request and largest answer")
+    keepalive_time_s: PositiveFloat = Field(KEEPALIVE_TIME_S, description="silence after which the server is pinged")
+    keepalive_timeout_s: PositiveFloat = Field(KEEPALIVE_TIMEOUT_S, description="time that a ping may take")
+    max_backoff_s: PositiveFloat = Field(1.0, description="longest wait between two attempts to connect")
+    resolve_interval_s: PositiveFloat = Field(5.0, description="least time between two look-ups of the target's name")
+    retry_attempts: int = Field(
+        4, ge=1, le=5, description="attempts at a call that finds its server away, the first included"
+    )
+
+
+def open_channel(target: str, settings: ChannelSettings | None = None) -> grpc.aio.Channel:
+    """A channel that spreads calls over all addresses of `target` ("embedder:50052"), made once and shared.
+
+    Every method of Vitrine may be repeated without harm (writes go by id), so calls that find their server away
+    are tried again; when most calls fail gRPC's throttling ends the retries, and they fail fast.
+    """
+    settings = settings or ChannelSettings()
+    uri = target if "://" in target or target.startswith(("unix:", "ipv4:", "ipv6:")) else f"dns:///{target}"
+    return grpc.aio.insecure_channel(uri, options=_options(settings))
+
+
+def _options(settings: ChannelSettings) -> list[tuple[str, int | str]]:
+    return [
+        ("grpc.service_config", _service_config(settings)),
+        ("grpc.service_config_disable_resolution", 1),
+        # Proxy variables are meant for the internet, not for services side by side.
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.keepalive_time_ms", round(settings.keepalive_time_s * 1e3)),
+        ("grpc.keepalive_timeout_ms", round(settings.keepalive_timeout_s * 1e3)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        # Pings that only measure bandwidth make strict servers and proxies close the connection.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.initial_reconnect_backoff_ms", round(min(0.1, settings.max_backoff_s) * 1e3)),
+        ("grpc.min_reconnect_backoff_ms", round(settings.max_backoff_s * 1e3)),
+        ("grpc.max_reconnect_backoff_ms", round(settings.max_backoff_s * 1e3)),
+        ("grpc.dns_min_time_between_resolutions_ms", round(settings.resolve_interval_s * 1e3)),
+    ]
+
+
+def _service_config(settings: ChannelSettings) -> str:
+    method: dict[str, Any] = {"name": [{}]}
+    if settings.retry_attempts > 1:
+        method["retryPolicy"] = {
+            "maxAttempts": settings.retry_attempts,
+            "initialBackoff": "0.05s",
+            "maxBackoff": "0.5s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+    return json.dumps(
+        {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            "methodConfig": [method],
+            "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+        }
+    )
+
+
+async def call(method: Any, request: Any, *, deadline: Deadline, wait_for_ready: bool = False) -> Any:
+    """Calls a stub's unary method with the time left. Raises the errors of `vitrine.errors`.
+
+    With `wait_for_ready` a call waits for a server that is away, up to the deadline, instead of failing.
+    """
+    timeout_s = _time_left_s(deadline)
+    try:
+        return await method(request, timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
+    except grpc.aio.AioRpcError as error:
+        raise error_from_rpc(error) from error
+    except asyncio.CancelledError:
+        _raise_if_not_ours()
+        raise
+
+
+async def stream(
+    method: Any, requests: AsyncIterable[Any], *, deadline: Deadline, wait_for_ready: bool = False
+) -> AsyncIterator[Any]:
+    """Calls a stub's method that streams both ways and yields its answers. Raises the errors of `vitrine.errors`."""
+    timeout_s = _time_left_s(deadline)
+    answers = method(requests, timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
+    try:
+        async for answer in answers:
+            yield answer
+    except grpc.aio.AioRpcError as error:
+        raise error_from_rpc(error) from error
+    except asyncio.CancelledError:
+        _raise_if_not_ours()
+        raise
+    finally:
+        answers.cancel()
+
+
+def _time_left_s(deadline: Deadline) -> float:
+    timeout_s = deadline.remaining_s()
+    if timeout_s <= 0:
+        raise DeadlineExceeded("no time left for the call")
+    return timeout_s
+
+
+def _raise_if_not_ours() -> None:
+    # grpc.aio raises CancelledError for a status CANCELLED and for a closed channel too, and that would end a caller
+    # whom nobody cancelled.
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        raise Unavailable("the call was cancelled by its server, or its channel was closed") from None
