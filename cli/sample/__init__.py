@@ -1,0 +1,1 @@
+"""The sample shop: an invented bilingual catalogue with its shoppers, for trying out, testing and loading Vitrine."""
