@@ -1,0 +1,134 @@
+"""The shop's products: checked, embedded in the bulk lane, and handed to the retriever, who keeps them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gateway.admission import Admission
+from vitrine.deadline import Deadline
+from vitrine.errors import (
+    FieldViolation,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+    VitrineError,
+    invalid,
+)
+from vitrine.ports import Embedder, Embeddings, InputType, ItemOutcome, Lane, Retriever, WriteResult
+from vitrine.product import Product, checked_product, id_violation
+from vitrine.product_text import embedding_text
+
+MAX_UPSERT = 500
+MAX_DELETE = 1_000
+_EMBED_TEXTS = 128
+
+
+class Catalog:
+    """Writes and reads products over the embedder's and the retriever's port."""
+
+    def __init__(self, embedder: Embedder, retriever: Retriever, admission: Admission) -> None:
+        self._embedder = embedder
+        self._retriever = retriever
+        self._admission = admission
+
+    async def upsert_products(self, items: Sequence[Product | ItemOutcome], *, deadline: Deadline) -> WriteResult:
+        """Writes 1 to 500 products; an item that failed already (its outcome) keeps its place.
+
+        An outcome without error: durable and searchable. A product that is wrong fails its item only, with the field
+        by its path ("products[3].title"). Raises Unavailable when the embedder or the retriever is away: then nothing
+        of `items` is acknowledged, and the same call may be made again.
+        """
+        if not 1 <= len(items) <= MAX_UPSERT:
+            raise invalid("products", f"has {len(items)} entries; give 1 to {MAX_UPSERT} in one request")
+        with self._admission.admit():
+            outcomes: dict[int, ItemOutcome] = {}
+            products: dict[int, Product] = {}
+            for index, item in enumerate(items):
+                checked = _checked(index, item)
+                if isinstance(checked, Product):
+                    products[index] = checked
+                else:
+                    outcomes[index] = checked
+            if products:
+                written = await self._written(products, deadline)
+                revision = written.revision
+                outcomes.update(zip(products, written.outcomes, strict=True))
+            else:
+                revision = (await self._retriever.get_index(deadline=deadline)).revision
+            return WriteResult(tuple(outcomes[index] for index in range(len(items))), revision)
+
+    async def delete_products(self, ids: Sequence[str], *, deadline: Deadline) -> WriteResult:
+        """Deletes 1 to 1,000 products; NotFound in the outcome of an id that there is not."""
+        if not 1 <= len(ids) <= MAX_DELETE:
+            raise invalid("ids", f"has {len(ids)} entries; give 1 to {MAX_DELETE} in one request")
+        return await self._retriever.delete_products(ids, deadline=deadline)
+
+    async def get_product(self, product_id: str, *, deadline: Deadline) -> Product:
+        """One product with its description. Raises NotFound."""
+        if fault := id_violation(product_id):
+            raise invalid("id", fault)
+        found = await self._retriever.get_products([product_id], deadline=deadline, with_description=True)
+        if not found.products:
+            raise NotFound(f"there is no product {product_id!r}")
+        return found.products[0]
+
+    async def _written(self, products: dict[int, Product], deadline: Deadline) -> WriteResult:
+        """An outcome for each of the products, by their index in the request, and the revision after the write."""
+        embeddings = await self._embedded([embedding_text(product) for product in products.values()], deadline)
+        outcomes = {
+            index: ItemOutcome(product.id, _at(f"products[{index}].title", item.error))
+            for (index, product), item in zip(products.items(), embeddings.items, strict=True)
+            if item.error is not None
+        }
+        good = {index: product for index, product in products.items() if index not in outcomes}
+        rows = [row for row, index in enumerate(products) if index in good]
+        written = await self._retriever.upsert_products(
+            list(good.values()), embeddings.vectors[rows], model_digest=embeddings.model_digest, deadline=deadline
+        )
+        outcomes.update(zip(good, written.outcomes, strict=True))
+        return replace(written, outcomes=tuple(outcomes[index] for index in products))
+
+    async def _embedded(self, texts: list[str], deadline: Deadline) -> Embeddings:
+        """The texts' embeddings, from as few calls as the embedder allows."""
+        parts = [
+            await self._embedded_in_turn(texts[start : start + _EMBED_TEXTS], deadline)
+            for start in range(0, len(texts), _EMBED_TEXTS)
+        ]
+        if len({part.model_digest for part in parts}) > 1:
+            raise Unavailable("the embedder changed its model during the write; send the request again")
+        return replace(
+            parts[0],
+            vectors=np.concatenate([part.vectors for part in parts]),
+            items=tuple(item for part in parts for item in part.items),
+        )
+
+    async def _embedded_in_turn(self, texts: list[str], deadline: Deadline) -> Embeddings:
+        """Embeds one batch; where the embedder is full, a write waits its turn as long as there is time."""
+        while True:
+            try:
+                return await self._embedder.embed(
+                    texts, input_type=InputType.DOCUMENT, deadline=deadline, lane=Lane.BULK
+                )
+            except ResourceExhausted as full:
+                if full.retry_after_s is None or full.retry_after_s >= deadline.remaining_s():
+                    raise
+                await asyncio.sleep(full.retry_after_s)
+
+
+def _checked(index: int, item: Product | ItemOutcome) -> Product | ItemOutcome:
+    if isinstance(item, ItemOutcome):
+        return item
+    try:
+        return checked_product(item)
+    except InvalidArgument as error:
+        return ItemOutcome(item.id, error.within(f"products[{index}]"))
+
+
+def _at(field: str, error: VitrineError) -> VitrineError:
+    """The error of a text, at the field that the text was made of."""
+    if not isinstance(error, InvalidArgument):
+        return error
+    return InvalidArgument(*(FieldViolation(field, v.description) for v in error.violations), reason=error.reason)

@@ -1,0 +1,193 @@
+"""HTTP/JSON: every public unary call as Connect unary JSON, the short `/recommend`, health and metrics."""
+
+import asyncio
+import base64
+import json
+import math
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any
+
+import structlog
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.api import Api
+from gateway.recommend import recommend
+from gateway.settings import GatewaySettings
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, ResourceExhausted, VitrineError, invalid
+from vitrine.metrics import CALL_SECONDS
+from vitrine.status import connect_code, grpc_code, http_code, status_of
+from vitrine.tracing import server_span, trace_id
+from vitrine.v1 import catalog_service_pb2, search_service_pb2
+
+log = structlog.get_logger(__name__)
+
+_MAX_TIMEOUT_DIGITS = 10
+_CLIENT_CLOSED_REQUEST = 499
+_Call = Callable[[bytes, Deadline], Awaitable[str]]
+
+
+class _BodyTooLarge(ResourceExhausted):
+    """The request's body is above the limit."""
+
+
+def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[], bool]) -> Starlette:
+    """The application; `is_ready` says whether the gateway's last self-test passed."""
+
+    def rpc(path: str, request_type: type[Message], method: Callable[..., Awaitable[Message]]) -> Route:
+        async def call(body: bytes, deadline: Deadline) -> str:
+            reply = await method(_message(body, request_type), deadline)
+            return json_format.MessageToJson(reply, indent=None, ensure_ascii=False)
+
+        return _route(path, call, settings)
+
+    async def recommended(body: bytes, deadline: Deadline) -> str:
+        return json.dumps(await recommend(api.pipeline, body, deadline), ensure_ascii=False)
+
+    async def readiness(_request: Request) -> Response:
+        ready = is_ready()
+        return PlainTextResponse("ready\n" if ready else "not ready\n", status_code=200 if ready else 503)
+
+    search, catalog = search_service_pb2, catalog_service_pb2
+    return Starlette(
+        routes=[
+            rpc("/vitrine.v1.SearchService/Search", search.SearchRequest, api.search),
+            rpc(
+                "/vitrine.v1.CatalogService/DeleteProducts",
+                catalog.CatalogServiceDeleteProductsRequest,
+                api.delete_products,
+            ),
+            rpc("/vitrine.v1.CatalogService/GetProduct", catalog.GetProductRequest, api.get_product),
+            _route("/recommend", recommended, settings),
+            Route("/healthz", _alive),
+            Route("/readyz", readiness),
+            Route("/metrics", _metrics),
+        ],
+        exception_handlers={HTTPException: _refused},
+    )
+
+
+def _route(path: str, call: _Call, settings: GatewaySettings) -> Route:
+    async def answered(request: Request) -> Response:
+        started_s = perf_counter()
+        with server_span(path, request.headers):
+            code, response = await _answered(request, call, settings)
+        CALL_SECONDS.labels(path, code).observe(perf_counter() - started_s)
+        return response
+
+    return Route(path, answered, methods=["POST"])
+
+
+async def _answered(request: Request, call: _Call, settings: GatewaySettings) -> tuple[str, Response]:
+    try:
+        deadline = _deadline(request, settings.default_timeout_s)
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "send the header Content-Type: application/json")
+        body = await _body(request, settings.max_body_bytes, deadline)
+        reply = await _until_disconnect(request, call(body, deadline))
+        return "OK", Response(reply, media_type="application/json")
+    except HTTPException:
+        raise
+    except ClientDisconnect:
+        return "CANCELLED", Response(status_code=_CLIENT_CLOSED_REQUEST)
+    except VitrineError as error:
+        return grpc_code(error).name, _error_response(error)
+    except Exception as error:
+        log.exception("call failed", path=request.url.path)
+        return grpc_code(error).name, _error_response(error)
+
+
+async def _until_disconnect(request: Request, reply: Awaitable[str]) -> str:
+    """The reply; when the client leaves before, the work is cancelled and ClientDisconnect raised."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    work = asyncio.ensure_future(reply)
+    watch = asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        watch.cancel()
+        work.cancel()
+        await asyncio.wait({work, watch})
+
+
+async def _body(request: Request, limit: int, deadline: Deadline) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(deadline.remaining_s()):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    length = request.headers.get("content-length", f"more than {limit}")
+                    raise _BodyTooLarge(f"the body has {length} bytes; at most {limit} are allowed")
+    except TimeoutError:
+        raise DeadlineExceeded("the request's body did not arrive in time") from None
+    return bytes(body)
+
+
+def _deadline(request: Request, default_timeout_s: float) -> Deadline:
+    timeout_ms = request.headers.get("connect-timeout-ms")
+    if timeout_ms is None:
+        return Deadline.after(default_timeout_s)
+    if not (timeout_ms.isascii() and timeout_ms.isdigit() and len(timeout_ms) <= _MAX_TIMEOUT_DIGITS):
+        raise invalid("Connect-Timeout-Ms", "is not a whole number of milliseconds of at most 10 digits")
+    return Deadline.after(int(timeout_ms) / 1000)
+
+
+def _message(body: bytes, request_type: type[Message]) -> Message:
+    try:
+        return json_format.Parse(body, request_type())
+    except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
+        raise invalid("body", f"is not a {request_type.DESCRIPTOR.name} in JSON: {error}") from error
+
+
+def _error_response(error: Exception) -> Response:
+    status = status_of(error, trace_id())
+    headers = {}
+    if isinstance(error, ResourceExhausted) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    details = [
+        {
+            "type": detail.TypeName(),
+            "value": base64.b64encode(detail.value).decode().rstrip("="),
+            "debug": {key: value for key, value in json_format.MessageToDict(detail).items() if key != "@type"},
+        }
+        for detail in status.details
+    ]
+    code = 413 if isinstance(error, _BodyTooLarge) else http_code(error)
+    return _error_json(code, connect_code(error), status.message, headers, details)
+
+
+def _error_json(
+    http: int, code: str, message: str, headers: dict[str, str], details: list[dict[str, Any]] | None = None
+) -> Response:
+    content = {"code": code, "message": message} | ({"details": details} if details else {})
+    return JSONResponse(content, status_code=http, headers=headers)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = "unimplemented" if error.status_code in (404, 405) else "invalid_argument"
+    return _error_json(error.status_code, code, error.detail, dict(error.headers or {}))
+
+
+async def _alive(_request: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+async def _metrics(_request: Request) -> Response:
+    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,57 @@
+"""Searches and their answers on the wire."""
+
+from gateway.search import DEFAULT_PAGE_SIZE, Degradation, SearchAnswer, SearchHit, SearchQuery
+from vitrine.messages.common import shortfall_to_message
+from vitrine.messages.product import filter_from_message, product_to_message
+from vitrine.v1 import common_pb2, retriever_service_pb2, search_service_pb2
+
+_DEGRADATION_VALUES = {
+    Degradation.LEXICAL_ONLY: common_pb2.DEGRADATION_LEXICAL_ONLY,
+    Degradation.NOT_RANKED: common_pb2.DEGRADATION_NOT_RANKED,
+    Degradation.NO_CACHE: common_pb2.DEGRADATION_NO_CACHE,
+    Degradation.RANK_DEPTH_REDUCED: common_pb2.DEGRADATION_RANK_DEPTH_REDUCED,
+}
+
+
+def search_from_message(message: search_service_pb2.SearchRequest) -> SearchQuery:
+    """The search as it was sent, defaults filled in. Raises InvalidArgument for a filter that is not one."""
+    return SearchQuery(
+        query=message.query,
+        page_size=message.page_size or DEFAULT_PAGE_SIZE,
+        page_token=message.page_token,
+        filter=filter_from_message(message.filter),
+        with_description=message.with_description,
+        rank_depth=message.rank_depth if message.HasField("rank_depth") else None,
+    )
+
+
+def answer_to_message(answer: SearchAnswer, *, with_description: bool) -> search_service_pb2.SearchResponse:
+    """One page of results."""
+    return search_service_pb2.SearchResponse(
+        results=[_hit_to_message(hit, with_description) for hit in answer.hits],
+        next_page_token=answer.next_page_token,
+        shortfall=shortfall_to_message(answer.shortfall),
+        degradations=[_DEGRADATION_VALUES[kind] for kind in answer.degradations],
+        timings=[
+            search_service_pb2.StageTiming(stage=stage, duration_ms=duration_ms)
+            for stage, duration_ms in answer.timings_ms.items()
+        ],
+        cached=answer.cached,
+        rank_depth=answer.rank_depth,
+        attribution_token=answer.attribution_token,
+    )
+
+
+def _hit_to_message(hit: SearchHit, with_description: bool) -> search_service_pb2.SearchResult:
+    return search_service_pb2.SearchResult(
+        product=product_to_message(hit.product, with_description),
+        position=hit.position,
+        retrieval_score=hit.retrieval_score,
+        sources=[
+            retriever_service_pb2.SourceScore(source=found.source, rank=found.rank, score=found.score)
+            for found in hit.sources
+        ],
+        rank_logit=hit.rank.logit if hit.rank else None,
+        rank_score=hit.rank.score if hit.rank else None,
+        rank_probability=hit.rank.probability if hit.rank else None,
+    )

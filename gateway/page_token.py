@@ -1,0 +1,120 @@
+"""The page token: the rest of a result list, so that later pages neither repeat nor skip, whatever changes meanwhile.
+
+Layout, before base64url: CRC-32, then zlib over a header, ids divided by line feeds, and packed little-endian float32:
+one retrieval score for each entry, then logit, score and probability for each entry that was ranked.
+"""
+
+import base64
+import binascii
+import struct
+import zlib
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from gateway.search import Degradation, RankScores
+from vitrine.errors import invalid
+from vitrine.ports import ProductFilter
+
+_VERSION = 1
+# version, window-is-full, degradations, next position, rank depth, entries, ranked entries, bytes of ids, fingerprint
+_HEADER = struct.Struct("<BBBIHHHI8s")
+_CHECKSUM = struct.Struct("<I")
+_MAX_BYTES = 1_000_000
+_MAX_TOKEN_CHARACTERS = 400_000
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """A result still to come; ranked ones come before the others."""
+
+    id: str
+    retrieval_score: float
+    rank: RankScores | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """Where the next page starts. `window_full`: more products match than the result window holds."""
+
+    entries: tuple[PageEntry, ...]
+    next_position: int
+    rank_depth: int
+    window_full: bool
+    degradations: tuple[Degradation, ...] = ()
+
+
+def query_fingerprint(text: str, filter: ProductFilter) -> bytes:
+    """8 bytes that tell one normalised query and filter from another."""
+    return blake2b(f"{text}\0{filter!r}".encode(), digest_size=8).digest()
+
+
+def encode_page_token(state: PageState, fingerprint: bytes) -> str:
+    """The state as a token for the caller to hand back; about 4 kB for 490 entries."""
+    ids = "\n".join(entry.id for entry in state.entries).encode()
+    ranked = [entry.rank for entry in state.entries if entry.rank is not None]
+    numbers = [entry.retrieval_score for entry in state.entries]
+    for rank in ranked:
+        numbers += (rank.logit, rank.score, rank.probability)
+    header = _HEADER.pack(
+        _VERSION,
+        state.window_full,
+        sum(1 << index for index, kind in enumerate(Degradation) if kind in state.degradations),
+        state.next_position,
+        state.rank_depth,
+        len(state.entries),
+        len(ranked),
+        len(ids),
+        fingerprint,
+    )
+    packed = zlib.compress(header + ids + np.array(numbers, "<f4").tobytes(), level=1)
+    return base64.urlsafe_b64encode(_CHECKSUM.pack(zlib.crc32(packed)) + packed).decode().rstrip("=")
+
+
+def decode_page_token(token: str, fingerprint: bytes) -> PageState:
+    """The state in a token. Raises InvalidArgument when it is damaged, or belongs to another query or filter."""
+    content = _unpacked(token)
+    try:
+        version, window_full, kinds, position, depth, count, ranked, id_bytes, owner = _HEADER.unpack_from(content)
+        numbers_at = _HEADER.size + id_bytes
+        ids = content[_HEADER.size : numbers_at].decode().split("\n")
+        numbers = np.frombuffer(content, "<f4", offset=numbers_at).tolist()
+    except (struct.error, ValueError) as error:
+        raise _damaged() from error
+    if version != _VERSION or len(ids) != count or ranked > count or len(numbers) != count + 3 * ranked:
+        raise _damaged()
+    if owner != fingerprint:
+        raise invalid("page_token", "belongs to another query or filter; ask for the first page without a token")
+    triples = [numbers[at : at + 3] for at in range(count, len(numbers), 3)]
+    scores = [RankScores(*triple) for triple in triples] + [None] * (count - ranked)
+    return PageState(
+        entries=tuple(PageEntry(*entry) for entry in zip(ids, numbers, scores, strict=False)),
+        next_position=position,
+        rank_depth=depth,
+        window_full=bool(window_full),
+        degradations=tuple(kind for index, kind in enumerate(Degradation) if kinds & (1 << index)),
+    )
+
+
+def _unpacked(token: str) -> bytes:
+    if len(token) > _MAX_TOKEN_CHARACTERS:
+        raise _damaged()
+    try:
+        data = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        (checksum,) = _CHECKSUM.unpack_from(data)
+        packed = data[_CHECKSUM.size :]
+        if zlib.crc32(packed) != checksum:
+            raise _damaged()
+        inflater = zlib.decompressobj()
+        # Bounded: a token is the caller's to forge, and must not inflate without end.
+        content = inflater.decompress(packed, _MAX_BYTES)
+    except (UnicodeEncodeError, binascii.Error, struct.error, zlib.error) as error:
+        raise _damaged() from error
+    if not inflater.eof:
+        raise _damaged()
+    return content
+
+
+def _damaged() -> Exception:
+    return invalid("page_token", "is damaged; send next_page_token as it was given, or none for the first page")

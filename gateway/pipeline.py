@@ -1,0 +1,217 @@
+"""The one pipeline: understand, embed, retrieve, rank, arrange; each part that is missing is told in the answer."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+import structlog
+
+from gateway.admission import Admission
+from gateway.page_token import PageEntry, PageState, decode_page_token, encode_page_token, query_fingerprint
+from gateway.query_vectors import QueryVector, QueryVectors
+from gateway.ranking import OrderedCandidate, RankStage
+from gateway.search import Degradation, SearchAnswer, SearchHit, SearchQuery, checked_query
+from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, Internal, InvalidArgument
+from vitrine.ports import Retrieval, RetrievalQuery, Retriever, Shortfall
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What is noted of a search on its way."""
+
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    cached: list[str] = field(default_factory=list)
+    degradations: list[Degradation] = field(default_factory=list)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        started_s = perf_counter()
+        try:
+            yield
+        finally:
+            self.timings_ms[stage] = (perf_counter() - started_s) * 1000
+
+
+class SearchPipeline:
+    """Search over the three ports."""
+
+    def __init__(
+        self,
+        vectors: QueryVectors,
+        retriever: Retriever,
+        rank_stage: RankStage,
+        admission: Admission,
+        *,
+        rank_depth: int,
+        result_window: int,
+    ) -> None:
+        """`rank_depth` is the default; `result_window` is how many results a shopper can page through."""
+        self._vectors = vectors
+        self._retriever = retriever
+        self._rank_stage = rank_stage
+        self._admission = admission
+        self._rank_depth = rank_depth
+        self._result_window = result_window
+
+    async def search(self, search: SearchQuery, *, deadline: Deadline) -> SearchAnswer:
+        """Answers one page.
+
+        Raises InvalidArgument, ResourceExhausted (too many searches inside), DeadlineExceeded, Unavailable (the
+        retriever is away) and FailedPrecondition (embedder and index do not belong together).
+        """
+        text = checked_query(search)
+        with self._admission.admit():
+            deadline.check("the search")
+            notes = _Notes()
+            with notes.timed("total"):
+                if search.page_token:
+                    answer = await self._next_page(search, text, notes, deadline)
+                else:
+                    answer = await self._first_page(search, text, notes, deadline)
+            return replace(answer, timings_ms=notes.timings_ms, cached=tuple(notes.cached))
+
+    async def _first_page(self, search: SearchQuery, text: str, notes: _Notes, deadline: Deadline) -> SearchAnswer:
+        asked = self._rank_depth if search.rank_depth is None else search.rank_depth
+        retrieval = await self._retrieved(
+            RetrievalQuery(
+                text=text,
+                filter=search.filter,
+                depth=self._result_window,
+                product_limit=max(asked, search.page_size),
+                with_description=search.with_description,
+            ),
+            notes,
+            deadline,
+        )
+        with notes.timed("rank"):
+            ordered = await self._rank_stage.order(text, retrieval.candidates, asked=asked, deadline=deadline)
+        if ordered.degradation is not None:
+            notes.degradations.append(ordered.degradation)
+        rest = tuple(map(_entry, ordered.candidates[search.page_size :]))
+        state = PageState(
+            entries=rest,
+            next_position=search.page_size + 1,
+            rank_depth=ordered.depth,
+            window_full=retrieval.shortfall is None,
+            degradations=tuple(notes.degradations),
+        )
+        hits = tuple(_hits(ordered.candidates[: search.page_size]))
+        return self._answer(search, text, hits, state)
+
+    async def _next_page(self, search: SearchQuery, text: str, notes: _Notes, deadline: Deadline) -> SearchAnswer:
+        state = decode_page_token(search.page_token, query_fingerprint(text, search.filter))
+        notes.cached.append("page")
+        hits: list[SearchHit] = []
+        entries = state.entries
+        with notes.timed("retrieve"):
+            # What was deleted, or no longer matches, is made up for from further down.
+            while entries and len(hits) < search.page_size:
+                wanted = search.page_size - len(hits)
+                turn, entries = entries[:wanted], entries[wanted:]
+                found = await self._retriever.get_products(
+                    [entry.id for entry in turn],
+                    deadline=deadline,
+                    with_description=search.with_description,
+                    filter=search.filter,
+                )
+                products = {product.id: product for product in found.products}
+                for entry in turn:
+                    if product := products.get(entry.id):
+                        position = state.next_position + len(hits)
+                        hits.append(SearchHit(product, position, entry.retrieval_score, rank=entry.rank))
+        rest = replace(state, entries=entries, next_position=state.next_position + len(hits))
+        return self._answer(search, text, tuple(hits), rest)
+
+    def _answer(self, search: SearchQuery, text: str, hits: tuple[SearchHit, ...], rest: PageState) -> SearchAnswer:
+        token = ""
+        if rest.entries:
+            # A cache that was away for this page says nothing of the next.
+            lasting = tuple(kind for kind in rest.degradations if kind is not Degradation.NO_CACHE)
+            token = encode_page_token(replace(rest, degradations=lasting), query_fingerprint(text, search.filter))
+        shortfall = None
+        if len(hits) < search.page_size:
+            shortfall = Shortfall.WINDOW_END if rest.window_full else Shortfall.NO_MORE_MATCHES
+        return SearchAnswer(
+            hits=hits,
+            next_page_token=token,
+            shortfall=shortfall,
+            degradations=rest.degradations,
+            rank_depth=rest.rank_depth,
+            attribution_token=secrets.token_urlsafe(12),
+        )
+
+    async def _retrieved(self, words: RetrievalQuery, notes: _Notes, deadline: Deadline) -> Retrieval:
+        """Candidates by words and vector; by words only, and noted, when there is no vector to be had."""
+        with notes.timed("embed"):
+            lookup = await self._vectors.lookup(words.text)
+        if lookup.cache_missing:
+            notes.degradations.append(Degradation.NO_CACHE)
+        if lookup.found is not None:
+            notes.cached.append("query_embedding")
+            return await self._retrieved_by_kept(words, lookup.found, notes, deadline)
+        early = asyncio.create_task(self._lexical(words, notes, deadline))
+        try:
+            vector = await self._embedded(words.text, notes, deadline)
+            if vector is None:
+                await early  # the retriever keeps what it found by words: asking again costs it nothing
+            with notes.timed("retrieve"):
+                return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
+        finally:
+            early.cancel()
+            await asyncio.wait({early})
+            if not early.cancelled():
+                early.exception()  # what matters of it has been raised above
+
+    async def _lexical(self, words: RetrievalQuery, notes: _Notes, deadline: Deadline) -> None:
+        """Searches by words while the query is being embedded, so that the retriever has that part ready."""
+        with notes.timed("lexical"):
+            await self._retriever.retrieve(replace(words, product_limit=0), deadline=deadline)
+
+    async def _embedded(self, text: str, notes: _Notes, deadline: Deadline) -> QueryVector | None:
+        with notes.timed("embed"):
+            try:
+                # Half of the time left is kept for the answer by words, should the embedder hang.
+                return await self._vectors.embed(text, deadline=Deadline.after(deadline.remaining_s() / 2))
+            except InvalidArgument:
+                raise
+            except Exception as error:  # Only the retriever's loss fails a search.
+                log.warning("embedder away, searched by words", error=repr(error))
+                notes.degradations.append(Degradation.LEXICAL_ONLY)
+                return None
+
+    async def _retrieved_by_kept(
+        self, words: RetrievalQuery, kept: QueryVector, notes: _Notes, deadline: Deadline
+    ) -> Retrieval:
+        with notes.timed("retrieve"):
+            try:
+                return await self._retriever.retrieve(_with_vector(words, kept), deadline=deadline)
+            except FailedPrecondition:
+                # Embedder and index may have moved on together since the vector was kept.
+                if await self._vectors.refresh_model(deadline=deadline) == kept.model_digest:
+                    raise
+        notes.cached.clear()
+        vector = await self._embedded(words.text, notes, deadline)
+        with notes.timed("retrieve"):
+            return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
+
+
+def _with_vector(words: RetrievalQuery, found: QueryVector | None) -> RetrievalQuery:
+    return words if found is None else replace(words, vector=found.vector, model_digest=found.model_digest)
+
+
+def _hits(ordered: tuple[OrderedCandidate, ...]) -> Iterator[SearchHit]:
+    for position, entry in enumerate(ordered, start=1):
+        found = entry.candidate
+        if found.product is None:
+            raise Internal(f"candidate {found.product_id} came without its product")
+        yield SearchHit(found.product, position, found.score, found.sources, entry.rank)
+
+
+def _entry(ordered: OrderedCandidate) -> PageEntry:
+    return PageEntry(ordered.candidate.product_id, ordered.candidate.score, ordered.rank)

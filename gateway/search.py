@@ -1,0 +1,88 @@
+"""A search and its answer as plain data, and the rules that a search meets."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from vitrine.errors import FieldViolation, InvalidArgument
+from vitrine.ports import ProductFilter, Shortfall, SourceScore
+from vitrine.product import Product
+from vitrine.text import normalize_text
+
+MAX_QUERY_CHARACTERS = 512
+DEFAULT_PAGE_SIZE = 10
+MAX_PAGE_SIZE = 100
+MAX_RANK_DEPTH = 200
+
+
+class Degradation(Enum):
+    """A part that was missing or was left out; meanings are those of common.proto."""
+
+    LEXICAL_ONLY = "lexical_only"
+    NOT_RANKED = "not_ranked"
+    NO_CACHE = "no_cache"
+    RANK_DEPTH_REDUCED = "rank_depth_reduced"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What a shopper asks; fields and limits are those of SearchRequest."""
+
+    query: str
+    page_size: int = DEFAULT_PAGE_SIZE
+    page_token: str = ""
+    filter: ProductFilter = field(default_factory=ProductFilter)
+    with_description: bool = False
+    rank_depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankScores:
+    """What the ranker said of a product: raw logit, score (the order), probability in (0, 1)."""
+
+    logit: float
+    score: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A product found. `sources` is empty on pages after the first; `rank` is None where the ranker did not look."""
+
+    product: Product
+    position: int
+    retrieval_score: float
+    sources: tuple[SourceScore, ...] = ()
+    rank: RankScores | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """One page of hits, and how it came about; `timings_ms` is by stage name."""
+
+    hits: tuple[SearchHit, ...]
+    next_page_token: str
+    shortfall: Shortfall | None
+    degradations: tuple[Degradation, ...]
+    rank_depth: int
+    attribution_token: str
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    cached: tuple[str, ...] = ()
+
+
+def checked_query(search: SearchQuery) -> str:
+    """The query's normalised text. Raises InvalidArgument naming every wrong field and the fix."""
+    violations = []
+    text = normalize_text(search.query)
+    if len(search.query) > MAX_QUERY_CHARACTERS:
+        fault = f"has {len(search.query)} characters; at most {MAX_QUERY_CHARACTERS} are allowed"
+        violations.append(FieldViolation("query", fault))
+    elif not text:
+        violations.append(FieldViolation("query", "is empty; give the words to search for"))
+    if not 1 <= search.page_size <= MAX_PAGE_SIZE:
+        violations.append(FieldViolation("page_size", f"is {search.page_size}; give 1 to {MAX_PAGE_SIZE}"))
+    if search.rank_depth is not None and not 0 <= search.rank_depth <= MAX_RANK_DEPTH:
+        fault = f"is {search.rank_depth}; give 0 (no ranking) to {MAX_RANK_DEPTH}"
+        violations.append(FieldViolation("rank_depth", fault))
+    if violations:
+        raise InvalidArgument(*violations)
+    return text

@@ -1,0 +1,57 @@
+"""SearchService and CatalogService over gRPC."""
+
+from collections.abc import AsyncIterator
+
+from gateway.api import Api
+from gateway.settings import GatewaySettings
+from vitrine.call import Context, deadline_of
+from vitrine.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    search_service_pb2,
+    search_service_pb2_grpc,
+)
+
+
+class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
+    """A shopper's search."""
+
+    def __init__(self, api: Api, settings: GatewaySettings) -> None:
+        self._api = api
+        self._timeout_s = settings.default_timeout_s
+
+    async def Search(
+        self, request: search_service_pb2.SearchRequest, context: Context
+    ) -> search_service_pb2.SearchResponse:
+        """Finds products for a query."""
+        return await self._api.search(request, deadline_of(context, self._timeout_s))
+
+
+class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
+    """The shop's products."""
+
+    def __init__(self, api: Api, settings: GatewaySettings) -> None:
+        self._api = api
+        self._timeout_s = settings.default_timeout_s
+        self._write_timeout_s = settings.write_timeout_s
+
+    async def UpsertProducts(
+        self,
+        request_iterator: AsyncIterator[catalog_service_pb2.CatalogServiceUpsertProductsRequest],
+        context: Context,
+    ) -> AsyncIterator[catalog_service_pb2.CatalogServiceUpsertProductsResponse]:
+        """Answers each request, in order, once its products are durable and searchable."""
+        async for request in request_iterator:
+            yield await self._api.upsert_products(request, deadline_of(context, self._write_timeout_s))
+
+    async def DeleteProducts(
+        self, request: catalog_service_pb2.CatalogServiceDeleteProductsRequest, context: Context
+    ) -> catalog_service_pb2.CatalogServiceDeleteProductsResponse:
+        """Deletes products by id."""
+        return await self._api.delete_products(request, deadline_of(context, self._timeout_s))
+
+    async def GetProduct(
+        self, request: catalog_service_pb2.GetProductRequest, context: Context
+    ) -> catalog_service_pb2.GetProductResponse:
+        """Reads one product."""
+        return await self._api.get_product(request, deadline_of(context, self._timeout_s))

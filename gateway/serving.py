@@ -1,0 +1,186 @@
+"""The gateway put together over three ports, and served: gRPC and HTTP over one pipeline."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc.aio
+import structlog
+import uvicorn
+
+from gateway.admission import Admission
+from gateway.api import Api
+from gateway.catalog import Catalog
+from gateway.circuit_breaker import CircuitBreaker
+from gateway.embedding_cache import CacheUnavailable, EmbeddingCache
+from gateway.http import http_application
+from gateway.pipeline import SearchPipeline
+from gateway.query_vectors import QueryVectors
+from gateway.rank_depth import RankDepth
+from gateway.ranking import RankStage
+from gateway.servicer import CatalogServicer, SearchServicer
+from gateway.settings import GatewaySettings
+from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, VitrineError
+from vitrine.ports import Embedder, Ranker, Retriever
+from vitrine.server import SelfTest, serve
+from vitrine.v1 import catalog_service_pb2_grpc, search_service_pb2_grpc
+
+SERVICES = ("vitrine.v1.SearchService", "vitrine.v1.CatalogService")
+_SELF_TEST_TIMEOUT_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The three parts that the gateway asks: engines of this process, or clients of others."""
+
+    embedder: Embedder
+    retriever: Retriever
+    ranker: Ranker
+
+
+class Gateway:
+    """The engine: everything between the servicers and the ports."""
+
+    def __init__(self, settings: GatewaySettings, ports: Ports) -> None:
+        """Raises ValueError when redis_url is not one."""
+        self.ready = False
+        self._settings = settings
+        self._retriever = ports.retriever
+        self._vectors = QueryVectors(
+            ports.embedder,
+            _cache(settings) if settings.redis_url else None,
+            kept=settings.kept_vectors,
+            embed_timeout_s=settings.embed_timeout_s,
+        )
+        pipeline = SearchPipeline(
+            self._vectors,
+            ports.retriever,
+            RankStage(
+                ports.ranker,
+                RankDepth(settings.rank_pair_cost_s, min_time_s=settings.rank_reserve_s / 2),
+                timeout_s=settings.rank_timeout_s,
+                reserve_s=settings.rank_reserve_s,
+            ),
+            Admission(settings.max_searches, "searches"),
+            rank_depth=settings.rank_depth,
+            result_window=settings.result_window,
+        )
+        self.api = Api(pipeline, Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes")))
+
+    def add_to(self, server: grpc.aio.Server) -> tuple[str, ...]:
+        """Registers the servicers; returns the full names of their services."""
+        search_service_pb2_grpc.add_SearchServiceServicer_to_server(SearchServicer(self.api, self._settings), server)
+        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.api, self._settings), server)
+        return SERVICES
+
+    async def self_test(self) -> None:
+        """Passes when a search can be answered: the retriever is there, and its index is of the embedder's model.
+
+        Raises what the retriever raises, or FailedPrecondition naming both digests. A part that searches can do
+        without is only logged.
+        """
+        try:
+            await self._check_parts()
+        except BaseException:
+            self.ready = False
+            raise
+        self.ready = True
+
+    async def _check_parts(self) -> None:
+        index = await self._retriever.get_index(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
+        try:
+            digest = await self._vectors.refresh_model(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
+        except VitrineError as error:
+            log.warning("embedder away", error=error.message)
+        else:
+            if index.model_digest not in ("", digest):
+                raise FailedPrecondition(
+                    f"the index holds vectors of {index.model_digest} and the embedder serves {digest}; "
+                    "serve the index's model, or write the products again"
+                )
+        try:
+            await self._vectors.check_cache()
+        except CacheUnavailable as error:
+            log.warning("cache away", error=str(error))
+
+    @asynccontextmanager
+    async def http(self) -> AsyncIterator[int]:
+        """Serves HTTP, drained on the way out; yields the port. Raises FailedPrecondition when it cannot be had."""
+        address = (self._settings.host, self._settings.http_port)
+        try:
+            listener = socket.create_server(address)
+        except OSError as error:
+            raise FailedPrecondition(f"cannot listen on {address[0]}:{address[1]}: {error}; is it in use?") from error
+        server = _HttpServer(
+            uvicorn.Config(
+                http_application(self.api, self._settings, lambda: self.ready),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=max(round(self._settings.grace_s), 1),
+            )
+        )
+        serving = asyncio.create_task(server.serve([listener]), name="gateway HTTP")
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            self.ready = False
+            server.should_exit = True
+            await serving
+
+    async def close(self) -> None:
+        """Closes what the gateway opened; the ports are their opener's."""
+        await self._vectors.close()
+
+
+class _HttpServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals alone: the gRPC server of the same process stops both."""
+        yield
+
+
+async def serve_gateway(
+    settings: GatewaySettings,
+    open_ports: Callable[[], AbstractAsyncContextManager[Ports]],
+    on_open: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves gRPC and HTTP until SIGINT or SIGTERM, then drains.
+
+    `open_ports` opens the parts once the port is taken, and closes them last; `on_open` is told when calls are let in.
+    """
+
+    @asynccontextmanager
+    async def part(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
+        async with open_ports() as ports:
+            gateway = Gateway(settings, ports)
+            gateway.add_to(server)
+            try:
+                async with gateway.http() as http_port:
+                    log.info("listening", host=settings.host, http_port=http_port)
+                    on_open()
+                    yield gateway.self_test
+            finally:
+                await gateway.close()
+
+    await serve("gateway", settings, SERVICES, part)
+
+
+def _cache(settings: GatewaySettings) -> EmbeddingCache:
+    return EmbeddingCache(
+        settings.redis_url,
+        prefix=settings.cache_prefix,
+        dtype=settings.cache_dtype,
+        ttl_s=settings.cache_ttl_s,
+        ttl_jitter=settings.cache_ttl_jitter,
+        wait_s=settings.cache_wait_s,
+        command_timeout_s=settings.cache_command_timeout_s,
+        breaker=CircuitBreaker(settings.cache_breaker_failures, settings.cache_breaker_cool_down_s),
+    )

@@ -1,0 +1,50 @@
+"""What can be set of the gateway: environment variables VITRINE_GATEWAY_…"""
+
+from pydantic import AliasChoices, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic_settings import SettingsConfigDict
+
+from gateway.search import MAX_RANK_DEPTH
+from vitrine.server_settings import ServerSettings
+from vitrine.vectors import VectorDtype
+
+
+class GatewaySettings(ServerSettings):
+    """The gateway's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="VITRINE_GATEWAY_", frozen=True, populate_by_name=True)
+
+    port: NonNegativeInt = Field(50_051, le=65_535, description="gRPC port; 0 takes a free one")
+    http_port: NonNegativeInt = Field(8_080, le=65_535, description="HTTP/JSON port; 0 takes a free one")
+    max_body_bytes: PositiveInt = Field(1024 * 1024, description="largest HTTP request body")
+    embedder_target: str = Field("dns:///127.0.0.1:50052", description="gRPC target of the embedder")
+    retriever_target: str = Field("dns:///127.0.0.1:50053", description="gRPC target of the retriever")
+    ranker_target: str = Field("dns:///127.0.0.1:50054", description="gRPC target of the ranker")
+
+    redis_url: str = Field(
+        "",
+        validation_alias=AliasChoices("VITRINE_GATEWAY_REDIS_URL", "REDIS_URL"),
+        description="Redis or Valkey that keeps query vectors (also read from REDIS_URL); empty: none",
+    )
+    cache_prefix: str = Field("vitrine", description="start of each Redis key: one for each deployment on a Redis")
+    cache_dtype: VectorDtype = Field("float32", description="numbers in Redis; float16 halves them, scores move a bit")
+    cache_ttl_s: PositiveFloat = Field(7 * 24 * 3600.0, description="how long a query vector is kept in Redis")
+    cache_ttl_jitter: NonNegativeFloat = Field(0.1, lt=1, description="share by which that time varies from key to key")
+    cache_wait_s: PositiveFloat = Field(0.005, description="longest that a search waits for Redis")
+    cache_command_timeout_s: PositiveFloat = Field(0.25, description="time after which a Redis command has failed")
+    cache_breaker_failures: PositiveInt = Field(5, description="failures in a row after which Redis is left alone")
+    cache_breaker_cool_down_s: PositiveFloat = Field(1.0, description="how long Redis is then left alone")
+    kept_vectors: NonNegativeInt = Field(4_096, description="query vectors kept in the process, in front of Redis")
+
+    embed_timeout_s: PositiveFloat = Field(1.0, description="longest wait for a query vector; then words alone search")
+    rank_depth: NonNegativeInt = Field(
+        32, le=MAX_RANK_DEPTH, description="candidates given to the ranker when the request does not say; 0: none"
+    )
+    rank_timeout_s: PositiveFloat = Field(1.0, description="longest wait for the ranker; then retrieval order")
+    rank_reserve_s: NonNegativeFloat = Field(0.02, description="time kept for the answer after the ranker")
+    rank_pair_cost_s: PositiveFloat = Field(0.002, description="first guess of what ranking one candidate takes")
+    result_window: PositiveInt = Field(
+        500, ge=MAX_RANK_DEPTH, le=1_000, description="results of a search that can be paged through"
+    )
+    max_searches: PositiveInt = Field(128, description="searches inside at a time; more are refused at once")
+    max_writes: PositiveInt = Field(16, description="upserts inside at a time; more are refused at once")
+    write_timeout_s: PositiveFloat = Field(60.0, description="time limit of one upsert of a stream without a deadline")
