@@ -1,0 +1,151 @@
+"""Columns: the living catalogue as arrays in memory, appended by one writer, seen by readers as of a moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.retriever.filters import FilterPlan
+from vitrine.vectors import FloatArray
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+class _Buffer:
+    """An array that grows at its end; what was handed out before never changes."""
+
+    def __init__(self, dtype: type[np.generic], *width: int) -> None:
+        self._data: NDArray[Any] = np.empty((1_024, *width), dtype)
+        self.count = 0
+
+    def extend(self, values: NDArray[Any]) -> None:
+        end = self.count + len(values)
+        if end > len(self._data):
+            grown = np.empty((max(end, len(self._data) * 3 // 2), *self._data.shape[1:]), self._data.dtype)
+            grown[: self.count] = self._data[: self.count]
+            self._data = grown
+        self._data[self.count : end] = values
+        self.count = end
+
+    def view(self) -> NDArray[Any]:
+        return self._data[: self.count]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsView:
+    """Versions by position, in the order of their row keys, as they were at one moment; nothing in it changes.
+
+    `rows` (n,) ascending, `ids` at least n, `alive` (n,), `prices` (n,) with NaN for none, `vectors` (n, dim) float32
+    L2-normalised; facet `facet_codes[i]` belongs to the version at `facet_owners[i]`.
+    """
+
+    rows: IntArray
+    ids: Sequence[str]
+    alive: BoolArray
+    living: int
+    prices: NDArray[np.float64]
+    vectors: FloatArray
+    facet_owners: IntArray
+    facet_codes: NDArray[np.int32]
+    vocabulary: dict[str, int]
+
+    def allowed(self, plan: FilterPlan) -> BoolArray:
+        """(n,) whether each version lives and matches."""
+        allowed = self.alive
+        for group in plan.groups:
+            codes = [code for code in map(self.vocabulary.get, group) if code is not None]
+            hits = np.isin(self.facet_codes, codes) if len(codes) != 1 else self.facet_codes == codes[0]
+            matching = np.zeros(len(self.rows), np.bool_)
+            matching[self.facet_owners[hits]] = True
+            allowed = allowed & matching
+        # A missing price is NaN, which compares false.
+        if plan.min_price is not None:
+            allowed = allowed & (self.prices >= plan.min_price)
+        if plan.max_price is not None:
+            allowed = allowed & (self.prices <= plan.max_price)
+        return allowed
+
+    def positions_of(self, rows: IntArray) -> IntArray:
+        """The position of each row key; -1 where there is none or the version is dead."""
+        if not len(self.rows):
+            return np.full(len(rows), -1, np.int64)
+        positions = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        return np.where((self.rows[positions] == rows) & self.alive[positions], positions, -1)
+
+
+class Columns:
+    """The writer's side. One thread only."""
+
+    def __init__(self, dim: int) -> None:
+        self._rows = _Buffer(np.int64)
+        self._prices = _Buffer(np.float64)
+        self._vectors = _Buffer(np.float32, dim)
+        self._facet_owners = _Buffer(np.int64)
+        self._facet_codes = _Buffer(np.int32)
+        self._ids: list[str] = []
+        self._vocabulary: dict[str, int] = {}
+        self._alive: BoolArray = np.zeros(0, np.bool_)
+        self._dead: list[int] = []
+        self.dim = dim
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def append(
+        self,
+        rows: Sequence[int],
+        ids: Sequence[str],
+        prices: Sequence[float | None],
+        facets: Sequence[frozenset[str]],
+        vectors: FloatArray,
+    ) -> None:
+        """Adds living versions whose row keys are larger than all before; `vectors` (n, dim)."""
+        first = len(self._ids)
+        self._rows.extend(np.asarray(rows, np.int64))
+        self._prices.extend(np.array([np.nan if price is None else price for price in prices], np.float64))
+        self._vectors.extend(vectors)
+        owners = [first + index for index, names in enumerate(facets) for _ in names]
+        codes = [self._vocabulary.setdefault(name, len(self._vocabulary)) for names in facets for name in names]
+        self._facet_owners.extend(np.array(owners, np.int64))
+        self._facet_codes.extend(np.array(codes, np.int32))
+        self._ids.extend(ids)
+
+    def kill(self, rows: Sequence[int]) -> None:
+        """Marks versions dead; readers of earlier views still see them alive."""
+        self._dead.extend(np.searchsorted(self._rows.view(), np.asarray(rows, np.int64)).tolist())
+
+    def view(self) -> ColumnsView:
+        """What a reader sees from now on."""
+        alive = np.ones(len(self._ids), np.bool_)
+        alive[: len(self._alive)] = self._alive
+        alive[self._dead] = False
+        self._alive, self._dead = alive, []
+        return ColumnsView(
+            rows=self._rows.view(),
+            ids=self._ids,
+            alive=alive,
+            living=int(np.count_nonzero(alive)),
+            prices=self._prices.view(),
+            vectors=self._vectors.view(),
+            facet_owners=self._facet_owners.view(),
+            facet_codes=self._facet_codes.view(),
+            vocabulary=self._vocabulary,
+        )
+
+    def compacted(self) -> "Columns":
+        """The same without its dead versions, in arrays of its own."""
+        view = self.view()
+        kept = np.flatnonzero(view.alive)
+        smaller = Columns(self.dim)
+        smaller._rows.extend(view.rows[kept])
+        smaller._prices.extend(view.prices[kept])
+        smaller._vectors.extend(view.vectors[kept])
+        kept_facets = view.alive[view.facet_owners]
+        smaller._facet_owners.extend(np.searchsorted(kept, view.facet_owners[kept_facets]))
+        smaller._facet_codes.extend(view.facet_codes[kept_facets])
+        smaller._ids = [view.ids[position] for position in kept]
+        smaller._vocabulary = self._vocabulary
+        return smaller

@@ -1,0 +1,99 @@
+"""The dense index: exact inner products while they are fastest, the vector graph beyond."""
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+
+from services.retriever.columns import BoolArray, ColumnsView, IntArray
+from services.retriever.graph import Graph
+from vitrine.fusion import best_first
+from vitrine.vectors import FloatArray
+
+# Nodes that the graph looks at for each one wanted; see `switch_point`.
+BREADTH = 1.2
+
+
+def inner_products(query: FloatArray, vectors: FloatArray, positions: IntArray) -> FloatArray:
+    """(len(positions),) float32: the query's product with those rows of (n, dim) `vectors`; FAISS, in this thread."""
+    scores = np.empty(len(positions), np.float32)
+    positions = np.ascontiguousarray(positions, np.int64)
+    query = np.ascontiguousarray(query, np.float32)
+    faiss.fvec_inner_products_by_idx(
+        faiss.swig_ptr(scores),
+        faiss.swig_ptr(query),
+        faiss.swig_ptr(vectors),
+        faiss.swig_ptr(positions),
+        vectors.shape[1],
+        1,
+        len(positions),
+    )
+    return scores
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedGraph:
+    """A graph and where its nodes lie: `positions` (m,), -1 where the version is gone; newer ones start at `tail`."""
+
+    graph: Graph
+    positions: IntArray
+    tail: int
+
+
+def placed(graph: Graph, columns: ColumnsView) -> PlacedGraph:
+    """The graph against these columns; holds until they are compacted."""
+    tail = int(np.searchsorted(columns.rows, graph.rows[-1], side="right"))
+    return PlacedGraph(graph, columns.positions_of(graph.rows), tail)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseView:
+    """The vectors as of one moment; positions are those of the columns."""
+
+    columns: ColumnsView
+    placed: PlacedGraph | None
+    exact_rows: int
+
+    @property
+    def kind(self) -> str:
+        """ "exact" or "hnsw": how an unfiltered search runs."""
+        return "exact" if self.placed is None or self._exact_is_faster(self.columns.living) else "hnsw"
+
+    def search(self, query: FloatArray, allowed: BoolArray, limit: int) -> tuple[IntArray, FloatArray]:
+        """Positions and cosines of the best `limit` allowed versions, best first, ties by id.
+
+        `query` (dim,) L2-normalised, `allowed` (n,). Always `limit` of them while so many are allowed.
+        """
+        count = int(np.count_nonzero(allowed))
+        limit = min(limit, count)
+        near: IntArray | None = None
+        if limit and self.placed is not None and not self._exact_is_faster(count):
+            near = self._proposed(self.placed, query, allowed, limit)
+        if near is None or len(near) < limit:
+            near = np.flatnonzero(allowed)
+        return self._best(query, near, limit)
+
+    def cosines(self, query: FloatArray, positions: IntArray) -> FloatArray:
+        """(len(positions),) cosines of those versions."""
+        return inner_products(query, self.columns.vectors, positions)
+
+    def _exact_is_faster(self, count: int) -> bool:
+        # A filter thins the graph: to find as many it must look as much further. So what counts is the allowed rows
+        # times their share of all.
+        return count * count <= self.exact_rows * len(self.columns.rows)
+
+    def _proposed(self, placed: PlacedGraph, query: FloatArray, allowed: BoolArray, limit: int) -> IntArray:
+        usable = (placed.positions >= 0) & allowed[placed.positions]
+        breadth = int(BREADTH * limit * len(usable) / max(1, np.count_nonzero(usable))) + 1
+        nodes = placed.graph.search(query, limit, breadth, None if usable.all() else usable)
+        newer = np.flatnonzero(allowed[placed.tail :]) + placed.tail
+        return np.concatenate([placed.positions[nodes], newer])
+
+    def _best(self, query: FloatArray, positions: IntArray, limit: int) -> tuple[IntArray, FloatArray]:
+        scores = self.cosines(query, positions)
+        if limit < len(scores):
+            # All that tie with the last one stay until ties are broken by id.
+            kept = scores >= np.partition(scores, len(scores) - limit)[len(scores) - limit]
+            positions, scores = positions[kept], scores[kept]
+        order = best_first(scores, [self.columns.ids[position] for position in positions])[:limit]
+        return positions[order], scores[order]

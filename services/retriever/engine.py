@@ -1,0 +1,253 @@
+"""The retriever's engine: catalogue, indexes and searches behind the Retriever port."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import faiss
+import numpy as np
+
+from services.retriever.catalogue import Catalogue
+from services.retriever.filters import plan_of
+from services.retriever.graph_keeper import GraphKeeper
+from services.retriever.lexical_memo import LexicalMemo
+from services.retriever.products import Products
+from services.retriever.retrieval import checked_query, retrieve
+from services.retriever.settings import RetrieverSettings
+from services.retriever.snapshot import Snapshot
+from services.retriever.views import Prepared, Views, prepared
+from services.retriever.writer import Write, Writer, Written
+from vitrine.compute import openmp_runtimes, thread_quota
+from vitrine.deadline import Deadline
+from vitrine.errors import (
+    DeadlineExceeded,
+    FieldViolation,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    VitrineError,
+    invalid,
+)
+from vitrine.ports import IndexInfo, ItemOutcome, ProductFilter, ProductsFound, Retrieval, RetrievalQuery, WriteResult
+from vitrine.product import Product, checked_product
+from vitrine.vectors import FloatArray, l2_normalized
+
+MAX_PRODUCTS = 500
+MAX_IDS = 1_000
+
+T = TypeVar("T")
+
+
+class RetrieverEngine:
+    """Implements `vitrine.ports.Retriever`; made by `open`.
+
+    A catalogue takes the model of its first write; every later vector has to come from the same one. Once its last
+    product is deleted it is free again for another.
+    """
+
+    def __init__(self, settings: RetrieverSettings) -> None:
+        self._settings = settings
+        threads = settings.threads or thread_quota()
+        self._catalogue = Catalogue(settings.data_dir)
+        self._products = Products(self._catalogue, settings.product_cache)
+        self._memo = LexicalMemo(settings.lexical_memo)
+        self._places = threading.BoundedSemaphore(threads + settings.queue)
+        # OpenMP counts threads for each calling thread: one for each search, so that searches do not fight.
+        self._searchers = ThreadPoolExecutor(threads, "retriever-search", faiss.omp_set_num_threads, (1,))
+        self._preparer = ThreadPoolExecutor(1, "retriever-prepare", faiss.omp_set_num_threads, (1,))
+        self._snapshot: Snapshot
+        state = self._catalogue.state()
+        self._graphs = GraphKeeper(
+            settings.data_dir,
+            catalogue_id=state.catalogue_id,
+            exact_rows=settings.exact_rows,
+            threads=max(1, threads // 2),
+            hand_over=lambda graph, alert: self._writer.adopt(graph, alert),
+        )
+        views = Views(self._catalogue, settings.exact_rows)
+        graph, alert = self._graphs.load(state.model_digest) if state.model_digest else (None, None)
+        if graph is not None:
+            views.adopt(graph)
+        if alert:
+            views.alerts["graph"] = alert
+        if len(runtimes := openmp_runtimes()) > 1:
+            views.alerts["openmp"] = f"several OpenMP runtimes are loaded, which fight for processors: {runtimes}"
+        self._writer = Writer(
+            self._catalogue, views, self._publish, exact_rows=settings.exact_rows, queue=settings.write_queue
+        )
+
+    @classmethod
+    async def open(cls, settings: RetrieverSettings) -> "RetrieverEngine":
+        """Opens the catalogue and makes its indexes. Raises FailedPrecondition when it is in use or unreadable."""
+        return await asyncio.to_thread(cls, settings)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._graphs.consider(snapshot)
+
+    async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
+        """Finds candidates by words, by vector, or by both fused."""
+        checked, plan = checked_query(query)
+        return await self._search(
+            deadline,
+            lambda: retrieve(
+                self._snapshot,
+                checked,
+                plan,
+                memo=self._memo,
+                products=self._products,
+                settings=self._settings,
+                deadline=deadline,
+            ),
+        )
+
+    async def upsert_products(
+        self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
+    ) -> WriteResult:
+        """Writes 1 to 500 products with their (n, dim) vectors; of an id given twice the last one stays."""
+        if not 1 <= len(products) <= MAX_PRODUCTS:
+            raise invalid("products", f"has {len(products)} entries; send 1 to {MAX_PRODUCTS}")
+        if vectors.ndim != 2 or len(vectors) != len(products) or not vectors.shape[1]:
+            raise invalid("vectors", f"has shape {vectors.shape}; send one vector for each of {len(products)} products")
+        if not model_digest:
+            raise invalid("model_digest", "is empty; name the model that made the vectors")
+        items = await asyncio.wrap_future(self._preparer.submit(_prepare, products, vectors, deadline))
+        ready = [item for item in items if isinstance(item, Prepared)]
+        revision = self._snapshot.revision
+        if ready:
+            written = await self._written(Write(deadline, products=ready, model_digest=model_digest))
+            revision = written.revision
+        outcomes = (
+            ItemOutcome(product.id, item if isinstance(item, VitrineError) else None)
+            for product, item in zip(products, items, strict=True)
+        )
+        return WriteResult(tuple(outcomes), revision)
+
+    async def delete_products(self, ids: Sequence[str], *, deadline: Deadline) -> WriteResult:
+        """Deletes 1 to 1,000 products; NotFound in the outcome of an unknown id."""
+        _check_ids(ids)
+        written = await self._written(Write(deadline, deleted_ids=ids))
+        outcomes = (
+            ItemOutcome(
+                product_id, NotFound(f"no product {product_id!r}") if product_id in written.unknown_ids else None
+            )
+            for product_id in ids
+        )
+        return WriteResult(tuple(outcomes), written.revision)
+
+    async def get_products(
+        self,
+        ids: Sequence[str],
+        *,
+        deadline: Deadline,
+        with_description: bool = False,
+        filter: ProductFilter | None = None,
+    ) -> ProductsFound:
+        """Reads 1 to 1,000 products by id; one named twice is there twice."""
+        _check_ids(ids)
+        plan = plan_of(filter or ProductFilter())
+
+        def read() -> ProductsFound:
+            snapshot = self._snapshot
+            rows = dict(self._catalogue.rows_at(list(dict.fromkeys(ids)), snapshot.revision))
+            products = self._products.read(list(rows.values()), with_description)
+            found = {product_id: products[row] for product_id, row in rows.items() if plan.matches(products[row])}
+            return ProductsFound(
+                products=tuple(found[product_id] for product_id in ids if product_id in found),
+                missing_ids=tuple(product_id for product_id in dict.fromkeys(ids) if product_id not in found),
+                revision=snapshot.revision,
+            )
+
+        return await self._search(deadline, read)
+
+    async def get_index(self, *, deadline: Deadline) -> IndexInfo:
+        """Describes the index that is served; answers whatever the load."""
+        snapshot = self._snapshot
+        alerts = snapshot.alerts if self._writer.fault is None else (*snapshot.alerts, self._writer.fault)
+        return IndexInfo(
+            products=snapshot.columns.living,
+            revision=snapshot.revision,
+            model_digest=snapshot.model_digest,
+            dim=snapshot.dim,
+            kind=snapshot.dense.kind,
+            tombstones=len(snapshot.columns.rows) - snapshot.columns.living,
+            update_time_s=snapshot.update_time_s,
+            alerts=alerts,
+        )
+
+    async def self_test(self) -> None:
+        """Searches for a product that is there by its own vector. Raises Internal when it is not found."""
+        if self._writer.fault is not None:
+            raise Internal(self._writer.fault)
+        await asyncio.to_thread(self._find_itself, self._snapshot)
+
+    def _find_itself(self, snapshot: Snapshot) -> None:
+        self._catalogue.state()
+        living = np.flatnonzero(snapshot.columns.alive)
+        if not len(living):
+            return
+        vector = snapshot.columns.vectors[living[-1]]
+        _, cosines = snapshot.dense.search(vector, snapshot.columns.alive, 1)
+        if not len(cosines) or not cosines[0] > 0.999:
+            raise Internal(f"the newest product is not found by its own vector (cosine {cosines})")
+
+    async def close(self) -> None:
+        """Finishes what waits, ends the threads and gives the catalogue back."""
+
+        def close() -> None:
+            self._searchers.shutdown()
+            self._preparer.shutdown()
+            self._graphs.close()
+            self._writer.close()
+            self._catalogue.close()
+
+        await asyncio.to_thread(close)
+
+    async def _search(self, deadline: Deadline, work: Callable[[], T]) -> T:
+        if not self._places.acquire(blocking=False):
+            raise ResourceExhausted(f"{self._settings.queue} searches wait already", retry_after_s=0.5)
+        future = self._searchers.submit(_unless_late, deadline, work)
+        # Also called for one that was cancelled before it began.
+        future.add_done_callback(lambda _: self._places.release())
+        return await _answer(future, deadline, "the search")
+
+    async def _written(self, write: Write) -> Written:
+        return await _answer(self._writer.submit(write), write.deadline, "the write")
+
+
+def _unless_late(deadline: Deadline, work: Callable[[], T]) -> T:
+    deadline.check("the search")
+    return work()
+
+
+async def _answer(future: "Future[T]", deadline: Deadline, what: str) -> T:
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline.remaining_s()))
+    except TimeoutError:
+        raise DeadlineExceeded(f"no time left for {what}") from None
+
+
+def _prepare(products: Sequence[Product], vectors: FloatArray, deadline: Deadline) -> list[Prepared | VitrineError]:
+    deadline.check("the write")
+    normalized = l2_normalized(vectors)
+    items: list[Prepared | VitrineError] = []
+    for index, product in enumerate(products):
+        try:
+            if not np.isfinite(vectors[index]).all() or not vectors[index].any():
+                raise invalid("vector", "is all zeros or not finite; embed the product again")
+            items.append(prepared(checked_product(product), normalized[index]))
+        except InvalidArgument as error:
+            violations = (FieldViolation(f"products[{index}].{v.field}", v.description) for v in error.violations)
+            items.append(InvalidArgument(*violations, reason=error.reason))
+    return items
+
+
+def _check_ids(ids: Sequence[str]) -> None:
+    if not 1 <= len(ids) <= MAX_IDS:
+        raise invalid("ids", f"has {len(ids)} entries; send 1 to {MAX_IDS}")
+    for index, product_id in enumerate(ids):
+        if not product_id:
+            raise invalid(f"ids[{index}]", "is empty")

@@ -1,0 +1,27 @@
+"""Products of the catalogue by row key, those used last kept ready in memory."""
+
+from collections.abc import Sequence
+
+from services.retriever.catalogue import Catalogue
+from services.retriever.product_document import product_of, with_description
+from services.retriever.recent import Recent
+from vitrine.product import Product
+
+
+class Products:
+    """Reads versions; a row key names one version for ever, so what is kept is never stale."""
+
+    def __init__(self, catalogue: Catalogue, kept: int) -> None:
+        self._catalogue = catalogue
+        self._kept: Recent[int, Product] = Recent(kept)
+
+    def read(self, rows: Sequence[int], described: bool) -> dict[int, Product]:
+        """The product of each row key; with its description where `described`."""
+        found = {row: product for row in rows if (product := self._kept.get(row)) is not None}
+        missing = [row for row in rows if row not in found]
+        for row, product_id, document, revision in self._catalogue.documents(missing):
+            found[row] = self._kept.setdefault(row, product_of(product_id, document, revision))
+        if described:
+            for row, description in self._catalogue.descriptions(rows):
+                found[row] = with_description(found[row], description)
+        return found

@@ -1,0 +1,39 @@
+"""What was used last: a bounded map from which the longest unused entry goes first. For several threads."""
+
+import threading
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """Keeps the `size` entries used last."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[K, V] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: K) -> V | None:
+        """The entry, which counts as used; None where there is none."""
+        with self._lock:
+            value = self._entries.get(key)
+            if value is not None:
+                self._entries.move_to_end(key)
+            return value
+
+    def setdefault(self, key: K, value: V) -> V:
+        """The entry there is, or `value`, which is then kept."""
+        with self._lock:
+            value = self._entries.setdefault(key, value)
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+            return value
+
+    def remove(self, key: K) -> None:
+        """Forgets the entry."""
+        with self._lock:
+            self._entries.pop(key, None)

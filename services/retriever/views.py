@@ -1,0 +1,146 @@
+"""The views: columns, words and graph that follow the catalogue by revision. The writer's side; one thread only."""
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.retriever.catalogue import Catalogue, State, Version
+from services.retriever.columns import Columns
+from services.retriever.dense_index import DenseView, PlacedGraph, placed
+from services.retriever.graph import Graph
+from services.retriever.lexical_index import Entry, LexicalIndex, entry_of
+from services.retriever.product_document import document_of, product_of
+from services.retriever.snapshot import Snapshot
+from vitrine.product import Product
+from vitrine.vectors import FloatArray
+
+_LOAD_CHUNK = 2_000
+# Dead versions that are carried along whatever the size of the catalogue.
+_FREE_DEAD = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A product made ready to be written: its stored form and its index entry; `vector` (dim,) L2-normalised."""
+
+    id: str
+    document: str
+    description: str
+    entry: Entry
+    vector: FloatArray
+
+    def version(self, row: int, revision: int) -> Version:
+        """What the catalogue stores."""
+        return Version(row, self.id, revision, self.document, self.description, self.vector.astype("<f4").tobytes())
+
+
+def prepared(product: Product, vector: FloatArray) -> Prepared:
+    """Makes a product ready; most of what a write costs, done before the writer takes it."""
+    return Prepared(product.id, document_of(product), product.description, entry_of(product), vector)
+
+
+class Views:
+    """What is searched, in step with one revision of the catalogue."""
+
+    def __init__(self, catalogue: Catalogue, exact_rows: int) -> None:
+        self._exact_rows = exact_rows
+        self._state = catalogue.state()
+        self._columns = Columns(self._state.dim)
+        self._lexical = LexicalIndex()
+        self._living: dict[str, int] = {}
+        self._graph: PlacedGraph | None = None
+        self._snapshots: weakref.WeakSet[Snapshot] = weakref.WeakSet()
+        self.alerts: dict[str, str] = {}
+        batch: list[tuple[int, Prepared]] = []
+        for version in catalogue.living():
+            product = product_of(version.id, version.document, version.revision)
+            vector = np.frombuffer(version.vector, "<f4").astype(np.float32, copy=False)
+            batch.append((version.row, Prepared(version.id, "", "", entry_of(product), vector)))
+            if len(batch) == _LOAD_CHUNK:
+                self._add(batch)
+                batch = []
+        self._add(batch)
+
+    @property
+    def state(self) -> State:
+        """Where the catalogue stood when the views last followed it."""
+        return self._state
+
+    def living_row(self, product_id: str) -> int | None:
+        """The row key of a product's living version."""
+        return self._living.get(product_id)
+
+    @property
+    def living(self) -> int:
+        """Products that live."""
+        return len(self._living)
+
+    def oldest_revision_read(self) -> int:
+        """The oldest revision that a reader may still hold."""
+        return min((snapshot.revision for snapshot in self._snapshots), default=self._state.revision)
+
+    def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
+        """Takes over what a write did; a version that was added and died within it is in both."""
+        if (state.model_digest, state.dim) != (self._state.model_digest, self._state.dim):
+            # Only an empty catalogue changes its model, so all that was there is dead.
+            self._columns, self._graph = Columns(state.dim), None
+            gone = {row for row, _ in dead}
+            dead, added = [], [(row, item) for row, item in added if row not in gone]
+            self._lexical.remove(list(gone))
+            self._living.clear()
+        self._add(added)
+        rows = [row for row, _ in dead]
+        self._columns.kill(rows)
+        self._lexical.remove(rows)
+        for row, product_id in dead:
+            if self._living.get(product_id) == row:
+                del self._living[product_id]
+        self._state = state
+
+    def adopt(self, graph: Graph) -> None:
+        """Searches with this graph from now on; it must hold vectors of the catalogue's model."""
+        self._graph = placed(graph, self._columns.view())
+
+    def publish(self) -> Snapshot:
+        """What readers see from now on."""
+        columns = self._columns.view()
+        dead = len(columns.rows) - columns.living
+        if dead > columns.living // 2 + _FREE_DEAD:
+            self._columns = self._columns.compacted()
+            columns = self._columns.view()
+            if self._graph is not None:
+                self._graph = placed(self._graph.graph, columns)
+        state = self._state
+        snapshot = Snapshot(
+            revision=state.revision,
+            model_digest=state.model_digest,
+            dim=state.dim,
+            update_time_s=state.update_time_s,
+            columns=columns,
+            dense=DenseView(columns, self._graph, self._exact_rows),
+            lexical=self._lexical.view(),
+            alerts=tuple(self.alerts.values()),
+        )
+        self._snapshots.add(snapshot)
+        return snapshot
+
+    def close(self) -> None:
+        """Ends the lexical index's threads."""
+        self._lexical.close()
+
+    def _add(self, added: Sequence[tuple[int, Prepared]]) -> None:
+        if not added:
+            return
+        items = [item for _, item in added]
+        self._columns.append(
+            [row for row, _ in added],
+            [item.id for item in items],
+            [item.entry.price for item in items],
+            [item.entry.facets for item in items],
+            np.stack([item.vector for item in items]),
+        )
+        for row, item in added:
+            self._lexical.add(row, item.entry)
+            self._living[item.id] = row

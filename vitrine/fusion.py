@@ -1,0 +1,41 @@
+"""Fusion of what two sources found: convex combination of scores, or reciprocal ranks."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrine.vectors import FloatArray
+
+# Cormack, Clarke and Buettcher (2009): the constant of reciprocal rank fusion.
+RRF_K = 60
+
+
+def convex_scores(cosines: FloatArray, bm25: FloatArray, *, dense_weight: float) -> FloatArray:
+    """Weighted mean of both sources' scores, each brought to [0, 1]; (n,) float32 over the union of both lists.
+
+    Bruch, Gai and Ingber (2023), "An analysis of fusion functions for hybrid retrieval". Cosines are known for every
+    candidate and scaled min-max over them; BM25 is divided by the query's best, and 0 where words did not find it.
+    """
+    low, high = float(cosines.min(initial=1.0)), float(cosines.max(initial=-1.0))
+    dense = (cosines - low) / (high - low) if high > low else np.zeros_like(cosines)
+    best = float(bm25.max(initial=0.0))
+    lexical = bm25 / best if best > 0 else np.zeros_like(bm25)
+    scores: FloatArray = (dense_weight * dense + (1.0 - dense_weight) * lexical).astype(np.float32)
+    return scores
+
+
+def reciprocal_rank_scores(*ranks: NDArray[np.int64]) -> FloatArray:
+    """Sum over the sources of 1 / (60 + rank); ranks from 1, 0 where a source did not find it.
+
+    Monotone: a better rank in one source, all else equal, never lowers the score.
+    """
+    scores = sum(np.where(rank > 0, 1.0 / (RRF_K + rank), 0.0) for rank in ranks)
+    return np.asarray(scores, np.float32)
+
+
+def best_first(scores: FloatArray, ids: list[str]) -> NDArray[np.int64]:
+    """Positions by score, largest first, ties by id."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        return np.array(sorted(order.tolist(), key=lambda i: (-scores[i], ids[i])), np.int64)
+    return order
