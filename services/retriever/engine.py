@@ -78,6 +78,7 @@ class RetrieverEngine:
         self._writer = Writer(
             self._catalogue, views, self._publish, exact_rows=settings.exact_rows, queue=settings.write_queue
         )
+        self._writer.start()
 
     @classmethod
     async def open(cls, settings: RetrieverSettings) -> "RetrieverEngine":
@@ -130,13 +131,10 @@ class RetrieverEngine:
         """Deletes 1 to 1,000 products; NotFound in the outcome of an unknown id."""
         _check_ids(ids)
         written = await self._written(Write(deadline, deleted_ids=ids))
-        outcomes = (
-            ItemOutcome(
-                product_id, NotFound(f"no product {product_id!r}") if product_id in written.unknown_ids else None
-            )
-            for product_id in ids
+        unknown = {product_id: NotFound(f"there is no product {product_id!r}") for product_id in written.unknown_ids}
+        return WriteResult(
+            tuple(ItemOutcome(product_id, unknown.get(product_id)) for product_id in ids), written.revision
         )
-        return WriteResult(tuple(outcomes), written.revision)
 
     async def get_products(
         self,

@@ -68,9 +68,7 @@ class GraphKeeper:
             _log.info("graph built", nodes=len(graph.rows), revision=snapshot.revision)
         except Exception as error:
             _log.error("graph not built", error=repr(error))
-            self._hand_over(
-                None, f"the vector graph could not be built or saved: {error!r}; searches are exact and slow"
-            )
+            self._hand_over(None, f"the vector graph could not be built or saved: {error!r}")
 
 
 def is_due(snapshot: Snapshot, exact_rows: int) -> bool:
@@ -80,7 +78,7 @@ def is_due(snapshot: Snapshot, exact_rows: int) -> bool:
         return False
     if snapshot.dense.placed is None:
         return True
-    missing = np.count_nonzero(snapshot.columns.alive[snapshot.dense.placed.tail :])
+    missing = int(np.count_nonzero(snapshot.columns.alive[snapshot.dense.placed.tail :]))
     return (
         missing > max(exact_rows // 4, living * MISSING_SHARE)
         or _dead_share(snapshot.dense.placed, snapshot) > DEAD_SHARE

@@ -69,8 +69,11 @@ class Writer:
         self._wake = threading.Condition()
         self._closing = False
         self.fault: str | None = None
-        publish(views.publish())
         self._thread = threading.Thread(target=self._run, name="retriever-writer", daemon=True)
+
+    def start(self) -> None:
+        """Publishes what is there and begins to write."""
+        self._publish(self._views.publish())
         self._thread.start()
 
     def submit(self, write: Write) -> "Future[Written]":
@@ -148,10 +151,8 @@ class Writer:
                 transaction.set_state(group.state)
         except Exception as error:
             _log.error("write failed", error=repr(error))
-            fault = (
-                error if isinstance(error, VitrineError) else Unavailable(f"the catalogue cannot be written: {error}")
-            )
-            answers = [(write, fault) for write in writes]
+            reason = error.message if isinstance(error, VitrineError) else f"the catalogue cannot be written: {error}"
+            answers = [(write, Unavailable(reason)) for write in writes]
             failed = True
         self._follow(group, answers, failed)
         for write, answer in answers:
