@@ -94,7 +94,7 @@ def load_bundle(folder: Path, kind: BundleKind) -> Bundle:
     except ValidationError as error:
         raise FailedPrecondition(f"{path} is not a bundle manifest: {error.errors()[0]['msg']}") from error
     if manifest.kind != kind:
-        raise FailedPrecondition(f"bundle {folder} is a {manifest.kind}, and {kind} is needed here")
+        raise FailedPrecondition(f"bundle {folder} is for the {manifest.kind}, and one for the {kind} is needed here")
     for name, expected in manifest.files.items():
         file = folder / name
         if file.parent != folder or not file.is_file():

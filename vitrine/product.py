@@ -71,6 +71,8 @@ def checked_product(product: Product) -> Product:
         brand=clean_text(product.brand),
         categories=tuple(dict.fromkeys(_clean_path(path) for path in product.categories)),
         description=clean_text(product.description),
+        attributes={name: _clean_values(values) for name, values in product.attributes.items()},
+        image_uris=tuple(map(clean_text, product.image_uris)),
         language=(product.language or detect_language(product.title)).lower(),
         update_time=product.update_time or datetime.now(UTC),
     )
@@ -83,6 +85,11 @@ def checked_product(product: Product) -> Product:
 def _clean_path(path: str) -> str:
     levels = (clean_text(level) for level in path.split(CATEGORY_SEPARATOR.strip()))
     return CATEGORY_SEPARATOR.join(level for level in levels if level)
+
+
+def _clean_values(values: tuple[str, ...] | tuple[float, ...]) -> tuple[str, ...] | tuple[float, ...]:
+    # Not comprehended by kind: a mix of words and numbers must still be one, to be refused.
+    return tuple(clean_text(value) if isinstance(value, str) else value for value in values)  # type: ignore[return-value]
 
 
 def category_prefixes(path: str) -> list[str]:
@@ -120,6 +127,8 @@ def _violations(product: Product) -> Iterator[FieldViolation]:
     yield from _too_many("image_uris", product.image_uris, MAX_IMAGE_URIS)
     for index, uri in enumerate(product.image_uris):
         yield from _too_long(f"image_uris[{index}]", uri, MAX_IMAGE_URI_CHARACTERS)
+    if product.update_time is not None and product.update_time.tzinfo is None:
+        yield FieldViolation("update_time", "has no time zone; say which, for example +00:00")
     if not _LANGUAGE.fullmatch(product.language):
         yield FieldViolation("language", f"{product.language!r} is not a BCP 47 tag; write for example 'zh' or 'en'")
 
@@ -143,8 +152,12 @@ def _attribute_violations(product: Product) -> Iterator[FieldViolation]:
     yield from _too_many("attributes", list(product.attributes), MAX_ATTRIBUTES)
     for name, values in product.attributes.items():
         path = f"attributes[{name}]"
-        if not clean_text(name):
+        if not name:
             yield FieldViolation("attributes", "has an empty name; name each attribute")
+        elif clean_text(name) != name:
+            yield FieldViolation(path, "has white space around or control characters in its name; remove them")
+        if len({isinstance(value, str) for value in values}) > 1:
+            yield FieldViolation(path, "holds both words and numbers; give it one kind, or two names")
         yield from _too_long(path, name, MAX_ATTRIBUTE_NAME_CHARACTERS)
         yield from _too_many(path, values, MAX_ATTRIBUTE_VALUES)
         for value in values:

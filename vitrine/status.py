@@ -23,9 +23,10 @@ from vitrine.errors import (
 DOMAIN = "vitrine"
 DETAILS_KEY = "grpc-status-details-bin"
 
-# gRPC refuses metadata above 8 KiB, and then the caller would see that instead of the error; half is left to others.
-_MAX_STATUS_BYTES = 4_096
-_MAX_MESSAGE_CHARACTERS = 400
+# gRPC refuses metadata above 8 KiB, and then the caller would see that instead of the error. On the wire
+# the message is percent-encoded and the status in base64, which these two bounds keep under 7 KiB together.
+_MAX_STATUS_BYTES = 2_816
+_MAX_MESSAGE_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def status_of(error: BaseException, trace_id: str = "") -> status_pb2.Status:
     """The error as google.rpc.Status with ErrorInfo, BadRequest, RetryInfo, and RequestInfo where a trace id is given.
 
     What is not a VitrineError becomes "internal error": its text may hold what callers must not see.
-    The status stays under 4 KiB, so that it fits into trailers; violations that do not fit are counted in the last one.
+    The status stays under 3 KiB, so that it fits into trailers; violations that do not fit are counted in the last one.
     """
     known = isinstance(error, VitrineError)
     reason = error.reason if isinstance(error, VitrineError) else Internal.reason

@@ -1,0 +1,104 @@
+"""Products and filters over the wire."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitrine.errors import InvalidArgument
+from vitrine.messages.product import filter_from_message, filter_to_message, product_from_message, product_to_message
+from vitrine.ports import ProductFilter
+from vitrine.product import Availability, Product
+from vitrine.v1 import product_pb2, retriever_service_pb2
+
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+_price = st.floats(0, 1e9)
+_times = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))
+_products = st.builds(
+    Product,
+    id=_text,
+    title=_text,
+    brand=_text,
+    categories=st.lists(_text, max_size=3).map(tuple),
+    description=_text,
+    price=st.none() | _price,
+    original_price=st.none() | _price,
+    currency_code=_text,
+    availability=st.sampled_from(Availability),
+    attributes=st.dictionaries(
+        _text, st.lists(_text, max_size=3).map(tuple) | st.lists(st.floats(allow_nan=False), max_size=3).map(tuple)
+    ),
+    image_uris=st.lists(_text, max_size=3).map(tuple),
+    language=_text,
+    update_time=st.none() | _times,
+    revision=st.integers(0, 2**63 - 1),
+)
+
+
+@given(_products)
+def test_every_product_comes_back_as_it_went(product: Product) -> None:
+    data = product_to_message(product).SerializeToString()
+    assert product_from_message(product_pb2.Product.FromString(data)) == product
+
+
+@given(_products)
+def test_a_product_without_description_lacks_nothing_else(product: Product) -> None:
+    message = product_to_message(product, with_description=False)
+    assert product_from_message(message) == replace(product, description="")
+
+
+def test_an_unset_availability_is_in_stock() -> None:
+    assert product_from_message(product_pb2.Product(id="a")).availability is Availability.IN_STOCK
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (product_pb2.Product(availability=9), "availability"),  # type: ignore[arg-type]
+        (
+            product_pb2.Product(attributes={"size": product_pb2.AttributeValues(text=["M"], numbers=[40])}),
+            "attributes[size]",
+        ),
+        (product_pb2.Product(update_time={"seconds": 2**62}), "update_time"),
+        (product_pb2.Product(update_time={"seconds": -(2**62)}), "update_time"),
+        (product_pb2.Product(update_time={"nanos": -1}), "update_time"),
+    ],
+)
+def test_what_a_product_cannot_hold_is_refused_by_field(message: product_pb2.Product, field: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        product_from_message(message)
+    assert [v.field for v in caught.value.violations] == [field]
+
+
+@given(
+    st.builds(
+        ProductFilter,
+        categories=st.lists(_text, max_size=3).map(tuple),
+        brands=st.lists(_text, max_size=3).map(tuple),
+        min_price=st.none() | _price,
+        max_price=st.none() | _price,
+        currency_code=_text,
+        availabilities=st.lists(st.sampled_from(Availability), max_size=3).map(tuple),
+        languages=st.lists(_text, max_size=3).map(tuple),
+    )
+)
+def test_every_filter_comes_back_as_it_went(product_filter: ProductFilter) -> None:
+    data = filter_to_message(product_filter).SerializeToString()
+    assert filter_from_message(retriever_service_pb2.ProductFilter.FromString(data)) == product_filter
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (retriever_service_pb2.ProductFilter(min_price=float("nan")), "filter.min_price"),
+        (retriever_service_pb2.ProductFilter(max_price=float("inf")), "filter.max_price"),
+        (retriever_service_pb2.ProductFilter(availabilities=[1, 0]), "filter.availabilities[1]"),  # type: ignore[list-item]
+        (retriever_service_pb2.ProductFilter(availabilities=[77]), "filter.availabilities[0]"),  # type: ignore[list-item]
+    ],
+)
+def test_a_wrong_filter_is_refused_by_field(message: retriever_service_pb2.ProductFilter, field: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        filter_from_message(message)
+    assert [v.field for v in caught.value.violations] == [field]
