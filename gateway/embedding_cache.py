@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from gateway.circuit_breaker import CircuitBreaker
+from gateway.metrics import CACHE_FAILURES, CACHE_VALUES_REFUSED
 from vitrine.ports import InputType
 from vitrine.vectors import FloatArray, VectorDtype, pack_vectors
 
@@ -76,7 +77,6 @@ class EmbeddingCache:
         self._command_timeout_s = command_timeout_s
         self.breaker = breaker
         self._redis = self._connected()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._commands: set[asyncio.Future[Any]] = set()
         self._writes = 0
 
@@ -96,11 +96,14 @@ class EmbeddingCache:
             chunk = keys[start : start + _CHUNK_KEYS]
             if not self.breaker.allows():
                 raise CacheUnavailable("Redis is left alone after several failures")
-            reply = await self._reply(self._client().mget(chunk), self._wait_s)
+            reply = await self._reply(self._redis.mget(chunk), self._wait_s)
             if not isinstance(reply, list) or len(reply) != len(chunk):
                 raise CacheUnavailable("Redis answered MGET with something else")
             values += reply
-        return [self._vector(key, value, space.dim) for key, value in zip(keys, values, strict=True)]
+        vectors = [self._vector(key, value, space.dim) for key, value in zip(keys, values, strict=True)]
+        refused = sum(value is not None for value in values) - sum(vector is not None for vector in vectors)
+        CACHE_VALUES_REFUSED.inc(refused)
+        return vectors
 
     def write(self, space: VectorSpace, text: str, vector: FloatArray) -> None:
         """Keeps a (dim,) vector, in the background; dropped while Redis is away or behind."""
@@ -113,18 +116,24 @@ class EmbeddingCache:
         # Jitter, so that what was written in one burst does not expire in one burst.
         ttl_s = self._ttl_s * (1 + self._ttl_jitter * random.uniform(-1, 1))
         self._writes += 1
-        command = self._started(self._client().set(key, value, px=max(int(ttl_s * 1000), 1)))
+        command = self._started(self._redis.set(key, value, px=max(int(ttl_s * 1000), 1)))
         command.add_done_callback(self._written)
 
     async def check(self) -> None:
         """Asks Redis for a sign of life, with time to connect. Raises CacheUnavailable."""
-        await self._reply(self._client().ping(), self._command_timeout_s)
+        await self._reply(self._redis.ping(), self._command_timeout_s)
 
-    async def close(self) -> None:
-        """Waits for the commands under way and closes the connections."""
+    async def drain(self) -> None:
+        """Waits until the commands under way, writes included, have ended."""
         if self._commands:
             await asyncio.wait(self._commands, timeout=self._command_timeout_s)
+
+    async def close(self) -> None:
+        """Closes the connections once the commands under way have ended; what is asked later opens new ones."""
+        await self.drain()
         await self._redis.aclose()
+        # A new client, because the old one belongs to the event loop that ends now (redis-py#2633).
+        self._redis = self._connected()
 
     def _vector(self, key: str, value: object, dim: int) -> FloatArray | None:
         if not isinstance(value, bytes) or len(value) < _HEADER.size:
@@ -148,19 +157,27 @@ class EmbeddingCache:
             # It was this loop that was late, not Redis: the reply may be lying in the socket.
             await asyncio.wait({task}, timeout=wait_s)
         if not task.done():
-            self.breaker.failed()
+            self._failed()
             raise CacheUnavailable(f"Redis did not answer within {wait_s * 1000:g} ms")
         if error := task.exception():
-            self.breaker.failed()
+            self._failed()
             raise CacheUnavailable(f"Redis: {error!r}") from error
         self.breaker.succeeded()
         return task.result()
 
     def _written(self, command: "asyncio.Future[Any]") -> None:
         self._writes -= 1
+        if command.cancelled() or (error := command.exception()) is None:
+            return
         # A full Redis refuses writes (redis#2746) but still answers reads.
-        if not command.cancelled() and (error := command.exception()) and not isinstance(error, ResponseError):
-            self.breaker.failed()
+        if isinstance(error, ResponseError):
+            CACHE_FAILURES.inc()
+        else:
+            self._failed()
+
+    def _failed(self) -> None:
+        CACHE_FAILURES.inc()
+        self.breaker.failed()
 
     def _started(self, command: Awaitable[Any]) -> "asyncio.Future[Any]":
         task = asyncio.ensure_future(command)
@@ -172,16 +189,6 @@ class EmbeddingCache:
         self._commands.discard(command)
         if not command.cancelled():
             command.exception()  # seen here: a command whose caller has left has nobody else to look at its error
-
-    def _client(self) -> "redis.asyncio.Redis":
-        # Connections belong to the event loop that opened them (redis-py#2633).
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            if self._loop is not None:
-                self._redis = self._connected()
-                self._commands.clear()
-            self._loop = loop
-        return self._redis
 
     def _connected(self) -> "redis.asyncio.Redis":
         pool = redis.asyncio.BlockingConnectionPool.from_url(

@@ -10,6 +10,7 @@ from time import perf_counter
 import structlog
 
 from gateway.admission import Admission
+from gateway.metrics import DEGRADATIONS, RANK_DEPTH, STAGE_SECONDS
 from gateway.page_token import PageEntry, PageState, decode_page_token, encode_page_token, query_fingerprint
 from gateway.query_vectors import QueryVector, QueryVectors
 from gateway.ranking import OrderedCandidate, RankStage
@@ -74,7 +75,12 @@ class SearchPipeline:
                     answer = await self._next_page(search, text, notes, deadline)
                 else:
                     answer = await self._first_page(search, text, notes, deadline)
-            return replace(answer, timings_ms=notes.timings_ms, cached=tuple(notes.cached))
+        for stage, duration_ms in notes.timings_ms.items():
+            STAGE_SECONDS.labels(stage).observe(duration_ms / 1000)
+        for kind in answer.degradations:
+            DEGRADATIONS.labels(kind.value).inc()
+        RANK_DEPTH.observe(answer.rank_depth)
+        return replace(answer, timings_ms=notes.timings_ms, cached=tuple(notes.cached))
 
     async def _first_page(self, search: SearchQuery, text: str, notes: _Notes, deadline: Deadline) -> SearchAnswer:
         asked = self._rank_depth if search.rank_depth is None else search.rank_depth

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache, VectorSpace
+from gateway.metrics import QUERY_VECTORS
 from gateway.single_flight import SingleFlight
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument, invalid
@@ -46,6 +47,7 @@ class QueryVectors:
         if space is None:
             return Lookup()
         if found := self._recalled(space, text):
+            QUERY_VECTORS.labels("process").inc()
             return Lookup(found)
         if self._cache is None:
             return Lookup()
@@ -53,7 +55,10 @@ class QueryVectors:
             (vector,) = await self._cache.read(space, [text])
         except CacheUnavailable:
             return Lookup(cache_missing=True)
-        return Lookup() if vector is None else Lookup(self._keep(space, text, vector))
+        if vector is None:
+            return Lookup()
+        QUERY_VECTORS.labels("redis").inc()
+        return Lookup(self._keep(space, text, vector))
 
     async def embed(self, text: str, *, deadline: Deadline) -> QueryVector:
         """The vector of a text, made once for all who ask for it at the same time.
@@ -88,7 +93,9 @@ class QueryVectors:
             if isinstance(error, InvalidArgument):
                 raise invalid("query", "; ".join(v.description for v in error.violations)) from error
             raise error
-        vector = embeddings.vectors[0]
+        QUERY_VECTORS.labels("embedder").inc()
+        # A copy: a row would keep the whole batch that it came in alive.
+        vector = embeddings.vectors[0].copy()
         self._space = VectorSpace(embeddings.model_digest, vector.size)
         if self._cache is not None:
             self._cache.write(self._space, text, vector)

@@ -1,0 +1,32 @@
+"""`python -m gateway`: serves the public API over the suite's services until it is told to stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.clients.embedder import EmbedderClient
+from gateway.clients.ranker import RankerClient
+from gateway.clients.retriever import RetrieverClient
+from gateway.serving import Ports, serve_gateway
+from gateway.settings import GatewaySettings
+from vitrine.channel import open_channel
+
+
+def main() -> None:
+    """Settings, engine, servicers, serve."""
+    settings = GatewaySettings()
+
+    @asynccontextmanager
+    async def clients() -> AsyncIterator[Ports]:
+        async with (
+            open_channel(settings.embedder_target) as embedder,
+            open_channel(settings.retriever_target) as retriever,
+            open_channel(settings.ranker_target) as ranker,
+        ):
+            yield Ports(EmbedderClient(embedder), RetrieverClient(retriever), RankerClient(ranker))
+
+    asyncio.run(serve_gateway(settings, clients))
+
+
+if __name__ == "__main__":
+    main()

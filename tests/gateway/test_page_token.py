@@ -1,0 +1,78 @@
+"""Tests of the page token."""
+
+import base64
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.page_token import PageEntry, PageState, decode_page_token, encode_page_token, query_fingerprint
+from gateway.search import Degradation, RankScores
+from vitrine.errors import InvalidArgument
+from vitrine.ports import ProductFilter
+
+MINE = query_fingerprint("手机", ProductFilter())
+
+
+def state_of(count: int, ranked: int = 0) -> PageState:
+    return PageState(
+        entries=tuple(
+            PageEntry(f"商品-{index}", 1.0 / (index + 1), RankScores(2.5, 3.5, 0.75) if index < ranked else None)
+            for index in range(count)
+        ),
+        next_position=11,
+        rank_depth=32,
+        window_full=True,
+        degradations=(Degradation.LEXICAL_ONLY, Degradation.RANK_DEPTH_REDUCED),
+    )
+
+
+@pytest.mark.parametrize(("count", "ranked"), [(1, 0), (1, 1), (490, 22), (1_000, 200)])
+def test_holds_what_it_was_given(count: int, ranked: int) -> None:
+    state = state_of(count, ranked)
+    found = decode_page_token(encode_page_token(state, MINE), MINE)
+    assert [entry.id for entry in found.entries] == [entry.id for entry in state.entries]
+    assert [entry.rank for entry in found.entries] == [entry.rank for entry in state.entries]
+    scores = [entry.retrieval_score for entry in state.entries]
+    assert [entry.retrieval_score for entry in found.entries] == pytest.approx(scores, rel=1e-6)
+    assert (found.next_position, found.rank_depth, found.window_full) == (11, 32, True)
+    assert found.degradations == state.degradations
+
+
+def test_is_small_and_fits_a_url() -> None:
+    token = encode_page_token(state_of(490, 22), MINE)
+    assert len(token) < 8_000
+    assert token.replace("-", "").replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [query_fingerprint("电脑", ProductFilter()), query_fingerprint("手机", ProductFilter(brands=("Lenovo",)))],
+)
+def test_refuses_a_token_of_another_query_or_filter(other: bytes) -> None:
+    with pytest.raises(InvalidArgument, match="page_token: belongs to another query or filter"):
+        decode_page_token(encode_page_token(state_of(3), MINE), other)
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda data: base64.urlsafe_b64encode(data).decode()))
+def test_refuses_any_other_text_with_a_clear_error(token: str) -> None:
+    with pytest.raises(InvalidArgument, match="page_token: is damaged"):
+        decode_page_token(token, MINE)
+
+
+@given(st.data())
+def test_refuses_a_token_with_one_character_changed(data: st.DataObject) -> None:
+    token = encode_page_token(state_of(20, 5), MINE)
+    # Of the last character only some bits count.
+    at = data.draw(st.integers(0, len(token) - 2))
+    character = data.draw(st.sampled_from("ABCabc019-_").filter(lambda character: character != token[at]))
+    with pytest.raises(InvalidArgument, match="page_token: is damaged"):
+        decode_page_token(token[:at] + character + token[at + 1 :], MINE)
+
+
+def test_refuses_a_forged_token_that_would_inflate_without_end() -> None:
+    packed = zlib.compress(b"\0" * 50_000_000)
+    token = base64.urlsafe_b64encode(zlib.crc32(packed).to_bytes(4, "little") + packed).decode()
+    with pytest.raises(InvalidArgument, match="page_token: is damaged"):
+        decode_page_token(token, MINE)
