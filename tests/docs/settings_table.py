@@ -1,0 +1,67 @@
+"""The README's settings table, as the code has it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from cli.ingest.settings import IngestSettings
+from gateway.settings import GatewaySettings
+from services.embedder.settings import EmbedderSettings
+from services.ranker.settings import RankerSettings
+from services.retriever.settings import RetrieverServerSettings, RetrieverSettings
+
+# Settings classes of each process, by the part of the variable's name that stands for it.
+CLASSES: dict[str, list[type[BaseSettings]]] = {
+    "GATEWAY": [GatewaySettings],
+    "EMBEDDER": [EmbedderSettings],
+    "RETRIEVER": [RetrieverServerSettings, RetrieverSettings],
+    "RANKER": [RankerSettings],
+    "INGEST": [IngestSettings],
+}
+SERVERS = ["GATEWAY", "EMBEDDER", "RETRIEVER", "RANKER"]
+
+HEADER = ["| variable | default | meaning |", "|---|---|---|"]
+
+
+def settings_table() -> list[str]:
+    """The table's lines: a setting that several processes have alike is one row, `*` where all four servers have it."""
+    processes: dict[tuple[str, str, str], list[str]] = {}
+    for process, classes in CLASSES.items():
+        for settings in classes:
+            prefix = settings.model_config["env_prefix"]
+            assert prefix == f"VITRINE_{process}_", f"{settings.__name__} has the prefix {prefix}"
+            for name, default, meaning in _fields(settings):
+                processes.setdefault((name, default, meaning), []).append(process)
+    rows = (
+        f"| `VITRINE_{_together(owners)}_{name}` | {default} | {meaning} |"
+        for (name, default, meaning), owners in processes.items()
+    )
+    return HEADER + sorted(rows)
+
+
+def _together(processes: list[str]) -> str:
+    if processes == SERVERS:
+        return "*"
+    return processes[0] if len(processes) == 1 else "{" + ",".join(processes) + "}"
+
+
+def _fields(model: type[BaseModel], outer: str = "") -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields(field.annotation, f"{outer}{name.upper()}__")
+        else:
+            assert field.description, f"{model.__name__}.{name} has no description"
+            yield outer + name.upper(), _default(field), field.description.replace("|", "\\|")
+
+
+def _default(field: FieldInfo) -> str:
+    default: Any = field.get_default(call_default_factory=True)
+    if default is None:
+        return "unset"
+    if default == "":
+        return "empty"
+    return f"`{default.as_posix() if isinstance(default, Path) else default}`"

@@ -1,0 +1,66 @@
+"""The README says what the code does."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.docs.settings_table import CLASSES, HEADER, settings_table
+
+ROOT = Path(__file__).parents[2]
+TRACKED = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+    ).stdout.splitlines()
+    if (ROOT / name).is_file()
+]  # fmt: skip
+PAGES = [path for path in TRACKED if path.suffix == ".md"]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_settings_table_is_the_codes() -> None:
+    lines = README.splitlines()
+    start = lines.index(HEADER[0])
+    table = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        table.append(line)
+    expected = settings_table()
+    assert table == expected, "the README's table should be:\n" + "\n".join(expected)
+
+
+def test_no_settings_class_is_left_out() -> None:
+    written = set()
+    for path in TRACKED:
+        if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts:
+            written.update(re.findall(r"^class (\w+)\((?:Base|Server)Settings\)", path.read_text(), re.MULTILINE))
+    assert written == {settings.__name__ for classes in CLASSES.values() for settings in classes} | {"ServerSettings"}
+
+
+def test_it_stays_short() -> None:
+    assert len(README.splitlines()) < 200
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", page.read_text())
+    local = [target.split("#")[0] for target in targets if "://" not in target and not target.startswith("#")]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    made = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^\s*|&& )make ([a-z][a-z-]*)", page.read_text(), re.MULTILINE))
+    assert named - made == set()
+
+
+def test_nothing_is_left_to_be_done_later() -> None:
+    mark = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
+    suffixes = {".py", ".proto", ".md", ".toml", ".yml", ".yaml", ".json", ".sh", ""}
+    marked = [path for path in TRACKED if path.suffix in suffixes and mark.search(path.read_text(errors="ignore"))]
+    assert marked == []
