@@ -60,7 +60,9 @@ def _values(
     measure: ir_measures.Measure, orders: Mapping[str, Sequence[str]], grades: Mapping[str, Grades]
 ) -> dict[str, float]:
     # Positions serve as scores: an order has no ties, and trec_eval would break them its own way.
-    run = {query: {product_id: -float(place) for place, product_id in enumerate(order)} for query, order in orders.items()}
+    run = {
+        query: {product_id: -float(place) for place, product_id in enumerate(order)} for query, order in orders.items()
+    }
     found: Iterable[ir_measures.Metric] = ir_measures.iter_calc([measure], dict(grades), run)
     values = {metric.query_id: float(metric.value) for metric in found}
     return {query: values.get(query, 0.0) for query in grades}

@@ -1,0 +1,39 @@
+"""`python -m services.ranker`: serves the RankerService until it is told to stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc.aio
+
+from services.ranker.engine import RankerEngine
+from services.ranker.servicer import RankerServicer
+from services.ranker.settings import RankerSettings
+from vitrine.compute import ComputeBudget
+from vitrine.server import SelfTest, serve
+from vitrine.v1 import ranker_service_pb2, ranker_service_pb2_grpc
+
+SERVICES = (ranker_service_pb2.DESCRIPTOR.services_by_name["RankerService"].full_name,)
+
+
+def main() -> None:
+    """Settings, engine, servicer, serve."""
+    settings = RankerSettings()
+
+    @asynccontextmanager
+    async def ranker(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
+        budget = ComputeBudget()
+        try:
+            engine = await RankerEngine.open(settings, budget)
+            servicer = RankerServicer(engine, settings.default_timeout_s)
+            ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(servicer, server)
+            yield engine.self_test
+            await engine.close()
+        finally:
+            await budget.close()
+
+    asyncio.run(serve("ranker", settings, SERVICES, ranker))
+
+
+if __name__ == "__main__":
+    main()

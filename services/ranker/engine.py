@@ -1,0 +1,192 @@
+"""The ranker's work: query and candidates to an order. Knows neither gRPC nor protobuf."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from services.ranker.kept_tokens import KeptTokens
+from services.ranker.pairs import SPECIAL_TOKENS, Pair, PairBuilder
+from services.ranker.scoring import probabilities_of, scores_of
+from services.ranker.settings import RankerSettings
+from vitrine.batching import Batcher
+from vitrine.bundle import Bundle, Calibration, load_bundle
+from vitrine.compute import ComputeBudget
+from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, Internal, VitrineError, invalid
+from vitrine.inference import Session, load_session
+from vitrine.ports import Lane, ModelInfo, RankCandidate, RankedCandidate, RankFailure, Ranking
+from vitrine.text import normalize_text
+from vitrine.tokenization import Tokenizer
+from vitrine.vectors import FloatArray
+
+MAX_QUERY_CHARACTERS = 1_024
+MAX_CANDIDATES = 256
+
+
+class _KnownAnswer(BaseModel):
+    """The pair in a bundle's manifest whose logit is known."""
+
+    query: str
+    document: str
+    logit: float
+
+
+class RankerEngine:
+    """A cross-encoder bundle, batched over all callers; implements the port `Ranker`."""
+
+    def __init__(
+        self, bundle: Bundle, session: Session, tokenizer: Tokenizer, budget: ComputeBudget, settings: RankerSettings
+    ) -> None:
+        manifest = bundle.manifest
+        self._calibration = _calibration(bundle)
+        self._known = _known_answer(bundle)
+        self._tolerance = settings.self_test_tolerance
+        self._budget = budget
+        self._session = session
+        # Of a short window the query may take half, so that there is always room for the product.
+        query_cap = min(settings.max_query_tokens, (manifest.max_tokens - SPECIAL_TOKENS) // 2)
+        kept = KeptTokens(settings.kept_texts)
+        self._pairs = PairBuilder(tokenizer, manifest.max_tokens, query_cap, kept)
+        self._batcher: Batcher[Pair, FloatArray | Internal] = Batcher("ranker", self._logits, budget, settings.batch)
+        self._model = ModelInfo(
+            name=manifest.name,
+            version=manifest.version,
+            digest=manifest.digest,
+            dim=manifest.dim,
+            max_tokens=manifest.max_tokens,
+            languages=tuple(manifest.languages),
+            runtime=session.runtime,
+        )
+
+    @classmethod
+    async def open(cls, settings: RankerSettings, budget: ComputeBudget) -> "RankerEngine":
+        """Loads and verifies the bundle; its model runs in `budget`.
+
+        Raises FailedPrecondition when the bundle is missing, damaged, of another kind, or has no calibration.
+        """
+
+        def load() -> RankerEngine:
+            bundle = load_bundle(settings.bundle, "ranker")
+            session = load_session(bundle, budget, settings.runtime)
+            return cls(bundle, session, Tokenizer(bundle), budget, settings)
+
+        return await asyncio.to_thread(load)
+
+    async def rank(
+        self,
+        query: str,
+        candidates: Sequence[RankCandidate],
+        *,
+        deadline: Deadline,
+        top_n: int | None = None,
+        lane: Lane = Lane.LIVE,
+    ) -> Ranking:
+        """Scores 1 to 256 candidates; the order is by score, ties by id, and a bad candidate fails alone.
+
+        Raises InvalidArgument, ResourceExhausted when the queue is full, and DeadlineExceeded.
+        """
+        text = _checked_query(query, candidates, top_n)
+        deadline.check("ranking")
+        pairs = await self._budget.run(self._pairs.build, text, candidates)
+        outputs: dict[int, FloatArray | VitrineError] = {
+            index: pair for index, pair in enumerate(pairs) if isinstance(pair, VitrineError)
+        }
+        sound = {index: pair for index, pair in enumerate(pairs) if isinstance(pair, Pair)}
+        if sound:
+            lengths = [len(pair.ids) for pair in sound.values()]
+            logits = await self._batcher.submit(list(sound.values()), lengths, deadline=deadline, lane=lane)
+            outputs.update(zip(sound, logits, strict=True))
+        failures = tuple(
+            RankFailure(index, candidates[index].id, output)
+            for index, output in sorted(outputs.items())
+            if isinstance(output, VitrineError)
+        )
+        scored = {index: output for index, output in outputs.items() if not isinstance(output, VitrineError)}
+        ranked = self._ranked(candidates, sound, scored)
+        return Ranking(tuple(ranked[:top_n]), self._model.digest, failures)
+
+    async def get_model(self, *, deadline: Deadline) -> ModelInfo:
+        """Names the model that is served."""
+        return self._model
+
+    async def self_test(self) -> None:
+        """Runs the bundle's known pair, past the queue, and raises Internal when its logit is not the known one."""
+        known = self._known
+        candidate = RankCandidate("self-test", known.document)
+        (pair,) = await self._budget.run(self._pairs.build, normalize_text(known.query), [candidate])
+        if isinstance(pair, VitrineError):
+            raise Internal(f"the ranker cannot read its bundle's known pair: {pair}", reason="SELF_TEST_FAILED")
+        (logit,) = await self._budget.run_model(self._logits, [pair])
+        if isinstance(logit, Internal):
+            raise logit
+        if abs(float(logit) - known.logit) > self._tolerance:
+            raise Internal(
+                f"the ranker gives {float(logit):.3f} for its bundle's known pair and not {known.logit:.3f}:"
+                " weights, tokenizer and runtime do not fit together",
+                reason="SELF_TEST_FAILED",
+            )
+
+    async def close(self) -> None:
+        """Lets the batch that runs end; who waits gets Unavailable. The budget stays open."""
+        await self._batcher.close()
+
+    def _logits(self, pairs: Sequence[Pair]) -> Sequence[FloatArray | Internal]:
+        return self._session.run([pair.ids for pair in pairs], [pair.type_ids for pair in pairs])
+
+    def _ranked(
+        self, candidates: Sequence[RankCandidate], pairs: dict[int, Pair], logits: dict[int, FloatArray]
+    ) -> list[RankedCandidate]:
+        indexes = sorted(logits)
+        if not indexes:
+            return []
+        values = np.array([logits[index] for index in indexes], dtype=np.float32).reshape(-1)
+        scores = scores_of(values, [candidates[index].evidence for index in indexes], self._calibration)
+        probabilities = probabilities_of(scores, self._calibration)
+        ranked = [
+            RankedCandidate(
+                index=index,
+                id=candidates[index].id,
+                logit=float(logit),
+                score=float(score),
+                probability=float(probability),
+                query_tokens_dropped=pairs[index].query_tokens_dropped,
+                text_tokens_dropped=pairs[index].text_tokens_dropped,
+            )
+            for index, logit, score, probability in zip(indexes, values, scores, probabilities, strict=True)
+        ]
+        return sorted(ranked, key=lambda candidate: (-candidate.score, candidate.id))
+
+
+def _calibration(bundle: Bundle) -> Calibration:
+    calibration = bundle.manifest.calibration
+    if calibration is None or calibration.evidence.get("logit", 0.0) <= 0:
+        raise FailedPrecondition(
+            f"bundle {bundle.folder} has no calibration with a positive weight for the logit;"
+            " a ranker's scores and probabilities have no meaning without it"
+        )
+    return calibration
+
+
+def _known_answer(bundle: Bundle) -> _KnownAnswer:
+    try:
+        return _KnownAnswer.model_validate(bundle.manifest.self_test)
+    except ValidationError:
+        raise FailedPrecondition(
+            f"bundle {bundle.folder} has no self_test with query, document and logit; train and write it again"
+        ) from None
+
+
+def _checked_query(query: str, candidates: Sequence[RankCandidate], top_n: int | None) -> str:
+    """The normalised query. Raises InvalidArgument naming the field that is wrong for the whole call."""
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise invalid("query", f"has {len(query)} characters; at most {MAX_QUERY_CHARACTERS} are allowed")
+    text = normalize_text(query)
+    if not text:
+        raise invalid("query", "is empty; give the words that the shopper searched for")
+    if not 1 <= len(candidates) <= MAX_CANDIDATES:
+        raise invalid("candidates", f"has {len(candidates)} entries; give 1 to {MAX_CANDIDATES}")
+    if top_n is not None and top_n < 1:
+        raise invalid("top_n", f"is {top_n}; give how many of the best to answer with, or leave it out for all")
+    return text

@@ -1,0 +1,32 @@
+"""The RankerService: protobuf to plain Python and back."""
+
+from services.ranker.engine import RankerEngine
+from vitrine.call import Context, deadline_of
+from vitrine.messages.common import lane_from_message, model_info_to_message
+from vitrine.messages.ranker import candidate_from_message, ranking_to_message
+from vitrine.v1 import ranker_service_pb2, ranker_service_pb2_grpc
+
+
+class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
+    """Answers calls from an engine; `vitrine.server` turns its errors into status codes."""
+
+    def __init__(self, engine: RankerEngine, default_timeout_s: float) -> None:
+        self._engine = engine
+        self._default_timeout_s = default_timeout_s
+
+    async def Rank(self, request: ranker_service_pb2.RankRequest, context: Context) -> ranker_service_pb2.RankResponse:
+        ranking = await self._engine.rank(
+            request.query,
+            [candidate_from_message(candidate) for candidate in request.candidates],
+            deadline=deadline_of(context, self._default_timeout_s),
+            # On the wire 0 is "not set"; below 0 is for the engine to refuse.
+            top_n=request.top_n or None,
+            lane=lane_from_message(request.lane),
+        )
+        return ranking_to_message(ranking)
+
+    async def GetModel(
+        self, request: ranker_service_pb2.RankerServiceGetModelRequest, context: Context
+    ) -> ranker_service_pb2.RankerServiceGetModelResponse:
+        info = await self._engine.get_model(deadline=deadline_of(context, self._default_timeout_s))
+        return ranker_service_pb2.RankerServiceGetModelResponse(model=model_info_to_message(info))

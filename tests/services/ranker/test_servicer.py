@@ -1,0 +1,113 @@
+"""One suite that the engine and its gRPC client both meet, and what only the wire can break."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from gateway.clients.ranker import RankerClient
+from services.ranker.engine import RankerEngine
+from services.ranker.servicer import RankerServicer
+from services.ranker.settings import RankerSettings
+from vitrine.channel import open_channel
+from vitrine.compute import ComputeBudget
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, InvalidArgument
+from vitrine.ports import Evidence, Lane, RankCandidate, Ranker
+from vitrine.server import Server
+from vitrine.v1 import ranker_service_pb2, ranker_service_pb2_grpc
+
+BundleMaker = Callable[..., Path]
+SERVICE = "vitrine.v1.RankerService"
+
+MIXED = [
+    RankCandidate("b", "good", revision=3, evidence=Evidence(dense=0.5, lexical=0.25)),
+    RankCandidate("empty", "\u3000"),
+    RankCandidate("a", "good", evidence=Evidence(dense=0.5, lexical=0.25)),
+    RankCandidate("broken", "broken"),
+    RankCandidate("c", "strong " * 200, revision=1),
+]
+
+
+def soon() -> Deadline:
+    return Deadline.after(60)
+
+
+@pytest.fixture(scope="module")
+async def engine(make_bundle: BundleMaker, budget: ComputeBudget) -> AsyncIterator[RankerEngine]:
+    engine = await RankerEngine.open(RankerSettings(bundle=make_bundle()), budget)
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(scope="module")
+async def channel(engine: RankerEngine) -> AsyncIterator[grpc.aio.Channel]:
+    def add_services(server: grpc.aio.Server) -> list[str]:
+        servicer = RankerServicer(engine, default_timeout_s=60)
+        ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(servicer, server)
+        return [SERVICE]
+
+    server = await Server.start("ranker", RankerSettings(port=0), add_services, engine.self_test)
+    async with open_channel(f"127.0.0.1:{server.port}") as channel:
+        yield channel
+    await server.stop(5)
+
+
+@pytest.fixture(params=["engine", "client"])
+def ranker(request: pytest.FixtureRequest, engine: RankerEngine, channel: grpc.aio.Channel) -> Ranker:
+    return engine if request.param == "engine" else RankerClient(channel)
+
+
+async def test_ranks_and_fails_items_alone(ranker: Ranker) -> None:
+    ranking = await ranker.rank("watch", MIXED, deadline=soon(), lane=Lane.BULK)
+    assert [(ranked.index, ranked.id) for ranked in ranking.ranked] == [(4, "c"), (2, "a"), (0, "b")]
+    assert [(failure.index, failure.id) for failure in ranking.failures] == [(1, "empty"), (3, "broken")]
+    assert [failure.error.reason for failure in ranking.failures] == ["INVALID_ARGUMENT", "NOT_FINITE"]
+    empty = ranking.failures[0].error
+    assert isinstance(empty, InvalidArgument)
+    assert empty.violations[0].field == "candidates[1].text"
+    assert ranking.ranked[0].text_tokens_dropped > 0
+    assert ranking.model_digest == (await ranker.get_model(deadline=soon())).digest
+
+
+async def test_engine_and_client_give_the_same_ranking(engine: RankerEngine, channel: grpc.aio.Channel) -> None:
+    here = await engine.rank("watch", MIXED, deadline=soon(), top_n=2)
+    there = await RankerClient(channel).rank("watch", MIXED, deadline=soon(), top_n=2)
+    assert there.ranked == here.ranked
+    assert len(here.ranked) == 2
+    assert await RankerClient(channel).get_model(deadline=soon()) == await engine.get_model(deadline=soon())
+
+
+@pytest.mark.parametrize(
+    ("query", "count", "top_n", "field"),
+    [
+        ("\u200b", 1, None, "query"),
+        ("watch", 0, None, "candidates"),
+        ("watch", 257, None, "candidates"),
+        ("watch", 1, 0, "top_n"),
+        ("watch", 1, -3, "top_n"),
+    ],
+)
+async def test_bad_call(ranker: Ranker, query: str, count: int, top_n: int | None, field: str) -> None:
+    asked = [RankCandidate(f"p{index}", "good") for index in range(count)]
+    with pytest.raises(InvalidArgument) as caught:
+        await ranker.rank(query, asked, deadline=soon(), top_n=top_n)
+    assert caught.value.violations[0].field == field
+
+
+async def test_no_time_left(ranker: Ranker) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await ranker.rank("watch", MIXED, deadline=Deadline.after(-1))
+
+
+async def test_unknown_lane_and_negative_top_n_are_refused(channel: grpc.aio.Channel) -> None:
+    stub = ranker_service_pb2_grpc.RankerServiceStub(channel)
+    candidate = ranker_service_pb2.RankCandidate(id="a", text="good")
+    for fields in ({"lane": 99}, {"top_n": -1}):
+        request = ranker_service_pb2.RankRequest(query="watch", candidates=[candidate], **fields)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Rank(request)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert next(iter(fields)) in caught.value.details()

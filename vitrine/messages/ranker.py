@@ -1,0 +1,88 @@
+"""Candidates and rankings over the wire."""
+
+from collections.abc import Sequence
+
+from vitrine.errors import invalid
+from vitrine.messages.common import error_to_message, lane_to_message
+from vitrine.ports import Evidence, Lane, RankCandidate, RankedCandidate, RankFailure, Ranking
+from vitrine.status import error_of
+from vitrine.v1 import ranker_service_pb2
+
+
+def rank_request(
+    query: str, candidates: Sequence[RankCandidate], top_n: int | None, lane: Lane
+) -> ranker_service_pb2.RankRequest:
+    """The request of a call. Raises InvalidArgument for a `top_n` below 1, which the wire cannot tell from unset."""
+    if top_n is not None and top_n < 1:
+        raise invalid("top_n", f"is {top_n}; give how many of the best to answer with, or leave it out for all")
+    return ranker_service_pb2.RankRequest(
+        query=query,
+        candidates=[_candidate_to_message(candidate) for candidate in candidates],
+        top_n=top_n or 0,
+        lane=lane_to_message(lane),
+    )
+
+
+def _candidate_to_message(candidate: RankCandidate) -> ranker_service_pb2.RankCandidate:
+    evidence = candidate.evidence
+    return ranker_service_pb2.RankCandidate(
+        id=candidate.id,
+        text=candidate.text,
+        revision=candidate.revision,
+        evidence=None
+        if evidence is None
+        else ranker_service_pb2.Evidence(dense=evidence.dense, lexical=evidence.lexical),
+    )
+
+
+def candidate_from_message(message: ranker_service_pb2.RankCandidate) -> RankCandidate:
+    """The candidate, unchecked."""
+    evidence = None
+    if message.HasField("evidence"):
+        evidence = Evidence(message.evidence.dense, message.evidence.lexical)
+    return RankCandidate(message.id, message.text, message.revision, evidence)
+
+
+def ranking_to_message(ranking: Ranking) -> ranker_service_pb2.RankResponse:
+    """The answer of a call."""
+    return ranker_service_pb2.RankResponse(
+        ranked=[
+            ranker_service_pb2.RankedCandidate(
+                index=ranked.index,
+                id=ranked.id,
+                logit=ranked.logit,
+                score=ranked.score,
+                probability=ranked.probability,
+                query_tokens_dropped=ranked.query_tokens_dropped,
+                text_tokens_dropped=ranked.text_tokens_dropped,
+            )
+            for ranked in ranking.ranked
+        ],
+        failures=[
+            ranker_service_pb2.RankFailure(index=failure.index, id=failure.id, status=error_to_message(failure.error))
+            for failure in ranking.failures
+        ],
+        model_digest=ranking.model_digest,
+    )
+
+
+def ranking_from_message(message: ranker_service_pb2.RankResponse) -> Ranking:
+    """The ranking of an answer."""
+    return Ranking(
+        ranked=tuple(
+            RankedCandidate(
+                index=ranked.index,
+                id=ranked.id,
+                logit=ranked.logit,
+                score=ranked.score,
+                probability=ranked.probability,
+                query_tokens_dropped=ranked.query_tokens_dropped,
+                text_tokens_dropped=ranked.text_tokens_dropped,
+            )
+            for ranked in message.ranked
+        ),
+        model_digest=message.model_digest,
+        failures=tuple(
+            RankFailure(failure.index, failure.id, error_of(failure.status)) for failure in message.failures
+        ),
+    )
