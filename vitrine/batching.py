@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import BaseModel, Field
 
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
-from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from vitrine.errors import DeadlineExceeded, Internal, ResourceExhausted, Unavailable, VitrineError
 from vitrine.ports import Lane
+
+_log = structlog.get_logger("vitrine.batching")
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -118,7 +121,7 @@ class Batcher(Generic[ItemT, ResultT]):
         """The results of `items`, in order; `tokens` says how long each is.
 
         Raises ResourceExhausted when the lane's queue has no room (retry after a while; without a retry time the call
-        alone is over the limit), DeadlineExceeded, Unavailable after `close`, and what `compute` raised.
+        alone is over the limit), DeadlineExceeded, Unavailable after `close`, and Internal when `compute` raised.
         """
         deadline.check("the model")
         if self._closed:
@@ -236,6 +239,9 @@ class Batcher(Generic[ItemT, ResultT]):
             if len(results) != len(batch):
                 raise RuntimeError(f"{self._model} gave {len(results)} results for {len(batch)} items")
         except Exception as error:
+            _log.exception("a batch failed", model=self._model, items=len(batch))
+            if not isinstance(error, VitrineError):
+                error = Internal(f"the {self._model}'s model failed on this batch", reason="MODEL_FAILED")
             for call in {entry.call for entry in batch}:
                 _fail(call, error)
             return

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
+import structlog
 from threadpoolctl import threadpool_info
 
 from vitrine.errors import FailedPrecondition, Unavailable
@@ -16,6 +17,8 @@ from vitrine.ports import Lane
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
+
+_log = structlog.get_logger("vitrine.compute")
 
 _ROOT = Path("/")
 # What cgroup v1 writes for "no limit" is the largest page-aligned int64; anything near it is no limit.
@@ -50,6 +53,16 @@ def memory_limit_bytes(root: Path = _ROOT) -> int | None:
 def openmp_runtimes() -> list[str]:
     """Files of the OpenMP runtimes loaded in this process; with more than one, each starts threads of its own."""
     return sorted({module["filepath"] for module in threadpool_info() if module["user_api"] == "openmp"})
+
+
+def report_openmp_clash() -> None:
+    """Logs a warning when this process has loaded more than one OpenMP runtime; call it once models are loaded."""
+    if len(runtimes := openmp_runtimes()) > 1:
+        _log.warning(
+            "two OpenMP runtimes are loaded: each starts threads of its own, and on macOS they crash together;"
+            " run these parts as separate processes, or the models by onnxruntime",
+            runtimes=runtimes,
+        )
 
 
 def _cpu_quotas(root: Path) -> list[float]:

@@ -1,0 +1,38 @@
+"""The embedder over gRPC."""
+
+from collections.abc import Sequence
+
+import grpc.aio
+
+from vitrine.channel import call
+from vitrine.deadline import Deadline
+from vitrine.messages.common import model_info_from_message
+from vitrine.messages.embedder import embed_request, embeddings_from_message
+from vitrine.ports import Embeddings, InputType, Lane, ModelInfo
+from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
+
+
+class EmbedderClient:
+    """An EmbedderService behind a channel; implements the port `Embedder`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = embedder_service_pb2_grpc.EmbedderServiceStub(channel)
+
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        input_type: InputType,
+        deadline: Deadline,
+        lane: Lane = Lane.LIVE,
+        refuse_overflow: bool = False,
+    ) -> Embeddings:
+        """See `vitrine.ports.Embedder.embed`."""
+        request = embed_request(texts, input_type, lane, refuse_overflow)
+        return embeddings_from_message(await call(self._stub.Embed, request, deadline=deadline))
+
+    async def get_model(self, *, deadline: Deadline) -> ModelInfo:
+        """See `vitrine.ports.Embedder.get_model`."""
+        request = embedder_service_pb2.EmbedderServiceGetModelRequest()
+        answer = await call(self._stub.GetModel, request, deadline=deadline)
+        return model_info_from_message(answer.model)

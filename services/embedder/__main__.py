@@ -1,0 +1,39 @@
+"""`python -m services.embedder`: serves the EmbedderService until it is told to stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc.aio
+
+from services.embedder.engine import EmbedderEngine
+from services.embedder.servicer import EmbedderServicer
+from services.embedder.settings import EmbedderSettings
+from vitrine.compute import ComputeBudget
+from vitrine.server import SelfTest, serve
+from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
+
+SERVICES = (embedder_service_pb2.DESCRIPTOR.services_by_name["EmbedderService"].full_name,)
+
+
+def main() -> None:
+    """Settings, engine, servicer, serve."""
+    settings = EmbedderSettings()
+
+    @asynccontextmanager
+    async def embedder(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
+        budget = ComputeBudget()
+        try:
+            engine = await EmbedderEngine.open(settings, budget)
+            servicer = EmbedderServicer(engine, settings.default_timeout_s)
+            embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(servicer, server)
+            yield engine.self_test
+            await engine.close()
+        finally:
+            await budget.close()
+
+    asyncio.run(serve("embedder", settings, SERVICES, embedder))
+
+
+if __name__ == "__main__":
+    main()

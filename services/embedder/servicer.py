@@ -1,0 +1,48 @@
+"""The EmbedderService: protobuf to plain Python and back."""
+
+from collections.abc import AsyncIterator
+
+from services.embedder.engine import EmbedderEngine
+from vitrine.call import Context, deadline_of
+from vitrine.errors import VitrineError
+from vitrine.messages.common import dtype_from_message, error_to_message, lane_from_message, model_info_to_message
+from vitrine.messages.embedder import embeddings_to_message, input_type_from_message, refuse_overflow_from_message
+from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
+
+
+class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
+    """Answers calls from an engine; `vitrine.server` turns its errors into status codes."""
+
+    def __init__(self, engine: EmbedderEngine, default_timeout_s: float) -> None:
+        self._engine = engine
+        self._default_timeout_s = default_timeout_s
+
+    async def Embed(
+        self, request: embedder_service_pb2.EmbedRequest, context: Context
+    ) -> embedder_service_pb2.EmbedResponse:
+        dtype = dtype_from_message(request.vector_type)
+        embeddings = await self._engine.embed(
+            request.texts,
+            input_type=input_type_from_message(request.input_type),
+            deadline=deadline_of(context, self._default_timeout_s),
+            lane=lane_from_message(request.lane),
+            refuse_overflow=refuse_overflow_from_message(request.overflow),
+        )
+        return embeddings_to_message(embeddings, dtype)
+
+    async def EmbedStream(
+        self, request_iterator: AsyncIterator[embedder_service_pb2.EmbedStreamRequest], context: Context
+    ) -> AsyncIterator[embedder_service_pb2.EmbedStreamResponse]:
+        async for request in request_iterator:
+            try:
+                response = await self.Embed(request.request, context)
+            except VitrineError as error:
+                yield embedder_service_pb2.EmbedStreamResponse(status=error_to_message(error))
+            else:
+                yield embedder_service_pb2.EmbedStreamResponse(response=response)
+
+    async def GetModel(
+        self, request: embedder_service_pb2.EmbedderServiceGetModelRequest, context: Context
+    ) -> embedder_service_pb2.EmbedderServiceGetModelResponse:
+        info = await self._engine.get_model(deadline=deadline_of(context, self._default_timeout_s))
+        return embedder_service_pb2.EmbedderServiceGetModelResponse(model=model_info_to_message(info))

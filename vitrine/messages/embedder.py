@@ -1,0 +1,84 @@
+"""Texts and embeddings over the wire."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from vitrine.errors import invalid
+from vitrine.messages.common import (
+    error_from_message,
+    error_to_message,
+    lane_to_message,
+    vectors_from_message,
+    vectors_to_message,
+)
+from vitrine.ports import EmbeddedItem, Embeddings, InputType, Lane
+from vitrine.v1 import embedder_service_pb2
+from vitrine.vectors import VectorDtype
+
+_INPUT_TYPES: dict[int, InputType] = {
+    embedder_service_pb2.INPUT_TYPE_QUERY: InputType.QUERY,
+    embedder_service_pb2.INPUT_TYPE_DOCUMENT: InputType.DOCUMENT,
+}
+_INPUT_TYPE_VALUES: dict[InputType, Any] = {input_type: value for value, input_type in _INPUT_TYPES.items()}
+
+_REFUSE_OVERFLOW: dict[int, bool] = {
+    embedder_service_pb2.OVERFLOW_UNSPECIFIED: False,
+    embedder_service_pb2.OVERFLOW_TRUNCATE: False,
+    embedder_service_pb2.OVERFLOW_REFUSE: True,
+}
+
+
+def embed_request(
+    texts: Sequence[str], input_type: InputType, lane: Lane, refuse_overflow: bool
+) -> embedder_service_pb2.EmbedRequest:
+    """The request of a call."""
+    # A lone surrogate has no UTF-8; the engine's normaliser leaves it out too.
+    sendable = [text.encode(errors="ignore").decode() for text in texts]
+    overflow = embedder_service_pb2.OVERFLOW_REFUSE if refuse_overflow else embedder_service_pb2.OVERFLOW_TRUNCATE
+    return embedder_service_pb2.EmbedRequest(
+        texts=sendable, input_type=_INPUT_TYPE_VALUES[input_type], overflow=overflow, lane=lane_to_message(lane)
+    )
+
+
+def input_type_from_message(value: int, field: str = "input_type") -> InputType:
+    """The input type of an enum value. Raises InvalidArgument for an unset or unknown one."""
+    if value not in _INPUT_TYPES:
+        raise invalid(field, f"{value} is not an InputType; set INPUT_TYPE_QUERY or INPUT_TYPE_DOCUMENT")
+    return _INPUT_TYPES[value]
+
+
+def refuse_overflow_from_message(value: int, field: str = "overflow") -> bool:
+    """Whether a text that is too long fails; unset is TRUNCATE. Raises InvalidArgument for an unknown value."""
+    if value not in _REFUSE_OVERFLOW:
+        raise invalid(field, f"{value} is not an Overflow; use OVERFLOW_TRUNCATE or OVERFLOW_REFUSE")
+    return _REFUSE_OVERFLOW[value]
+
+
+def embeddings_to_message(embeddings: Embeddings, dtype: VectorDtype = "float32") -> embedder_service_pb2.EmbedResponse:
+    """The answer of a call."""
+    return embedder_service_pb2.EmbedResponse(
+        vectors=vectors_to_message(embeddings.vectors, dtype),
+        items=[
+            embedder_service_pb2.EmbeddedItem(
+                index=index,
+                status=error_to_message(item.error),
+                tokens=item.tokens,
+                tokens_dropped=item.tokens_dropped,
+            )
+            for index, item in enumerate(embeddings.items)
+        ],
+        model_digest=embeddings.model_digest,
+        prompt=embeddings.prompt,
+    )
+
+
+def embeddings_from_message(message: embedder_service_pb2.EmbedResponse) -> Embeddings:
+    """The answer as plain data; `items` are in order."""
+    return Embeddings(
+        vectors=vectors_from_message(message.vectors),
+        items=tuple(
+            EmbeddedItem(item.tokens, item.tokens_dropped, error_from_message(item.status)) for item in message.items
+        ),
+        model_digest=message.model_digest,
+        prompt=message.prompt,
+    )
