@@ -146,6 +146,6 @@ class Columns:
         kept_facets = view.alive[view.facet_owners]
         smaller._facet_owners.extend(np.searchsorted(kept, view.facet_owners[kept_facets]))
         smaller._facet_codes.extend(view.facet_codes[kept_facets])
-        smaller._ids = [view.ids[position] for position in kept]
+        smaller._ids = [view.ids[position] for position in kept.tolist()]
         smaller._vocabulary = self._vocabulary
         return smaller

@@ -1,6 +1,7 @@
 """The dense index: exact inner products while they are fastest, the vector graph beyond."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,6 +13,8 @@ from vitrine.vectors import FloatArray
 
 # Nodes that the graph looks at for each one wanted; see `switch_point`.
 BREADTH = 1.2
+# Some of what is called is not in the package's type stubs.
+_faiss: Any = faiss
 
 
 def inner_products(query: FloatArray, vectors: FloatArray, positions: IntArray) -> FloatArray:
@@ -19,7 +22,7 @@ def inner_products(query: FloatArray, vectors: FloatArray, positions: IntArray) 
     scores = np.empty(len(positions), np.float32)
     positions = np.ascontiguousarray(positions, np.int64)
     query = np.ascontiguousarray(query, np.float32)
-    faiss.fvec_inner_products_by_idx(
+    _faiss.fvec_inner_products_by_idx(
         faiss.swig_ptr(scores),
         faiss.swig_ptr(query),
         faiss.swig_ptr(vectors),
@@ -84,7 +87,7 @@ class DenseView:
 
     def _proposed(self, placed: PlacedGraph, query: FloatArray, allowed: BoolArray, limit: int) -> IntArray:
         usable = (placed.positions >= 0) & allowed[placed.positions]
-        breadth = int(BREADTH * limit * len(usable) / max(1, np.count_nonzero(usable))) + 1
+        breadth = int(BREADTH * limit * len(usable) / max(1, int(np.count_nonzero(usable)))) + 1
         nodes = placed.graph.search(query, limit, breadth, None if usable.all() else usable)
         newer = np.flatnonzero(allowed[placed.tail :]) + placed.tail
         return np.concatenate([placed.positions[nodes], newer])

@@ -23,7 +23,6 @@ from vitrine.compute import openmp_runtimes, thread_quota
 from vitrine.deadline import Deadline
 from vitrine.errors import (
     DeadlineExceeded,
-    FieldViolation,
     Internal,
     InvalidArgument,
     NotFound,
@@ -132,9 +131,8 @@ class RetrieverEngine:
         _check_ids(ids)
         written = await self._written(Write(deadline, deleted_ids=ids))
         unknown = {product_id: NotFound(f"there is no product {product_id!r}") for product_id in written.unknown_ids}
-        return WriteResult(
-            tuple(ItemOutcome(product_id, unknown.get(product_id)) for product_id in ids), written.revision
-        )
+        outcomes = tuple(ItemOutcome(product_id, unknown.get(product_id)) for product_id in ids)
+        return WriteResult(outcomes, written.revision)
 
     async def get_products(
         self,
@@ -238,8 +236,7 @@ def _prepare(products: Sequence[Product], vectors: FloatArray, deadline: Deadlin
                 raise invalid("vector", "is all zeros or not finite; embed the product again")
             items.append(prepared(checked_product(product), normalized[index]))
         except InvalidArgument as error:
-            violations = (FieldViolation(f"products[{index}].{v.field}", v.description) for v in error.violations)
-            items.append(InvalidArgument(*violations, reason=error.reason))
+            items.append(error)
     return items
 
 

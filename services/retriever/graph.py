@@ -24,6 +24,8 @@ NEIGHBOURS = 32
 BUILD_BREADTH = 120
 # Vectors added before the builder looks whether it has to stop.
 _ADD_CHUNK = 2_000
+# Some of what is called is not in the package's type stubs.
+_faiss: Any = faiss
 _MAGIC = b"VITRGRF1"
 _HEADER = struct.Struct("<8sI32s")
 
@@ -42,7 +44,7 @@ class Graph:
         if allowed is not None:
             bitmap = np.packbits(allowed, bitorder="little")
             options["sel"] = faiss.IDSelectorBitmap(len(allowed), faiss.swig_ptr(bitmap))
-        parameters = faiss.SearchParametersHNSW(**options)
+        parameters = _faiss.SearchParametersHNSW(**options)
         _, nodes = self.index.search(query[None], limit, params=parameters)
         found: IntArray = nodes[0][nodes[0] >= 0]
         return found
@@ -57,12 +59,12 @@ def build_graph(
     """
     if earlier is None:
         dim = view.vectors.shape[1]
-        index = faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
+        index = _faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = BUILD_BREADTH
         index.is_trained = True
         start, rows = 0, np.empty(0, np.int64)
     else:
-        index = faiss.clone_index(earlier.index)
+        index = _faiss.clone_index(earlier.index)
         rows = earlier.rows
         start = int(np.searchsorted(view.rows, rows[-1], side="right"))
     added = np.flatnonzero(view.alive[start:]) + start

@@ -79,10 +79,9 @@ def is_due(snapshot: Snapshot, exact_rows: int) -> bool:
     if snapshot.dense.placed is None:
         return True
     missing = int(np.count_nonzero(snapshot.columns.alive[snapshot.dense.placed.tail :]))
-    return (
-        missing > max(exact_rows // 4, living * MISSING_SHARE)
-        or _dead_share(snapshot.dense.placed, snapshot) > DEAD_SHARE
-    )
+    if missing > max(exact_rows // 4, living * MISSING_SHARE):
+        return True
+    return _dead_share(snapshot.dense.placed, snapshot) > DEAD_SHARE
 
 
 def _dead_share(placed: PlacedGraph, snapshot: Snapshot) -> float:

@@ -76,8 +76,8 @@ class LexicalView:
             return found
         conditions = [tantivy.Query.term_set_query(self._schema, "facet", sorted(group)) for group in plan.groups]
         if plan.priced:
-            bounds = {"lower_bound": plan.min_price, "upper_bound": plan.max_price}
-            conditions.append(tantivy.Query.range_query(self._schema, "price", tantivy.FieldType.Float, **bounds))
+            price, kind = "price", tantivy.FieldType.Float
+            conditions.append(tantivy.Query.range_query(self._schema, price, kind, plan.min_price, plan.max_price))
         # Score 0: a condition decides what is found and never how high.
         limits = [(must, tantivy.Query.const_score_query(condition, 0.0)) for condition in conditions]
         return tantivy.Query.boolean_query([(must, found), *limits])

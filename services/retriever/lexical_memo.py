@@ -1,4 +1,4 @@
-"""The lexical memo: a search by words is done once, though it is asked for twice, first without and then with vector."""
+"""The lexical memo: a search by words is done once, though a query asks twice, first without and then with vector."""
 
 from concurrent.futures import Future
 

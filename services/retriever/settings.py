@@ -1,37 +1,28 @@
-"""The retriever's settings."""
+"""What can be set of the retriever: environment variables VITRINE_RETRIEVER_…, those of every server among them."""
 
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from vitrine.server_settings import ServerSettings
 
 
-class RetrieverSettings(BaseSettings):
-    """What the retriever can be told."""
+class RetrieverSettings(ServerSettings):
+    """The retriever's settings."""
 
     model_config = SettingsConfigDict(env_prefix="VITRINE_RETRIEVER_", frozen=True)
 
+    port: NonNegativeInt = Field(50_053, le=65_535, description="port to listen on; 0 takes a free one")
     data_dir: Path = Field(Path("data"), description="folder of the catalogue; one process at a time")
     fusion: Literal["convex", "rrf"] = Field("convex", description="how words and vectors are fused")
     dense_weight: float = Field(0.6, ge=0, le=1, description="share of the vector's score in convex fusion")
     exact_rows: PositiveInt = Field(
         50_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
     )
-    threads: PositiveInt | None = Field(
-        None, description="threads that search; unset: the processors this process may use"
-    )
+    threads: PositiveInt | None = Field(None, description="threads that search; unset: as many as processors")
     queue: PositiveInt = Field(256, description="searches that may wait before more are refused")
     write_queue: PositiveInt = Field(64, description="writes that may wait before more are refused")
     lexical_memo: NonNegativeInt = Field(512, description="lexical results that are kept for the search with vector")
     product_cache: NonNegativeInt = Field(20_000, description="products that are kept ready in memory")
-
-
-class RetrieverServerSettings(ServerSettings):
-    """Where the retriever listens."""
-
-    model_config = SettingsConfigDict(env_prefix="VITRINE_RETRIEVER_", frozen=True)
-
-    port: NonNegativeInt = Field(50_053, le=65_535, description="port to listen on; 0 takes a free one")

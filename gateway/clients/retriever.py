@@ -1,0 +1,81 @@
+"""The retriever over gRPC."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import grpc.aio
+
+from vitrine.channel import call, stream
+from vitrine.deadline import Deadline
+from vitrine.errors import invalid
+from vitrine.messages.retriever import (
+    index_from_message,
+    outcomes_of,
+    products_from_message,
+    products_request,
+    query_to_message,
+    retrieval_from_message,
+    upsert_to_messages,
+)
+from vitrine.ports import IndexInfo, ItemOutcome, ProductFilter, ProductsFound, Retrieval, RetrievalQuery, WriteResult
+from vitrine.product import Product
+from vitrine.server_settings import MAX_MESSAGE_BYTES
+from vitrine.v1 import retriever_service_pb2 as pb
+from vitrine.v1 import retriever_service_pb2_grpc
+from vitrine.vectors import FloatArray
+
+MAX_PRODUCTS = 500
+# Long descriptions fill a message before 500 products are in it; a quarter is left for what surrounds them.
+_REQUEST_BYTES = MAX_MESSAGE_BYTES * 3 // 4
+
+
+class RetrieverClient:
+    """A RetrieverService behind a channel; implements the port `Retriever`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = retriever_service_pb2_grpc.RetrieverServiceStub(channel)
+
+    async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
+        """See `vitrine.ports.Retriever.retrieve`; depth at most 1,000."""
+        return retrieval_from_message(await call(self._stub.Retrieve, query_to_message(query), deadline=deadline))
+
+    async def upsert_products(
+        self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
+    ) -> WriteResult:
+        """See `vitrine.ports.Retriever.upsert_products`; products too large for one message go in several."""
+        if not 1 <= len(products) <= MAX_PRODUCTS:
+            raise invalid("products", f"has {len(products)} entries; send 1 to {MAX_PRODUCTS}")
+        if vectors.ndim != 2 or len(vectors) != len(products):
+            raise invalid("vectors", f"has shape {vectors.shape}; send one vector for each of {len(products)} products")
+
+        async def requests() -> AsyncIterator[pb.RetrieverServiceUpsertProductsRequest]:
+            for request in upsert_to_messages(products, vectors, model_digest, _REQUEST_BYTES):
+                yield request
+
+        outcomes: list[ItemOutcome] = []
+        revision = 0
+        async for answer in stream(self._stub.UpsertProducts, requests(), deadline=deadline):
+            written = outcomes_of(answer)
+            outcomes += written.outcomes
+            revision = written.revision
+        return WriteResult(tuple(outcomes), revision)
+
+    async def delete_products(self, ids: Sequence[str], *, deadline: Deadline) -> WriteResult:
+        """See `vitrine.ports.Retriever.delete_products`."""
+        request = pb.RetrieverServiceDeleteProductsRequest(ids=ids)
+        return outcomes_of(await call(self._stub.DeleteProducts, request, deadline=deadline))
+
+    async def get_products(
+        self,
+        ids: Sequence[str],
+        *,
+        deadline: Deadline,
+        with_description: bool = False,
+        filter: ProductFilter | None = None,
+    ) -> ProductsFound:
+        """See `vitrine.ports.Retriever.get_products`."""
+        request = products_request(ids, with_description, filter)
+        return products_from_message(await call(self._stub.GetProducts, request, deadline=deadline))
+
+    async def get_index(self, *, deadline: Deadline) -> IndexInfo:
+        """See `vitrine.ports.Retriever.get_index`."""
+        return index_from_message(await call(self._stub.GetIndex, pb.GetIndexRequest(), deadline=deadline))

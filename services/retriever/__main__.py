@@ -1,0 +1,36 @@
+"""`python -m services.retriever`: serves the RetrieverService until it is told to stop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc.aio
+
+from services.retriever.engine import RetrieverEngine
+from services.retriever.servicer import RetrieverServicer
+from services.retriever.settings import RetrieverSettings
+from vitrine.server import SelfTest, serve
+from vitrine.v1 import retriever_service_pb2, retriever_service_pb2_grpc
+
+SERVICES = (retriever_service_pb2.DESCRIPTOR.services_by_name["RetrieverService"].full_name,)
+
+
+def main() -> None:
+    """Settings, engine, servicer, serve."""
+    settings = RetrieverSettings()
+
+    @asynccontextmanager
+    async def retriever(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
+        engine = await RetrieverEngine.open(settings)
+        servicer = RetrieverServicer(engine, settings.default_timeout_s)
+        retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server)
+        try:
+            yield engine.self_test
+        finally:
+            await engine.close()
+
+    asyncio.run(serve("retriever", settings, SERVICES, retriever))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The RetrieverService: protobuf to plain Python and back."""
+
+from collections.abc import AsyncIterator
+
+from services.retriever.engine import RetrieverEngine
+from vitrine.call import Context, deadline_of
+from vitrine.deadline import Deadline
+from vitrine.errors import invalid
+from vitrine.messages.product import filter_from_message
+from vitrine.messages.retriever import (
+    deleted_to_message,
+    index_to_message,
+    products_to_message,
+    query_from_message,
+    retrieval_to_message,
+    upsert_from_message,
+    upserted_to_message,
+)
+from vitrine.ports import ItemOutcome
+from vitrine.product import Product
+from vitrine.v1 import retriever_service_pb2 as pb
+from vitrine.v1 import retriever_service_pb2_grpc
+
+
+class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
+    """Answers calls from an engine; `vitrine.server` turns its errors into status codes."""
+
+    def __init__(self, engine: RetrieverEngine, default_timeout_s: float) -> None:
+        self._engine = engine
+        self._default_timeout_s = default_timeout_s
+
+    async def Retrieve(self, request: pb.RetrieveRequest, context: Context) -> pb.RetrieveResponse:
+        query = query_from_message(request)
+        return retrieval_to_message(await self._engine.retrieve(query, deadline=self._deadline(context)))
+
+    async def UpsertProducts(
+        self, requests: AsyncIterator[pb.RetrieverServiceUpsertProductsRequest], context: Context
+    ) -> AsyncIterator[pb.RetrieverServiceUpsertProductsResponse]:
+        async for request in requests:
+            # Without a client deadline the default holds for each request, not for the stream.
+            yield await self._upserted(request, self._deadline(context))
+
+    async def DeleteProducts(
+        self, request: pb.RetrieverServiceDeleteProductsRequest, context: Context
+    ) -> pb.RetrieverServiceDeleteProductsResponse:
+        deadline = self._deadline(context)
+        return deleted_to_message(await self._engine.delete_products(list(request.ids), deadline=deadline))
+
+    async def GetProducts(self, request: pb.GetProductsRequest, context: Context) -> pb.GetProductsResponse:
+        found = await self._engine.get_products(
+            list(request.ids),
+            deadline=self._deadline(context),
+            with_description=request.with_description,
+            filter=filter_from_message(request.filter) if request.HasField("filter") else None,
+        )
+        return products_to_message(found)
+
+    async def GetIndex(self, request: pb.GetIndexRequest, context: Context) -> pb.GetIndexResponse:
+        return index_to_message(await self._engine.get_index(deadline=self._deadline(context)))
+
+    def _deadline(self, context: Context) -> Deadline:
+        return deadline_of(context, self._default_timeout_s)
+
+    async def _upserted(
+        self, request: pb.RetrieverServiceUpsertProductsRequest, deadline: Deadline
+    ) -> pb.RetrieverServiceUpsertProductsResponse:
+        if not request.products:
+            raise invalid("products", "is empty; send at least one product")
+        items, vectors = upsert_from_message(request)
+        read = [index for index, item in enumerate(items) if isinstance(item, Product)]
+        outcomes = [ItemOutcome(sent.product.id) for sent in request.products]
+        for index, item in enumerate(items):
+            if not isinstance(item, Product):
+                outcomes[index] = ItemOutcome(outcomes[index].id, item)
+        if not read:
+            revision = (await self._engine.get_index(deadline=deadline)).revision
+            return upserted_to_message(outcomes, revision)
+        result = await self._engine.upsert_products(
+            [item for item in items if isinstance(item, Product)],
+            vectors[read],
+            model_digest=request.model_digest,
+            deadline=deadline,
+        )
+        for index, outcome in zip(read, result.outcomes, strict=True):
+            outcomes[index] = outcome
+        return upserted_to_message(outcomes, result.revision)

@@ -1,0 +1,234 @@
+"""Queries, candidates, writes and index information over the wire."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from vitrine.errors import InvalidArgument, invalid
+from vitrine.messages.common import (
+    outcome_from_message,
+    outcome_to_message,
+    shortfall_from_message,
+    shortfall_to_message,
+    vectors_from_message,
+    vectors_to_message,
+)
+from vitrine.messages.product import (
+    filter_from_message,
+    filter_to_message,
+    product_from_message,
+    product_to_message,
+)
+from vitrine.ports import (
+    Candidate,
+    IndexInfo,
+    ItemOutcome,
+    ProductFilter,
+    ProductsFound,
+    Retrieval,
+    RetrievalQuery,
+    Source,
+    SourceScore,
+    WriteResult,
+)
+from vitrine.product import Product
+from vitrine.v1 import retriever_service_pb2 as pb
+from vitrine.vectors import FloatArray
+
+DEFAULT_DEPTH = 200
+MAX_DEPTH = 1_000
+
+_SOURCES: dict[str, Source] = {"dense": "dense", "lexical": "lexical"}
+
+
+def query_to_message(query: RetrievalQuery) -> pb.RetrieveRequest:
+    """A query. Raises InvalidArgument for a depth below 1, which the wire cannot tell from unset."""
+    if query.depth < 1:
+        raise invalid("depth", f"is {query.depth}; ask for at least 1")
+    return pb.RetrieveRequest(
+        text=query.text,
+        vector=None if query.vector is None else vectors_to_message(query.vector.reshape(1, -1)),
+        model_digest=query.model_digest,
+        filter=filter_to_message(query.filter),
+        depth=query.depth,
+        product_limit=query.product_limit,
+        with_description=query.with_description,
+    )
+
+
+def query_from_message(message: pb.RetrieveRequest) -> RetrievalQuery:
+    """The query of a call. Raises InvalidArgument naming the field."""
+    if not 0 <= message.depth <= MAX_DEPTH:
+        raise invalid("depth", f"is {message.depth}; ask for 1 to {MAX_DEPTH}")
+    vector: FloatArray | None = None
+    if message.HasField("vector"):
+        vectors = vectors_from_message(message.vector, "vector")
+        if len(vectors) != 1:
+            raise invalid("vector.data", f"holds {len(vectors)} vectors; send one")
+        vector = vectors[0]
+    return RetrievalQuery(
+        text=message.text,
+        vector=vector,
+        model_digest=message.model_digest,
+        filter=filter_from_message(message.filter),
+        depth=message.depth or DEFAULT_DEPTH,
+        product_limit=message.product_limit if message.HasField("product_limit") else None,
+        with_description=message.with_description,
+    )
+
+
+def retrieval_to_message(retrieval: Retrieval) -> pb.RetrieveResponse:
+    """The answer of a call."""
+    return pb.RetrieveResponse(
+        candidates=[_candidate_to_message(candidate) for candidate in retrieval.candidates],
+        shortfall=shortfall_to_message(retrieval.shortfall),
+        revision=retrieval.revision,
+        lexical_ms=retrieval.lexical_ms,
+        dense_ms=retrieval.dense_ms,
+    )
+
+
+def retrieval_from_message(message: pb.RetrieveResponse) -> Retrieval:
+    """The candidates of an answer."""
+    return Retrieval(
+        candidates=tuple(_candidate_from_message(candidate) for candidate in message.candidates),
+        shortfall=shortfall_from_message(message.shortfall),
+        revision=message.revision,
+        lexical_ms=message.lexical_ms,
+        dense_ms=message.dense_ms,
+    )
+
+
+def _candidate_to_message(candidate: Candidate) -> pb.Candidate:
+    return pb.Candidate(
+        product_id=candidate.product_id,
+        score=candidate.score,
+        sources=[pb.SourceScore(source=s.source, rank=s.rank, score=s.score) for s in candidate.sources],
+        product=None if candidate.product is None else product_to_message(candidate.product),
+    )
+
+
+def _candidate_from_message(message: pb.Candidate) -> Candidate:
+    return Candidate(
+        product_id=message.product_id,
+        score=message.score,
+        sources=tuple(SourceScore(_SOURCES[s.source], s.rank, s.score) for s in message.sources),
+        product=product_from_message(message.product) if message.HasField("product") else None,
+    )
+
+
+def upsert_to_messages(
+    products: Sequence[Product], vectors: FloatArray, model_digest: str, max_bytes: int
+) -> Iterator[pb.RetrieverServiceUpsertProductsRequest]:
+    """The products with their (n, dim) vectors in requests of at most about `max_bytes`, in order; one at least."""
+    request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
+    first = size = 0
+    for index, product in enumerate(products):
+        message = product_to_message(product)
+        grown = message.ByteSize() + vectors.shape[1] * 4 + 32
+        if index > first and size + grown > max_bytes:
+            yield _with_vectors(request, vectors[first:index])
+            request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
+            first, size = index, 0
+        request.products.add(product=message, vector_index=index - first)
+        size += grown
+    yield _with_vectors(request, vectors[first:])
+
+
+def _with_vectors(
+    request: pb.RetrieverServiceUpsertProductsRequest, vectors: FloatArray
+) -> pb.RetrieverServiceUpsertProductsRequest:
+    request.vectors.CopyFrom(vectors_to_message(vectors))
+    return request
+
+
+def upsert_from_message(
+    message: pb.RetrieverServiceUpsertProductsRequest,
+) -> tuple[list[Product | InvalidArgument], FloatArray]:
+    """Each product of a request, or what is wrong with it, and the (n, dim) vectors in the products' order.
+
+    Raises InvalidArgument when a vector is missing or cannot be read.
+    """
+    vectors = vectors_from_message(message.vectors)
+    rows = [item.vector_index for item in message.products]
+    for index, row in enumerate(rows):
+        if not 0 <= row < len(vectors):
+            raise invalid(f"products[{index}].vector_index", f"is {row} and vectors has {len(vectors)} rows")
+    return [_product_or_error(item) for item in message.products], vectors[rows]
+
+
+def _product_or_error(message: pb.ProductVector) -> Product | InvalidArgument:
+    try:
+        return product_from_message(message.product)
+    except InvalidArgument as error:
+        return error
+
+
+def outcomes_of(
+    message: pb.RetrieverServiceUpsertProductsResponse | pb.RetrieverServiceDeleteProductsResponse,
+) -> WriteResult:
+    """The outcomes of a write's answer."""
+    return WriteResult(tuple(outcome_from_message(outcome) for outcome in message.outcomes), message.revision)
+
+
+def upserted_to_message(outcomes: Sequence[ItemOutcome], revision: int) -> pb.RetrieverServiceUpsertProductsResponse:
+    """The answer of an upsert."""
+    items = [outcome_to_message(index, outcome) for index, outcome in enumerate(outcomes)]
+    return pb.RetrieverServiceUpsertProductsResponse(outcomes=items, revision=revision)
+
+
+def deleted_to_message(result: WriteResult) -> pb.RetrieverServiceDeleteProductsResponse:
+    """The answer of a delete."""
+    items = [outcome_to_message(index, outcome) for index, outcome in enumerate(result.outcomes)]
+    return pb.RetrieverServiceDeleteProductsResponse(outcomes=items, revision=result.revision)
+
+
+def products_request(ids: Sequence[str], with_description: bool, filter: ProductFilter | None) -> pb.GetProductsRequest:
+    """The request of a read."""
+    return pb.GetProductsRequest(
+        ids=ids, with_description=with_description, filter=None if filter is None else filter_to_message(filter)
+    )
+
+
+def products_to_message(found: ProductsFound) -> pb.GetProductsResponse:
+    """The answer of a read."""
+    return pb.GetProductsResponse(
+        products=[product_to_message(product) for product in found.products],
+        missing_ids=found.missing_ids,
+        revision=found.revision,
+    )
+
+
+def products_from_message(message: pb.GetProductsResponse) -> ProductsFound:
+    """The products of an answer."""
+    products = tuple(product_from_message(product) for product in message.products)
+    return ProductsFound(products, tuple(message.missing_ids), message.revision)
+
+
+def index_to_message(info: IndexInfo) -> pb.GetIndexResponse:
+    """What is served, field by field."""
+    message = pb.GetIndexResponse(
+        products=info.products,
+        revision=info.revision,
+        model_digest=info.model_digest,
+        dim=info.dim,
+        kind=info.kind,
+        tombstones=info.tombstones,
+        alerts=info.alerts,
+    )
+    if info.update_time_s is not None:
+        message.update_time.FromDatetime(datetime.fromtimestamp(info.update_time_s, UTC))
+    return message
+
+
+def index_from_message(message: pb.GetIndexResponse) -> IndexInfo:
+    """What is served, field by field."""
+    return IndexInfo(
+        products=message.products,
+        revision=message.revision,
+        model_digest=message.model_digest,
+        dim=message.dim,
+        kind=message.kind,
+        tombstones=message.tombstones,
+        update_time_s=message.update_time.ToDatetime(UTC).timestamp() if message.HasField("update_time") else None,
+        alerts=tuple(message.alerts),
+    )
