@@ -52,7 +52,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             return handler
         if handler is None:
             return None if self.opened else grpc.unary_unary_rpc_method_handler(_not_open)
-        call = _Call(method)
+        call = _Call(method, self._max_message_bytes)
         task = asyncio.current_task()
         assert task is not None
         task.add_done_callback(call.log_if_unread)
@@ -86,18 +86,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             return grpc.stream_unary_rpc_method_handler(one_answer, parse, None)
         return grpc.unary_unary_rpc_method_handler(one_answer, None, None)
 
-    def _parser(self, deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message]:
-        def parse(data: bytes) -> Message:
+    def _parser(self, deserialize: Callable[[bytes], Message] | None) -> Callable[[bytes], Message | bytes]:
+        def parse(data: bytes) -> Message | bytes:
             try:
-                return deserialize(data)
+                return deserialize(data) if deserialize else data
             except DecodeError:
                 raise invalid("request", "is not a message of this method; build it from protos/vitrine/v1") from None
 
         return parse
 
-    def _packer(self, serialize: Callable[[Message], bytes]) -> Callable[[Message], bytes]:
-        def pack(message: Message) -> bytes:
-            data = serialize(message)
+    def _packer(self, serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
+        def pack(message: Any) -> bytes:
+            data: bytes = serialize(message) if serialize else message
             if len(data) > self._max_message_bytes:
                 raise ResourceExhausted(
                     f"the answer has {len(data)} bytes and the limit is {self._max_message_bytes}; ask for less",
@@ -184,17 +184,23 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 class _Call:
     """One call's method, and whether its request was read."""
 
-    __slots__ = ("method", "read")
+    __slots__ = ("max_message_bytes", "method", "read")
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, max_message_bytes: int) -> None:
         self.method = method
+        self.max_message_bytes = max_message_bytes
         self.read = False
 
     def log_if_unread(self, _task: "asyncio.Task[Any]") -> None:
         """Logs a call that gRPC ended itself: its request was above the size cap, or its caller left at once."""
         if not self.read:
             metrics.CALLS_UNREAD.inc()
-            _log.info("call ended unread", method=self.method, cause="request above max_message_bytes, or caller gone")
+            _log.info(
+                "call ended unread",
+                method=self.method,
+                cause="request above the limit, or caller gone",
+                max_message_bytes=self.max_message_bytes,
+            )
 
 
 async def _not_open(_request: bytes, context: Context) -> None:

@@ -37,7 +37,9 @@ def server_span(name: str, headers: Mapping[str, str]) -> Iterator[Span]:
         # Without an SDK the API makes no ids, and an error could not be found again in the logs.
         root = SpanContext(_IDS.generate_trace_id(), _IDS.generate_span_id(), False, TraceFlags(TraceFlags.SAMPLED))
         parent = set_span_in_context(NonRecordingSpan(root))
-    with _TRACER.start_as_current_span(name, parent, kind=SpanKind.SERVER, record_exception=False) as span:
+    with _TRACER.start_as_current_span(
+        name, parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+    ) as span:
         yield span
 
 

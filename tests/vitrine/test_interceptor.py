@@ -1,0 +1,317 @@
+"""What happens around each call: error codes, cancellation, caps, default deadline, traces, logs and metrics."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from vitrine.call import Context
+from vitrine.errors import InvalidArgument, NotFound, ResourceExhausted, invalid
+from vitrine.interceptor import CallInterceptor
+from vitrine.status import error_from_rpc
+from vitrine.v1.embedder_service_pb2 import EmbedRequest, EmbedResponse, EmbedStreamRequest, EmbedStreamResponse
+
+EMBED = "/vitrine.v1.EmbedderService/Embed"
+
+
+def request(text: str = "watch") -> EmbedRequest:
+    return EmbedRequest(texts=[text])
+
+
+async def failure(stub: Any, message: Any = None, **options: Any) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Embed(message or request(), **options)
+    return caught.value
+
+
+def calls(code: str) -> float:
+    return REGISTRY.get_sample_value("vitrine_call_seconds_count", {"method": EMBED, "code": code}) or 0.0
+
+
+async def test_an_error_of_ours_arrives_with_code_fields_and_reason(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        raise invalid("texts[1]", "是空的; remove it", reason="EMPTY_TEXT")
+
+    server = await serve_embed(embed)
+    with capture_logs() as logs:
+        error = await failure(stub_to(server.port))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.details() == "texts[1]: 是空的; remove it"
+    ours = error_from_rpc(error)
+    assert isinstance(ours, InvalidArgument)
+    assert (ours.reason, ours.violations[0].field) == ("EMPTY_TEXT", "texts[1]")
+    assert [log["reason"] for log in logs if log["event"] == "call failed"] == ["EMPTY_TEXT"]
+
+
+async def test_an_unknown_exception_leaves_as_internal_with_a_trace_id_that_the_log_has(
+    serve_embed: Any, stub_to: Any
+) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        raise ValueError("password=hunter2")
+
+    server = await serve_embed(embed)
+    with capture_logs() as logs:
+        error = await failure(stub_to(server.port), metadata=(("traceparent", f"00-{'ab' * 16}-{'cd' * 8}-01"),))
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert error.details() == f"internal error (trace id {'ab' * 16})"
+    [log] = [log for log in logs if log["event"] == "call failed"]
+    assert isinstance(log["exc_info"], ValueError)
+
+
+async def test_a_handler_that_cancels_itself_answers_cancelled(serve_embed: Any, stub_to: Any) -> None:
+    """grpc#29248: a handler that raised CancelledError left a client without deadline waiting for ever."""
+
+    async def embed(message: Any, context: Context) -> Any:
+        raise asyncio.CancelledError
+
+    server = await serve_embed(embed)
+    async with asyncio.timeout(5):
+        call = stub_to(server.port).Embed(request())
+        assert await call.code() is grpc.StatusCode.CANCELLED
+
+
+async def test_the_first_status_stays_when_a_handler_raises_after_abort(serve_embed: Any, stub_to: Any) -> None:
+    """grpc#33890: what was raised after abort was swallowed silently."""
+
+    async def embed(message: Any, context: Context) -> Any:
+        try:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such text", (("hint", "look again"),))
+        finally:
+            raise ValueError("clean-up failed")
+
+    server = await serve_embed(embed)
+    with capture_logs() as logs:
+        error = await failure(stub_to(server.port))
+        await server._interceptor.idle()
+    assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "no such text")
+    assert ("hint", "look again") in tuple(error.trailing_metadata())
+    assert any("clean-up failed" in str(log.get("exc_info")) for log in logs)
+    assert "raised after abort" in [log["event"] for log in logs]
+
+
+async def test_abort_survives_a_catch_all(serve_embed: Any, stub_to: Any) -> None:
+    """grpc#36009: abort raises a plain Exception, which catch-alls turned into UNKNOWN."""
+
+    async def embed(message: Any, context: Context) -> Any:
+        try:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "bad text")
+        except Exception as error:
+            raise RuntimeError("wrapped") from error
+
+    server = await serve_embed(embed)
+    error = await failure(stub_to(server.port))
+    assert (error.code(), error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "bad text")
+
+
+async def test_a_call_without_deadline_gets_the_servers(serve_embed: Any, stub_to: Any) -> None:
+    ended = asyncio.Event()
+
+    async def embed(message: Any, context: Context) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    server = await serve_embed(embed, default_timeout_s=0.05)
+    error = await failure(stub_to(server.port))
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "0.05 s, the limit without a deadline" in (error.details() or "")
+    assert ended.is_set()
+
+
+async def test_a_timeout_of_the_handlers_own_is_no_deadline(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        raise TimeoutError("some library")
+
+    server = await serve_embed(embed)
+    assert (await failure(stub_to(server.port))).code() is grpc.StatusCode.INTERNAL
+
+
+async def test_a_cancelled_call_reaches_its_handler_and_is_counted(serve_embed: Any, stub_to: Any) -> None:
+    """leapfrogai#139: the backend went on computing after the client had cancelled."""
+    begun = asyncio.Queue[None]()
+    left = asyncio.Queue[None]()
+
+    async def embed(message: Any, context: Context) -> Any:
+        begun.put_nowait(None)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            left.put_nowait(None)
+            raise
+
+    server = await serve_embed(embed)
+    stub = stub_to(server.port)
+    before = calls("CANCELLED")
+    running = [stub.Embed(request(), timeout=60) for _ in range(200)]
+    async with asyncio.timeout(20):
+        for _ in running:
+            await begun.get()
+        for call in running:
+            call.cancel()
+        for _ in running:
+            await left.get()
+        await server._interceptor.idle()
+    assert calls("CANCELLED") - before == 200
+
+
+async def test_an_answer_above_the_cap_names_size_and_limit(serve_embed: Any, stub_to: Any) -> None:
+    """grpc.io#1254: 2,000 vectors of 1,024 floats (8 MB) broke on a cap that nobody named; as float16 they fit."""
+
+    async def embed(message: Any, context: Context) -> Any:
+        width = 2 if message.vector_type == 2 else 4
+        return EmbedResponse(vectors={"data": bytes(2_000 * 1_024 * width), "dim": 1_024})
+
+    server = await serve_embed(embed)
+    stub = stub_to(server.port)
+    error = await failure(stub)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "8192013 bytes and the limit is 4194304" in (error.details() or "")
+    assert error_from_rpc(error).reason == "MESSAGE_TOO_LARGE"
+    response = await stub.Embed(EmbedRequest(texts=["x"], vector_type="VECTOR_TYPE_FLOAT16"))
+    assert len(response.vectors.data) == 2_000 * 1_024 * 2
+
+
+async def test_a_streamed_answer_above_the_cap_names_size_and_limit(serve_embed: Any, stub_to: Any) -> None:
+    async def embed_stream(messages: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        async for _ in messages:
+            yield EmbedStreamResponse(response=EmbedResponse(prompt="x" * 3_000))
+
+    server = await serve_embed(embed_stream=embed_stream, max_message_bytes=2_000)
+    call = stub_to(server.port).EmbedStream(iter([EmbedStreamRequest()]))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "the limit is 2000" in (caught.value.details() or "")
+
+
+async def test_a_request_above_the_cap_names_size_and_limit_and_is_logged(serve_embed: Any, stub_to: Any) -> None:
+    """text-embeddings-inference#50: a 2.1 MB payload got a 413 and the server logged nothing."""
+    server = await serve_embed(max_message_bytes=1_000_000)
+    logged = asyncio.Event()
+    with capture_logs() as logs:
+        error = await failure(stub_to(server.port), request("x" * 2_100_000))
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "2100005 vs. 1000000" in (error.details() or "")
+        asyncio.get_running_loop().call_soon(logged.set)
+        await logged.wait()
+    [log] = [log for log in logs if log["event"] == "call ended unread"]
+    assert (log["method"], log["max_message_bytes"]) == (EMBED, 1_000_000)
+
+
+async def test_bytes_that_are_no_message_are_an_invalid_argument(serve_embed: Any, channel_to: Any) -> None:
+    server = await serve_embed()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await channel_to(server.port).unary_unary(EMBED)(b"\xff\xff\xff")
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    call = channel_to(server.port).stream_stream("/vitrine.v1.EmbedderService/EmbedStream")(iter([b"\xff\xff"]))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_an_error_within_a_stream_arrives_after_the_answers_before_it(serve_embed: Any, stub_to: Any) -> None:
+    closed = asyncio.Event()
+
+    async def embed_stream(messages: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        try:
+            async for message in messages:
+                if not message.request.texts:
+                    raise NotFound("no texts")
+                yield EmbedStreamResponse(response=EmbedResponse(prompt=message.request.texts[0]))
+        finally:
+            closed.set()
+
+    server = await serve_embed(embed_stream=embed_stream)
+    call = stub_to(server.port).EmbedStream(iter([EmbedStreamRequest(request=request("a")), EmbedStreamRequest()]))
+    assert (await call.read()).response.prompt == "a"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert closed.is_set()
+
+
+@pytest.fixture(scope="session")
+def exporter() -> InMemorySpanExporter:
+    """Spans of the process, by the SDK; set once, since OpenTelemetry allows no second provider."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return exporter
+
+
+async def test_abort_under_tracing_keeps_code_text_and_trailers(
+    serve_embed: Any, stub_to: Any, exporter: InMemorySpanExporter
+) -> None:
+    """opentelemetry-python-contrib#2065: the wrapper of the context broke abort with trailing metadata."""
+
+    async def embed(message: Any, context: Context) -> Any:
+        context.set_trailing_metadata((("kept", "yes"),))
+        await context.abort(grpc.StatusCode.ALREADY_EXISTS, "twice", (("hint", "一次就够".encode().hex()),))
+
+    server = await serve_embed(embed)
+    exporter.clear()
+    traceparent = f"00-{'12' * 16}-{'34' * 8}-01"
+    error = await failure(stub_to(server.port), metadata=(("traceparent", traceparent),))
+    await server._interceptor.idle()
+    assert (error.code(), error.details()) == (grpc.StatusCode.ALREADY_EXISTS, "twice")
+    assert dict(error.trailing_metadata())["hint"] == "一次就够".encode().hex()
+    [span] = exporter.get_finished_spans()
+    assert (span.name, span.status.status_code, span.status.description) == (EMBED, StatusCode.ERROR, "ALREADY_EXISTS")
+    assert span.context is not None
+    assert span.context.trace_id == int("12" * 16, 16)
+
+
+async def test_trailers_set_before_an_error_of_ours_are_kept(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        context.set_trailing_metadata((("kept", "yes"),))
+        raise ResourceExhausted("full", retry_after_s=2)
+
+    server = await serve_embed(embed)
+    error = await failure(stub_to(server.port))
+    assert dict(error.trailing_metadata())["kept"] == "yes"
+    ours = error_from_rpc(error)
+    assert isinstance(ours, ResourceExhausted)
+    assert ours.retry_after_s == 2
+
+
+class RefuseAll(grpc.aio.ServerInterceptor):
+    """An interceptor of the kind that checks who calls."""
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Refuses every call."""
+
+        async def refuse(message: Any, context: Context) -> Any:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?", (("realm", "shop"),))
+
+        return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+async def test_a_refusal_by_another_interceptor_is_a_span_with_its_status(
+    stub_to: Any, exporter: InMemorySpanExporter
+) -> None:
+    """opentelemetry-python-contrib#2261: abort from an interceptor crashed the instrumentation."""
+    ours = CallInterceptor(default_timeout_s=5, max_message_bytes=1_000, on_internal=lambda: None)
+    server = grpc.aio.server(interceptors=(ours, RefuseAll()))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    exporter.clear()
+    try:
+        error = await failure(stub_to(port))
+    finally:
+        await server.stop(5)
+    await ours.idle()
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNAUTHENTICATED, "who are you?")
+    assert dict(error.trailing_metadata())["realm"] == "shop"
+    assert [span.status.description for span in exporter.get_finished_spans()] == ["UNAUTHENTICATED"]
