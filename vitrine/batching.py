@@ -208,12 +208,12 @@ class Batcher(Generic[ItemT, ResultT]):
     def _take(self, lane: Lane) -> list[_Entry[ItemT, ResultT]]:
         """The next batch: the entry that has waited longest and all of like length that fit beside it."""
         batch: list[_Entry[ItemT, ResultT]] = []
-        late: list[_Entry[ItemT, ResultT]] = []
+        gone: list[_Entry[ItemT, ResultT]] = []
         longest = tokens = 0
         for group in self._queues[lane].groups_by_nearness():
             for entry in group:
-                if entry.call.deadline.remaining_s() <= 0:
-                    late.append(entry)
+                if entry.call.done.done() or entry.call.deadline.remaining_s() <= 0:
+                    gone.append(entry)
                     continue
                 padded = max(longest, entry.tokens) * (len(batch) + 1)
                 if batch and padded > self._settings.max_batch_tokens:
@@ -222,7 +222,8 @@ class Batcher(Generic[ItemT, ResultT]):
                     break
                 batch.append(entry)
                 longest, tokens = max(longest, entry.tokens), tokens + entry.tokens
-        self._drop(late, lane, "deadline")
+        for entry in gone:
+            self._drop([entry], lane, "failed" if entry.call.done.done() else "deadline")
         for entry in batch:
             self._queues[lane].remove(entry)
         self._show_waiting(lane)

@@ -1,0 +1,340 @@
+"""The batcher, with a model that the test opens and shuts: what runs is counted, never timed."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from vitrine.batching import Batcher, BatchSettings
+from vitrine.compute import ComputeBudget
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, Internal, ResourceExhausted, Unavailable
+from vitrine.ports import Lane
+
+Item = tuple[str, int]
+
+
+class Model:
+    """Notes each batch; while shut, a run waits inside until the test opens it."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Item]] = []
+        self.open = threading.Event()
+        self.open.set()
+        self.entered = threading.Semaphore(0)
+        self.fault: Exception | None = None
+
+    def __call__(self, items: Sequence[Item]) -> list[str]:
+        self.batches.append(list(items))
+        self.entered.release()
+        self.open.wait()
+        if self.fault is not None:
+            raise self.fault
+        return [name for name, _ in items]
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+class Callers:
+    """A batcher of one model, and the calls of a test."""
+
+    def __init__(self, name: str, budget: ComputeBudget, settings: BatchSettings) -> None:
+        self.name = name
+        self.model = Model()
+        self.batcher: Batcher[Item, str] = Batcher(name, self.model, budget, settings)
+        self.tasks: list[asyncio.Task[list[str]]] = []
+
+    def call(self, *items: Item, lane: Lane = Lane.LIVE, timeout_s: float = 60) -> asyncio.Task[list[str]]:
+        tokens = [length for _, length in items]
+        work = self.batcher.submit(items, tokens, deadline=Deadline.after(timeout_s), lane=lane)
+        self.tasks.append(asyncio.create_task(work))
+        return self.tasks[-1]
+
+    async def occupy(self) -> asyncio.Task[list[str]]:
+        """A call whose batch is inside the shut model."""
+        self.model.open.clear()
+        first = self.call(("first", 8))
+        await asyncio.to_thread(self.model.entered.acquire)
+        return first
+
+    async def release(self) -> None:
+        self.model.open.set()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"vitrine_batch_{name}", {"model": self.name, **labels}) or 0.0
+
+
+MakeCallers = Callable[..., Callers]
+
+
+@pytest.fixture
+async def make_callers(request: pytest.FixtureRequest) -> AsyncIterator[MakeCallers]:
+    budget = ComputeBudget(threads=2)
+    made: list[Callers] = []
+
+    def make(**settings: Any) -> Callers:
+        made.append(Callers(f"{request.node.name} {len(made)}", budget, BatchSettings(**settings)))
+        return made[-1]
+
+    yield make
+    for callers in made:
+        callers.model.open.set()
+        await callers.batcher.close()
+    await budget.close()
+
+
+async def test_the_next_batch_takes_all_that_waits(make_callers: MakeCallers) -> None:
+    """triton server#3624: the batcher ran 1 while 4 waited."""
+    callers = make_callers()
+    await callers.occupy()
+    waiting = [callers.call((f"q{number}", 8)) for number in range(4)]
+    await asyncio.sleep(0)
+    await callers.release()
+    assert callers.model.sizes == [1, 4]
+    assert [await task for task in waiting] == [["q0"], ["q1"], ["q2"], ["q3"]]
+
+
+async def test_calls_of_one_moment_share_a_batch(make_callers: MakeCallers) -> None:
+    callers = make_callers()
+    await asyncio.gather(*(callers.call((f"q{number}", 8)) for number in range(5)))
+    assert callers.model.sizes == [5]
+
+
+async def test_a_lone_caller_is_alone_and_waits_for_nobody(make_callers: MakeCallers) -> None:
+    """triton server#4129: one caller at a time gives batches of 1, the metric says so, and no timer delays it."""
+    callers = make_callers()
+    turns = 0
+    for number in range(10):
+        task = callers.call((f"q{number}", 8))
+        while not callers.model.entered.acquire(blocking=False):
+            turns += 1
+            await asyncio.sleep(0)
+        await task
+    assert callers.model.sizes == [1] * 10
+    assert callers.metric("items_count") == 10
+    assert callers.metric("items_sum") == 10
+
+
+async def test_batches_do_not_stay_small_after_high_load(make_callers: MakeCallers) -> None:
+    """triton server#4841: mean batch size at the end is that of the beginning."""
+    callers = make_callers(max_batch_tokens=256)
+    means = []
+    for _ in range(10):
+        callers.model.batches.clear()
+        await callers.occupy()
+        for number in range(500):
+            callers.call((f"q{number}", 8))
+        await asyncio.sleep(0)
+        await callers.release()
+        means.append(500 / (len(callers.model.batches) - 1))
+    assert means[0] > 30
+    assert min(means) >= 0.9 * means[0]
+
+
+async def test_like_lengths_go_together(make_callers: MakeCallers) -> None:
+    """text-embeddings-inference#65: 31 short texts and one long one; together they would pad 512 / 8 times."""
+    callers = make_callers()
+    await callers.occupy()
+    callers.call(*[(f"short {number}", 8) for number in range(31)], ("long", 512))
+    await asyncio.sleep(0)
+    await callers.release()
+    assert callers.model.sizes == [1, 31, 1]
+    padded, real = callers.metric("tokens_total", kind="padded"), callers.metric("tokens_total", kind="real")
+    assert padded / real < 1.5
+
+
+async def test_padding_is_bounded_whatever_the_lengths(make_callers: MakeCallers) -> None:
+    callers = make_callers(max_batch_tokens=512)
+    await callers.occupy()
+    lengths = [3 + (number * 37) % 250 for number in range(300)]
+    callers.call(*[(str(length), length) for length in lengths])
+    await asyncio.sleep(0)
+    await callers.release()
+    for batch in callers.model.batches:
+        longest = max(length for _, length in batch)
+        assert longest * len(batch) <= 512
+        assert longest * len(batch) <= 1.5 * sum(length for _, length in batch)
+    assert sum(callers.model.sizes) == 301
+
+
+async def test_memory_is_bounded_by_tokens_not_by_items(make_callers: MakeCallers) -> None:
+    """infinity#517: eight texts of 8,192 tokens, again and again; each run stays within the budget."""
+    callers = make_callers(max_batch_tokens=16_384)
+    await callers.occupy()
+    for _ in range(2):
+        callers.call(*[(f"long {number}", 8_192) for number in range(8)])
+    await asyncio.sleep(0)
+    await callers.release()
+    assert callers.model.sizes[1:] == [2] * 8
+
+
+async def test_who_waits_longest_goes_first(make_callers: MakeCallers) -> None:
+    """Long texts are not passed over for ever by the short ones that keep coming."""
+    callers = make_callers(max_batch_tokens=64)
+    await callers.occupy()
+    callers.call(("long", 60))
+    for number in range(20):
+        callers.call((f"q{number}", 8))
+    await asyncio.sleep(0)
+    await callers.release()
+    assert callers.model.batches[1] == [("long", 60)]
+
+
+async def test_a_full_queue_refuses_at_once_and_never_breaks(make_callers: MakeCallers) -> None:
+    """text-embeddings-inference#811: 500 callers of 8 texts where the queue holds far fewer."""
+    callers = make_callers(max_queue_tokens=1_024)
+    await callers.occupy()
+    tasks = [callers.call(*[(f"{number}.{item}", 8) for item in range(8)]) for number in range(500)]
+    await asyncio.sleep(0)
+    refused = [task for task in tasks if task.done()]
+    assert len(refused) == 500 - 1_024 // 64
+    for task in refused:
+        error = task.exception()
+        assert isinstance(error, ResourceExhausted)
+        assert error.reason == "QUEUE_FULL"
+        assert error.retry_after_s is not None
+        assert 0 < error.retry_after_s <= 30
+    await callers.release()
+    answered = [task.result() for task in tasks if task not in refused]
+    assert answered == [[f"{number}.{item}" for item in range(8)] for number in range(16)]
+    assert await callers.call(("after", 8)) == ["after"]
+
+
+async def test_many_tiny_texts_are_all_answered(make_callers: MakeCallers) -> None:
+    """text-embeddings-inference#726: 25 calls of 5 one-letter texts."""
+    callers = make_callers()
+    tasks = [callers.call(*[(f"{number}{letter}", 3) for letter in "abcde"]) for number in range(25)]
+    answers = await asyncio.gather(*tasks)
+    assert answers == [[f"{number}{letter}" for letter in "abcde"] for number in range(25)]
+
+
+async def test_a_call_over_the_whole_limit_is_refused_for_good(make_callers: MakeCallers) -> None:
+    """gaia#918: the same huge batch must not be retried into the same wall."""
+    callers = make_callers(max_queue_tokens=1_024)
+    with pytest.raises(
+        ResourceExhausted, match=r"80000 tokens is over the queue's limit of 1024; send fewer"
+    ) as refused:
+        await callers.call(*[(f"{number}", 8) for number in range(10_000)])
+    assert refused.value.retry_after_s is None
+    assert callers.model.batches == []
+
+
+async def test_cancelled_work_never_reaches_the_model(make_callers: MakeCallers) -> None:
+    """leapfrogai#139: 1,000 queued calls are cancelled; the metric counts them and their room is free again."""
+    callers = make_callers(max_queue_tokens=8_000)
+    await callers.occupy()
+    leavers = [callers.call((f"leaver {number}", 8)) for number in range(1_000)]
+    await asyncio.sleep(0)
+    assert callers.metric("waiting_tokens", lane="live") == 8_000
+    for task in leavers:
+        task.cancel()
+    await asyncio.wait(leavers)
+    assert callers.metric("waiting_tokens", lane="live") == 0
+    stayer = callers.call(("stayer", 8))
+    await asyncio.sleep(0)
+    await callers.release()
+    assert await stayer == ["stayer"]
+    assert callers.model.batches == [[("first", 8)], [("stayer", 8)]]
+    assert callers.metric("dropped_items_total", reason="cancelled") == 1_000
+
+
+async def test_work_out_of_time_never_reaches_the_model(make_callers: MakeCallers) -> None:
+    callers = make_callers()
+    await callers.occupy()
+    late = callers.call(("late", 8), ("late too", 8), timeout_s=0.01)
+    with pytest.raises(DeadlineExceeded, match="while waiting"):
+        await late
+    await callers.release()
+    assert callers.model.batches == [[("first", 8)]]
+    assert callers.metric("dropped_items_total", reason="deadline") == 2
+    with pytest.raises(DeadlineExceeded, match="no time left for the model"):
+        await callers.call(("no time at all", 8), timeout_s=0)
+
+
+async def test_a_failing_batch_fails_its_own_callers_only(make_callers: MakeCallers) -> None:
+    callers = make_callers(max_batch_tokens=16)
+    first = await callers.occupy()
+    callers.model.fault = RuntimeError("the model's own words")
+    second = callers.call(("second", 8), ("its rest", 512))
+    await asyncio.sleep(0)
+    callers.model.open.set()
+    for task in (first, second):
+        with pytest.raises(Internal, match="model failed on this batch") as failed:
+            await task
+        assert "own words" not in failed.value.message
+    assert callers.model.sizes == [1, 1]
+    callers.model.fault = None
+    assert await callers.call(("third", 8)) == ["third"]
+    assert callers.metric("dropped_items_total", reason="failed") == 1
+
+
+async def test_too_few_results_are_an_error_not_a_mix_up(make_callers: MakeCallers) -> None:
+    budget = ComputeBudget(threads=1)
+    batcher: Batcher[str, str] = Batcher("short", lambda items: items[1:], budget, BatchSettings())
+    with pytest.raises(Internal):
+        await batcher.submit(["a", "b"], [8, 8], deadline=Deadline.after(60))
+    await budget.close()
+
+
+async def test_live_goes_before_bulk(make_callers: MakeCallers) -> None:
+    callers = make_callers(max_batch_tokens=64)
+    await callers.occupy()
+    callers.call(*[(f"bulk {number}", 8) for number in range(16)], lane=Lane.BULK)
+    callers.call(*[(f"live {number}", 8) for number in range(16)])
+    await asyncio.sleep(0)
+    await callers.release()
+    kinds = [{name.split()[0] for name, _ in batch} for batch in callers.model.batches]
+    assert kinds == [{"first"}, {"live"}, {"live"}, {"bulk"}, {"bulk"}]
+
+
+async def test_bulk_never_starves(make_callers: MakeCallers) -> None:
+    callers = make_callers(max_batch_tokens=8, bulk_share=4)
+    await callers.occupy()
+    callers.call(("bulk", 8), lane=Lane.BULK)
+    for number in range(20):
+        callers.call((f"live {number}", 8))
+    await asyncio.sleep(0)
+    await callers.release()
+    order = [batch[0][0] for batch in callers.model.batches]
+    assert order.index("bulk") == 4
+
+
+async def test_a_full_bulk_lane_leaves_the_live_lane_free(make_callers: MakeCallers) -> None:
+    callers = make_callers(max_queue_tokens=64)
+    await callers.occupy()
+    callers.call(*[(f"bulk {number}", 8) for number in range(8)], lane=Lane.BULK)
+    await asyncio.sleep(0)
+    live = callers.call(("live", 8))
+    await asyncio.sleep(0)
+    with pytest.raises(ResourceExhausted):
+        await callers.call(("bulk more", 8), lane=Lane.BULK)
+    await callers.release()
+    assert await live == ["live"]
+
+
+async def test_nothing_to_do_is_done(make_callers: MakeCallers) -> None:
+    callers = make_callers()
+    assert await callers.call() == []
+    assert callers.model.batches == []
+
+
+async def test_close_lets_the_running_batch_end_and_turns_the_rest_away(make_callers: MakeCallers) -> None:
+    callers = make_callers()
+    running = await callers.occupy()
+    waiting = callers.call(("waiting", 8))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(callers.batcher.close())
+    await asyncio.sleep(0)
+    callers.model.open.set()
+    await closing
+    assert await running == ["first"]
+    with pytest.raises(Unavailable):
+        await waiting
+    with pytest.raises(Unavailable):
+        await callers.call(("after", 8))

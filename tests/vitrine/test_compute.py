@@ -1,0 +1,267 @@
+"""The share of a machine that a process may use, and the threads that compute in it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from vitrine.compute import ComputeBudget, memory_limit_bytes, openmp_runtimes, thread_quota
+from vitrine.errors import FailedPrecondition, Unavailable
+from vitrine.ports import Lane
+
+AFFINITY = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+V2 = "0::/system.slice/shop\n"
+V1 = "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n0::/\n"
+
+
+def machine(root: Path, files: dict[str, str]) -> Path:
+    """A file tree with the proc and sys files that a kernel would show."""
+    for name, text in files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return root
+
+
+@pytest.fixture
+async def budget() -> AsyncIterator[ComputeBudget]:
+    budget = ComputeBudget(threads=2)
+    yield budget
+    await budget.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({}, 64),
+        ({"proc/self/cgroup": V2, "sys/fs/cgroup/system.slice/shop/cpu.max": "200000 100000\n"}, 2),
+        ({"proc/self/cgroup": V2, "sys/fs/cgroup/system.slice/shop/cpu.max": "max 100000\n"}, 64),
+        ({"proc/self/cgroup": V2, "sys/fs/cgroup/system.slice/shop/cpu.max": "150000 100000\n"}, 1),
+        ({"proc/self/cgroup": V2, "sys/fs/cgroup/system.slice/shop/cpu.max": "20000 100000\n"}, 1),
+        # The limit may sit on a cgroup above the process's own.
+        (
+            {
+                "proc/self/cgroup": V2,
+                "sys/fs/cgroup/system.slice/cpu.max": "300000 100000\n",
+                "sys/fs/cgroup/system.slice/shop/cpu.max": "max 100000\n",
+            },
+            3,
+        ),
+        # In a container the path is the host's and the limit is at the top of what is mounted.
+        ({"proc/self/cgroup": V2, "sys/fs/cgroup/cpu.max": "400000 100000\n"}, 4),
+        (
+            {
+                "proc/self/cgroup": V1,
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "250000\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+            },
+            2,
+        ),
+        (
+            {
+                "proc/self/cgroup": V1,
+                "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us": "100000\n",
+            },
+            64,
+        ),
+    ],
+)
+def test_threads_follow_the_quota(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], quota: int
+) -> None:
+    """text-embeddings-inference#170: two processors granted on a host of 64."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    assert thread_quota(machine(tmp_path, files)) == quota
+
+
+def test_threads_follow_the_affinity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5}, raising=False)
+    files = {"proc/self/cgroup": V2, "sys/fs/cgroup/cpu.max": "800000 100000\n"}
+    assert thread_quota(machine(tmp_path, files)) == 2
+
+
+def test_a_budget_has_no_more_threads_than_it_may_use() -> None:
+    assert 1 <= ComputeBudget().threads <= AFFINITY
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({}, None),
+        ({"proc/meminfo": "MemTotal:       2048 kB\nMemFree:  1 kB\n"}, 2 << 20),
+        (
+            {
+                "proc/meminfo": "MemTotal:       2048 kB\n",
+                "proc/self/cgroup": V2,
+                "sys/fs/cgroup/memory.max": "1048576\n",
+                "sys/fs/cgroup/system.slice/shop/memory.max": "max\n",
+            },
+            1 << 20,
+        ),
+        ({"proc/self/cgroup": V1, "sys/fs/cgroup/memory/memory.limit_in_bytes": "4096\n"}, 4096),
+        ({"proc/self/cgroup": V1, "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+    ],
+)
+def test_memory_limit(tmp_path: Path, files: dict[str, str], limit: int | None) -> None:
+    assert memory_limit_bytes(machine(tmp_path, files)) == limit
+
+
+async def test_models_never_fight_for_processors(budget: ComputeBudget) -> None:
+    """faiss#2731: 32 callers at once, and still one model at a time, on as many threads as there are processors."""
+    running, most = 0, 0
+    lock = threading.Lock()
+
+    def model(number: int) -> int:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        with lock:
+            running -= 1
+        return number
+
+    threads = threading.active_count()
+    answers = await asyncio.gather(*(budget.run_model(model, number) for number in range(32)))
+    await asyncio.gather(*(budget.run(model, number) for number in range(32)))
+    assert answers == list(range(32))
+    assert most <= budget.threads
+    assert threading.active_count() <= threads + 1 + budget.threads
+
+
+async def test_live_models_go_before_bulk(budget: ComputeBudget) -> None:
+    order: list[str] = []
+    release = threading.Event()
+    first = asyncio.create_task(budget.run_model(release.wait))
+    await asyncio.sleep(0)
+    waiting = [
+        asyncio.create_task(budget.run_model(order.append, name, lane=lane))
+        for name, lane in (("bulk", Lane.BULK), ("live 1", Lane.LIVE), ("live 2", Lane.LIVE))
+    ]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, *waiting)
+    assert order == ["live 1", "live 2", "bulk"]
+
+
+async def test_a_waiter_that_leaves_gives_its_turn_away(budget: ComputeBudget) -> None:
+    release = threading.Event()
+    first = asyncio.create_task(budget.run_model(release.wait))
+    leaver = asyncio.create_task(budget.run_model(pytest.fail, "ran for a caller who had left"))
+    stayer = asyncio.create_task(budget.run_model(lambda: "ran"))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    await asyncio.wait({leaver})
+    release.set()
+    assert await stayer == "ran"
+    assert leaver.cancelled()
+    await first
+
+
+async def test_a_model_runs_on_when_its_waiter_leaves_and_the_next_waits_for_it(budget: ComputeBudget) -> None:
+    release, done = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        release.wait()
+        done.set()
+
+    leaver = asyncio.create_task(budget.run_model(slow))
+    await asyncio.sleep(0)
+    next_one = asyncio.create_task(budget.run_model(done.is_set))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    await asyncio.wait({leaver})
+    release.set()
+    assert await next_one is True
+
+
+async def test_an_error_reaches_its_caller_and_the_next_runs(budget: ComputeBudget) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        await budget.run_model(int, "x")
+    assert await budget.run_model(int, "3") == 3
+
+
+def test_a_model_that_does_not_fit_is_refused() -> None:
+    """marqo#796: a model of 2 GB in 1 GB of memory, and the process just died."""
+    budget = ComputeBudget(threads=1, memory_bytes=1 << 30)
+    with pytest.raises(FailedPrecondition, match=r"ranker needs about 2,048 MiB .* the limit is 1,024 MiB") as refused:
+        budget.reserve("ranker", 2 << 30)
+    assert refused.value.reason == "MEMORY_LIMIT"
+
+
+def test_models_do_not_pile_up() -> None:
+    """marqo#343: five models where two fit; the third is refused, and the message names who holds the memory."""
+    budget = ComputeBudget(threads=1, memory_bytes=4 << 30)
+    budget.reserve("model 1", 1536 << 20)
+    budget.reserve("model 2", 1536 << 20)
+    with pytest.raises(FailedPrecondition, match=r"model 3 needs.*model 1 1,536 MiB, model 2 1,536 MiB"):
+        budget.reserve("model 3", 1536 << 20)
+
+
+async def test_a_closed_budget_refuses() -> None:
+    budget = ComputeBudget(threads=1)
+    await budget.close()
+    with pytest.raises(Unavailable, match="shutting down"):
+        await budget.run(len, "x")
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_a_forked_child_is_told_and_does_not_hang() -> None:
+    """Megatron-Bridge#5328: encode in the parent, fork, encode in the child."""
+    code = """
+import asyncio, os, sys
+from pathlib import Path
+from vitrine.bundle import load_bundle
+from vitrine.compute import ComputeBudget
+from vitrine.tokenization import Tokenizer
+budget = ComputeBudget()
+tokenizer = Tokenizer(load_bundle(Path("models/embedder"), "embedder"))
+encode = lambda: asyncio.run(budget.run(tokenizer.content_ids, ["watch"] * 64))
+print(len(encode()), flush=True)
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+# The tokenizer itself has no threads that a fork could lose; the budget's pool has, and says so.
+print(len(tokenizer.content_ids(["watch"] * 64)), flush=True)
+try:
+    encode()
+except RuntimeError as error:
+    print(error, flush=True)
+    os._exit(0)
+os._exit(1)
+"""
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("64\n64\n")
+    assert "do not survive a fork" in done.stdout
+    assert "spawn" in done.stdout
+
+
+def test_two_openmp_runtimes_are_found_and_said(tmp_path: Path) -> None:
+    """faiss#2317: torch and faiss in one process, each with its own OpenMP."""
+    code = """
+import faiss, torch
+from vitrine.compute import openmp_runtimes, report_openmp_clash
+print(len(openmp_runtimes()))
+report_openmp_clash()
+"""
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[0]) >= 2
+    assert "two OpenMP runtimes are loaded" in done.stdout
+    assert "torch" in done.stdout
+    assert "faiss" in done.stdout
+
+
+def test_serving_with_onnxruntime_loads_no_openmp() -> None:
+    done = python("import services.embedder.engine, vitrine.compute as c; print(c.openmp_runtimes())")
+    assert done.stdout == "[]\n", done.stderr
+    assert isinstance(openmp_runtimes(), list)
