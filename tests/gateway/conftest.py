@@ -2,13 +2,31 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from gateway.circuit_breaker import CircuitBreaker
 from gateway.embedding_cache import EmbeddingCache
+from gateway.search import SearchAnswer, SearchQuery
+from gateway.serving import Gateway, Ports
+from gateway.settings import GatewaySettings
+from services.embedder.engine import EmbedderEngine
+from services.embedder.settings import EmbedderSettings
+from services.ranker.engine import RankerEngine
+from services.ranker.settings import RankerSettings
+from services.retriever.engine import RetrieverEngine
+from services.retriever.settings import RetrieverSettings
+from vitrine.compute import ComputeBudget
+from vitrine.deadline import Deadline
+from vitrine.ports import Embeddings, InputType, Lane
+from vitrine.product import Product, checked_product
+from vitrine.product_text import embedding_text
 
 
 class SlowProxy:
@@ -102,3 +120,179 @@ async def open_cache(redis_url: str) -> AsyncIterator[OpenCache]:
     yield opened
     for cache in caches:
         await cache.close()
+
+
+class Part:
+    """A port that does what the real one does, until a test makes it raise, hang, or count."""
+
+    def __init__(self, port: Any) -> None:
+        self.port = port
+        self.error: Exception | None = None
+        self.hanging = False
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.cancelled = 0
+        self._changed = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.port, name)
+
+        async def call(*args: Any, **named: Any) -> Any:
+            self.calls.append((name, args, named))
+            self._changed.set()
+            if self.hanging:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    self.cancelled += 1
+                    self._changed.set()
+                    raise
+            if self.error is not None:
+                raise self.error
+            return await method(*args, **named)
+
+        return call
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits until calls made, or cancelled, have made the condition true."""
+        async with asyncio.timeout(30):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    def count(self, name: str) -> int:
+        """How often a method was called."""
+        return sum(called == name for called, _, _ in self.calls)
+
+
+@dataclass
+class Shop:
+    """A gateway over the real engines, each behind a `Part`."""
+
+    gateway: Gateway
+    embedder: Part
+    retriever: Part
+    ranker: Part
+
+    async def search(self, query: str, timeout_s: float = 30.0, **fields: Any) -> SearchAnswer:
+        """Searches as the servicer does."""
+        return await self.gateway.api.pipeline.search(SearchQuery(query, **fields), deadline=Deadline.after(timeout_s))
+
+
+COLOURS = {"en": ("black", "white", "red", "blue", "green"), "zh": ("黑色", "白色", "红色", "蓝色", "绿色")}
+KINDS = {
+    "en": ("smart watch", "running shoes", "wireless headphones", "laptop backpack", "coffee machine", "phone case"),
+    "zh": ("智能手表", "跑步鞋", "无线耳机", "双肩电脑包", "咖啡机", "手机壳"),
+}
+BRANDS = ("Norvik", "Lumora", "海岚", "Pinewell")
+
+
+def sample_products() -> list[Product]:
+    """240 products in both languages, every combination of kind, colour and brand."""
+    combinations = itertools.product(("en", "zh"), range(len(KINDS["en"])), range(5), range(len(BRANDS)))
+    return [
+        checked_product(
+            Product(
+                id=f"p{number:03}",
+                title=f"{COLOURS[language][colour]} {KINDS[language][kind]} {number % 7 + 1}",
+                brand=BRANDS[brand],
+                categories=(KINDS["en"][kind],),
+                description=f"Description of product {number}.",
+                price=10.0 + number,
+                currency_code="CNY" if language == "zh" else "EUR",
+            )
+        )
+        for number, (language, kind, colour, brand) in enumerate(combinations)
+    ]
+
+
+@pytest.fixture(scope="session")
+async def embedder() -> AsyncIterator[EmbedderEngine]:
+    """The shipped embedder."""
+    budget = ComputeBudget()
+    engine = await EmbedderEngine.open(EmbedderSettings(), budget)
+    yield engine
+    await engine.close()
+    await budget.close()
+
+
+@pytest.fixture(scope="session")
+async def ranker() -> AsyncIterator[RankerEngine]:
+    """The shipped ranker."""
+    budget = ComputeBudget()
+    engine = await RankerEngine.open(RankerSettings(), budget)
+    yield engine
+    await engine.close()
+    await budget.close()
+
+
+@pytest.fixture(scope="session")
+async def shop_vectors(embedder: EmbedderEngine) -> Embeddings:
+    """The sample products' vectors."""
+    texts = [embedding_text(product) for product in sample_products()]
+    return await embedder.embed(texts, input_type=InputType.DOCUMENT, deadline=Deadline.after(60), lane=Lane.BULK)
+
+
+OpenCatalogue = Callable[[], Awaitable[RetrieverEngine]]
+
+
+@pytest.fixture(scope="session")
+async def open_catalogue(
+    tmp_path_factory: pytest.TempPathFactory, shop_vectors: Embeddings
+) -> AsyncIterator[OpenCatalogue]:
+    """Opens retrievers that hold the sample products."""
+    async with AsyncExitStack() as stack:
+
+        async def opened() -> RetrieverEngine:
+            retriever = await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path_factory.mktemp("catalogue")))
+            stack.push_async_callback(retriever.close)
+            await retriever.upsert_products(
+                sample_products(),
+                shop_vectors.vectors,
+                model_digest=shop_vectors.model_digest,
+                deadline=Deadline.after(60),
+            )
+            return retriever
+
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def catalogue(open_catalogue: OpenCatalogue) -> RetrieverEngine:
+    """A retriever that tests only read."""
+    return await open_catalogue()
+
+
+OpenShop = Callable[..., Awaitable[Shop]]
+
+
+@pytest.fixture
+async def open_shop(
+    embedder: EmbedderEngine, ranker: RankerEngine, catalogue: RetrieverEngine, open_catalogue: OpenCatalogue
+) -> AsyncIterator[OpenShop]:
+    """Opens shops; keywords are fields of GatewaySettings. No Redis, unless one is given, and no hurry.
+
+    With `own_catalogue` the test may write to it.
+    """
+    patient = {"redis_url": "", "http_port": 0, "cache_wait_s": 5.0, "rank_timeout_s": 30.0, "embed_timeout_s": 30.0}
+    async with AsyncExitStack() as stack:
+
+        async def opened(own_catalogue: bool = False, **settings: Any) -> Shop:
+            retriever = await open_catalogue() if own_catalogue else catalogue
+            parts = Part(embedder), Part(retriever), Part(ranker)
+            gateway = Gateway(GatewaySettings.model_validate(patient | settings), Ports(*parts))
+            stack.push_async_callback(gateway.close)
+            return Shop(gateway, *parts)
+
+        yield opened
+
+
+@pytest.fixture
+async def shop(open_shop: OpenShop) -> Shop:
+    """A shop whose catalogue is only read."""
+    return await open_shop()
+
+
+@pytest.fixture
+async def own_shop(open_shop: OpenShop) -> Shop:
+    """A shop whose catalogue the test may write to."""
+    return await open_shop(own_catalogue=True)
