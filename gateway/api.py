@@ -17,7 +17,7 @@ class Api:
 
     def __init__(self, pipeline: SearchPipeline, catalog: Catalog) -> None:
         self.pipeline = pipeline
-        self._catalog = catalog
+        self.catalog = catalog
 
     async def search(
         self, request: search_service_pb2.SearchRequest, deadline: Deadline
@@ -31,7 +31,7 @@ class Api:
     ) -> catalog_service_pb2.CatalogServiceUpsertProductsResponse:
         """Writes the products of one request; on return they are durable and searchable."""
         items = [_item(index, message) for index, message in enumerate(request.products)]
-        written = await self._catalog.upsert_products(items, deadline=deadline)
+        written = await self.catalog.upsert_products(items, deadline=deadline)
         return catalog_service_pb2.CatalogServiceUpsertProductsResponse(
             outcomes=_outcomes(written), revision=written.revision
         )
@@ -40,7 +40,7 @@ class Api:
         self, request: catalog_service_pb2.CatalogServiceDeleteProductsRequest, deadline: Deadline
     ) -> catalog_service_pb2.CatalogServiceDeleteProductsResponse:
         """Deletes products by id."""
-        written = await self._catalog.delete_products(list(request.ids), deadline=deadline)
+        written = await self.catalog.delete_products(list(request.ids), deadline=deadline)
         return catalog_service_pb2.CatalogServiceDeleteProductsResponse(
             outcomes=_outcomes(written), revision=written.revision
         )
@@ -49,7 +49,7 @@ class Api:
         self, request: catalog_service_pb2.GetProductRequest, deadline: Deadline
     ) -> catalog_service_pb2.GetProductResponse:
         """Reads one product."""
-        product = await self._catalog.get_product(request.id, deadline=deadline)
+        product = await self.catalog.get_product(request.id, deadline=deadline)
         return catalog_service_pb2.GetProductResponse(product=product_to_message(product))
 
 
