@@ -71,7 +71,8 @@ def _service_config(settings: ChannelSettings) -> str:
             "initialBackoff": "0.05s",
             "maxBackoff": "0.5s",
             "backoffMultiplier": 2,
-            "retryableStatusCodes": ["UNAVAILABLE"],
+            # A server that stops answers CANCELLED to calls that came in but were not begun.
+            "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
         }
     return json.dumps(
         {

@@ -1,5 +1,6 @@
 """A small real service for the tests of server, interceptor and channel: EmbedderService as the test says."""
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
@@ -64,3 +65,12 @@ def stub_to(channel_to: Any) -> Callable[..., Any]:
         return embedder_service_pb2_grpc.EmbedderServiceStub(channel_to(target, **settings))
 
     return make
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,435 @@
+"""Channels and calls: errors, deadlines, cancellation, replicas, restarts, pings, proxies and caps."""
+
+import asyncio
+import gc
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import grpc.aio
+import psutil
+import pytest
+
+from vitrine.call import Context, deadline_of
+from vitrine.channel import ChannelSettings, call, open_channel, stream
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, NotFound, ResourceExhausted, Unavailable
+from vitrine.server_settings import ServerSettings
+from vitrine.tracing import server_span, trace_id
+from vitrine.v1.embedder_service_pb2 import EmbedRequest, EmbedResponse, EmbedStreamRequest
+from vitrine.v1.embedder_service_pb2_grpc import EmbedderServiceStub, add_EmbedderServiceServicer_to_server
+
+REQUEST = EmbedRequest(texts=["watch"])
+
+
+def soon() -> Deadline:
+    """Time enough for any test, and an end to one that hangs."""
+    return Deadline.after(20)
+
+
+async def test_an_error_arrives_as_it_was_raised(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        raise NotFound("no such text", reason="TEXT_NOT_FOUND")
+
+    server = await serve_embed(embed)
+    with pytest.raises(NotFound, match="no such text") as caught:
+        await call(stub_to(server.port).Embed, REQUEST, deadline=soon())
+    assert caught.value.reason == "TEXT_NOT_FOUND"
+
+
+async def test_a_server_that_is_away_is_unavailable(stub_to: Any, free_port: int) -> None:
+    with pytest.raises(Unavailable):
+        await call(stub_to(free_port).Embed, REQUEST, deadline=soon())
+
+
+async def test_no_time_left_sends_nothing(serve_embed: Any, stub_to: Any) -> None:
+    reached = []
+
+    async def embed(message: Any, context: Context) -> Any:
+        reached.append(message)
+
+    server = await serve_embed(embed)
+    with pytest.raises(DeadlineExceeded):
+        await call(stub_to(server.port).Embed, REQUEST, deadline=Deadline.after(0))
+    assert not reached
+
+
+async def test_time_over_while_the_server_works_is_deadline_exceeded(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        await asyncio.Event().wait()
+
+    server = await serve_embed(embed)
+    with pytest.raises(DeadlineExceeded):
+        await call(stub_to(server.port).Embed, REQUEST, deadline=Deadline.after(0.1))
+
+
+async def test_a_call_cancelled_by_its_server_does_not_cancel_its_caller(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        raise asyncio.CancelledError
+
+    server = await serve_embed(embed)
+    with pytest.raises(Unavailable, match="the server left the call"):
+        await call(stub_to(server.port).Embed, REQUEST, deadline=soon())
+
+
+async def test_closing_the_channel_does_not_cancel_the_callers(serve_embed: Any) -> None:
+    begun = asyncio.Event()
+
+    async def embed(message: Any, context: Context) -> Any:
+        begun.set()
+        await asyncio.Event().wait()
+
+    server = await serve_embed(embed)
+    channel = open_channel(f"127.0.0.1:{server.port}")
+    waiting = asyncio.create_task(call(EmbedderServiceStub(channel).Embed, REQUEST, deadline=soon()))
+    await begun.wait()
+    await channel.close()
+    with pytest.raises(Unavailable):
+        await waiting
+
+
+async def test_deadline_and_cancellation_go_on_from_hop_to_hop(serve_embed: Any, stub_to: Any) -> None:
+    """leapfrogai#139: a client's cancel must end the work on every hop, and its deadline bound it."""
+    left: asyncio.Queue[str] = asyncio.Queue()
+    seen: asyncio.Queue[float] = asyncio.Queue()
+
+    async def work(message: Any, context: Context) -> Any:
+        seen.put_nowait(deadline_of(context, 1_000).remaining_s())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.put_nowait("worker")
+
+    worker = stub_to((await serve_embed(work)).port)
+
+    async def forward(message: Any, context: Context) -> Any:
+        deadline = deadline_of(context, 1_000)
+        try:
+            return await call(worker.Embed, message, deadline=deadline)
+        finally:
+            left.put_nowait("forwarder")
+
+    stub = stub_to((await serve_embed(forward)).port)
+    async with asyncio.timeout(20):
+        caller = asyncio.create_task(call(stub.Embed, REQUEST, deadline=Deadline.after(15)))
+        assert 0 < await seen.get() <= 15
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert {await left.get(), await left.get()} == {"worker", "forwarder"}
+        with pytest.raises(DeadlineExceeded):
+            await call(stub.Embed, REQUEST, deadline=Deadline.after(0.2))
+        assert await seen.get() < 0.3
+        assert {await left.get(), await left.get()} == {"worker", "forwarder"}
+
+
+async def test_without_a_deadline_the_servers_default_holds(serve_embed: Any, stub_to: Any) -> None:
+    seen = []
+
+    async def embed(message: Any, context: Context) -> Any:
+        seen.append(deadline_of(context, 7).remaining_s())
+        return EmbedResponse()
+
+    await stub_to((await serve_embed(embed)).port).Embed(REQUEST)
+    assert 6 < seen[0] <= 7
+
+
+async def test_the_trace_goes_on_to_the_server(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        return EmbedResponse(prompt=trace_id())
+
+    stub = stub_to((await serve_embed(embed)).port)
+    with server_span("search", {}):
+        assert (await call(stub.Embed, REQUEST, deadline=soon())).prompt == trace_id() != ""
+
+
+async def test_streams_carry_answers_and_errors(serve_embed: Any, stub_to: Any) -> None:
+    async def requests() -> AsyncIterator[Any]:
+        for text in ("a", "b"):
+            yield EmbedStreamRequest(request=EmbedRequest(texts=[text]))
+
+    stub = stub_to((await serve_embed()).port)
+    answers = [each.response.prompt async for each in stream(stub.EmbedStream, requests(), deadline=soon())]
+    assert answers == ["a", "b"]
+
+    async def refuse(messages: Any, context: Context) -> AsyncIterator[Any]:
+        async for _ in messages:
+            raise ResourceExhausted("full", retry_after_s=1)
+        yield
+
+    stub = stub_to((await serve_embed(embed_stream=refuse)).port)
+    with pytest.raises(ResourceExhausted, match="full") as caught:
+        _ = [each async for each in stream(stub.EmbedStream, requests(), deadline=soon())]
+    assert caught.value.retry_after_s == 1
+
+
+async def test_a_request_above_the_cap_is_refused_before_it_is_sent(serve_embed: Any, stub_to: Any) -> None:
+    """text-embeddings-inference#50: the error names the bytes and the limit."""
+    stub = stub_to((await serve_embed()).port)
+    with pytest.raises(ResourceExhausted, match=r"\(5000005 vs\. 4194304\)"):
+        await call(stub.Embed, EmbedRequest(texts=["x" * 5_000_000]), deadline=soon())
+
+
+def naming(name: str) -> Any:
+    """A handler that answers with its replica's name."""
+
+    async def embed(message: Any, context: Context) -> Any:
+        return EmbedResponse(prompt=name)
+
+    return embed
+
+
+async def names_that_answer(stub: Any, expected: set[str]) -> None:
+    """Calls until all of `expected` have answered."""
+    seen: set[str] = set()
+    async with asyncio.timeout(20):
+        while seen < expected:
+            seen.add((await call(stub.Embed, REQUEST, deadline=soon())).prompt)
+            # The name server and the replicas live on this loop.
+            await asyncio.sleep(0.005)
+    assert seen == expected
+
+
+async def test_calls_spread_evenly_over_replicas(serve_embed: Any, stub_to: Any) -> None:
+    ports = [(await serve_embed(naming(name))).port for name in "abc"]
+    stub = stub_to("ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports))
+    await names_that_answer(stub, {"a", "b", "c"})
+    counts = dict.fromkeys("abc", 0)
+    for _ in range(300):
+        counts[(await call(stub.Embed, REQUEST, deadline=soon())).prompt] += 1
+    assert all(90 <= count <= 110 for count in counts.values()), counts
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """DNS over UDP that answers every name with `addresses`, as a headless Kubernetes service does."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    def connection_made(self, transport: Any) -> None:
+        """Keeps the way back."""
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, sender: Any) -> None:
+        """Answers A with the addresses, everything else with nothing."""
+        end = data.index(0, 12) + 5
+        addresses = self.addresses if data[end - 4 : end - 2] == b"\x00\x01" else ()
+        records = (b"\xc0\x0c\x00\x01\x00\x01" + struct.pack(">IH", 0, 4) + socket.inet_aton(a) for a in addresses)
+        header = data[:2] + b"\x81\x80" + struct.pack(">HHHH", 1, len(addresses), 0, 0)
+        self._transport.sendto(header + data[12:end] + b"".join(records), sender)
+
+
+async def test_a_replica_added_behind_the_name_takes_load(serve_embed: Any, stub_to: Any) -> None:
+    """grpc-go#5621: a service scaled up behind a headless name, and the new replicas got nothing."""
+    fast = {"max_connection_age_s": 0.3}
+    first = await serve_embed(naming("first"), host="127.0.0.2", **fast)
+    names = NameServer("127.0.0.2")
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: names, ("127.0.0.1", 0))
+    try:
+        target = f"dns://127.0.0.1:{transport.get_extra_info('sockname')[1]}/embedder.test:{first.port}"
+        stub = stub_to(target, resolve_interval_s=0.1)
+        await names_that_answer(stub, {"first"})
+        await serve_embed(naming("second"), host="127.0.0.3", port=first.port, **fast)
+        await serve_embed(naming("third"), host="127.0.0.4", port=first.port, **fast)
+        names.addresses = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+        await names_that_answer(stub, {"first", "second", "third"})
+    finally:
+        transport.close()
+
+
+async def test_a_replica_that_stops_takes_no_call_with_it(serve_embed: Any, stub_to: Any) -> None:
+    replicas = {name: await serve_embed(naming(name)) for name in "ab"}
+    stub = stub_to("ipv4:" + ",".join(f"127.0.0.1:{server.port}" for server in replicas.values()))
+    await names_that_answer(stub, {"a", "b"})
+    stopping = asyncio.create_task(replicas["a"].stop(5))
+    for _ in range(100):
+        await call(stub.Embed, REQUEST, deadline=soon())
+    await stopping
+    for _ in range(10):
+        assert (await call(stub.Embed, REQUEST, deadline=soon())).prompt == "b"
+
+
+async def test_a_restart_under_load_is_not_seen(serve_embed: Any, stub_to: Any) -> None:
+    """grpc#8296: the first call after a restart always failed."""
+    server = await serve_embed(naming("old"))
+    stub = stub_to(server.port)
+    begun = asyncio.Event()
+
+    async def load() -> str:
+        answer = ""
+        while answer != "new":
+            answer = (await call(stub.Embed, REQUEST, deadline=soon())).prompt
+            if answer == "old":
+                begun.set()
+        return answer
+
+    callers = [asyncio.create_task(load()) for _ in range(8)]
+    async with asyncio.timeout(20):
+        await begun.wait()
+        await server.stop(5)
+        await serve_embed(naming("new"), port=server.port)
+        assert await asyncio.gather(*callers) == ["new"] * 8
+
+
+async def test_traffic_comes_back_soon_after_a_long_stop(serve_embed: Any, stub_to: Any) -> None:
+    """security_observability#192: the channel's backoff kept it away for up to 120 s after the server was back."""
+    server = await serve_embed(naming("old"))
+    stub = stub_to(server.port, retry_attempts=1)
+    await call(stub.Embed, REQUEST, deadline=soon())
+    await server.stop(0)
+    away = Deadline.after(3)
+    while away.remaining_s() > 0:
+        with pytest.raises(Unavailable):
+            await call(stub.Embed, REQUEST, deadline=soon())
+        await asyncio.sleep(0.02)
+    await serve_embed(naming("new"), port=server.port)
+    answer = await call(stub.Embed, REQUEST, deadline=Deadline.after(5), wait_for_ready=True)
+    assert answer.prompt == "new"
+
+
+async def test_proxy_variables_do_not_matter(
+    serve_embed: Any, stub_to: Any, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """serve#5966: with proxy variables set, calls between services went to the proxy and never came back."""
+    for name in ("http_proxy", "grpc_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port}")
+    for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    server = await serve_embed()
+    assert (await call(stub_to(server.port).Embed, REQUEST, deadline=soon())).prompt == "watch"
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as unprepared:
+        with pytest.raises(Unavailable):
+            await call(EmbedderServiceStub(unprepared).Embed, REQUEST, deadline=Deadline.after(5))
+
+
+def test_clients_ping_no_more_often_than_servers_allow() -> None:
+    """sglang#19986: the server's default allowed one ping in 300 s, and clients were sent away."""
+    assert ChannelSettings().keepalive_time_s > ServerSettings().min_ping_interval_s
+
+
+class FrameCounter:
+    """A TCP proxy that counts a client's connections and the PING frames that it starts."""
+
+    def __init__(self, upstream_port: int) -> None:
+        self._upstream_port = upstream_port
+        self.connections = 0
+        self.pings = 0
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carries one connection."""
+        self.connections += 1
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._upstream_port)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._carry(up_reader, writer))
+                both.create_task(self._count(reader, up_writer))
+        finally:
+            up_writer.close()
+            writer.close()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def _count(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(await reader.readexactly(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+            while True:
+                head = await reader.readexactly(9)
+                kind, flags = head[3], head[4]
+                self.pings += kind == 6 and not flags & 1
+                writer.write(head + await reader.readexactly(int.from_bytes(head[:3], "big")))
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+
+@asynccontextmanager
+async def listening(accept: Callable[..., Any]) -> AsyncIterator[int]:
+    """A TCP server on a free port."""
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_our_channel_sends_no_bandwidth_pings(serve_embed: Any) -> None:
+    """grpc-java#5188: Python's bandwidth pings made a strict proxy close the connection with too_many_pings."""
+
+    async def embed(message: Any, context: Context) -> Any:
+        return EmbedResponse(prompt="x" * 50_000)
+
+    server = await serve_embed(embed)
+    pings = {}
+    for name, options in (("ours", None), ("default", [])):
+        counter = FrameCounter(server.port)
+        async with listening(counter.accept) as port:
+            target = f"127.0.0.1:{port}"
+            channel = open_channel(target) if options is None else grpc.aio.insecure_channel(target, options)
+            async with channel:
+                metadata = tuple((f"header-{index}", "x" * 50) for index in range(40))
+                for _ in range(200):
+                    await EmbedderServiceStub(channel).Embed(REQUEST, metadata=metadata, timeout=20)
+        assert counter.connections == 1
+        pings[name] = counter.pings
+    assert pings["ours"] == 0
+    assert pings["default"] > 0
+
+
+async def test_pings_are_allowed_by_our_server_and_fewer_after_another_one_complains(
+    serve_embed: Any, stub_to: Any
+) -> None:
+    """sglang#19986 and grpc#16210: clients sent away for their pings, which came back in a storm.
+
+    Our server lets a long call with pings be. A strict one says ENHANCE_YOUR_CALM; the call is tried once more, and
+    the client pings half as often, which is let be.
+    """
+    begun = 0
+
+    async def embed(message: Any, context: Context) -> Any:
+        nonlocal begun
+        begun += 1
+        # The time in which gRPC sends its pings, one a second.
+        await asyncio.sleep(4.5)
+        return EmbedResponse()
+
+    ours = await serve_embed(embed, min_ping_interval_s=0.5)
+    strict = grpc.aio.server(
+        options=[("grpc.http2.min_ping_interval_without_data_ms", 1_500), ("grpc.http2.max_ping_strikes", 1)]
+    )
+    add_EmbedderServiceServicer_to_server(SimpleNamespace(Embed=embed, EmbedStream=None, GetModel=None), strict)
+    to_ours, to_strict = FrameCounter(ours.port), FrameCounter(strict.add_insecure_port("127.0.0.1:0"))
+    await strict.start()
+    try:
+        async with listening(to_ours.accept) as our_port, listening(to_strict.accept) as strict_port:
+            stubs = [stub_to(port, keepalive_time_s=1) for port in (our_port, strict_port)]
+            await asyncio.gather(*(call(stub.Embed, REQUEST, deadline=soon()) for stub in stubs))
+            assert (to_ours.connections, to_strict.connections) == (1, 2)
+            assert to_ours.pings >= 3
+            assert begun == 3
+    finally:
+        await strict.stop(0)
+
+
+async def test_memory_does_not_grow_with_calls_or_channels(serve_embed: Any, stub_to: Any) -> None:
+    """grpc#36986: channels made again and again, and calls, leaked memory."""
+    server = await serve_embed()
+    stub = stub_to(server.port)
+    process = psutil.Process()
+
+    async def use(channels: int, calls: int) -> None:
+        for _ in range(calls):
+            await call(stub.Embed, REQUEST, deadline=soon())
+        for _ in range(channels):
+            async with open_channel(f"127.0.0.1:{server.port}") as channel:
+                await call(EmbedderServiceStub(channel).Embed, REQUEST, deadline=soon())
+        gc.collect()
+
+    await use(channels=100, calls=1_000)
+    before = process.memory_info().rss
+    await use(channels=100, calls=1_000)
+    # 8 MiB: a leak of 50 KiB a channel, or of 5 KiB a call, would be above it; the allocator's own noise is below.
+    assert process.memory_info().rss - before < 8 * 1024 * 1024
