@@ -1,5 +1,7 @@
 """Fusion of what two sources found: convex combination of scores, or reciprocal ranks."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,10 +34,12 @@ def reciprocal_rank_scores(*ranks: NDArray[np.int64]) -> FloatArray:
     return np.asarray(scores, np.float32)
 
 
-def best_first(scores: FloatArray, ids: list[str]) -> NDArray[np.int64]:
+def best_first(scores: FloatArray, ids: Sequence[str]) -> NDArray[np.int64]:
     """Positions by score, largest first, ties by id."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
-    if (ordered[1:] == ordered[:-1]).any():
-        return np.array(sorted(order.tolist(), key=lambda i: (-scores[i], ids[i])), np.int64)
+    edges = np.flatnonzero(np.diff(ordered, prepend=np.nan, append=np.nan))
+    for start in np.flatnonzero(np.diff(edges) > 1).tolist():
+        tied = slice(edges[start], edges[start + 1])
+        order[tied] = sorted(order[tied].tolist(), key=ids.__getitem__)
     return order

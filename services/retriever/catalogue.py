@@ -33,6 +33,7 @@ _version = sa.Table(
     sa.Column("deleted_revision", sa.BigInteger),
     sa.Column("document", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
+    sa.Column("entry", sa.Text, nullable=False),
     sa.Column("vector", sa.LargeBinary, nullable=False),
 )
 _ALIVE = _version.c.deleted_revision.is_(None)
@@ -68,13 +69,14 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a product as stored; `vector` is dim float32, little-endian."""
+    """One version of a product as stored; `entry` is for the indexes, `vector` is dim float32, little-endian."""
 
     row: int
     id: str
     revision: int
     document: str
     description: str
+    entry: str
     vector: bytes
 
 
@@ -142,12 +144,12 @@ class Catalogue:
         with self._engine.begin() as connection:
             yield Transaction(connection)
 
-    def living(self) -> Iterator[Version]:
-        """Every living version, in the order of its row key."""
-        query = sa.select(*(_version.c[n] for n in Version.__slots__)).where(_ALIVE).order_by(_version.c.row)
+    def living(self) -> Iterator[tuple[int, str, str, bytes]]:
+        """(row, id, entry, vector) of every living version, in the order of its row key."""
+        columns = (_version.c.row, _version.c.id, _version.c.entry, _version.c.vector)
+        query = sa.select(*columns).where(_ALIVE).order_by(_version.c.row)
         with self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=1_000).execute(query):
-                yield Version(*row)
+            yield from connection.execution_options(yield_per=1_000).execute(query).tuples()
 
     def documents(self, rows: Sequence[int]) -> Iterator[tuple[int, str, str, int]]:
         """(row, id, document, revision) of the versions, in any order."""

@@ -99,7 +99,7 @@ class Columns:
         rows: Sequence[int],
         ids: Sequence[str],
         prices: Sequence[float | None],
-        facets: Sequence[frozenset[str]],
+        facets: Sequence[Sequence[str]],
         vectors: FloatArray,
     ) -> None:
         """Adds living versions whose row keys are larger than all before; `vectors` (n, dim)."""

@@ -1,5 +1,6 @@
 """The lexical index: BM25 over words by field, in memory, made anew from the catalogue at each start."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,12 @@ from services.retriever.words import query_words, words_of
 from vitrine.product import CATEGORY_SEPARATOR, Product
 from vitrine.vectors import FloatArray
 
-# What a word counts where it is found, measured on Icecat.
-FIELD_BOOSTS = {"title": 1.0, "brand": 0.5, "categories": 0.5, "attributes": 0.2}
+# What a word counts where it is found; it counts once, in the field where it counts most. Measured on Icecat.
+FIELD_BOOSTS = {"title": 1.0, "brand": 0.8, "categories": 0.8, "attributes": 0.5, "description": 0.7}
+MAX_DESCRIPTION_CHARACTERS = 1_000
 MAX_QUERY_WORDS = 64
+# Grows with every change of what `entry_of` makes of a product.
+ENTRY_VERSION = 1
 _HEAP_BYTES = 64_000_000
 _ANALYZER = "words"
 
@@ -24,12 +28,25 @@ class Entry:
     """What the index holds of one product: its words by field, joined by blanks, its facets and price."""
 
     fields: dict[str, str]
-    facets: frozenset[str]
+    facets: tuple[str, ...]
     price: float | None
+
+    def encoded(self) -> str:
+        """JSON, kept beside the product so that a start need not segment every text again."""
+        return json.dumps([ENTRY_VERSION, self.fields, self.facets, self.price], ensure_ascii=False)
+
+    @classmethod
+    def decoded(cls, text: str) -> "Entry | None":
+        """The entry of `encoded`; None when another version made it."""
+        version, *parts = json.loads(text)
+        if version != ENTRY_VERSION:
+            return None
+        fields, facets, price = parts
+        return cls(fields, tuple(facets), price)
 
 
 def entry_of(product: Product) -> Entry:
-    """The entry of a product; costs tens of microseconds, more in Chinese."""
+    """The entry of a product; costs about 0.1 ms, more in Chinese."""
     levels = dict.fromkeys(level for path in product.categories for level in path.split(CATEGORY_SEPARATOR))
     # Numbers say little without their unit, and every product has some: only attributes in words are searched.
     values = (value for values in product.attributes.values() for value in values if isinstance(value, str))
@@ -38,10 +55,11 @@ def entry_of(product: Product) -> Entry:
         "brand": product.brand,
         "categories": " ".join(levels),
         "attributes": " ".join(dict.fromkeys(values)),
+        "description": product.description[:MAX_DESCRIPTION_CHARACTERS],
     }
     return Entry(
         fields={name: " ".join(words_of(text)) for name, text in texts.items() if text},
-        facets=facets_of(product),
+        facets=tuple(sorted(facets_of(product))),
         price=product.price,
     )
 
@@ -65,13 +83,7 @@ class LexicalView:
 
     def _query(self, words: Sequence[str], plan: FilterPlan) -> tantivy.Query:
         should, must = tantivy.Occur.Should, tantivy.Occur.Must
-        found = tantivy.Query.boolean_query(
-            [
-                (should, tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), boost))
-                for word in dict.fromkeys(words)
-                for field, boost in FIELD_BOOSTS.items()
-            ]
-        )
+        found = tantivy.Query.boolean_query([(should, self._best_field(word)) for word in dict.fromkeys(words)])
         if plan.unrestricted:
             return found
         conditions = [tantivy.Query.term_set_query(self._schema, "facet", sorted(group)) for group in plan.groups]
@@ -81,6 +93,13 @@ class LexicalView:
         # Score 0: a condition decides what is found and never how high.
         limits = [(must, tantivy.Query.const_score_query(condition, 0.0)) for condition in conditions]
         return tantivy.Query.boolean_query([(must, found), *limits])
+
+    def _best_field(self, word: str) -> tantivy.Query:
+        fields = (
+            tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), boost)
+            for field, boost in FIELD_BOOSTS.items()
+        )
+        return tantivy.Query.disjunction_max_query(list(fields))
 
 
 class LexicalIndex:

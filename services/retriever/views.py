@@ -11,7 +11,7 @@ from services.retriever.columns import Columns
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.graph import Graph
 from services.retriever.lexical_index import Entry, LexicalIndex, entry_of
-from services.retriever.product_document import document_of, product_of
+from services.retriever.product_document import document_of, product_of, with_description
 from services.retriever.snapshot import Snapshot
 from vitrine.product import Product
 from vitrine.vectors import FloatArray
@@ -33,12 +33,19 @@ class Prepared:
 
     def version(self, row: int, revision: int) -> Version:
         """What the catalogue stores."""
-        return Version(row, self.id, revision, self.document, self.description, self.vector.astype("<f4").tobytes())
+        vector = self.vector.astype("<f4").tobytes()
+        return Version(row, self.id, revision, self.document, self.description, self.entry.encoded(), vector)
 
 
 def prepared(product: Product, vector: FloatArray) -> Prepared:
     """Makes a product ready; most of what a write costs, done before the writer takes it."""
     return Prepared(product.id, document_of(product), product.description, entry_of(product), vector)
+
+
+def _stored_entry(catalogue: Catalogue, row: int) -> Entry:
+    _, product_id, document, revision = next(catalogue.documents([row]))
+    _, description = next(catalogue.descriptions([row]))
+    return entry_of(with_description(product_of(product_id, document, revision), description))
 
 
 class Views:
@@ -54,10 +61,10 @@ class Views:
         self._snapshots: weakref.WeakSet[Snapshot] = weakref.WeakSet()
         self.alerts: dict[str, str] = {}
         batch: list[tuple[int, Prepared]] = []
-        for version in catalogue.living():
-            product = product_of(version.id, version.document, version.revision)
-            vector = np.frombuffer(version.vector, "<f4").astype(np.float32, copy=False)
-            batch.append((version.row, Prepared(version.id, "", "", entry_of(product), vector)))
+        for row, product_id, encoded, data in catalogue.living():
+            entry = Entry.decoded(encoded) or _stored_entry(catalogue, row)
+            vector = np.frombuffer(data, "<f4").astype(np.float32, copy=False)
+            batch.append((row, Prepared(product_id, "", "", entry, vector)))
             if len(batch) == _LOAD_CHUNK:
                 self._add(batch)
                 batch = []

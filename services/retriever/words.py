@@ -1,7 +1,7 @@
 """The words of a text as lexical search sees them, in Chinese and English; model numbers are kept whole."""
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 
 import rjieba
 
@@ -11,7 +11,9 @@ from vitrine.text import normalize_text
 MAX_CHARACTERS = 4_000
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af"
-_WORD = re.compile(rf"[{_HAN}]+|(?:(?![{_HAN}])[^\W_])+(?:[-./'’](?:(?![{_HAN}])[^\W_])+)*")
+_HAN_FIRST = re.compile(rf"[{_HAN}]")
+# A run of Han characters, or letters and digits with what joins them.
+_RUN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[-./'’][^\W_{_HAN}]+)*")
 # A dot divides words, but not the digits of a number.
 _JOINT = re.compile(r"[-/'’]|(?<!\d)\.|\.(?!\d)")
 _NAME_AND_NUMBER = re.compile(r"([a-z]{3,})(\d+)")
@@ -36,12 +38,8 @@ def words_of(text: str) -> list[str]:
     "16", "gb"; Chinese is segmented, long words with the words inside them.
     """
     words: list[str] = []
-    for match in _WORD.finditer(normalize_text(text[:MAX_CHARACTERS])):
-        run = match.group()
-        if re.match(rf"[{_HAN}]", run):
-            words.extend(rjieba.cut_for_search(run))
-        else:
-            words.extend(_compound(run))
+    for match in _RUN.finditer(normalize_text(text[:MAX_CHARACTERS])):
+        words.extend(_words_of_run(match.group()))
     return words
 
 
@@ -51,11 +49,15 @@ def query_words(text: str) -> list[str]:
     return [word for word in words if word not in STOP_WORDS] or words
 
 
-def _compound(run: str) -> Iterator[str]:
+# A shop's texts repeat their words.
+@lru_cache(maxsize=50_000)
+def _words_of_run(run: str) -> tuple[str, ...]:
+    if _HAN_FIRST.match(run):
+        return tuple(rjieba.cut_for_search(run))
     parts = [part for part in _JOINT.split(run) if part]
-    if len(parts) > 1:
-        yield "".join(parts)
+    words = ["".join(parts)] if len(parts) > 1 else []
     for part in parts:
-        yield part
+        words.append(part)
         if match := _NAME_AND_NUMBER.fullmatch(part) or _NUMBER_AND_UNIT.fullmatch(part):
-            yield from match.groups()
+            words.extend(match.groups())
+    return tuple(words)
