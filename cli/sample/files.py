@@ -16,7 +16,7 @@ from cli.sample.visitors import Visitors
 from vitrine.product import Product
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-Advance = Callable[[int], None]
+Moved = Callable[[int, str], None]
 
 
 def product_row(product: Product) -> dict[str, Any]:
@@ -25,22 +25,22 @@ def product_row(product: Product) -> dict[str, Any]:
         "id": product.id,
         "title": product.title,
         "brand": product.brand,
-        "categories": product.categories,
+        "categories": list(product.categories),
         "description": product.description,
         "price": product.price,
         "original_price": product.original_price,
         "currency_code": product.currency_code,
         "availability": product.availability.value,
-        "attributes": product.attributes,
-        "image_uris": product.image_uris,
+        "attributes": {name: list(values) for name, values in product.attributes.items()},
+        "image_uris": list(product.image_uris),
         "language": product.language,
         "update_time": timestamp(product.update_time) if product.update_time else None,
     }
     return {name: value for name, value in row.items() if value is not None}
 
 
-def write_shop(folder: Path, *, products: int, seed: int, advance: Advance = lambda rows: None) -> dict[str, int]:
-    """Writes the shop's files and gives their numbers of rows. `advance` hears of each thousand products.
+def write_shop(folder: Path, *, products: int, seed: int, moved: Moved = lambda done, note: None) -> dict[str, int]:
+    """Writes the shop's files and gives their numbers of rows. `moved` hears how many products are done.
 
     Memory does not grow with `products`; the same arguments give the same bytes. A file appears when it is whole.
     Products are written here and the other files beside it, by processes of their own.
@@ -53,7 +53,8 @@ def write_shop(folder: Path, *, products: int, seed: int, advance: Advance = lam
             name: pool.submit(_write_file, folder, name, products, seed)
             for name in ("events", "reviews", "judgements", "visitors")
         }
-        rows = {"products": _write_rows(folder / "products.jsonl", _product_rows(Shop(products, seed), advance))}
+        rows = {"products": _write_rows(folder / "products.jsonl", _product_rows(Shop(products, seed), moved))}
+        moved(products, "finishing reviews, events and judgements")
         return rows | {name: written.result() for name, written in others.items()}
 
 
@@ -69,11 +70,11 @@ def _write_file(folder: Path, name: str, products: int, seed: int) -> int:
     return _write_rows(folder / f"{name}.jsonl", rows[name]())
 
 
-def _product_rows(shop: Shop, advance: Advance) -> Iterator[dict[str, Any]]:
+def _product_rows(shop: Shop, moved: Moved) -> Iterator[dict[str, Any]]:
     for index in range(shop.products):
         yield product_row(shop.product(index))
         if index % 1_000 == 999:
-            advance(1_000)
+            moved(index + 1, "")
 
 
 def _visitor_rows(visitors: Visitors) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Ingest: a shop's files into the catalogue, over the public API."""

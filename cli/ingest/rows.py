@@ -1,0 +1,139 @@
+"""Rows of a product file: JSON lines, CSV or Parquet, one after the other, with where each stood."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from vitrine.errors import invalid
+
+FORMATS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+# Longer than any product may be; a cell beyond it is a quote that was never closed.
+_MAX_CELL_CHARACTERS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row by its `number` among the rows, from 1, and its `line` in the file; `fault` says why it has no values.
+
+    `position` is how far the file was read, in the unit of `RowFile.size`.
+    """
+
+    number: int
+    line: int
+    position: int
+    values: dict[str, Any]
+    fault: str = ""
+
+
+class RowFile:
+    """A product file; the ending of its name says the format. Raises InvalidArgument for one that cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        suffixes = [suffix.lower() for suffix in path.suffixes]
+        self._gzip = suffixes[-1:] == [".gz"]
+        self.format = (suffixes[:-1] if self._gzip else suffixes)[-1:]
+        if not self.format or self.format[0] not in FORMATS or (self._gzip and self.format[0] == ".parquet"):
+            endings = ", ".join((*FORMATS, *(f"{ending}.gz" for ending in FORMATS[:-1])))
+            raise invalid("PATH", f"{path.name}: give a file that ends in one of {endings}")
+        if not path.is_file():
+            raise invalid("PATH", f"there is no file {path}")
+        self.size = path.stat().st_size
+        if self.format[0] == ".parquet":
+            self.size = _parquet(path).metadata.num_rows
+
+    def rows(self, skip: int = 0) -> Iterator[Row]:
+        """The rows after the first `skip`. Raises InvalidArgument where the file itself is damaged."""
+        read = {".parquet": self._parquet_rows, ".csv": self._csv_rows, ".tsv": self._csv_rows}
+        try:
+            yield from read.get(self.format[0], self._json_rows)(skip)
+        except (OSError, EOFError) as error:
+            raise invalid("PATH", f"{self.path} cannot be read to its end: {error}") from error
+
+    def _open(self) -> tuple[IO[bytes], IO[bytes]]:
+        raw = self.path.open("rb")
+        return raw, gzip.open(raw) if self._gzip else raw  # type: ignore[return-value]
+
+    def _json_rows(self, skip: int) -> Iterator[Row]:
+        raw, file = self._open()
+        with raw, file:
+            number = 0
+            for line, data in enumerate(file, 1):
+                if not data.strip():
+                    continue
+                number += 1
+                if number > skip:
+                    yield _json_row(number, line, raw.tell(), data.removeprefix(b"\xef\xbb\xbf"))
+
+    def _csv_rows(self, skip: int) -> Iterator[Row]:
+        csv.field_size_limit(_MAX_CELL_CHARACTERS)
+        raw, file = self._open()
+        # Bytes that are not UTF-8 become lone surrogates, and so cost their row and not the file.
+        with raw, file, io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as text:
+            reader = csv.reader(text, delimiter="\t" if self.format[0] == ".tsv" else ",")
+            header = [name.strip() for name in next(reader, [])]
+            if len(set(header)) < len(header) or not all(header):
+                raise invalid("PATH", f"{self.path}: the first line must name each column once; it is {header}")
+            number = 0
+            while True:
+                line = reader.line_num + 1
+                try:
+                    cells = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    cells, fault = [], str(error)
+                else:
+                    if not cells:
+                        continue
+                    fault = _csv_fault(header, cells)
+                number += 1
+                if number > skip:
+                    values = {} if fault else dict(zip(header, cells, strict=True))
+                    yield Row(number, line, raw.tell(), values, fault)
+
+    def _parquet_rows(self, skip: int) -> Iterator[Row]:
+        number = 0
+        for batch in _parquet(self.path).iter_batches(batch_size=512):
+            if number + batch.num_rows <= skip:
+                number += batch.num_rows
+                continue
+            for values in batch.to_pylist():
+                number += 1
+                if number > skip:
+                    yield Row(number, number, number, values)
+
+
+def _json_row(number: int, line: int, position: int, data: bytes) -> Row:
+    try:
+        values = json.loads(data)
+    except UnicodeDecodeError as error:
+        return Row(number, line, position, {}, f"is not UTF-8 (byte {error.start} of the line)")
+    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits is one too
+        return Row(number, line, position, {}, f"is not JSON: {error}")
+    if not isinstance(values, dict):
+        return Row(number, line, position, {}, f"is a JSON {type(values).__name__}, and an object is needed")
+    return Row(number, line, position, values)
+
+
+def _csv_fault(header: list[str], cells: list[str]) -> str:
+    if len(cells) != len(header):
+        return f"has {len(cells)} cells, and the first line names {len(header)} columns"
+    if any("\udc80" <= character <= "\udcff" for cell in cells for character in cell):
+        return "is not UTF-8"
+    return ""
+
+
+def _parquet(path: Path) -> Any:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowException as error:
+        raise invalid("PATH", f"{path} is not a Parquet file: {error}") from error

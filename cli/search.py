@@ -1,0 +1,48 @@
+"""Search from the command line: one page as a table."""
+
+from rich.console import Console
+from rich.table import Table
+
+from vitrine.channel import call, open_channel
+from vitrine.deadline import Deadline
+from vitrine.messages.product import filter_to_message
+from vitrine.ports import ProductFilter
+from vitrine.v1 import common_pb2, search_service_pb2, search_service_pb2_grpc
+
+_TIMEOUT_S = 10.0
+
+
+async def search_and_print(query: str, product_filter: ProductFilter, page_size: int, target: str) -> None:
+    """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
+    request = search_service_pb2.SearchRequest(
+        query=query, page_size=page_size, filter=filter_to_message(product_filter)
+    )
+    async with open_channel(target) as channel:
+        stub = search_service_pb2_grpc.SearchServiceStub(channel)
+        answer = await call(stub.Search, request, deadline=Deadline.after(_TIMEOUT_S))
+    console = Console()
+    console.print(_table(answer))
+    console.print(_footer(answer), markup=False)
+
+
+def _table(answer: search_service_pb2.SearchResponse) -> Table:
+    table = Table()
+    for heading in ("#", "id", "title", "brand", "price", "relevance"):
+        table.add_column(heading, justify="right" if heading in ("#", "price", "relevance") else "left")
+    for result in answer.results:
+        product = result.product
+        price = f"{product.price:,.2f} {product.currency_code}" if product.HasField("price") else ""
+        # The calibrated probability where it was ranked, else how the retriever found it.
+        ranked = result.HasField("rank_probability")
+        score = f"{result.rank_probability:.3f}" if ranked else f"({result.retrieval_score:.3f})"
+        table.add_row(str(result.position), product.id, product.title, product.brand, price, score)
+    return table
+
+
+def _footer(answer: search_service_pb2.SearchResponse) -> str:
+    parts = [f"{timing.stage} {timing.duration_ms:.1f} ms" for timing in answer.timings]
+    parts += [f"cached: {cached}" for cached in answer.cached]
+    parts += [f"missing: {common_pb2.Degradation.Name(value)}" for value in answer.degradations]
+    if answer.shortfall:
+        parts.append(common_pb2.Shortfall.Name(answer.shortfall))
+    return "  ".join(parts)

@@ -1,0 +1,107 @@
+"""The one-process shape: the engines of all parts behind one gateway, sharing one compute budget."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import typer
+
+from cli.up.cache import LocalCache
+from cli.up.hints import hints
+from cli.up.ports import require_free, require_free_port
+from cli.up.sample_fill import fill_if_empty
+from cli.up.settings import UpSettings
+from cli.up.supervisor import Supervisor
+from gateway.serving import Ports, serve_gateway
+from gateway.settings import GatewaySettings
+from services.embedder.engine import EmbedderEngine
+from services.embedder.settings import EmbedderSettings
+from services.ranker.engine import RankerEngine
+from services.ranker.settings import RankerSettings
+from services.retriever.engine import RetrieverEngine
+from services.retriever.settings import RetrieverSettings
+from vitrine.compute import ComputeBudget
+from vitrine.deadline import Deadline
+from vitrine.errors import VitrineError
+
+_LOOK_UP_S = 10.0
+
+
+async def run_one_process(settings: UpSettings) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    Raises FailedPrecondition when a port is taken, and SystemExit(1), with the reason logged, when a part cannot open.
+    """
+    gateway = _for_people(GatewaySettings())
+    require_free_port(gateway)
+    require_free(gateway.host, gateway.http_port, "VITRINE_GATEWAY_HTTP_PORT")
+    cache = None if gateway.redis_url else LocalCache(settings)
+    if cache is not None:
+        gateway = gateway.model_copy(update={"redis_url": cache.url})
+    opened = asyncio.Event()
+
+    @asynccontextmanager
+    async def parts() -> AsyncIterator[Ports]:
+        async with AsyncExitStack() as stack:
+            if cache is not None:
+                supervisor = Supervisor(settings, typer.echo)
+                stack.push_async_callback(supervisor.stop)
+                await cache.start(supervisor)
+                supervisor.strict = False
+            ports = await _open_engines(stack)
+            welcome = asyncio.create_task(_welcome(ports, opened, gateway, settings))
+            try:
+                yield ports
+            finally:
+                welcome.cancel()
+                await asyncio.wait({welcome})
+
+    await serve_gateway(gateway, parts, opened.set)
+
+
+def _for_people(settings: GatewaySettings) -> GatewaySettings:
+    """Logs for a terminal, where nothing else was asked for: readable, and only what needs attention."""
+    wanted = {"log_style": "console", "log_level": "warning"}
+    return settings.model_copy(
+        update={name: value for name, value in wanted.items() if name not in settings.model_fields_set}
+    )
+
+
+async def _open_engines(stack: AsyncExitStack) -> Ports:
+    budget = ComputeBudget()
+    stack.push_async_callback(budget.close)
+    retriever_settings = RetrieverSettings()
+    retriever_settings.data_dir.mkdir(parents=True, exist_ok=True)
+    opening = await asyncio.gather(
+        EmbedderEngine.open(EmbedderSettings(), budget),
+        RankerEngine.open(RankerSettings(), budget),
+        RetrieverEngine.open(retriever_settings),
+        return_exceptions=True,
+    )
+    engines = [engine for engine in opening if not isinstance(engine, BaseException)]
+    for engine in engines:
+        stack.push_async_callback(engine.close)
+    for failed in opening:
+        if isinstance(failed, BaseException):
+            raise failed
+    for engine in engines:
+        await engine.self_test()
+    embedder, ranker, retriever = opening
+    assert isinstance(embedder, EmbedderEngine)
+    assert isinstance(ranker, RankerEngine)
+    assert isinstance(retriever, RetrieverEngine)
+    return Ports(embedder, retriever, ranker)
+
+
+async def _welcome(ports: Ports, opened: asyncio.Event, gateway: GatewaySettings, settings: UpSettings) -> None:
+    await opened.wait()
+
+    async def products_kept() -> int:
+        return (await ports.retriever.get_index(deadline=Deadline.after(_LOOK_UP_S))).products
+
+    target = f"{gateway.host}:{gateway.port}"
+    try:
+        await fill_if_empty(RetrieverSettings().data_dir, products_kept, target, settings, typer.echo)
+    except VitrineError as error:
+        typer.echo(f"error: the sample shop could not be loaded: {error.message}", err=True)
+    typer.echo(hints(gateway))

@@ -1,0 +1,61 @@
+"""Fills an empty store with the sample shop, through the catalogue's public API."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from time import monotonic
+
+from cli.ingest.batches import Batch, batched
+from cli.ingest.delivery import Delivery, Outcomes
+from cli.ingest.mapping import load_mapping
+from cli.ingest.product_row import ProductRows
+from cli.ingest.rows import Row
+from cli.ingest.settings import IngestSettings
+from cli.sample.files import product_row
+from cli.sample.products import Shop
+from cli.up.settings import UpSettings
+from vitrine.errors import Internal
+
+# Lies in the data folder while a fill is under way: what was cut off is not taken for somebody's catalogue.
+_MARK = "sample-fill-unfinished"
+
+
+async def fill_if_empty(
+    data_dir: Path,
+    products_kept: Callable[[], Awaitable[int]],
+    target: str,
+    settings: UpSettings,
+    say: Callable[[str], None],
+) -> None:
+    """Fills the store behind `target` when `products_kept` says 0, or when a fill was cut off before.
+
+    Raises what `Delivery.run` raises, and Internal when the catalogue refuses a sample product.
+    """
+    mark = data_dir / _MARK
+    if not settings.sample_products or (await products_kept() and not mark.exists()):
+        return
+    _touch(mark)
+    say(f"the store is empty: filling it with the sample shop, {settings.sample_products:,} products")
+    began_at_s = monotonic()
+    ingest = IngestSettings(target=target)
+    rows = ProductRows(load_mapping(None))
+    await Delivery(ingest, _settle, lambda _wait_s, _error: None).run(batched(_rows(settings), rows, ingest))
+    mark.unlink()
+    say(f"filled in {monotonic() - began_at_s:.0f} s")
+
+
+def _touch(mark: Path) -> None:
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+
+
+def _rows(settings: UpSettings) -> Iterator[Row]:
+    shop = Shop(settings.sample_products, settings.sample_seed)
+    for index in range(shop.products):
+        yield Row(index + 1, index + 1, index + 1, product_row(shop.product(index)))
+
+
+def _settle(batch: Batch, outcomes: Outcomes) -> None:
+    refused = [error for error in outcomes if error is not None]
+    if refused or batch.refusals:
+        reason = refused[0].message if refused else batch.refusals[0].reasons[0].description
+        raise Internal(f"the catalogue refuses a product of the sample shop: {reason}")
