@@ -92,7 +92,7 @@ async def _answered(request: Request, call: _Call, settings: GatewaySettings) ->
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "send the header Content-Type: application/json")
         body = await _body(request, settings.max_body_bytes, deadline)
-        reply = await _until_disconnect(request, call(body, deadline))
+        reply = await _within(deadline, request, call(body, deadline))
         return "OK", Response(reply, media_type="application/json")
     except HTTPException:
         raise
@@ -105,8 +105,11 @@ async def _answered(request: Request, call: _Call, settings: GatewaySettings) ->
         return grpc_code(error).name, _error_response(error)
 
 
-async def _until_disconnect(request: Request, reply: Awaitable[str]) -> str:
-    """The reply; when the client leaves before, the work is cancelled and ClientDisconnect raised."""
+async def _within(deadline: Deadline, request: Request, reply: Awaitable[str]) -> str:
+    """The reply; when the client leaves before, or time is over, the work is cancelled.
+
+    Raises ClientDisconnect or DeadlineExceeded.
+    """
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -115,10 +118,13 @@ async def _until_disconnect(request: Request, reply: Awaitable[str]) -> str:
     work = asyncio.ensure_future(reply)
     watch = asyncio.ensure_future(gone())
     try:
-        await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
+        timeout_s = max(deadline.remaining_s(), 0.0)
+        await asyncio.wait({work, watch}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        if watch.done():
             raise ClientDisconnect
-        return work.result()
+        raise DeadlineExceeded("no time left for the answer")
     finally:
         watch.cancel()
         work.cancel()

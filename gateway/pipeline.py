@@ -56,7 +56,7 @@ class SearchPipeline:
         self._vectors = vectors
         self._retriever = retriever
         self._rank_stage = rank_stage
-        self._admission = admission
+        self.admission = admission
         self._rank_depth = rank_depth
         self._result_window = result_window
 
@@ -67,7 +67,7 @@ class SearchPipeline:
         retriever is away) and FailedPrecondition (embedder and index do not belong together).
         """
         text = checked_query(search)
-        with self._admission.admit():
+        with self.admission.admit():
             deadline.check("the search")
             notes = _Notes()
             with notes.timed("total"):

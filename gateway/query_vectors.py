@@ -78,6 +78,11 @@ class QueryVectors:
         if self._cache is not None:
             await self._cache.check()
 
+    async def drain(self) -> None:
+        """Waits until the vectors under way to Redis are there."""
+        if self._cache is not None:
+            await self._cache.drain()
+
     async def close(self) -> None:
         """Closes the connections to Redis."""
         if self._cache is not None:

@@ -48,10 +48,10 @@ class Gateway:
     """The engine: everything between the servicers and the ports."""
 
     def __init__(self, settings: GatewaySettings, ports: Ports) -> None:
-        """Raises ValueError when redis_url is not one."""
+        """Raises FailedPrecondition when redis_url is not one."""
         self.ready = False
+        self.ports = ports
         self._settings = settings
-        self._retriever = ports.retriever
         self._vectors = QueryVectors(
             ports.embedder,
             _cache(settings) if settings.redis_url else None,
@@ -93,7 +93,7 @@ class Gateway:
         self.ready = True
 
     async def _check_parts(self) -> None:
-        index = await self._retriever.get_index(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
+        index = await self.ports.retriever.get_index(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
         try:
             digest = await self._vectors.refresh_model(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
         except VitrineError as error:
@@ -135,6 +135,10 @@ class Gateway:
             server.should_exit = True
             await serving
 
+    async def drain(self) -> None:
+        """Waits until what is being written to the cache is there."""
+        await self._vectors.drain()
+
     async def close(self) -> None:
         """Closes what the gateway opened; the ports are their opener's."""
         await self._vectors.close()
@@ -174,13 +178,16 @@ async def serve_gateway(
 
 
 def _cache(settings: GatewaySettings) -> EmbeddingCache:
-    return EmbeddingCache(
-        settings.redis_url,
-        prefix=settings.cache_prefix,
-        dtype=settings.cache_dtype,
-        ttl_s=settings.cache_ttl_s,
-        ttl_jitter=settings.cache_ttl_jitter,
-        wait_s=settings.cache_wait_s,
-        command_timeout_s=settings.cache_command_timeout_s,
-        breaker=CircuitBreaker(settings.cache_breaker_failures, settings.cache_breaker_cool_down_s),
-    )
+    try:
+        return EmbeddingCache(
+            settings.redis_url,
+            prefix=settings.cache_prefix,
+            dtype=settings.cache_dtype,
+            ttl_s=settings.cache_ttl_s,
+            ttl_jitter=settings.cache_ttl_jitter,
+            wait_s=settings.cache_wait_s,
+            command_timeout_s=settings.cache_command_timeout_s,
+            breaker=CircuitBreaker(settings.cache_breaker_failures, settings.cache_breaker_cool_down_s),
+        )
+    except ValueError as error:
+        raise FailedPrecondition(f"redis_url is not an address such as redis://127.0.0.1:6379: {error}") from error

@@ -3,30 +3,44 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import grpc.aio
 import pytest
 
 from gateway.circuit_breaker import CircuitBreaker
+from gateway.clients.embedder import EmbedderClient
+from gateway.clients.ranker import RankerClient
+from gateway.clients.retriever import RetrieverClient
 from gateway.embedding_cache import EmbeddingCache
 from gateway.search import SearchAnswer, SearchQuery
 from gateway.serving import Gateway, Ports
 from gateway.settings import GatewaySettings
 from services.embedder.engine import EmbedderEngine
+from services.embedder.servicer import EmbedderServicer
 from services.embedder.settings import EmbedderSettings
 from services.ranker.engine import RankerEngine
+from services.ranker.servicer import RankerServicer
 from services.ranker.settings import RankerSettings
 from services.retriever.engine import RetrieverEngine
+from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.ports import Embeddings, InputType, Lane
 from vitrine.product import Product, checked_product
 from vitrine.product_text import embedding_text
+from vitrine.v1 import (
+    catalog_service_pb2_grpc,
+    embedder_service_pb2_grpc,
+    ranker_service_pb2_grpc,
+    retriever_service_pb2_grpc,
+    search_service_pb2_grpc,
+)
 
 
 class SlowProxy:
@@ -296,3 +310,76 @@ async def shop(open_shop: OpenShop) -> Shop:
 async def own_shop(open_shop: OpenShop) -> Shop:
     """A shop whose catalogue the test may write to."""
     return await open_shop(own_catalogue=True)
+
+
+class Suite:
+    """The suite as separate gRPC servers: three parts that can be stopped and started again, and a gateway."""
+
+    def __init__(self, start_server: Any, parts: dict[str, Callable[[grpc.aio.Server], Sequence[str]]]) -> None:
+        self._start_server = start_server
+        self._parts = parts
+        self._servers: dict[str, Any] = {}
+        self.gateway: Gateway
+        self.search: search_service_pb2_grpc.SearchServiceStub
+        self.catalog: catalog_service_pb2_grpc.CatalogServiceStub
+        self.channel: grpc.aio.Channel
+
+    @property
+    def port_of(self) -> dict[str, int]:
+        """The parts' ports."""
+        return {name: server.port for name, server in self._servers.items()}
+
+    async def start(self, name: str) -> int:
+        """Starts a part, on the port it had before; returns the port."""
+        port = self._servers[name].port if name in self._servers else 0
+        self._servers[name] = await self._start_server(self._parts[name], port=port)
+        return int(self._servers[name].port)
+
+    async def stop(self, name: str) -> None:
+        """Stops a part."""
+        await self._servers[name].stop(0)
+
+
+@pytest.fixture
+async def suite(
+    start_server: Any,
+    channel_to: Any,
+    redis_url: str,
+    embedder: EmbedderEngine,
+    ranker: RankerEngine,
+    open_catalogue: OpenCatalogue,
+) -> AsyncIterator[Suite]:
+    """A suite with its own catalogue of the sample products, and Redis."""
+    retriever = await open_catalogue()
+
+    def embedder_services(server: grpc.aio.Server) -> Sequence[str]:
+        embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(EmbedderServicer(embedder, 10.0), server)
+        return ["vitrine.v1.EmbedderService"]
+
+    def retriever_services(server: grpc.aio.Server) -> Sequence[str]:
+        retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(RetrieverServicer(retriever, 10.0), server)
+        return ["vitrine.v1.RetrieverService"]
+
+    def ranker_services(server: grpc.aio.Server) -> Sequence[str]:
+        ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(RankerServicer(ranker, 10.0), server)
+        return ["vitrine.v1.RankerService"]
+
+    suite = Suite(
+        start_server, {"embedder": embedder_services, "retriever": retriever_services, "ranker": ranker_services}
+    )
+    ports = Ports(
+        EmbedderClient(channel_to(await suite.start("embedder"))),
+        RetrieverClient(channel_to(await suite.start("retriever"))),
+        RankerClient(channel_to(await suite.start("ranker"))),
+    )
+    settings = GatewaySettings(
+        redis_url=redis_url, http_port=0, cache_wait_s=1.0, embed_timeout_s=5.0, rank_timeout_s=5.0
+    )
+    suite.gateway = Gateway(settings, ports)
+    server = await start_server(suite.gateway.add_to, self_test=suite.gateway.self_test)
+    suite.channel = channel_to(server.port)
+    suite.search = search_service_pb2_grpc.SearchServiceStub(suite.channel)
+    suite.catalog = catalog_service_pb2_grpc.CatalogServiceStub(suite.channel)
+    yield suite
+    await server.stop(0)
+    await suite.gateway.close()
