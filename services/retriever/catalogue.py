@@ -149,7 +149,8 @@ class Catalogue:
         columns = (_version.c.row, _version.c.id, _version.c.entry, _version.c.vector)
         query = sa.select(*columns).where(_ALIVE).order_by(_version.c.row)
         with self._engine.connect() as connection:
-            yield from connection.execution_options(yield_per=1_000).execute(query).tuples()
+            for row in connection.execution_options(yield_per=1_000).execute(query):
+                yield row[0], row[1], row[2], row[3]
 
     def documents(self, rows: Sequence[int]) -> Iterator[tuple[int, str, str, int]]:
         """(row, id, document, revision) of the versions, in any order."""
@@ -171,7 +172,7 @@ class Catalogue:
     def _read(self, query: sa.Select[Any], column: sa.Column[Any], values: Sequence[Any]) -> Iterator[Any]:
         with self._engine.connect() as connection:
             for chunk in chunks(values):
-                yield from connection.execute(query.where(column.in_(chunk))).tuples()
+                yield from connection.execute(query.where(column.in_(chunk)))
 
     def close(self) -> None:
         """Gives the folder back."""

@@ -47,10 +47,10 @@ class RetrieverEngine:
     product is deleted it is free again for another.
     """
 
-    def __init__(self, settings: RetrieverSettings) -> None:
+    def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
         self._settings = settings
         threads = settings.threads or thread_quota()
-        self._catalogue = Catalogue(settings.data_dir)
+        self._catalogue = catalogue
         self._products = Products(self._catalogue, settings.product_cache)
         self._memo = LexicalMemo(settings.lexical_memo)
         self._places = threading.BoundedSemaphore(threads + settings.queue)
@@ -82,7 +82,16 @@ class RetrieverEngine:
     @classmethod
     async def open(cls, settings: RetrieverSettings) -> "RetrieverEngine":
         """Opens the catalogue and makes its indexes. Raises FailedPrecondition when it is in use or unreadable."""
-        return await asyncio.to_thread(cls, settings)
+
+        def opened() -> RetrieverEngine:
+            catalogue = Catalogue(settings.data_dir)
+            try:
+                return cls(settings, catalogue)
+            except BaseException:
+                catalogue.close()
+                raise
+
+        return await asyncio.to_thread(opened)
 
     def _publish(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

@@ -1,0 +1,137 @@
+"""Engines over catalogues on disk, closed after the test; and the same over gRPC."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import numpy as np
+import pytest
+
+from gateway.clients.retriever import RetrieverClient
+from services.retriever.engine import RetrieverEngine
+from services.retriever.servicer import RetrieverServicer
+from services.retriever.settings import RetrieverSettings
+from vitrine.deadline import Deadline
+from vitrine.ports import ProductFilter, Retrieval, RetrievalQuery, Retriever, WriteResult
+from vitrine.product import Product
+from vitrine.v1 import retriever_service_pb2_grpc
+from vitrine.vectors import FloatArray, l2_normalized
+
+SERVICE = "vitrine.v1.RetrieverService"
+DIGEST = "sha256:" + "a" * 64
+OTHER_DIGEST = "sha256:" + "b" * 64
+DIM = 16
+
+OpenEngine = Callable[..., Awaitable[RetrieverEngine]]
+
+
+class Shop:
+    """Short words for what tests do with a retriever, engine or client alike."""
+
+    DIGEST = DIGEST
+    OTHER_DIGEST = OTHER_DIGEST
+    DIM = DIM
+
+    @staticmethod
+    def deadline() -> Deadline:
+        """Longer than any test takes."""
+        return Deadline.after(60)
+
+    @staticmethod
+    def product(number: int, **changes: Any) -> Product:
+        """A product by number: even ones are Chinese, every third is of another brand, price = number."""
+        fields: dict[str, Any] = {
+            "id": f"p{number:05}",
+            "title": f"智能手表 型号 wx-{number}" if number % 2 == 0 else f"smart watch model wx-{number}",
+            "brand": "Zeta" if number % 3 == 0 else "Acme",
+            "categories": ("电子 > 手表",) if number % 2 == 0 else ("Electronics > Watches > Smart",),
+            "price": float(number),
+            "currency_code": "CNY" if number % 2 == 0 else "EUR",
+        }
+        return Product(**fields | changes)
+
+    @staticmethod
+    def vectors(count: int, *, dim: int = DIM, seed: int = 0) -> FloatArray:
+        """(count, dim) float32, L2-normalised, in loose clusters as text vectors are."""
+        random = np.random.default_rng(seed)
+        centres = random.normal(size=(20, dim))
+        noise = random.normal(scale=0.6, size=(count, dim))
+        return l2_normalized((centres[random.integers(20, size=count)] + noise).astype(np.float32))
+
+    @classmethod
+    async def fill(
+        cls, retriever: Retriever, products: Sequence[Product], vectors: FloatArray, digest: str = DIGEST
+    ) -> WriteResult:
+        """Writes them all, 500 at a time; every one must go well."""
+        for start in range(0, len(products), 500):
+            part = slice(start, start + 500)
+            result = await retriever.upsert_products(
+                products[part], vectors[part], model_digest=digest, deadline=cls.deadline()
+            )
+            assert [outcome.error for outcome in result.outcomes] == [None] * len(products[part])
+        return result
+
+    @classmethod
+    async def search(cls, retriever: Retriever, **query: Any) -> Retrieval:
+        """Retrieves; a vector comes with the catalogue's digest."""
+        if "vector" in query:
+            query.setdefault("model_digest", DIGEST)
+        return await retriever.retrieve(RetrievalQuery(**query), deadline=cls.deadline())
+
+    @classmethod
+    async def found(cls, retriever: Retriever, **query: Any) -> list[str]:
+        """The ids that a search finds, best first; checks that none is there twice."""
+        ids = [candidate.product_id for candidate in (await cls.search(retriever, **query)).candidates]
+        assert len(set(ids)) == len(ids)
+        return ids
+
+    @staticmethod
+    def filter(**conditions: Any) -> ProductFilter:
+        """A filter."""
+        return ProductFilter(**conditions)
+
+
+@pytest.fixture(scope="session")
+def shop() -> Shop:
+    """See `Shop`."""
+    return Shop()
+
+
+@pytest.fixture
+async def open_engine(tmp_path: Path) -> AsyncIterator[OpenEngine]:
+    """Opens engines on the test's folder; keywords are fields of RetrieverSettings."""
+    engines: list[RetrieverEngine] = []
+
+    async def open_one(**settings: object) -> RetrieverEngine:
+        defaults: dict[str, object] = {"data_dir": tmp_path / "data", "port": 0}
+        engine = await RetrieverEngine.open(RetrieverSettings.model_validate(defaults | settings))
+        engines.append(engine)
+        return engine
+
+    yield open_one
+    for engine in engines:
+        await engine.close()
+
+
+@pytest.fixture
+async def engine(open_engine: OpenEngine) -> RetrieverEngine:
+    """An engine with an empty catalogue."""
+    return await open_engine()
+
+
+@pytest.fixture(params=["engine", "client"])
+async def retriever(
+    request: pytest.FixtureRequest, engine: RetrieverEngine, start_server: Any, channel_to: Any
+) -> Retriever:
+    """The engine itself, and its client over gRPC: both are held to the same contract."""
+    if request.param == "engine":
+        return engine
+
+    def add(server: grpc.aio.Server) -> list[str]:
+        servicer = RetrieverServicer(engine, default_timeout_s=10.0)
+        retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server)
+        return [SERVICE]
+
+    server = await start_server(add, self_test=engine.self_test)
+    return RetrieverClient(channel_to(server.port))
