@@ -73,9 +73,9 @@ async def _retrieved(engines: Engines, query: RetrievalQuery) -> Sequence[Candid
 
 async def _ranked(engines: Engines, query: str, candidates: Sequence[Candidate], depth: int) -> list[Candidate]:
     ordered = await engines.rank_stage.order(query, candidates, asked=depth, deadline=_later())
-    if ordered.depth < min(depth, len(candidates)):
-        raise Internal(f"only {ordered.depth} of {depth} candidates of {query!r} could be ranked; see the log")
-    return [one.candidate for one in ordered.candidates]
+    if len(ordered.ranks) < min(depth, len(candidates)):
+        raise Internal(f"only {len(ordered.ranks)} of {depth} candidates of {query!r} were ranked; see the log")
+    return list(ordered.candidates)
 
 
 def _by_source(candidates: Sequence[Candidate], source: str) -> list[Candidate]:
