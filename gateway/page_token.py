@@ -8,7 +8,8 @@ import base64
 import binascii
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import numpy as np
@@ -26,23 +27,29 @@ _MAX_TOKEN_CHARACTERS = 400_000
 
 
 @dataclass(frozen=True, slots=True)
-class PageEntry:
-    """A result still to come; ranked ones come before the others."""
-
-    id: str
-    retrieval_score: float
-    rank: RankScores | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class PageState:
-    """Where the next page starts. `window_full`: more products match than the result window holds."""
+    """Where the next page starts: the ids still to come, a retrieval score for each, and what the ranker said.
 
-    entries: tuple[PageEntry, ...]
+    The ranker looked at the first `len(ranks)` of them. `window_full`: more products match than the window holds.
+    """
+
+    ids: Sequence[str]
+    retrieval_scores: Sequence[float]
+    ranks: Sequence[RankScores]
     next_position: int
     rank_depth: int
     window_full: bool
     degradations: tuple[Degradation, ...] = ()
+
+    def after(self, count: int, *, next_position: int) -> "PageState":
+        """What is left once the first `count` were taken."""
+        return replace(
+            self,
+            ids=self.ids[count:],
+            retrieval_scores=self.retrieval_scores[count:],
+            ranks=self.ranks[count:],
+            next_position=next_position,
+        )
 
 
 def query_fingerprint(text: str, filter: ProductFilter) -> bytes:
@@ -52,10 +59,9 @@ def query_fingerprint(text: str, filter: ProductFilter) -> bytes:
 
 def encode_page_token(state: PageState, fingerprint: bytes) -> str:
     """The state as a token for the caller to hand back; about 4 kB for 490 entries."""
-    ids = "\n".join(entry.id for entry in state.entries).encode()
-    ranked = [entry.rank for entry in state.entries if entry.rank is not None]
-    numbers = [entry.retrieval_score for entry in state.entries]
-    for rank in ranked:
+    ids = "\n".join(state.ids).encode()
+    numbers = list(state.retrieval_scores)
+    for rank in state.ranks:
         numbers += (rank.logit, rank.score, rank.probability)
     header = _HEADER.pack(
         _VERSION,
@@ -63,8 +69,8 @@ def encode_page_token(state: PageState, fingerprint: bytes) -> str:
         sum(1 << index for index, kind in enumerate(Degradation) if kind in state.degradations),
         state.next_position,
         state.rank_depth,
-        len(state.entries),
-        len(ranked),
+        len(state.ids),
+        len(state.ranks),
         len(ids),
         fingerprint,
     )
@@ -86,10 +92,11 @@ def decode_page_token(token: str, fingerprint: bytes) -> PageState:
         raise _damaged()
     if owner != fingerprint:
         raise invalid("page_token", "belongs to another query or filter; ask for the first page without a token")
-    triples = [numbers[at : at + 3] for at in range(count, len(numbers), 3)]
-    scores = [RankScores(*triple) for triple in triples] + [None] * (count - ranked)
+    triples = (numbers[at : at + 3] for at in range(count, len(numbers), 3))
     return PageState(
-        entries=tuple(PageEntry(*entry) for entry in zip(ids, numbers, scores, strict=False)),
+        ids=ids,
+        retrieval_scores=numbers[:count],
+        ranks=[RankScores(*triple) for triple in triples],
         next_position=position,
         rank_depth=depth,
         window_full=bool(window_full),

@@ -1,6 +1,7 @@
 """The one pipeline: understand, embed, retrieve, rank, arrange; each part that is missing is told in the answer."""
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,9 @@ import structlog
 
 from gateway.admission import Admission
 from gateway.metrics import DEGRADATIONS, RANK_DEPTH, STAGE_SECONDS
-from gateway.page_token import PageEntry, PageState, decode_page_token, encode_page_token, query_fingerprint
+from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
 from gateway.query_vectors import QueryVector, QueryVectors
-from gateway.ranking import OrderedCandidate, RankStage
+from gateway.ranking import Ordered, RankStage
 from gateway.search import Degradation, SearchAnswer, SearchHit, SearchQuery, checked_query
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Internal, InvalidArgument
@@ -99,44 +100,46 @@ class SearchPipeline:
             ordered = await self._rank_stage.order(text, retrieval.candidates, asked=asked, deadline=deadline)
         if ordered.degradation is not None:
             notes.degradations.append(ordered.degradation)
-        rest = tuple(map(_entry, ordered.candidates[search.page_size :]))
         state = PageState(
-            entries=rest,
-            next_position=search.page_size + 1,
-            rank_depth=ordered.depth,
+            ids=[candidate.product_id for candidate in ordered.candidates],
+            retrieval_scores=[candidate.score for candidate in ordered.candidates],
+            ranks=ordered.ranks,
+            next_position=1,
+            rank_depth=len(ordered.ranks),
             window_full=retrieval.shortfall is None,
             degradations=tuple(notes.degradations),
         )
-        hits = tuple(_hits(ordered.candidates[: search.page_size]))
-        return self._answer(search, text, hits, state)
+        hits = tuple(_hits(ordered, search.page_size))
+        return self._answer(search, text, hits, state.after(len(hits), next_position=len(hits) + 1))
 
     async def _next_page(self, search: SearchQuery, text: str, notes: _Notes, deadline: Deadline) -> SearchAnswer:
         state = decode_page_token(search.page_token, query_fingerprint(text, search.filter))
         notes.cached.append("page")
         hits: list[SearchHit] = []
-        entries = state.entries
+        seen = 0
         with notes.timed("retrieve"):
             # What was deleted, or no longer matches, is made up for from further down.
-            while entries and len(hits) < search.page_size:
-                wanted = search.page_size - len(hits)
-                turn, entries = entries[:wanted], entries[wanted:]
+            while seen < len(state.ids) and len(hits) < search.page_size:
+                turn = range(seen, min(seen + search.page_size - len(hits), len(state.ids)))
+                seen = turn.stop
                 found = await self._retriever.get_products(
-                    [entry.id for entry in turn],
+                    state.ids[turn.start : turn.stop],
                     deadline=deadline,
                     with_description=search.with_description,
                     filter=search.filter,
                 )
                 products = {product.id: product for product in found.products}
-                for entry in turn:
-                    if product := products.get(entry.id):
+                for index in turn:
+                    if product := products.get(state.ids[index]):
                         position = state.next_position + len(hits)
-                        hits.append(SearchHit(product, position, entry.retrieval_score, rank=entry.rank))
-        rest = replace(state, entries=entries, next_position=state.next_position + len(hits))
+                        rank = state.ranks[index] if index < len(state.ranks) else None
+                        hits.append(SearchHit(product, position, state.retrieval_scores[index], rank=rank))
+        rest = state.after(seen, next_position=state.next_position + len(hits))
         return self._answer(search, text, tuple(hits), rest)
 
     def _answer(self, search: SearchQuery, text: str, hits: tuple[SearchHit, ...], rest: PageState) -> SearchAnswer:
         token = ""
-        if rest.entries:
+        if rest.ids:
             # A cache that was away for this page says nothing of the next.
             lasting = tuple(kind for kind in rest.degradations if kind is not Degradation.NO_CACHE)
             token = encode_page_token(replace(rest, degradations=lasting), query_fingerprint(text, search.filter))
@@ -211,13 +214,9 @@ def _with_vector(words: RetrievalQuery, found: QueryVector | None) -> RetrievalQ
     return words if found is None else replace(words, vector=found.vector, model_digest=found.model_digest)
 
 
-def _hits(ordered: tuple[OrderedCandidate, ...]) -> Iterator[SearchHit]:
-    for position, entry in enumerate(ordered, start=1):
-        found = entry.candidate
+def _hits(ordered: Ordered, count: int) -> Iterator[SearchHit]:
+    ranks = itertools.chain(ordered.ranks, itertools.repeat(None))
+    for position, (found, rank) in enumerate(zip(ordered.candidates[:count], ranks, strict=False), start=1):
         if found.product is None:
             raise Internal(f"candidate {found.product_id} came without its product")
-        yield SearchHit(found.product, position, found.score, found.sources, entry.rank)
-
-
-def _entry(ordered: OrderedCandidate) -> PageEntry:
-    return PageEntry(ordered.candidate.product_id, ordered.candidate.score, ordered.rank)
+        yield SearchHit(found.product, position, found.score, found.sources, rank)

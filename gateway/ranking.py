@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import structlog
@@ -18,19 +18,14 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class OrderedCandidate:
-    """A candidate in its final place; `rank` is None where the ranker did not look."""
-
-    candidate: Candidate
-    rank: RankScores | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Ordered:
-    """All candidates: those ranked by score, then the others as retrieved. Scores of the two parts do not compare."""
+    """All candidates in their final order; `ranks` is what the ranker said of the first of them.
 
-    candidates: tuple[OrderedCandidate, ...]
-    depth: int = 0
+    Those it did not look at follow as retrieved: the scores of the two parts do not compare.
+    """
+
+    candidates: Sequence[Candidate]
+    ranks: Sequence[RankScores] = ()
     degradation: Degradation | None = None
 
 
@@ -46,60 +41,52 @@ class RankStage:
 
     async def order(self, query: str, candidates: Sequence[Candidate], *, asked: int, deadline: Deadline) -> Ordered:
         """Ranks the first `asked` candidates, which carry their products, or as many as there is time for."""
-        as_retrieved = tuple(map(OrderedCandidate, candidates))
         wanted = min(asked, len(candidates))
         if wanted == 0:
-            return Ordered(as_retrieved)
+            return Ordered(candidates)
         time_left_s = min(self._timeout_s, deadline.remaining_s() - self._reserve_s)
         depth = self._depth.fit(wanted, time_left_s)
         if depth == 0:
-            return Ordered(as_retrieved, degradation=Degradation.RANK_DEPTH_REDUCED)
+            return Ordered(candidates, degradation=Degradation.RANK_DEPTH_REDUCED)
         started_s = monotonic()
         try:
             async with asyncio.timeout(time_left_s):
                 ranking = await self._ranker.rank(
                     query, _rank_candidates(candidates, depth), deadline=Deadline.after(time_left_s)
                 )
-            ordered = _in_order(candidates, ranking)
+            ordered = _in_order(candidates, depth, ranking)
         except (TimeoutError, DeadlineExceeded):
             self._depth.measured(depth, monotonic() - started_s)
             log.warning("ranker too slow, retrieval order served", depth=depth, waited_s=monotonic() - started_s)
-            return Ordered(as_retrieved, degradation=Degradation.NOT_RANKED)
+            return Ordered(candidates, degradation=Degradation.NOT_RANKED)
         except Exception as error:  # Only the retriever's loss fails a search.
             log.warning("ranker away, retrieval order served", error=repr(error))
-            return Ordered(as_retrieved, degradation=Degradation.NOT_RANKED)
+            return Ordered(candidates, degradation=Degradation.NOT_RANKED)
         self._depth.measured(depth, monotonic() - started_s)
-        return Ordered(
-            ordered,
-            depth=depth,
-            degradation=Degradation.RANK_DEPTH_REDUCED if depth < wanted else None,
-        )
+        return ordered if depth == wanted else replace(ordered, degradation=Degradation.RANK_DEPTH_REDUCED)
 
 
 def _rank_candidates(candidates: Sequence[Candidate], depth: int) -> list[RankCandidate]:
-    best_bm25 = max((_score(candidate, "lexical") for candidate in candidates), default=0.0)
+    # Not a generator within a generator: this runs over the whole window, on the event loop.
+    bm25 = [found.score for candidate in candidates for found in candidate.sources if found.source == "lexical"]
+    best_bm25 = max(bm25, default=0.0) or 1.0
     ranked = []
     for candidate in candidates[:depth]:
-        if candidate.product is None:
-            raise Internal(f"candidate {candidate.product_id} came without its product")
-        evidence = Evidence(
-            # Without a query vector 0 for all: the order is not touched by it.
-            dense=_score(candidate, "dense"),
-            lexical=_score(candidate, "lexical") / best_bm25 if best_bm25 > 0 else 0.0,
-        )
         product = candidate.product
+        if product is None:
+            raise Internal(f"candidate {candidate.product_id} came without its product")
+        scores = {found.source: found.score for found in candidate.sources}
+        # Without a query vector dense is 0 for all, so that the order does not follow it.
+        evidence = Evidence(dense=scores.get("dense", 0.0), lexical=scores.get("lexical", 0.0) / best_bm25)
         ranked.append(RankCandidate(product.id, ranking_text(product), product.revision, evidence))
     return ranked
 
 
-def _score(candidate: Candidate, source: str) -> float:
-    return next((found.score for found in candidate.sources if found.source == source), 0.0)
-
-
-def _in_order(candidates: Sequence[Candidate], ranking: Ranking) -> tuple[OrderedCandidate, ...]:
-    by_id = {candidate.product_id: candidate for candidate in candidates}
-    ordered = [
-        OrderedCandidate(by_id.pop(ranked.id), RankScores(ranked.logit, ranked.score, ranked.probability))
-        for ranked in ranking.ranked
-    ]
-    return (*ordered, *map(OrderedCandidate, by_id.values()))
+def _in_order(candidates: Sequence[Candidate], depth: int, ranking: Ranking) -> Ordered:
+    head = {candidate.product_id: candidate for candidate in candidates[:depth]}
+    ordered = [head.pop(ranked.id) for ranked in ranking.ranked]
+    # What the ranker could not score stays behind what it could.
+    return Ordered(
+        candidates=[*ordered, *head.values(), *candidates[depth:]],
+        ranks=[RankScores(ranked.logit, ranked.score, ranked.probability) for ranked in ranking.ranked],
+    )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.page_token import PageEntry, PageState, decode_page_token, encode_page_token, query_fingerprint
+from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
 from gateway.search import Degradation, RankScores
 from vitrine.errors import InvalidArgument
 from vitrine.ports import ProductFilter
@@ -17,10 +17,9 @@ MINE = query_fingerprint("手机", ProductFilter())
 
 def state_of(count: int, ranked: int = 0) -> PageState:
     return PageState(
-        entries=tuple(
-            PageEntry(f"商品-{index}", 1.0 / (index + 1), RankScores(2.5, 3.5, 0.75) if index < ranked else None)
-            for index in range(count)
-        ),
+        ids=[f"商品-{index}" for index in range(count)],
+        retrieval_scores=[1.0 / (index + 1) for index in range(count)],
+        ranks=[RankScores(2.5, 3.5, 0.75 - index / 1024) for index in range(ranked)],
         next_position=11,
         rank_depth=32,
         window_full=True,
@@ -32,12 +31,18 @@ def state_of(count: int, ranked: int = 0) -> PageState:
 def test_holds_what_it_was_given(count: int, ranked: int) -> None:
     state = state_of(count, ranked)
     found = decode_page_token(encode_page_token(state, MINE), MINE)
-    assert [entry.id for entry in found.entries] == [entry.id for entry in state.entries]
-    assert [entry.rank for entry in found.entries] == [entry.rank for entry in state.entries]
-    scores = [entry.retrieval_score for entry in state.entries]
-    assert [entry.retrieval_score for entry in found.entries] == pytest.approx(scores, rel=1e-6)
+    assert found.ids == state.ids
+    assert found.ranks == state.ranks
+    assert found.retrieval_scores == pytest.approx(state.retrieval_scores, rel=1e-6)
     assert (found.next_position, found.rank_depth, found.window_full) == (11, 32, True)
     assert found.degradations == state.degradations
+
+
+def test_what_was_taken_is_left_off() -> None:
+    rest = state_of(10, 4).after(3, next_position=14)
+    assert rest.ids == [f"商品-{index}" for index in range(3, 10)]
+    assert (len(rest.retrieval_scores), len(rest.ranks), rest.next_position) == (7, 1, 14)
+    assert state_of(10, 4).after(6, next_position=17).ranks == []
 
 
 def test_is_small_and_fits_a_url() -> None:
