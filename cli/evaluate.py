@@ -64,15 +64,15 @@ def relevance(
 
 
 def _table(report: "RelevanceReport") -> Table:
-    """Orders as rows, metrics as columns; each figure with its 95 % interval, published ones on rows of their own."""
+    """Orders as rows, metrics as columns; each figure above its 95 % interval, published ones on rows of their own."""
     metrics = list(next(iter(report.figures.values())))
     made_of = ", ".join(f"{name} {str(value)[:19]}" for name, value in report.made_of.items())
-    table = Table("order", *metrics, title=f"{report.dataset} ({made_of})", caption="in brackets: 95 % of resamples")
+    title = f"{report.dataset}: {made_of}"
+    table = Table("order", *metrics, title=title, caption="below each figure: 95 % of resamples of the queries")
     for name, figures in report.figures.items():
-        cells = [f"{figures[m].value:.3f} [{figures[m].low:.3f}, {figures[m].high:.3f}]" for m in metrics]
-        table.add_row(name, *(cell.replace("[", r"\[") for cell in cells))
+        table.add_row(name, *(f"{figures[m].value:.3f}\n{figures[m].low:.3f}–{figures[m].high:.3f}" for m in metrics))
         if name in report.published:
-            table.add_row(f"  {name}, published", *(f"{report.published[name][m]:.3f}" for m in metrics), style="dim")
+            table.add_row(f"{name}, published", *(f"{report.published[name][m]:.3f}" for m in metrics), style="dim")
     return table
 
 

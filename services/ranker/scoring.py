@@ -31,6 +31,7 @@ def scores_of(logits: FloatArray, evidence: Sequence[Evidence | None], calibrati
 def probabilities_of(scores: FloatArray, calibration: Calibration) -> FloatArray:
     """(n,) float32 in (0, 1): sigmoid(scale * score + bias), applied once, and growing with the score.
 
+    It is calibrated on scores with evidence; from the logit alone it still grows with the score, but promises no rate.
     Two strong hits may share the float32 next to 1; the order is by score, never by this.
     """
     # Beyond 80 float32 has long run out of numbers near 1, and exp would overflow.
