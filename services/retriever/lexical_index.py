@@ -111,7 +111,7 @@ class LexicalIndex:
             builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
         builder.add_text_field("facet", tokenizer_name="raw", index_option="basic")
         builder.add_float_field("price", indexed=True, fast=True)
-        builder.add_unsigned_field("row", indexed=True, fast=True)
+        builder.add_integer_field("row", indexed=True, fast=True)
         self._schema = builder.build()
         # The words are made by `words_of`; what is left is to fold plurals and tenses of English.
         words = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.remove_long(80))
@@ -130,13 +130,13 @@ class LexicalIndex:
             document.add_text("facet", facet)
         if entry.price is not None:
             document.add_float("price", entry.price)
-        document.add_unsigned("row", row)
+        document.add_integer("row", row)
         self._writer.add_document(document)
 
     def remove(self, rows: Sequence[int]) -> None:
         """Takes versions out."""
         for row in rows:
-            self._writer.delete_documents_by_term("row", row)
+            self._writer.delete_documents_by_query(tantivy.Query.term_query(self._schema, "row", row, "basic"))
 
     def view(self) -> LexicalView:
         """What a reader sees from now on: every change so far."""

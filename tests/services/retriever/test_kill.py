@@ -48,9 +48,7 @@ async def test_killed_while_writing(tmp_path: Path, open_engine: Any, shop: Any)
     assert (await engine.get_index(deadline=shop.deadline())).alerts == ()
     allowed = _allowed(said)
     found = await engine.get_products(list(allowed), deadline=shop.deadline())
-    versions = dict.fromkeys(allowed) | {
-        product.id: int(product.title.split("version")[1]) for product in found.products
-    }
+    versions = dict.fromkeys(allowed) | {product.id: int(product.title.split(" v")[1]) for product in found.products}
     for product_id, version in versions.items():
         assert version in allowed[product_id], product_id
     living = {product_id: version for product_id, version in versions.items() if version is not None}
@@ -61,6 +59,6 @@ async def test_killed_while_writing(tmp_path: Path, open_engine: Any, shop: Any)
         assert by_vector.candidates[0].product_id == product_id
         assert by_vector.candidates[0].score == pytest.approx(1.0, abs=1e-5)
         assert by_vector.candidates[0].product.title == product_of(product_id, version).title
-        assert await shop.found(engine, text=f"version{version}") == sorted(
+        assert await shop.found(engine, text=f"v{version}") == sorted(
             other for other, its in living.items() if its == version
         )

@@ -23,7 +23,7 @@ IDS_OF_A_WRITER = 12
 
 def product_of(product_id: str, version: int) -> Product:
     """The product that says its version."""
-    return Product(id=product_id, title=f"{product_id} version{version}")
+    return Product(id=product_id, title=f"{product_id} v{version}")
 
 
 def vector_of(product_id: str, version: int) -> FloatArray:

@@ -1,0 +1,81 @@
+"""One plan, answered alike by a product, by the columns and by the lexical index."""
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.retriever.columns import Columns
+from services.retriever.filters import plan_of
+from services.retriever.lexical_index import LexicalIndex, entry_of
+from vitrine.ports import ProductFilter
+from vitrine.product import Availability, Product, checked_product
+
+BRANDS = ("Acme", "ACME", "Größe", "华为", "")
+CATEGORIES = ("Shoes", "Shoes > Running shoes", "Shoes > Running shoes > Trail", "Shoestrings", "电子 > 手表")
+LANGUAGES = ("en", "en-GB", "zh", "zh-Hans-CN", "zhx")
+prices = st.one_of(st.none(), st.sampled_from([0.0, 0.1, 9.99, 10.0, 10.01, 1e9]))
+
+products = st.builds(
+    Product,
+    id=st.just("p"),
+    title=st.just("shoe"),
+    brand=st.sampled_from(BRANDS),
+    categories=st.lists(st.sampled_from(CATEGORIES), max_size=2).map(tuple),
+    price=prices,
+    currency_code=st.sampled_from(["EUR", "CNY"]),
+    availability=st.sampled_from(Availability),
+    language=st.sampled_from(LANGUAGES),
+)
+filters = st.builds(
+    ProductFilter,
+    categories=st.lists(st.sampled_from([*CATEGORIES, "shoes>running shoes", "Nothing"]), max_size=2).map(tuple),
+    brands=st.lists(st.sampled_from(["acme", "GRÖSSE", "华为", "nobody"]), max_size=2).map(tuple),
+    min_price=prices,
+    max_price=prices,
+    currency_code=st.sampled_from(["", "EUR"]),
+    availabilities=st.lists(st.sampled_from(Availability), max_size=2).map(tuple),
+    languages=st.lists(st.sampled_from(["en", "ZH", "zh-hans", "xx"]), max_size=2).map(tuple),
+).filter(lambda f: f.min_price is None or f.max_price is None or f.min_price <= f.max_price)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(products, min_size=1, max_size=12), filters)
+def test_all_three_agree(made: list[Product], filter: ProductFilter) -> None:
+    checked = [checked_product(product) for product in made]
+    plan = plan_of(filter)
+    columns, index = Columns(dim=1), LexicalIndex()
+    for row, product in enumerate(checked):
+        entry = entry_of(product)
+        columns.append([row], [product.id], [entry.price], [entry.facets], np.ones((1, 1), np.float32))
+        index.add(row, entry)
+    expected = [plan.matches(product) for product in checked]
+    assert columns.view().allowed(plan).tolist() == expected
+    assert sorted(index.view().search("shoe", plan, 100)[0].tolist()) == np.flatnonzero(expected).tolist()
+
+
+def _matches(product: Product, **conditions: Any) -> bool:
+    return plan_of(ProductFilter(**conditions)).matches(checked_product(product))
+
+
+def test_an_upper_level_holds_what_is_below_it() -> None:
+    trail = Product(id="p", title="t", categories=("Shoes > Running shoes > Trail",))
+    assert _matches(trail, categories=("Shoes",))
+    assert _matches(trail, categories=("shoes > RUNNING shoes",))
+    assert not _matches(trail, categories=("Shoes > Trail",))
+    assert not _matches(trail, categories=("Running shoes",))
+
+
+def test_bounds_are_inclusive_and_a_product_without_price_has_none() -> None:
+    priced = Product(id="p", title="t", price=10.0, currency_code="EUR")
+    assert _matches(priced, min_price=10.0, max_price=10.0)
+    assert not _matches(priced, max_price=9.99)
+    assert not _matches(priced, min_price=10.0, currency_code="CNY")
+    assert not _matches(Product(id="p", title="t"), min_price=0.0)
+    assert _matches(Product(id="p", title="t"))
+
+
+def test_a_language_holds_its_regions() -> None:
+    assert _matches(Product(id="p", title="t", language="zh-Hans"), languages=("zh",))
+    assert not _matches(Product(id="p", title="t", language="zh"), languages=("zh-Hans",))

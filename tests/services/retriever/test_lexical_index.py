@@ -1,0 +1,106 @@
+"""BM25 over words by field, with filters inside the search."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.retriever.filters import FilterPlan, plan_of
+from services.retriever.lexical_index import ENTRY_VERSION, Entry, LexicalIndex, LexicalView, entry_of
+from vitrine.product import Product
+
+
+def _view(*products: Product) -> LexicalView:
+    index = LexicalIndex()
+    for row, product in enumerate(products):
+        index.add(row, entry_of(product))
+    return index.view()
+
+
+def _rows(view: LexicalView, text: str, plan: FilterPlan | None = None) -> list[int]:
+    return view.search(text, plan or FilterPlan(), 100)[0].tolist()
+
+
+def _titled(*titles: str) -> list[Product]:
+    return [Product(id=f"p{n}", title=title, language="en") for n, title in enumerate(titles)]
+
+
+def test_removed_rows_are_not_found_by_the_view_itself() -> None:
+    index = LexicalIndex()
+    for row in range(40):
+        index.add(row, entry_of(Product(id=f"p{row}", title="red shoe", language="en")))
+    earlier = index.view()
+    index.remove(list(range(1, 40)))
+    assert _rows(index.view(), "shoe") == [0]
+    assert len(_rows(earlier, "shoe")) == 40
+
+
+@pytest.mark.parametrize(
+    ("title", "query"),
+    [
+        ("Sony WH-1000XM4 headphones", "wh1000xm4"),
+        ("Sony WH-1000XM4 headphones", "wh 1000xm4"),
+        ("Sony WH1000XM4 headphones", "WH-1000XM4"),
+        ("Apple iPhone 15 case", "iphone15"),
+        ("Apple iPhone15 case", "iphone 15"),
+        ("USB stick 16GB", "16 gb usb"),
+        ("USB stick 16 GB", "16gb"),
+        ("Running shoes", "shoe"),
+        ("ｉＰｈｏｎｅ１５ 手机壳", "iphone15"),
+        ("华为智能手表", "手表"),
+        ("男士运动鞋", "运动鞋"),
+        ("无线蓝牙耳机", "蓝牙 耳机"),
+        ("Men's coat", "mens coat"),
+        ("Wi-Fi router", "wifi"),
+    ],
+)
+def test_words_find_what_a_shopper_means(title: str, query: str) -> None:
+    assert _rows(_view(*_titled("garden chair", title)), query) == [1]
+
+
+def test_a_model_number_comes_before_its_parts() -> None:
+    view = _view(*_titled("printer dv7 cable", "notebook dv7-1211ea", "notebook dv7-1213ea"))
+    assert _rows(view, "dv7-1211ea")[0] == 1
+
+
+def test_stop_words_alone_are_searched_and_else_left_out() -> None:
+    view = _view(*_titled("the who", "lamp for the desk", "chair for the garden"))
+    assert _rows(view, "a lamp for the desk") == [1]
+    assert 0 in _rows(view, "the who")
+    assert _rows(view, "我想要 的") == []
+
+
+def test_every_field_is_searched_and_a_word_counts_where_it_counts_most() -> None:
+    view = _view(
+        Product(id="a", title="thing one", brand="lumora", language="en"),
+        Product(id="b", title="thing two", categories=("Lumora > x",), language="en"),
+        Product(id="c", title="thing three", attributes={"maker": ("lumora",)}, language="en"),
+        Product(id="d", title="thing four", description="of lumora", language="en"),
+        Product(id="e", title="lumora thing", brand="lumora", language="en"),
+        Product(id="f", title="thing five", attributes={"weight_g": (41.0,)}, language="en"),
+    )
+    rows, scores = view.search("lumora", FilterPlan(), 10)
+    assert sorted(rows.tolist()) == [0, 1, 2, 3, 4]
+    assert rows[np.argmax(scores)] == 4
+    assert _rows(view, "41") == []
+
+
+def test_conditions_decide_what_is_found_and_never_how_high(shop: Any) -> None:
+    view = _view(*(shop.product(n) for n in range(20)))
+    scores = dict(zip(*(values.tolist() for values in view.search("watch 手表", FilterPlan(), 100)), strict=True))
+    plan = plan_of(shop.filter(brands=("ACME ",), min_price=3, max_price=10))
+    rows, filtered = view.search("watch 手表", plan, 100)
+    assert sorted(rows.tolist()) == [n for n in range(3, 11) if n % 3]
+    assert dict(zip(rows.tolist(), filtered.tolist(), strict=True)) == {n: scores[n] for n in rows.tolist()}
+
+
+def test_nothing_to_search_finds_nothing() -> None:
+    view = _view(*_titled("lamp"))
+    for text in ("", "!!!", "—", "\u200b"):
+        assert _rows(view, text) == []
+
+
+def test_an_entry_comes_back_from_storage_unless_another_version_made_it(shop: Any) -> None:
+    entry = entry_of(shop.product(3))
+    assert Entry.decoded(entry.encoded()) == entry
+    assert Entry.decoded(entry.encoded().replace(f"[{ENTRY_VERSION},", f"[{ENTRY_VERSION - 1},", 1)) is None

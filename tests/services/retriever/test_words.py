@@ -1,0 +1,36 @@
+"""Words of texts in Chinese and English."""
+
+import pytest
+
+from services.retriever.words import MAX_CHARACTERS, query_words, words_of
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("WH-1000XM4", ["wh1000xm4", "wh", "1000xm4"]),
+        ("iPhone15", ["iphone15", "iphone", "15"]),
+        ("16GB", ["16gb", "16", "gb"]),
+        ("2.13 GHz", ["2.13", "ghz"]),
+        ("node.js", ["nodejs", "node", "js"]),
+        ("802.11b/g", ["802.11bg", "802.11b", "g"]),
+        ("Men’s", ["mens", "men", "s"]),
+        ("a_b", ["a", "b"]),
+        ("ｉＰｈｏｎｅ　１５", ["iphone", "15"]),
+        ("华为手机壳", ["华为", "手机", "壳"]),
+        ("USB数据线", ["usb", "数据", "数据线"]),
+        ("—!?", []),
+    ],
+)
+def test_words_of(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
+def test_a_long_text_is_cut() -> None:
+    assert len(words_of("a " * MAX_CHARACTERS)) == MAX_CHARACTERS // 2
+
+
+def test_a_query_holds_each_word_once_without_stop_words() -> None:
+    assert query_words("the red shoe for the red dress") == ["red", "shoe", "dress"]
+    assert query_words("to be") == ["to", "be"]
+    assert query_words("我想要一个手表") == ["手表"]
