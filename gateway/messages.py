@@ -39,6 +39,7 @@ def answer_to_message(answer: SearchAnswer, *, with_description: bool) -> search
         cached=answer.cached,
         rank_depth=answer.rank_depth,
         attribution_token=answer.attribution_token,
+        query_tokens_dropped=answer.query_tokens_dropped,
     )
 
 

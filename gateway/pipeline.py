@@ -30,6 +30,7 @@ class _Notes:
     timings_ms: dict[str, float] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
     degradations: list[Degradation] = field(default_factory=list)
+    query_tokens_dropped: int = 0
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -81,7 +82,12 @@ class SearchPipeline:
         for kind in answer.degradations:
             DEGRADATIONS.labels(kind.value).inc()
         RANK_DEPTH.observe(answer.rank_depth)
-        return replace(answer, timings_ms=notes.timings_ms, cached=tuple(notes.cached))
+        return replace(
+            answer,
+            timings_ms=notes.timings_ms,
+            cached=tuple(notes.cached),
+            query_tokens_dropped=notes.query_tokens_dropped,
+        )
 
     async def _first_page(self, search: SearchQuery, text: str, notes: _Notes, deadline: Deadline) -> SearchAnswer:
         asked = self._rank_depth if search.rank_depth is None else search.rank_depth
@@ -98,6 +104,7 @@ class SearchPipeline:
         )
         with notes.timed("rank"):
             ordered = await self._rank_stage.order(text, retrieval.candidates, asked=asked, deadline=deadline)
+        notes.query_tokens_dropped = max(notes.query_tokens_dropped, ordered.query_tokens_dropped)
         if ordered.degradation is not None:
             notes.degradations.append(ordered.degradation)
         state = PageState(
@@ -186,13 +193,15 @@ class SearchPipeline:
         with notes.timed("embed"):
             try:
                 # Half of the time left is kept for the answer by words, should the embedder hang.
-                return await self._vectors.embed(text, deadline=Deadline.after(deadline.remaining_s() / 2))
+                vector = await self._vectors.embed(text, deadline=Deadline.after(deadline.remaining_s() / 2))
             except InvalidArgument:
                 raise
             except Exception as error:  # Only the retriever's loss fails a search.
                 log.warning("embedder away, searched by words", error=repr(error))
                 notes.degradations.append(Degradation.LEXICAL_ONLY)
                 return None
+        notes.query_tokens_dropped = vector.tokens_dropped
+        return vector
 
     async def _retrieved_by_kept(
         self, words: RetrievalQuery, kept: QueryVector, notes: _Notes, deadline: Deadline

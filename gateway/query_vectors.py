@@ -14,10 +14,11 @@ from vitrine.vectors import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class QueryVector:
-    """A (dim,) float32 vector, L2-normalised, and the digest of the model that made it."""
+    """A (dim,) float32 vector, L2-normalised, the digest of the model that made it, and the tokens it had to cut."""
 
     vector: FloatArray
     model_digest: str
+    tokens_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,9 @@ class QueryVectors:
         # A copy: a row would keep the whole batch that it came in alive.
         vector = embeddings.vectors[0].copy()
         self._space = VectorSpace(embeddings.model_digest, vector.size)
+        if dropped := embeddings.items[0].tokens_dropped:
+            # Not kept, so that each of its searches says what was cut.
+            return QueryVector(vector, embeddings.model_digest, dropped)
         if self._cache is not None:
             self._cache.write(self._space, text, vector)
         return self._keep(self._space, text, vector)

@@ -27,6 +27,7 @@ class Ordered:
     candidates: Sequence[Candidate]
     ranks: Sequence[RankScores] = ()
     degradation: Degradation | None = None
+    query_tokens_dropped: int = 0
 
 
 class RankStage:
@@ -89,4 +90,5 @@ def _in_order(candidates: Sequence[Candidate], depth: int, ranking: Ranking) -> 
     return Ordered(
         candidates=[*ordered, *head.values(), *candidates[depth:]],
         ranks=[RankScores(ranked.logit, ranked.score, ranked.probability) for ranked in ranking.ranked],
+        query_tokens_dropped=max((ranked.query_tokens_dropped for ranked in ranking.ranked), default=0),
     )

@@ -67,6 +67,7 @@ class SearchAnswer:
     attribution_token: str
     timings_ms: dict[str, float] = field(default_factory=dict)
     cached: tuple[str, ...] = ()
+    query_tokens_dropped: int = 0
 
 
 def checked_query(search: SearchQuery) -> str:

@@ -178,6 +178,16 @@ async def test_wrong_fields_are_named(shop: Any, fields: dict[str, Any], message
     assert not shop.retriever.calls
 
 
+async def test_a_query_that_is_cut_is_told_each_time(shop: Any) -> None:
+    """sentence-transformers#4060"""
+    query = "手表鞋灯" * 128
+    for _ in range(2):
+        answer = await shop.search(query)
+        assert answer.query_tokens_dropped > 0
+        assert answer.cached == ()
+    assert (await shop.search("watch")).query_tokens_dropped == 0
+
+
 async def test_words_are_searched_while_the_query_is_embedded(shop: Any) -> None:
     shop.embedder.hanging = True
     search = asyncio.create_task(shop.search("red watch"))
@@ -326,6 +336,27 @@ async def test_searches_above_the_limit_are_refused_at_the_door(open_shop: OpenS
     await asyncio.gather(*searches, return_exceptions=True)
     shop.ranker.hanging = False
     assert (await shop.search("watch")).degradations == ()
+
+
+async def test_a_slow_redis_is_not_waited_for(open_shop: OpenShop, slow_redis: Any) -> None:
+    """gnomad-browser#1208"""
+    shop = await open_shop(
+        redis_url=slow_redis.url, cache_wait_s=0.005, cache_breaker_cool_down_s=60.0, kept_vectors=0, rank_depth=0
+    )
+    await shop.gateway.self_test()
+    slow_redis.open.clear()
+    before = slow_redis.requests
+    for _ in range(30):
+        answer = await shop.search("watch")
+        assert (len(answer.hits), answer.degradations) == (10, (Degradation.NO_CACHE,))
+    # After the failures that open the breaker Redis is not asked any more.
+    assert slow_redis.requests - before <= 10
+    slow_redis.open.set()
+    # On a busy machine a healthy Redis may be later than 5 ms now and then.
+    async with asyncio.timeout(60):
+        while answer.degradations:
+            await shop.gateway.self_test()
+            answer = await shop.search("watch")
 
 
 async def test_a_caller_without_time_is_told_so(shop: Any) -> None:

@@ -1,7 +1,7 @@
 """Tests of the public gRPC services over a suite of real servers, whose parts are really stopped."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -31,7 +31,7 @@ async def failure(call: Any) -> tuple[Any, dict[str, Any]]:
     """The status and the details, by type, that a call fails with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
-    status = rpc_status.from_call(_Failed(caught.value))
+    status = rpc_status.from_call(cast(grpc.Call, _Failed(caught.value)))
     details = {}
     for detail in status.details:
         message = getattr(error_details_pb2, detail.TypeName().rpartition(".")[2])()
@@ -186,7 +186,11 @@ async def test_a_bad_product_in_a_stream_fails_alone(suite: Any) -> None:
         products=[
             product_pb2.Product(id="kite", title="Stunt kite"),
             product_pb2.Product(id="untitled"),
-            product_pb2.Product(id="mixed", title="Mixed", attributes={"size": {"text": ["L"], "numbers": [1.0]}}),
+            product_pb2.Product(
+                id="mixed",
+                title="Mixed",
+                attributes={"size": product_pb2.AttributeValues(text=["L"], numbers=[1.0])},
+            ),
         ]
     )
 

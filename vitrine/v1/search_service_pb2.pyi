@@ -52,7 +52,7 @@ class StageTiming(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., duration_ms: _Optional[float] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("results", "next_page_token", "shortfall", "degradations", "timings", "cached", "rank_depth", "attribution_token")
+    __slots__ = ("results", "next_page_token", "shortfall", "degradations", "timings", "cached", "rank_depth", "attribution_token", "query_tokens_dropped")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SHORTFALL_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class SearchResponse(_message.Message):
     CACHED_FIELD_NUMBER: _ClassVar[int]
     RANK_DEPTH_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    QUERY_TOKENS_DROPPED_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[SearchResult]
     next_page_token: str
     shortfall: _common_pb2.Shortfall
@@ -69,4 +70,5 @@ class SearchResponse(_message.Message):
     cached: _containers.RepeatedScalarFieldContainer[str]
     rank_depth: int
     attribution_token: str
-    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., degradations: _Optional[_Iterable[_Union[_common_pb2.Degradation, str]]] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ..., cached: _Optional[_Iterable[str]] = ..., rank_depth: _Optional[int] = ..., attribution_token: _Optional[str] = ...) -> None: ...
+    query_tokens_dropped: int
+    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., degradations: _Optional[_Iterable[_Union[_common_pb2.Degradation, str]]] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ..., cached: _Optional[_Iterable[str]] = ..., rank_depth: _Optional[int] = ..., attribution_token: _Optional[str] = ..., query_tokens_dropped: _Optional[int] = ...) -> None: ...
