@@ -1,32 +1,45 @@
 """The `vitrine` command. What a command needs is imported when it runs, so that each starts fast."""
 
 import asyncio
-import importlib
 import signal
-import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from cli.evaluate import app as evaluate_app
+from cli.train import app as train_app
 from vitrine.errors import VitrineError
 
-app = typer.Typer(name="vitrine", help="Product search for shops, in Chinese and English.", no_args_is_help=True)
-_FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
+_OURS = ("cli", "evaluation", "gateway", "services", "training", "vitrine")
 
 
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """What a person can mend ends the command with one line on stderr and status 1."""
-    try:
-        yield
-    except VitrineError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        raise typer.Exit(1) from None
+class _Commands(TyperGroup):
+    """Ends with one line on stderr and status 1 on what a person can mend: our errors, and extras not installed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except VitrineError as error:
+            message = error.message
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in _OURS:
+                raise
+            message = f"{error.name} is not installed; pip install 'vitrine[train]'"
+        typer.echo(f"error: {message}", err=True)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    name="vitrine", cls=_Commands, help="Product search for shops, in Chinese and English.", no_args_is_help=True
+)
+app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(train_app, name="train")
 
 
 @app.command()
@@ -43,16 +56,15 @@ def up(
     # Until the servers have handlers of their own.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop_before_start)
-    with _one_line_errors():
-        from cli.up.settings import UpSettings
+    typer.echo("starting …")
+    from cli.up.settings import UpSettings
 
-        typer.echo("starting …")
-        run: Callable[[UpSettings], Coroutine[Any, Any, None]]
-        if suite:
-            from cli.up.suite import run_suite as run
-        else:
-            from cli.up.one_process import run_one_process as run
-        asyncio.run(run(UpSettings()))
+    run: Callable[[UpSettings], Coroutine[Any, Any, None]]
+    if suite:
+        from cli.up.suite import run_suite as run
+    else:
+        from cli.up.one_process import run_one_process as run
+    asyncio.run(run(UpSettings()))
 
 
 def _stop_before_start(_number: int, _frame: FrameType | None) -> None:
@@ -87,11 +99,10 @@ def ingest(
     from cli.ingest.settings import IngestSettings
     from cli.ingest.terminal import ingest_file
 
-    with _one_line_errors():
-        settings = IngestSettings()
-        if target is not None:
-            settings = settings.model_copy(update={"target": target})
-        ingest_file(path, mapping, settings)
+    settings = IngestSettings()
+    if target is not None:
+        settings = settings.model_copy(update={"target": target})
+    ingest_file(path, mapping, settings)
 
 
 @app.command()
@@ -121,28 +132,4 @@ def search(
         languages=tuple(language or ()),
         availabilities=(Availability.IN_STOCK,) if in_stock else (),
     )
-    with _one_line_errors():
-        asyncio.run(search_and_print(query, product_filter, page_size, target))
-
-
-@app.command(context_settings=_FORWARDED, add_help_option=False)
-def evaluate(context: typer.Context) -> None:
-    """Measure relevance on judged data."""
-    _forward("evaluate", context.args)
-
-
-@app.command(context_settings=_FORWARDED, add_help_option=False)
-def train(context: typer.Context) -> None:
-    """Make models. Needs the extra: pip install 'vitrine[train]'."""
-    _forward("train", context.args)
-
-
-def _forward(name: str, arguments: list[str]) -> None:
-    """Runs the command group of `cli.<name>`, which alone imports what only it needs."""
-    try:
-        importlib.import_module(f"cli.{name}").app(arguments, prog_name=f"vitrine {name}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in ("cli", "evaluation", "gateway", "services", "training", "vitrine"):
-            raise
-        typer.echo(f"error: {error.name} is not installed; pip install 'vitrine[train]'", err=True)
-        sys.exit(1)
+    asyncio.run(search_and_print(query, product_filter, page_size, target))

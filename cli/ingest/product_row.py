@@ -55,7 +55,8 @@ class ProductRows:
             violations.append(FieldViolation("attributes", str(error)))
         if violations:
             raise InvalidArgument(*violations)
-        product = Product(**{name: value for name, value in fields.items() if value is not None})
+        filled = {name: value for name, value in fields.items() if value is not None}
+        product = Product(**{"id": "", "title": "", **filled})
         return replace(checked_product(product), update_time=product.update_time)
 
     def _attributes_of(self, row: dict[str, Any]) -> dict[str, AttributeValue]:

@@ -23,7 +23,7 @@ class Facts:
     """What a product is, whatever the language: judgements and shoppers' choices follow from these.
 
     `values` are positions in the type's value lists, `features` positions in its feature list; `price_cny` is
-    what it would cost in CNY; `quality` in (0, 1) moves ratings and sales.
+    what it would cost in CNY; `quality` in (0, 1) moves ratings and sales; `naming` in [0, 1) picks a synonym.
     """
 
     index: int
@@ -35,6 +35,7 @@ class Facts:
     features: tuple[int, ...]
     price_cny: float
     quality: float
+    naming: float
     host: "Facts | None" = None
 
     @property
@@ -51,7 +52,7 @@ class Facts:
 class Shop:
     """A shop of `products` products: product i is the same for a seed however many there are.
 
-    Types come in rounds; in each round every type has its share of places, and the languages take turns in a place.
+    Types come in rounds; in each round every type has its share of places, and the languages take turns.
     """
 
     def __init__(self, products: int, seed: int, lexicon: Lexicon | None = None) -> None:
@@ -60,9 +61,14 @@ class Shop:
         self.types = (lexicon or load_lexicon()).types
         places = [kind for kind in self.types.values() for _ in range(kind.weight)]
         self._round = Draw(seed, "places").shuffled(places)
-        self._places: dict[str, list[int]] = {}
+        self._places: dict[str, list[int]] = {key: [] for key in self.types}
         for place, kind in enumerate(self._round):
-            self._places.setdefault(kind.key, []).append(place)
+            self._places[kind.key].append(place)
+        # A type's places of one round have both languages, and in the next round the other one.
+        self._turns = [0] * len(self._round)
+        for first, of_type in enumerate(self._places.values()):
+            for number, place in enumerate(of_type):
+                self._turns[place] = first + number
         self.offered = tuple(kind for kind in self.types.values() if self.count(kind))
 
     def count(self, kind: ProductType) -> int:
@@ -80,7 +86,7 @@ class Shop:
     def language_of(self, index: int) -> Language:
         """The language that product `index` is sold in."""
         turn, place = divmod(index, len(self._round))
-        return LANGUAGES[(turn + place) % 2]
+        return LANGUAGES[(turn + self._turns[place]) % 2]
 
     def facts(self, index: int) -> Facts:
         """What product `index` is."""
@@ -105,6 +111,7 @@ class Shop:
             features=features,
             price_cny=draw.between(low, high),
             quality=(draw.fraction() + draw.fraction() + draw.fraction()) / 3,
+            naming=draw.fraction() ** 2,
             host=host,
         )
 
@@ -183,7 +190,8 @@ def named(facts: Facts, language: Language) -> str:
 def title(facts: Facts) -> str:
     """A title as shops of the language write it."""
     language, kind = facts.language, facts.type
-    name = kind.synonyms(language)[facts.index % len(kind.synonyms(language))]
+    synonyms = kind.synonyms(language)
+    name = synonyms[int(facts.naming * len(synonyms))]
     details = [said for _, said in facts.said_values(language)]
     features = [kind.features[position].said(language) for position in facts.features]
     brand = facts.brand.said(language)

@@ -1,0 +1,148 @@
+"""`vitrine up` as a user runs it: real processes, the models that ship, gRPC and HTTP."""
+
+import os
+import shlex
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from tests.cli.up.running import Up, vitrine_up
+from vitrine.channel import open_channel
+from vitrine.v1 import search_service_pb2, search_service_pb2_grpc
+
+FILLING = "the store is empty: filling it with the sample shop, 184 products"
+PARTS = ("embedder", "retriever", "ranker", "gateway")
+
+
+async def searched(up: Up, query: str) -> search_service_pb2.SearchResponse:
+    async with open_channel(up.target) as channel:
+        stub = search_service_pb2_grpc.SearchServiceStub(channel)
+        request = search_service_pb2.SearchRequest(query=query, page_size=5)
+        return await stub.Search(request, timeout=30)  # type: ignore[no-any-return]
+
+
+def children(process_id: int) -> dict[str, int]:
+    """The processes that a process started, by the last word of their command that names a part, else redis."""
+    found = {}
+    for task in Path(f"/proc/{process_id}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+            part = next((word.rpartition(".")[2] for word in command if word.rpartition(".")[2] in PARTS), "redis")
+            found[part] = int(child)
+    return found
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_one_process_serves_and_stops_cleanly_and_fills_an_empty_store_once(tmp_path: Path) -> None:
+    """SIGTERM and Ctrl-C end it with 0 and no traceback (grpc#26123)."""
+    async with vitrine_up(tmp_path) as up:
+        await up.prints("Ctrl-C stops it.")
+        assert FILLING in up.output
+        answer = await searched(up, "智能手表")
+        assert any("智能手表" in result.product.title for result in answer.results)
+        assert not answer.degradations
+        async with httpx.AsyncClient(trust_env=False) as client:
+            # The very line that was printed.
+            line = next(line for line in up.output.splitlines() if line.lstrip().startswith("curl "))
+            words = shlex.split(line)
+            reply = await client.post(words[2], content=words[-1], headers={"Content-Type": "application/json"})
+        assert len(reply.json()["recommendations"]) == 5
+        redis = children(up.process.pid)["redis"]
+        up.process.send_signal(signal.SIGTERM)
+        assert await up.ends() == 0
+        assert "Traceback" not in up.output
+        assert not is_running(redis)
+
+    async with vitrine_up(tmp_path) as up:
+        await up.prints("Ctrl-C stops it.")
+        assert FILLING not in up.output
+        assert (await searched(up, "智能手表")).results[0].product == answer.results[0].product
+        up.process.send_signal(signal.SIGINT)
+        assert await up.ends() == 0
+        assert "Traceback" not in up.output
+
+
+async def test_a_fill_that_was_cut_off_is_made_whole(tmp_path: Path, redis_url: str) -> None:
+    settings = {"REDIS_URL": redis_url, "VITRINE_GATEWAY_RANK_DEPTH": "0"}
+    async with vitrine_up(tmp_path, VITRINE_UP_SAMPLE_PRODUCTS="2000", **settings) as up:
+        await up.prints("the store is empty")
+        up.process.send_signal(signal.SIGKILL)
+        await up.ends()
+    async with vitrine_up(tmp_path, **settings) as up:
+        await up.prints("Ctrl-C stops it.")
+        assert FILLING in up.output
+        assert "redis" not in children(up.process.pid)  # the one that is set is used
+        assert len((await searched(up, "智能手表")).results) == 5
+
+
+async def test_the_suite_serves_restarts_what_dies_and_stops_all(tmp_path: Path) -> None:
+    settings = {}
+    for part in ("EMBEDDER", "RETRIEVER", "RANKER"):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            settings[f"VITRINE_{part}_PORT"] = str(probe.getsockname()[1])
+    async with vitrine_up(tmp_path, "--suite", **settings) as up:
+        await up.prints("Ctrl-C stops it.")
+        answer = await searched(up, "智能手表")
+        assert any("智能手表" in result.product.title for result in answer.results)
+        assert not answer.degradations
+        parts = children(up.process.pid)
+        assert set(parts) == {*PARTS, "redis"}
+        os.kill(parts["ranker"], signal.SIGKILL)
+        await up.prints("ranker ended with status -9; starting it again")
+        assert (await searched(up, "智能手表")).results
+        up.process.send_signal(signal.SIGINT)
+        assert await up.ends() == 0
+        assert "Traceback" not in up.output
+        assert not any(map(is_running, parts.values()))
+
+
+async def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        for arguments in ((), ("--suite",)):
+            async with vitrine_up(tmp_path, *arguments, VITRINE_GATEWAY_PORT=port) as up:
+                assert await up.ends() == 1
+                lines = up.output.splitlines()
+                assert lines[0] == "starting …"
+                assert lines[1].startswith(f"error: cannot listen on 127.0.0.1:{port} ")
+                assert "VITRINE_GATEWAY_PORT" in lines[1]
+                assert len(lines) == 2
+
+
+async def test_a_missing_model_ends_the_start_and_what_was_started(tmp_path: Path) -> None:
+    missing = tmp_path / "nothing"
+    for arguments in ((), ("--suite",)):
+        async with vitrine_up(tmp_path, *arguments, VITRINE_EMBEDDER_BUNDLE=str(missing)) as up:
+            assert await up.ends() == 1
+            assert f"no bundle at {missing}" in up.output
+            assert "Traceback" not in up.output
+
+
+@pytest.mark.parametrize("command", ["up", "ingest", "search", "sample", "evaluate", "train", "version"])
+def test_every_command_explains_itself(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "--help"])
+    assert done.exit_code == 0, done.output
+    assert command in done.output
+
+
+def test_a_search_without_a_gateway_is_one_clear_line() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{probe.getsockname()[1]}"
+        done = CliRunner().invoke(app, ["search", "watch", "--target", target])
+    assert done.exit_code == 1
+    assert done.output.startswith("error: ")
+    assert done.output.count("\n") == 1
