@@ -15,6 +15,9 @@ from vitrine.server_settings import KEEPALIVE_TIME_S, KEEPALIVE_TIMEOUT_S, MAX_M
 from vitrine.status import error_from_rpc
 from vitrine.tracing import trace_headers
 
+# What grpc.aio says, as INTERNAL, when a stream ends while it is written to; the server's status is lost then.
+_WRITE_FAILED = "Internal error from Core"
+
 
 class ChannelSettings(BaseModel):
     """How a client reaches a service; nested in the settings of who calls it."""
@@ -101,15 +104,35 @@ async def call(method: Any, request: Any, *, deadline: Deadline, wait_for_ready:
 async def stream(
     method: Any, requests: AsyncIterable[Any], *, deadline: Deadline, wait_for_ready: bool = False
 ) -> AsyncIterator[Any]:
-    """Calls a stub's method that streams both ways and yields its answers. Raises the errors of `vitrine.errors`."""
+    """Calls a stub's method that streams both ways and yields its answers.
+
+    Raises the errors of `vitrine.errors`, and whatever `requests` raises.
+    """
+    faults: list[Exception] = []
+
+    async def sent() -> AsyncIterator[Any]:
+        # gRPC would only log what the requests raise, and cancel the call.
+        try:
+            async for request in requests:
+                yield request
+        except Exception as fault:
+            faults.append(fault)
+            raise
+
     timeout_s = _time_left_s(deadline)
-    answers = method(requests, timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
+    answers = method(sent(), timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
     try:
         async for answer in answers:
             yield answer
     except grpc.aio.AioRpcError as error:
+        if faults:
+            raise faults[0] from None
+        if error.details() == _WRITE_FAILED:
+            raise Unavailable("the server ended the stream while a request was on its way") from error
         raise error_from_rpc(error) from error
     except asyncio.CancelledError:
+        if faults:
+            raise faults[0] from None
         _raise_if_not_ours()
         raise
     finally:

@@ -43,6 +43,8 @@ class Server:
             on_internal=self._suspect,
         )
         self.grpc = grpc.aio.server(interceptors=(self._interceptor,), options=_options(settings))
+        # Parts register servicers while the server runs: gRPC takes only generic handlers then, and warns of others.
+        self.grpc.add_registered_method_handlers = lambda service, handlers: None  # type: ignore[attr-defined]
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._services: Sequence[str] = ()
         self._self_tests: asyncio.Task[None] | None = None

@@ -161,10 +161,44 @@ async def test_streams_carry_answers_and_errors(serve_embed: Any, stub_to: Any) 
             raise ResourceExhausted("full", retry_after_s=1)
         yield
 
+    async def one_request() -> AsyncIterator[Any]:
+        yield EmbedStreamRequest()
+        await asyncio.Event().wait()
+
     stub = stub_to((await serve_embed(embed_stream=refuse)).port)
     with pytest.raises(ResourceExhausted, match="full") as caught:
-        _ = [each async for each in stream(stub.EmbedStream, requests(), deadline=soon())]
+        _ = [each async for each in stream(stub.EmbedStream, one_request(), deadline=soon())]
     assert caught.value.retry_after_s == 1
+
+
+async def test_a_stream_that_ends_while_it_is_written_to_is_unavailable_or_tells_why(
+    serve_embed: Any, stub_to: Any
+) -> None:
+    """grpc.aio itself says INTERNAL "Internal error from Core" when the server's end crosses a request."""
+
+    async def refuse(messages: Any, context: Context) -> AsyncIterator[Any]:
+        async for _ in messages:
+            raise ResourceExhausted("full")
+        yield
+
+    async def many() -> AsyncIterator[Any]:
+        for _ in range(1_000):
+            yield EmbedStreamRequest(request=EmbedRequest(texts=["x" * 1_000]))
+
+    stub = stub_to((await serve_embed(embed_stream=refuse)).port)
+    for _ in range(20):
+        with pytest.raises((Unavailable, ResourceExhausted)):
+            _ = [each async for each in stream(stub.EmbedStream, many(), deadline=soon())]
+
+
+async def test_what_the_requests_raise_reaches_the_caller(serve_embed: Any, stub_to: Any) -> None:
+    async def broken() -> AsyncIterator[Any]:
+        yield EmbedStreamRequest(request=EmbedRequest(texts=["a"]))
+        raise OSError("disk gone")
+
+    stub = stub_to((await serve_embed()).port)
+    with pytest.raises(OSError, match="disk gone"):
+        _ = [each async for each in stream(stub.EmbedStream, broken(), deadline=soon())]
 
 
 async def test_a_request_above_the_cap_is_refused_before_it_is_sent(serve_embed: Any, stub_to: Any) -> None:

@@ -1,0 +1,48 @@
+"""Logs of a process, in a process of its own: what they look like is set once for all."""
+
+import json
+import subprocess
+import sys
+
+_PROGRAM = """
+import logging, sys
+import structlog
+from vitrine.logs import configure_logging
+from vitrine.tracing import server_span
+
+configure_logging("embedder", level="info", style=sys.argv[1])
+log = structlog.get_logger("vitrine.test")
+log.debug("not shown")
+with server_span("search", {"traceparent": "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"}):
+    log.info("搜索", tokens=3)
+logging.getLogger("some.library").warning("watch %s", "out")
+try:
+    raise ValueError("broken")
+except ValueError:
+    log.exception("call failed")
+"""
+
+
+def logged(style: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, style], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_each_line_is_one_json_object_with_service_and_trace() -> None:
+    ours, library, fault = map(json.loads, logged("json"))
+    assert (ours["event"], ours["tokens"], ours["level"], ours["logger"]) == ("搜索", 3, "info", "vitrine.test")
+    assert (ours["service"], ours["trace_id"]) == ("embedder", "ab" * 16)
+    assert (library["event"], library["level"], library["service"]) == ("watch out", "warning", "embedder")
+    assert "trace_id" not in library
+    assert "ValueError: broken" in fault["exception"]
+
+
+def test_people_get_text_without_the_values_of_variables() -> None:
+    text = "\n".join(logged("console"))
+    assert "搜索" in text
+    assert "ValueError: broken" in text
+    assert "not shown" not in text
+    assert "locals" not in text
