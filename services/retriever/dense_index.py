@@ -11,8 +11,9 @@ from services.retriever.graph import Graph
 from vitrine.fusion import best_first
 from vitrine.vectors import FloatArray
 
-# Nodes that the graph looks at for each one wanted; see `switch_point`.
+# Nodes that the graph proposes for each one wanted, and at least: its half precision may err in the order.
 BREADTH = 1.2
+MIN_BREADTH = 200
 # Some of what is called is not in the package's type stubs.
 _faiss: Any = faiss
 
@@ -87,8 +88,9 @@ class DenseView:
 
     def _proposed(self, placed: PlacedGraph, query: FloatArray, allowed: BoolArray, limit: int) -> IntArray:
         usable = (placed.positions >= 0) & allowed[placed.positions]
-        breadth = int(BREADTH * limit * len(usable) / max(1, int(np.count_nonzero(usable)))) + 1
-        nodes = placed.graph.search(query, limit, breadth, None if usable.all() else usable)
+        wanted = max(MIN_BREADTH, int(BREADTH * limit))
+        breadth = wanted * len(usable) // max(1, int(np.count_nonzero(usable))) + 1
+        nodes = placed.graph.search(query, wanted, breadth, None if usable.all() else usable)
         newer = np.flatnonzero(allowed[placed.tail :]) + placed.tail
         return np.concatenate([placed.positions[nodes], newer])
 

@@ -58,6 +58,7 @@ class RetrieverEngine:
         self._searchers = ThreadPoolExecutor(threads, "retriever-search", faiss.omp_set_num_threads, (1,))
         self._preparer = ThreadPoolExecutor(1, "retriever-prepare", faiss.omp_set_num_threads, (1,))
         self._snapshot: Snapshot
+        self._closed = False
         state = self._catalogue.state()
         self._graphs = GraphKeeper(
             settings.data_dir,
@@ -200,7 +201,10 @@ class RetrieverEngine:
             raise Internal(f"the newest product is not found by its own vector (cosine {cosines})")
 
     async def close(self) -> None:
-        """Finishes what waits, ends the threads and gives the catalogue back."""
+        """Finishes what waits, ends the threads and gives the catalogue back; a second time it does nothing."""
+        closed, self._closed = self._closed, True
+        if closed:
+            return
 
         def close() -> None:
             self._searchers.shutdown()

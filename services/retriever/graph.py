@@ -55,11 +55,13 @@ def build_graph(
 ) -> Graph | None:
     """A graph over the living versions of `view`; grown from a copy of `earlier` where there is one.
 
-    None when `stopped` said so before the end. Half-precision inside: scores come from the columns.
+    None when `stopped` said so before the end. Half-precision inside: scores come from the columns. For vectors of
+    length 1 the order by distance is that of cosines, and unlike inner products distances stay apart in half precision
+    where all vectors point much the same way, as text vectors do (recall@10 0.98 against 0.46 in `test_graph`).
     """
     if earlier is None:
         dim = view.vectors.shape[1]
-        index = _faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
+        index = _faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, NEIGHBOURS, faiss.METRIC_L2)
         index.hnsw.efConstruction = BUILD_BREADTH
         index.is_trained = True
         start, rows = 0, np.empty(0, np.int64)

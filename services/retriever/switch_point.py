@@ -1,0 +1,76 @@
+"""`python -m services.retriever.switch_point`: measures where the vector graph overtakes exact search on this machine.
+
+Prints, for each number of vectors, milliseconds of one search by both, recall of the graph and its build time. The
+vectors are made: clusters in a narrow cone, as text embeddings have them. `VITRINE_RETRIEVER_EXACT_ROWS` is set to
+where the columns cross.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import faiss
+import numpy as np
+
+from services.retriever.columns import Columns, IntArray
+from services.retriever.dense_index import DenseView, placed
+from services.retriever.graph import build_graph
+from services.retriever.retrieval import POOL
+from vitrine.vectors import FloatArray, l2_normalized
+
+QUERIES = 50
+
+
+def made_vectors(count: int, dim: int, seed: int) -> FloatArray:
+    """(count, dim) float32, L2-normalised, with cosines between 0.4 and 0.9."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(1_000, dim)) + 1.0
+    clusters = random.zipf(1.3, size=count) % len(centres)
+    vectors = np.empty((count, dim), np.float32)
+    for start in range(0, count, 10_000):
+        part = clusters[start : start + 10_000]
+        vectors[start : start + 10_000] = centres[part] + random.normal(scale=0.8, size=(len(part), dim))
+    return l2_normalized(vectors)
+
+
+def _measured(search: Callable[[FloatArray], IntArray], queries: FloatArray) -> tuple[float, list[set[int]]]:
+    seconds, found = [], []
+    for query in queries:
+        started = time.perf_counter()
+        positions = search(query)
+        seconds.append(time.perf_counter() - started)
+        found.append(set(positions.tolist()))
+    return float(np.median(seconds)) * 1_000, found
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 50_000, 100_000])
+    parser.add_argument("--dim", type=int, default=384)
+    parser.add_argument("--build-threads", type=int, default=faiss.omp_get_max_threads())
+    arguments = parser.parse_args()
+    print(f"{'rows':>9} {'exact ms':>9} {'hnsw ms':>9} {f'recall@{POOL}':>12} {'recall@10':>10} {'build s':>8}")
+    for rows in arguments.rows:
+        # Queries come from the same clusters, and are not among the products.
+        vectors = made_vectors(rows + QUERIES, arguments.dim, seed=1)
+        columns = Columns(arguments.dim)
+        columns.append(range(rows), [str(row) for row in range(rows)], [None] * rows, [()] * rows, vectors[:rows])
+        view = columns.view()
+        faiss.omp_set_num_threads(arguments.build_threads)
+        started = time.perf_counter()
+        graph = build_graph(view, "made", None, lambda: False)
+        build_s = time.perf_counter() - started
+        faiss.omp_set_num_threads(1)
+        assert graph is not None
+        exact, by_graph = DenseView(view, None, 1), DenseView(view, placed(graph, view), 1)
+        exact_ms, expected = _measured(lambda q, v=exact: v.search(q, view.alive, POOL)[0], vectors[rows:])
+        graph_ms, found = _measured(lambda q, v=by_graph: v.search(q, view.alive, POOL)[0], vectors[rows:])
+        recall = np.mean([len(f & e) / len(e) for f, e in zip(found, expected, strict=True)])
+        first = [set(exact.search(q, view.alive, 10)[0].tolist()) for q in vectors[rows:]]
+        recall_10 = np.mean([len(f & e) / 10 for f, e in zip(found, first, strict=True)])
+        print(f"{rows:>9} {exact_ms:>9.2f} {graph_ms:>9.2f} {recall:>12.4f} {recall_10:>10.4f} {build_s:>8.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The catalogue's tables: one process, one truth, and errors that say what to do."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.retriever.catalogue import IN_CHUNK, Catalogue, Version
+from vitrine.errors import FailedPrecondition
+
+
+def _version(row: int, product_id: str, revision: int = 1) -> Version:
+    return Version(row, product_id, revision, "{}", "", "[]", b"")
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+    with pytest.raises(FailedPrecondition, match="another process"):
+        Catalogue(tmp_path)
+    catalogue.close()
+    Catalogue(tmp_path).close()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.db").write_bytes(b"\x07 not a database" * 100)
+    with pytest.raises(FailedPrecondition, match="restore"):
+        Catalogue(tmp_path)
+
+
+def test_a_catalogue_of_another_format_is_refused(tmp_path: Path) -> None:
+    Catalogue(tmp_path).close()
+    with sqlite3.connect(tmp_path / "catalogue.db") as connection:
+        connection.execute("UPDATE state SET format = 99")
+    connection.close()
+    with pytest.raises(FailedPrecondition, match="format 99"):
+        Catalogue(tmp_path)
+
+
+def test_the_database_itself_refuses_two_living_versions(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+
+    def write() -> None:
+        with catalogue.transaction() as transaction:
+            transaction.add([_version(1, "a"), _version(2, "b")])
+            transaction.add([_version(3, "a")])
+
+    with pytest.raises(Exception, match="UNIQUE"):
+        write()
+    assert list(catalogue.living()) == []
+    catalogue.close()
+
+
+def test_commits_reach_the_disk(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+    with catalogue._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+    catalogue.close()
+
+
+def test_reads_as_of_a_revision_in_chunks(tmp_path: Path) -> None:
+    """metarank#318: one giant request exceeds the limit; this one is cut (like case 131)."""
+    catalogue = Catalogue(tmp_path)
+    count = IN_CHUNK * 2 + 5
+    with catalogue.transaction() as transaction:
+        transaction.add([_version(n, f"p{n}") for n in range(count)])
+        transaction.mark_dead(range(0, count, 2), revision=2)
+        transaction.add([_version(count + 1, "p0", revision=2)])
+    ids = [f"p{n}" for n in range(count)]
+    assert dict(catalogue.rows_at(ids, 1)) == {f"p{n}": n for n in range(count)}
+    assert dict(catalogue.rows_at(ids, 2)) == {f"p{n}": n for n in range(1, count, 2)} | {"p0": count + 1}
+    with catalogue.transaction() as transaction:
+        transaction.purge(1)
+    assert len(dict(catalogue.rows_at(ids, 1))) == count
+    with catalogue.transaction() as transaction:
+        transaction.purge(2)
+    assert len(dict(catalogue.rows_at(ids, 1))) == count // 2
+    assert len(list(catalogue.documents(range(count)))) == count // 2
+    catalogue.close()
+
+
+async def test_a_write_that_the_disk_refuses_is_not_acknowledged(engine: Any, shop: Any) -> None:
+    vectors = shop.vectors(4)
+    await shop.fill(engine, [shop.product(1)], vectors[:1])
+    with engine._catalogue._engine.connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON version BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+        connection.commit()
+    with pytest.raises(Exception, match="disk full") as refusal:
+        await shop.fill(engine, [shop.product(1, title="other"), shop.product(2)], vectors[2:])
+    assert type(refusal.value).__name__ == "Unavailable"
+    assert await shop.found(engine, vector=vectors[0]) == ["p00001"]
+    assert (await shop.found(engine, text="other")) == []
+    with engine._catalogue._engine.connect() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+        connection.commit()
+    await shop.fill(engine, [shop.product(2)], vectors[1:2])
+    assert set(await shop.found(engine, vector=vectors[0])) == {"p00001", "p00002"}
+    await engine.self_test()
+
+
+async def test_indexes_that_fall_out_of_step_are_made_anew(engine: Any, shop: Any) -> None:
+    """mem0#7117: index and ids out of step must never serve a wrong id (case 110)."""
+    vectors = shop.vectors(6)
+    await shop.fill(engine, [shop.product(n) for n in range(3)], vectors[:3])
+
+    def broken(*_: object) -> None:
+        raise MemoryError("no room")
+
+    engine._writer._views.follow = broken
+    await shop.fill(engine, [shop.product(n) for n in range(3, 6)], vectors[3:])
+    index = await engine.get_index(deadline=shop.deadline())
+    assert index.products == 6
+    assert "no room" in index.alerts[0]
+    for number in range(6):
+        found = await shop.search(engine, vector=vectors[number], text=f"wx-{number}")
+        assert found.candidates[0].product.id == f"p{number:05}"
+
+
+async def test_words_of_another_version_are_segmented_again(open_engine: Any, engine: Any, shop: Any) -> None:
+    await shop.fill(engine, [shop.product(n, description="waterproof") for n in range(3)], shop.vectors(3))
+    with engine._catalogue._engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE version SET entry = '[0, {}, [], null]'")
+        connection.commit()
+    await engine.close()
+    again = await open_engine()
+    assert len(await shop.found(again, text="waterproof", filter=shop.filter(max_price=1))) == 2

@@ -1,0 +1,47 @@
+"""Fusion of two ranked lists."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitrine.fusion import RRF_K, best_first, convex_scores, reciprocal_rank_scores
+
+ranks = st.lists(st.integers(0, 1_000), min_size=2, max_size=20)
+
+
+@given(ranks, st.data())
+def test_rrf_is_monotone(dense: list[int], data: st.DataObject) -> None:
+    """neural-search#1703: fusion dropped a rank-1 vector hit and kept rank 95 (case 113)."""
+    lexical = data.draw(st.lists(st.integers(0, 1_000), min_size=len(dense), max_size=len(dense)))
+    which = data.draw(st.integers(0, len(dense) - 1))
+    before = reciprocal_rank_scores(np.array(dense), np.array(lexical))
+    better = list(dense)
+    better[which] = max(1, dense[which] // 2) if dense[which] else 1_001
+    after = reciprocal_rank_scores(np.array(better), np.array(lexical))
+    assert after[which] >= before[which]
+
+
+def test_rrf_keeps_the_first_of_one_list_before_rank_95() -> None:
+    scores = reciprocal_rank_scores(np.array([1, 95, 2]), np.array([0, 0, 1]))
+    assert best_first(scores, ["a", "b", "c"]).tolist() == [2, 0, 1]
+    assert scores == pytest.approx([1 / (RRF_K + 1), 1 / (RRF_K + 95), 1 / (RRF_K + 2) + 1 / (RRF_K + 1)])
+
+
+def test_convex_is_the_weighted_mean_of_both_scaled() -> None:
+    cosines = np.array([0.9, 0.7, 0.8], np.float32)
+    bm25 = np.array([0.0, 12.0, 6.0], np.float32)
+    assert convex_scores(cosines, bm25, dense_weight=0.6) == pytest.approx([0.6, 0.4, 0.5], abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_convex_of_equal_or_no_scores_is_finite(count: int) -> None:
+    same, none = np.full(count, 0.5, np.float32), np.zeros(count, np.float32)
+    assert np.isfinite(convex_scores(same, none, dense_weight=0.5)).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=2)), max_size=30, unique_by=lambda pair: pair[1]))
+def test_best_first_breaks_ties_by_id(pairs: list[tuple[int, str]]) -> None:
+    scores, ids = np.array([score for score, _ in pairs], np.float32), [text for _, text in pairs]
+    expected = sorted(range(len(pairs)), key=lambda n: (-scores[n], ids[n]))
+    assert best_first(scores, ids).tolist() == expected
