@@ -9,7 +9,7 @@ from training.errors import TrainingError
 
 @dataclass(frozen=True)
 class BaseFiles:
-    """Files of the two bases: e5 (weights and tokenizer, multilingual) and MiniLM (weights, config, tokenizer; English)."""
+    """Weights and tokenizers of the two bases: e5 (multilingual) and MiniLM (English)."""
 
     e5_weights: Path
     e5_tokenizer: Path

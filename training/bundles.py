@@ -1,4 +1,4 @@
-"""Writes trained weights as a bundle: ONNX int8 (or float32 with safetensors beside it), tokenizer and manifest, swapped in whole."""
+"""Writes trained weights as a bundle, swapped in whole: ONNX int8, or float32 with safetensors beside it."""
 
 import json
 import shutil
@@ -38,7 +38,9 @@ class Trained:
     metrics: dict[str, Any]
 
 
-def write_embedder(folder: Path, trained: Trained, name: str, version: str, prompts: Mapping[str, str], int8: bool) -> Bundle:
+def write_embedder(
+    folder: Path, trained: Trained, name: str, version: str, prompts: Mapping[str, str], int8: bool
+) -> Bundle:
     """The embedder's bundle in `folder`, replacing one that is there only when the new one is complete."""
 
     def build(scratch: Path) -> Manifest:
@@ -67,7 +69,9 @@ def write_embedder(folder: Path, trained: Trained, name: str, version: str, prom
     return _replace(folder, build)
 
 
-def write_ranker(folder: Path, trained: Trained, name: str, version: str, calibration: Calibration, int8: bool) -> Bundle:
+def write_ranker(
+    folder: Path, trained: Trained, name: str, version: str, calibration: Calibration, int8: bool
+) -> Bundle:
     """The ranker's bundle in `folder`, replacing one that is there only when the new one is complete."""
 
     def build(scratch: Path) -> Manifest:
@@ -96,7 +100,9 @@ def write_ranker(folder: Path, trained: Trained, name: str, version: str, calibr
     return _replace(folder, build)
 
 
-def _weights(folder: Path, trained: Trained, write: Callable[[Mapping[str, Floats], int, float, Path], None], int8: bool) -> None:
+def _weights(
+    folder: Path, trained: Trained, write: Callable[[Mapping[str, Floats], int, float, Path], None], int8: bool
+) -> None:
     model = folder / "model.onnx"
     (folder / "tokenizer.json").write_text(trained.tokenizer_json, encoding="utf-8")
     if int8:
@@ -106,7 +112,9 @@ def _weights(folder: Path, trained: Trained, write: Callable[[Mapping[str, Float
         plain.unlink()
         return
     write(trained.tensors, trained.heads, trained.eps, model)
-    save_file({name: np.ascontiguousarray(values) for name, values in trained.tensors.items()}, folder / "model.safetensors")
+    save_file(
+        {name: np.ascontiguousarray(values) for name, values in trained.tensors.items()}, folder / "model.safetensors"
+    )
     (folder / "config.json").write_text(json.dumps(bert_config(trained), indent=1) + "\n", encoding="utf-8")
 
 
@@ -128,7 +136,9 @@ def bert_config(trained: Trained) -> dict[str, Any]:
     }
 
 
-def _run(model: Path, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None) -> NDArray[np.float32]:
+def _run(
+    model: Path, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None
+) -> NDArray[np.float32]:
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     rows = np.array(ids, dtype=np.int64)
     feed = {"input_ids": rows, "attention_mask": np.ones_like(rows)}

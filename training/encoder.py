@@ -10,7 +10,9 @@ from transformers import BertConfig, BertModel
 from training.e5_weights import Floats
 
 
-def build_bert(tensors: Mapping[str, Floats], heads: int, pad_id: int, eps: float = 1e-12, dropout: float = 0.0) -> BertModel:
+def build_bert(
+    tensors: Mapping[str, Floats], heads: int, pad_id: int, eps: float = 1e-12, dropout: float = 0.0
+) -> BertModel:
     """A BertModel without pooler whose shape is read off its tensors."""
     words = tensors["embeddings.word_embeddings.weight"]
     layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("encoder.layer."))

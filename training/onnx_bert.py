@@ -1,7 +1,7 @@
 """Writes a BERT encoder as an ONNX graph of the operators that ONNX Runtime runs fastest on a CPU.
 
-Attention, SkipLayerNormalization and BiasGelu are ONNX Runtime's own fused operators (domain com.microsoft). Writing them
-directly gives the same graph whatever the versions of torch's exporter and of the fusion passes.
+Attention, SkipLayerNormalization and BiasGelu are ONNX Runtime's own fused operators (domain com.microsoft). Writing
+them directly gives the same graph whatever the versions of torch's exporter and of the fusion passes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,9 @@ class BertGraph:
         return name
 
     def node(self, op: str, inputs: Sequence[str], output: str, domain: str = "", **attributes: object) -> str:
-        self._nodes.append(helper.make_node(op, list(inputs), [output], name=output + "_node", domain=domain, **attributes))
+        self._nodes.append(
+            helper.make_node(op, list(inputs), [output], name=output + "_node", domain=domain, **attributes)
+        )
         return output
 
     def states(self, with_types: bool) -> str:
@@ -79,7 +81,9 @@ class BertGraph:
         return self._skip_norm(narrow, states, prefix + "output", name + "out")
 
     def _matmul(self, states: str, dense: str, output: str) -> str:
-        return self.node("MatMul", [states, self.constant(output + "_weight", self._tensors[dense + ".weight"].T)], output)
+        return self.node(
+            "MatMul", [states, self.constant(output + "_weight", self._tensors[dense + ".weight"].T)], output
+        )
 
     def _skip_norm(self, states: str, skip: str, prefix: str, output: str) -> str:
         bias = self.constant(output + "_bias", self._tensors[prefix + ".dense.bias"])
@@ -107,7 +111,9 @@ class BertGraph:
         self.node("MatMul", ["mean", self.constant("head_dense", self._tensors["head.dense.weight"].T)], "head_wide")
         self.node("Add", ["head_wide", self.constant("head_bias", self._tensors["head.dense.bias"])], "head_sum")
         self.node("Tanh", ["head_sum"], "head_active")
-        self.node("MatMul", ["head_active", self.constant("head_out", self._tensors["head.out.weight"].T)], "head_logit")
+        self.node(
+            "MatMul", ["head_active", self.constant("head_out", self._tensors["head.out.weight"].T)], "head_logit"
+        )
         self.node("Add", ["head_logit", self.constant("head_out_bias", self._tensors["head.out.bias"])], "head_column")
         self.node("Squeeze", ["head_column", self.constant("column_axis", np.array([1]))], output)
 

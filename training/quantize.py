@@ -12,7 +12,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 def quantize(source: Path, target: Path, reduce_range: bool = True) -> None:
     """Dynamic int8: weights with one scale per output channel, word rows with one scale per row.
 
-    `reduce_range` keeps weights to 7 bits: processors without VNNI add pairs of products in 16 bits, which full range overflows.
+    `reduce_range` keeps weights to 7 bits: processors without VNNI add pairs of products in 16 bits, which full range
+    overflows.
     """
     model = onnx.load(str(source))
     _quantize_words(model.graph)

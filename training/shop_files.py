@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import TrainingError
+from vitrine.product_text import title_and_description
 
 _TAG = re.compile(r"<[^>]+>")
 
 
 @dataclass(frozen=True)
 class ShopItem:
-    """One product as training sees it. `model` is its model name or number; `kind` its product type, where the shop says so."""
+    """One product as training sees it. `model`: its model name or number; `kind`: its product type; "" when unknown."""
 
     id: str
     title: str
@@ -29,6 +30,10 @@ class ShopItem:
     kind: str = ""
     summary: str = ""
     attributes: dict[str, str] = field(default_factory=dict)
+
+    def words(self, columns: tuple[int, int]) -> str:
+        """The text that a model reads of it, as in serving: title and summary, at most so many columns of each."""
+        return title_and_description(self.brand, self.title, self.summary, *columns)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -107,7 +112,7 @@ def read_litemall_reviews(data_dir: Path) -> list[str]:
 
 
 def read_vocabulary_texts(data_dir: Path) -> Iterator[str]:
-    """Every text that vocabulary statistics may use, the Chinese queries and titles among them; missing files are skipped."""
+    """Every text that vocabulary statistics may use, Chinese queries and titles too; optional files may be missing."""
     for item in [*read_icecat(data_dir), *read_vespa(data_dir), *read_litemall(data_dir)]:
         yield item.title
         yield item.summary

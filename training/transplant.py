@@ -1,8 +1,8 @@
-"""Puts one encoder's body under another's vocabulary: word rows are copied where both know the token, rotated where not.
+"""Puts one encoder's body under another's vocabulary: shared tokens' word rows are copied, the others rotated.
 
-Method: orthogonal Procrustes (Schönemann 1966) between the two word-embedding spaces, fitted on the tokens both share, as in
-cross-lingual embedding mapping (Artetxe et al. 2016). A rotation keeps every angle among the source's rows, so what the
-source knew about its other languages arrives whole.
+Method: orthogonal Procrustes (Schönemann 1966) between the two word-embedding spaces, fitted on the tokens both share,
+as in cross-lingual embedding mapping (Artetxe et al. 2016). A rotation keeps every angle among the source's rows, so
+what the source knew about its other languages arrives whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,8 @@ _SPECIAL_ROWS = {"<s>": "[CLS]", "</s>": "[SEP]", "<pad>": "[PAD]", "<unk>": "[U
 def shared_token(piece: str, target_vocab: Mapping[str, int]) -> int | None:
     """The WordPiece row that stands for the same text as a SentencePiece piece, or None.
 
-    SentencePiece marks a word's start, WordPiece a word's continuation; punctuation is always a word of its own in BERT.
+    SentencePiece marks a word's start, WordPiece a word's continuation; punctuation is always a word of its own in
+    BERT.
     """
     if piece in _SPECIAL_ROWS:
         return target_vocab.get(_SPECIAL_ROWS[piece])
@@ -44,10 +45,13 @@ def transplant_words(
 ) -> tuple[Floats, int]:
     """Word rows for `pieces` in the target's space, and how many were the target's own.
 
-    `source_rows` (pieces, d) are the source model's rows for these pieces; `target_rows` (v, d) the target's whole table.
-    Both spaces are centred and scaled to one mean row length around the shared tokens before the rotation is fitted.
+    `source_rows` (pieces, d) are the source model's rows for these pieces; `target_rows` (v, d) the target's whole
+    table. Both spaces are centred and scaled to one mean row length around the shared tokens before the rotation is
+    fitted.
     """
-    shared = [(row, target) for row, piece in enumerate(pieces) if (target := shared_token(piece, target_vocab)) is not None]
+    shared = [
+        (row, target) for row, piece in enumerate(pieces) if (target := shared_token(piece, target_vocab)) is not None
+    ]
     words = [(row, target) for row, target in shared if any(character.isalpha() for character in pieces[row])]
     fit_source = source_rows[[row for row, _ in words]]
     fit_target = target_rows[[target for _, target in words]]

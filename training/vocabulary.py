@@ -1,7 +1,7 @@
 """Trims a SentencePiece-unigram tokenizer.json to the pieces that Chinese and English shops need.
 
-Method: vocabulary trimming (Abdaoui et al., "Load What You Need", 2020). Kept are every piece with a Han character, every
-piece that the sample texts use, every single character, and every piece the caller adds; scores stay as they are.
+Method: vocabulary trimming (Abdaoui et al., "Load What You Need", 2020). Kept are every piece with a Han character,
+every piece that the sample texts use, every single character, and every piece the caller adds; scores stay as they are.
 """
 
 import json
@@ -36,7 +36,8 @@ class Trimmed:
 def trim(tokenizer_path: Path, texts: Iterable[str], also: Iterable[str] = ()) -> Trimmed:
     """Trim the tokenizer in `tokenizer_path` to what `texts` (already normalised) use.
 
-    `also`: pieces to keep whether or not a text uses them. Raises TrainingError when the result can't write Chinese or English.
+    `also`: pieces to keep whether or not a text uses them. Raises TrainingError when the result can't write Chinese or
+    English.
     """
     document = _read(tokenizer_path)
     vocab: list[list[Any]] = document["model"]["vocab"]

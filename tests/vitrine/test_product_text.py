@@ -1,0 +1,27 @@
+"""What the models read of a product."""
+
+from vitrine.product import Product
+from vitrine.product_text import embedding_text, ranking_text
+
+
+def test_brand_is_added_only_where_the_title_lacks_it() -> None:
+    assert embedding_text(Product("1", "Galaxy Tab", brand="Samsung")) == "samsung galaxy tab"
+    assert ranking_text(Product("1", "SAMSUNG Galaxy Tab", brand="Samsung")) == "samsung galaxy tab"
+
+
+def test_the_description_begins_after_the_title_and_is_cut_at_a_word() -> None:
+    product = Product("1", "Mouse", description="A quiet wireless mouse " + "for small hands " * 10)
+    text = embedding_text(product)
+    assert text.startswith("mouse a quiet wireless mouse for")
+    assert len(text) <= len("mouse ") + 80
+    assert text.split(" ")[-1] in ("for", "small", "hands")
+    assert len(ranking_text(product)) < len(text)
+
+
+def test_han_characters_take_two_columns() -> None:
+    text = ranking_text(Product("1", "红" * 80, description="蓝" * 80))
+    assert text == "红" * 50 + " " + "蓝" * 30
+
+
+def test_an_empty_description_adds_nothing() -> None:
+    assert embedding_text(Product("1", "手机壳 ")) == "手机壳"

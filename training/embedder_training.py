@@ -1,0 +1,144 @@
+"""The embedder's training steps: distil from both bases, contrast, average the weights of before and after.
+
+Losses: cosine distance to the teachers' vectors; then InfoNCE, the full-softmax objective over in-batch products
+(van den Oord et al. 2018), in both directions. Averaging two points of one training path: Wortsman et al. 2022.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.base_models import BaseFiles
+from training.contrast_pairs import ContrastPair, catalogue_pairs, made_pairs
+from training.e5_weights import Floats
+from training.encoder import Encoder, pad_batch, tokenize
+from training.optimisation import Schedule, length_batches, optimise
+from training.run_folder import RunFolder
+from training.shop_files import read_icecat, read_litemall, read_vespa
+from training.student import PAD_ID, Student
+from training.teachers import ShopText, fit_mixture, load_e5, load_minilm
+
+PROMPTS = {"query": "? ", "document": ""}
+_TEACHER_SHARD = 8_192  # texts per resumable piece
+
+
+@dataclass(frozen=True)
+class EmbedderSettings:
+    """What decides the result, beside the data and the bases."""
+
+    seed: int = 17
+    epochs: int = 1
+    batch_tokens: int = 1_024
+    max_tokens: int = 40
+    distil_rate: float = 3e-4
+    contrast_rate: float = 4e-5
+    pairs: int = 5_000
+    pair_batch: int = 48
+    temperature: float = 0.05
+    minilm_weight: float = 0.6  # MiniLM's share of the target in English texts
+    after_share: float = 0.5  # weight of the contrastive step's end in the final average
+
+
+def teacher_targets(bases: BaseFiles, texts: Sequence[ShopText], settings: EmbedderSettings, run: RunFolder) -> Floats:
+    """Target vectors (n, d) of the texts, from both bases, in resumable shards."""
+    e5, minilm = [], []
+    loaded: list[Any] = []
+    for start in range(0, len(texts), _TEACHER_SHARD):
+        shard = texts[start : start + _TEACHER_SHARD]
+
+        def make(shard: Sequence[ShopText] = shard) -> dict[str, Floats]:
+            if not loaded:
+                loaded.extend((load_e5(bases), load_minilm(bases)))
+            return {"e5": loaded[0].vectors(shard), "minilm": loaded[1].vectors(shard)}
+
+        vectors = run.arrays(f"teachers-{start // _TEACHER_SHARD:03}", make)
+        e5.append(vectors["e5"].astype(np.float32))
+        minilm.append(vectors["minilm"].astype(np.float32))
+    all_e5, all_minilm = np.concatenate(e5), np.concatenate(minilm)
+    return fit_mixture(texts, all_e5, all_minilm, settings.minilm_weight).vectors(texts, all_e5, all_minilm)
+
+
+def distil(
+    encoder: Encoder,
+    student: Student,
+    texts: Sequence[ShopText],
+    targets: Floats,
+    settings: EmbedderSettings,
+    run: RunFolder,
+) -> None:
+    """Pull the student's vectors to the targets, in place."""
+    prompted = [PROMPTS["query" if text.is_query else "document"] + text.text for text in texts]
+    rows = tokenize(student.tokenizer(), prompted, settings.max_tokens)
+    goals = torch.from_numpy(targets)
+    generator = torch.Generator().manual_seed(settings.seed)
+    batches = [
+        batch
+        for _ in range(settings.epochs)
+        for batch in length_batches([len(row) for row in rows], settings.batch_tokens, generator)
+    ]
+
+    def loss_of(batch: list[int]) -> Tensor:
+        vectors = encoder(*pad_batch([rows[row] for row in batch], PAD_ID))
+        return (1.0 - (vectors * goals[batch]).sum(dim=-1)).mean()
+
+    optimise("distil", encoder, batches, loss_of, Schedule(settings.distil_rate), run)
+
+
+def contrast_pairs(data_dir: Path, settings: EmbedderSettings) -> list[ContrastPair]:
+    """Pairs of all "may train" shops and made ones, in one shuffled order per seed."""
+    rng = random.Random(settings.seed)
+    pairs = catalogue_pairs(read_icecat(data_dir), rng, settings.pairs // 3)
+    pairs += catalogue_pairs(read_vespa(data_dir), rng, settings.pairs // 8)
+    pairs += catalogue_pairs(read_litemall(data_dir), rng, settings.pairs // 8)
+    pairs += made_pairs(rng, settings.pairs // 2)
+    rng.shuffle(pairs)
+    return pairs
+
+
+def contrast(
+    encoder: Encoder, student: Student, pairs: Sequence[ContrastPair], settings: EmbedderSettings, run: RunFolder
+) -> None:
+    """Pull each query to its product and away from its hard negative and the other products of its batch, in place."""
+    tokenizer = student.tokenizer()
+    queries = tokenize(tokenizer, [PROMPTS["query"] + pair.query for pair in pairs], settings.max_tokens)
+    products = tokenize(tokenizer, [PROMPTS["document"] + pair.document for pair in pairs], settings.max_tokens)
+    negatives = tokenize(tokenizer, [PROMPTS["document"] + pair.negative for pair in pairs], settings.max_tokens)
+    batches = [
+        list(range(at, at + settings.pair_batch))
+        for at in range(0, len(pairs) - settings.pair_batch, settings.pair_batch)
+    ]
+
+    def loss_of(batch: list[int]) -> Tensor:
+        query = encoder(*pad_batch([queries[row] for row in batch], PAD_ID))
+        product = encoder(*pad_batch([products[row] for row in batch] + [negatives[row] for row in batch], PAD_ID))
+        return info_nce(query, product, [pairs[row].group for row in batch], settings.temperature)
+
+    optimise("contrast", encoder, batches, loss_of, Schedule(settings.contrast_rate), run)
+
+
+def info_nce(queries: Tensor, products: Tensor, groups: Sequence[str], temperature: float) -> Tensor:
+    """InfoNCE over queries (n, d) and products (2n, d): row i's product, then row i's hard negative.
+
+    Products of a query's own group are left out of its softmax, except its own product and its own hard negative.
+    """
+    count = len(groups)
+    scores = queries @ products.T / temperature
+    numbers = torch.tensor([{name: at for at, name in enumerate(dict.fromkeys(groups))}[group] for group in groups])
+    same = numbers[:, None] == numbers[None, :]
+    own = torch.eye(count, dtype=torch.bool)
+    hidden = same & ~own
+    forward = scores.masked_fill(torch.cat([hidden, hidden], dim=1), -1e4)
+    backward = scores[:, :count].masked_fill(hidden, -1e4).T
+    goal = torch.arange(count)
+    return nn.functional.cross_entropy(forward, goal) + 0.5 * nn.functional.cross_entropy(backward, goal)
+
+
+def average(before: Mapping[str, Tensor], after: Mapping[str, Tensor], after_share: float) -> dict[str, Tensor]:
+    """The weights between two points of one training path."""
+    return {name: (1 - after_share) * values + after_share * after[name] for name, values in before.items()}

@@ -1,0 +1,122 @@
+"""The ranker's training steps: the embedder's body as a cross-encoder, on label-free lists, listwise and pointwise.
+
+Losses: cross-entropy between the softmax of target and of predicted scores (ListNet, Cao et al. 2007) and binary
+cross-entropy on each pair, which keeps logits comparable across queries; then Platt scaling on lists kept aside.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor, nn
+
+from training.cross_encoder import CrossEncoder, pad_pairs, pair_row
+from training.e5_weights import Floats
+from training.encoder import tokenize
+from training.optimisation import Schedule, optimise
+from training.ranker_lists import RankList
+from training.run_folder import RunFolder
+from training.student import PAD_ID, Student
+from vitrine.bundle import Calibration
+
+
+@dataclass(frozen=True)
+class RankerSettings:
+    """What decides the result, beside the lists and the body."""
+
+    seed: int = 23
+    rate: float = 6e-5
+    batch_lists: int = 4
+    max_tokens: int = 44
+    target_temperature: float = 0.12
+    pointwise: float = 1.0  # weight of the pointwise loss
+    dropout: float = 0.05
+    made_lists: int = 350
+    icecat_lists: int = 350
+    vespa_lists: int = 80
+    litemall_lists: int = 60
+    aside: int = 60  # lists kept for calibration
+    logit_weight: float = 0.06
+    dense_weight: float = 1.0
+    lexical_weight: float = 0.08
+
+    @property
+    def evidence(self) -> dict[Literal["logit", "dense", "lexical"], float]:
+        """The weights of the final score."""
+        return {"logit": self.logit_weight, "dense": self.dense_weight, "lexical": self.lexical_weight}
+
+
+def fit(
+    model: CrossEncoder, student: Student, lists: Sequence[RankList], settings: RankerSettings, run: RunFolder
+) -> None:
+    """Train the model in place on lists of LIST_SIZE candidates at most."""
+    pairs = _pair_rows(student, lists, settings)
+    starts = np.cumsum([0, *(len(ranked.documents) for ranked in lists)])
+    order = list(range(len(lists)))
+    random.Random(settings.seed).shuffle(order)
+    batches = [order[at : at + settings.batch_lists] for at in range(0, len(order), settings.batch_lists)]
+
+    def loss_of(batch: list[int]) -> Tensor:
+        rows = [pair for index in batch for pair in pairs[starts[index] : starts[index + 1]]]
+        logits = model(*pad_pairs(rows, PAD_ID))
+        sizes = [len(lists[index].documents) for index in batch]
+        goals = torch.tensor([score for index in batch for score in lists[index].relevance])
+        return list_loss(logits, goals, sizes, settings.target_temperature, settings.pointwise)
+
+    optimise("rank", model, batches, loss_of, Schedule(settings.rate), run)
+
+
+def list_loss(logits: Tensor, relevance: Tensor, sizes: Sequence[int], temperature: float, pointwise: float) -> Tensor:
+    """ListNet over each list plus `pointwise` times binary cross-entropy; logits and relevance (sum of sizes,)."""
+    lists = zip(logits.split(list(sizes)), relevance.split(list(sizes)), strict=True)
+    listwise = [
+        -(torch.softmax(goal / temperature, dim=0) * torch.log_softmax(score, dim=0)).sum() for score, goal in lists
+    ]
+    return torch.stack(listwise).mean() + pointwise * nn.functional.binary_cross_entropy_with_logits(logits, relevance)
+
+
+@torch.inference_mode()
+def score_lists(model: CrossEncoder, student: Student, lists: Sequence[RankList], settings: RankerSettings) -> Floats:
+    """Logits of every candidate of every list, in order."""
+    pairs = _pair_rows(student, lists, settings)
+    parts = [model(*pad_pairs(pairs[at : at + 64], PAD_ID)).numpy() for at in range(0, len(pairs), 64)]
+    joined: Floats = np.concatenate(parts)
+    return joined
+
+
+def calibrate(
+    lists: Sequence[RankList], logits: Floats, dense: Floats, lexical: Floats, settings: RankerSettings
+) -> Calibration:
+    """Platt scaling of the final score of all candidates to their target relevance; logits, dense, lexical (n,)."""
+    relevance = np.array([score for ranked in lists for score in ranked.relevance], dtype=np.float32)
+    evidence = settings.evidence
+    score = evidence["logit"] * logits + evidence["dense"] * dense + evidence["lexical"] * lexical
+    scale, bias = platt(score, relevance)
+    return Calibration(scale=scale, bias=bias, evidence=evidence)
+
+
+def platt(score: Floats, relevance: Floats) -> tuple[float, float]:
+    """Slope and bias of sigmoid(slope * score + bias) that fit the relevance best; the slope is positive."""
+
+    def loss(values: Floats) -> float:
+        margin = np.exp(values[0]) * score + values[1]
+        return float(np.mean(np.logaddexp(0.0, margin) - relevance * margin))
+
+    found = minimize(loss, np.array([1.0, -1.0]), method="Nelder-Mead")
+    return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def _pair_rows(
+    student: Student, lists: Sequence[RankList], settings: RankerSettings
+) -> list[tuple[list[int], list[int]]]:
+    tokenizer = student.tokenizer()
+    queries = tokenize(tokenizer, [ranked.query for ranked in lists], settings.max_tokens)
+    products = tokenize(tokenizer, [text for ranked in lists for text in ranked.documents], settings.max_tokens)
+    owners = [index for index, ranked in enumerate(lists) for _ in ranked.documents]
+    return [
+        pair_row(queries[owner], product, settings.max_tokens) for owner, product in zip(owners, products, strict=True)
+    ]
