@@ -77,9 +77,10 @@ async def _bring_up(
     environment = {**added, **os.environ}
     for name in parts:
         supervisor.add(Child(name, [sys.executable, "-m", f"services.{name}"], environment))
+    await asyncio.gather(*(_serves(_target(part)) for part in parts.values()))
+    # Last, so that its first self-test finds all parts.
     supervisor.add(Child("gateway", [sys.executable, "-m", "gateway"], environment))
-    for part in (*parts.values(), gateway):
-        await _serves(_target(part))
+    await _serves(_target(gateway))
     supervisor.strict = False
 
     async def products_kept() -> int:
