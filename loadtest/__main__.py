@@ -45,7 +45,7 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     console = Console()
     try:
-        with running_suite(targets, folder / "suite.log") as what:
+        with running_suite(targets, folder) as what:
             write_requests(folder, embedder=embedder, retriever=retriever, seed=seed)
             write_descriptors(folder / "vitrine.binpb")
             measured = _run(targets, folder, duration_s)

@@ -1,6 +1,6 @@
 """The suite under test: the one that runs, or one started for the test."""
 
-import shutil
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +14,8 @@ from pathlib import Path
 from vitrine.health_probe import is_serving
 
 _START_TIMEOUT_S = 300.0
+# What `vitrine up` prints once the sample shop is in.
+_UP = "Vitrine is up"
 
 
 class SuiteNotReady(Exception):
@@ -42,8 +44,9 @@ def replicas(target: str) -> list[str]:
 
 
 @contextmanager
-def running_suite(targets: Targets, log: Path) -> Iterator[str]:
-    """Yields what is tested: the suite that runs at `targets`, or, when no part of it answers, one started there.
+def running_suite(targets: Targets, folder: Path) -> Iterator[str]:
+    """Yields what is tested: the suite that runs at `targets`, or, when no part of it answers, one started for it,
+    which listens where its settings say.
 
     Raises SuiteNotReady when only some parts answer: the one-process shape has no embedder, retriever or ranker to
     load alone.
@@ -55,18 +58,24 @@ def running_suite(targets: Targets, log: Path) -> Iterator[str]:
         silent = ", ".join(f"{name} ({target})" for name, target in targets.all().items() if name not in answering)
         raise SuiteNotReady(f"{', '.join(answering)} answers, but not {silent}; run `make up-suite`, or stop all of it")
     else:
-        with _started(targets, log):
+        with _started(folder):
             yield "a suite started for it"
 
 
 @contextmanager
-def _started(targets: Targets, log: Path) -> Iterator[None]:
-    command = shutil.which("vitrine", path=str(Path(sys.executable).parent)) or "vitrine"
+def _started(folder: Path) -> Iterator[None]:
+    """A suite with the sample shop, whose catalogue lies in `folder`."""
+    log = folder / "suite.log"
+    command = [sys.executable, "-m", "cli", "up", "--suite"]
+    places = {
+        "VITRINE_RETRIEVER_DATA_DIR": str(folder / "data"),
+        "VITRINE_UP_CACHE_DIR": str(folder / "cache"),
+    }
     with log.open("wb") as output:
-        suite = subprocess.Popen([command, "up", "--suite"], stdout=output, stderr=subprocess.STDOUT)
+        suite = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **places})
         try:
             give_up_s = time.monotonic() + _START_TIMEOUT_S
-            while not all(is_serving(target) for target in targets.all().values()):
+            while _UP.encode() not in log.read_bytes():
                 if suite.poll() is not None or time.monotonic() > give_up_s:
                     raise SuiteNotReady(f"the suite did not start; {log} says why")
                 time.sleep(0.5)

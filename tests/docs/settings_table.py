@@ -9,18 +9,20 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from cli.ingest.settings import IngestSettings
+from cli.up.settings import UpSettings
 from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
-from services.retriever.settings import RetrieverServerSettings, RetrieverSettings
+from services.retriever.settings import RetrieverSettings
 
-# Settings classes of each process, by the part of the variable's name that stands for it.
-CLASSES: dict[str, list[type[BaseSettings]]] = {
-    "GATEWAY": [GatewaySettings],
-    "EMBEDDER": [EmbedderSettings],
-    "RETRIEVER": [RetrieverServerSettings, RetrieverSettings],
-    "RANKER": [RankerSettings],
-    "INGEST": [IngestSettings],
+# The settings class of each process, by the part of the variables' names that stands for it.
+CLASSES: dict[str, type[BaseSettings]] = {
+    "GATEWAY": GatewaySettings,
+    "EMBEDDER": EmbedderSettings,
+    "RETRIEVER": RetrieverSettings,
+    "RANKER": RankerSettings,
+    "UP": UpSettings,
+    "INGEST": IngestSettings,
 }
 SERVERS = ["GATEWAY", "EMBEDDER", "RETRIEVER", "RANKER"]
 
@@ -30,12 +32,11 @@ HEADER = ["| variable | default | meaning |", "|---|---|---|"]
 def settings_table() -> list[str]:
     """The table's lines: a setting that several processes have alike is one row, `*` where all four servers have it."""
     processes: dict[tuple[str, str, str], list[str]] = {}
-    for process, classes in CLASSES.items():
-        for settings in classes:
-            prefix = settings.model_config["env_prefix"]
-            assert prefix == f"VITRINE_{process}_", f"{settings.__name__} has the prefix {prefix}"
-            for name, default, meaning in _fields(settings):
-                processes.setdefault((name, default, meaning), []).append(process)
+    for process, settings in CLASSES.items():
+        prefix = settings.model_config["env_prefix"]
+        assert prefix == f"VITRINE_{process}_", f"{settings.__name__} has the prefix {prefix}"
+        for name, default, meaning in _fields(settings):
+            processes.setdefault((name, default, meaning), []).append(process)
     rows = (
         f"| `VITRINE_{_together(owners)}_{name}` | {default} | {meaning} |"
         for (name, default, meaning), owners in processes.items()
