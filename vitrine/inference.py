@@ -1,11 +1,11 @@
 """Inference: one session per model, ONNX Runtime or torch behind the same seam."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from prometheus_client import Counter
 
@@ -89,6 +89,10 @@ class OnnxSession:
     runtime: Runtime = "onnxruntime"
 
     def __init__(self, bundle: Bundle, weights: Path, threads: int) -> None:
+        # Its telemetry starts with the import, keeps a device id under HOME, and has no other switch that stops it.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        import onnxruntime
+
         self._name = bundle.manifest.name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -143,6 +144,14 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_read(tiny: Bundle) ->
     budget = ComputeBudget(threads=1, memory_bytes=1 << 20)
     with pytest.raises(FailedPrecondition, match=r"model tiny .* needs about .* MiB of memory; the limit is 1 MiB"):
         load_session(tiny, budget)
+
+
+def test_a_model_larger_than_this_machine_is_refused_with_need_and_limit(tiny: Bundle, tmp_path: Path) -> None:
+    """marqo#796, with the limit that holds here; a file with a hole stands for 4 TiB of weights."""
+    huge = damaged(tiny, tmp_path)
+    os.truncate(tmp_path / "model.onnx", 1 << 42)
+    with pytest.raises(FailedPrecondition, match=r"needs about 8,388,672 MiB of memory; the limit is [\d,]+ MiB"):
+        open_session(huge)
 
 
 def test_memory_does_not_grow_with_long_batches(tiny: Bundle) -> None:
