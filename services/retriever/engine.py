@@ -27,6 +27,7 @@ from vitrine.errors import (
     InvalidArgument,
     NotFound,
     ResourceExhausted,
+    Unavailable,
     VitrineError,
     invalid,
 )
@@ -124,6 +125,7 @@ class RetrieverEngine:
             raise invalid("vectors", f"has shape {vectors.shape}; send one vector for each of {len(products)} products")
         if not model_digest:
             raise invalid("model_digest", "is empty; name the model that made the vectors")
+        self._refuse_closed()
         items = await asyncio.wrap_future(self._preparer.submit(_prepare, products, vectors, deadline))
         ready = [item for item in items if isinstance(item, Prepared)]
         revision = self._snapshot.revision
@@ -216,12 +218,17 @@ class RetrieverEngine:
         await asyncio.to_thread(close)
 
     async def _search(self, deadline: Deadline, work: Callable[[], T]) -> T:
+        self._refuse_closed()
         if not self._places.acquire(blocking=False):
             raise ResourceExhausted(f"{self._settings.queue} searches wait already", retry_after_s=0.5)
         future = self._searchers.submit(_unless_late, deadline, work)
         # Also called for one that was cancelled before it began.
         future.add_done_callback(lambda _: self._places.release())
         return await _answer(future, deadline, "the search")
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("the retriever is shutting down")
 
     async def _written(self, write: Write) -> Written:
         return await _answer(self._writer.submit(write), write.deadline, "the write")

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from services.retriever.graph import Graph, build_graph, load_graph, save_graph
 from vitrine.errors import FailedPrecondition
 from vitrine.vectors import FloatArray, l2_normalized
 
-COUNT = 4_000
+COUNT = 2_500
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -29,6 +30,12 @@ def _built(columns: Columns, earlier: Graph | None = None) -> Graph:
     graph = build_graph(columns.view(), DIGEST, earlier, lambda: False)
     assert graph is not None
     return graph
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    # OpenMP threads that wait for each other on a busy machine take seconds for what is done in milliseconds.
+    faiss.omp_set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +76,7 @@ def test_recall_against_exact_search(vectors: FloatArray, graph: Graph, limit: i
 def test_a_narrow_band_of_scores_in_a_dense_region(graph: Graph, vectors: FloatArray) -> None:
     """milvus#44854: HNSW in a dense region had recall <= 0.5 (case 89)."""
     random = np.random.default_rng(2)
-    dense = l2_normalized((np.ones(32) + random.normal(scale=0.02, size=(3_000, 32))).astype(np.float32))
+    dense = l2_normalized((np.ones(32) + random.normal(scale=0.02, size=(2_000, 32))).astype(np.float32))
     columns = _columns(dense)
     assert _recall(columns, _built(columns), columns.view().alive, dense[:30], 10) >= 0.95
 
@@ -91,17 +98,17 @@ def test_all_of_n_when_all_are_asked_for(vectors: FloatArray) -> None:
 
 def test_the_dead_are_not_found_and_the_new_are(vectors: FloatArray) -> None:
     """faiss#1991: an index that cannot remove (case 94)."""
-    columns = _columns(vectors[:3_000])
+    columns = _columns(vectors[:1_500])
     graph = _built(columns)
-    columns.kill(range(0, 3_000, 3))
-    columns.append([5_000], ["new"], [None], [[]], vectors[3_000:3_001])
-    assert _recall(columns, graph, columns.view().alive, vectors[2_990:3_001], 50) >= 0.97
+    columns.kill(range(0, 1_500, 3))
+    columns.append([5_000], ["new"], [None], [[]], vectors[1_500:1_501])
+    assert _recall(columns, graph, columns.view().alive, vectors[1_490:1_501], 50) >= 0.97
     compacted = columns.compacted()
-    assert _recall(compacted, graph, compacted.view().alive, vectors[2_990:3_001], 50) >= 0.97
+    assert _recall(compacted, graph, compacted.view().alive, vectors[1_490:1_501], 50) >= 0.97
     grown = _built(compacted, graph)
-    assert len(grown.rows) == 3_001
-    assert _recall(compacted, grown, compacted.view().alive, vectors[2_990:3_001], 50) >= 0.97
-    assert len(_built(compacted).rows) == 2_001
+    assert len(grown.rows) == 1_501
+    assert _recall(compacted, grown, compacted.view().alive, vectors[1_490:1_501], 50) >= 0.97
+    assert len(_built(compacted).rows) == 1_001
 
 
 def test_a_build_stops_when_told(vectors: FloatArray) -> None:
@@ -160,6 +167,10 @@ async def _until_hnsw(engine: Any, shop: Any) -> Any:
     return await engine.get_index(deadline=shop.deadline())
 
 
+def _about_the_graph(index: Any) -> list[str]:
+    return [alert for alert in index.alerts if "graph" in alert]
+
+
 async def test_a_corrupt_file_raises_an_alert_and_is_made_anew(open_engine: Any, shop: Any, tmp_path: Path) -> None:
     """faiss#861, mem0#7117, knowledge-base-mcp-server#57: corrupt index files (cases 109, 110, 111)."""
     made = shop.vectors(900)
@@ -170,15 +181,18 @@ async def test_a_corrupt_file_raises_an_alert_and_is_made_anew(open_engine: Any,
     await engine.close()
     path = tmp_path / "data" / "vectors.graph"
     path.write_bytes(np.random.default_rng(0).bytes(10_000))
+    # Not due for a graph, so that the alert stays to be seen.
+    engine = await open_engine(exact_rows=1_000)
+    (alert,) = _about_the_graph(await engine.get_index(deadline=shop.deadline()))
+    assert "does not match its checksum" in alert
+    await engine.close()
     engine = await open_engine(exact_rows=300)
-    alerts = engine._snapshot.alerts
     assert await shop.found(engine, vector=made[5], depth=20) == expected
-    assert (await _until_hnsw(engine, shop)).alerts == ()
-    assert ["checksum" in alert for alert in alerts] in ([True], [])
+    assert _about_the_graph(await _until_hnsw(engine, shop)) == []
     await engine.close()
     engine = await open_engine(exact_rows=300)
     index = await engine.get_index(deadline=shop.deadline())
-    assert (index.kind, index.alerts) == ("hnsw", ())
+    assert (index.kind, _about_the_graph(index)) == ("hnsw", [])
     assert await shop.found(engine, vector=made[5], depth=20) == expected
 
 
