@@ -32,10 +32,12 @@ _INPUT_QUERY = embedder_service_pb2.INPUT_TYPE_QUERY
 
 
 def write_messages(path: Path, messages: Iterable[Message]) -> None:
-    """Writes messages as ghz reads them: each after its length."""
+    """Writes messages as ghz reads them: each after its length. Those that ghz would take for a template (the bytes of
+    a vector may hold "{{") are left out."""
     buffer = io.BytesIO()
     for message in messages:
-        proto.serialize_length_prefixed(message, buffer)
+        if b"{{" not in message.SerializeToString():
+            proto.serialize_length_prefixed(message, buffer)
     path.write_bytes(buffer.getbuffer())
 
 

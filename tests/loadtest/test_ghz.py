@@ -86,7 +86,8 @@ def target() -> Iterator[str]:
 
 @pytest.mark.skipif(shutil.which("ghz") is None, reason="ghz is not on PATH")
 def test_every_message_is_sent_and_every_failure_counted(target: str, tmp_path: Path) -> None:
-    messages = [health_pb2.HealthCheckRequest(service=name) for name in ("", "here", "away", "there")]
+    names = ("", "here", "away", "there", "{{not for ghz")
+    messages = [health_pb2.HealthCheckRequest(service=name) for name in names]
     write_messages(tmp_path / "data.bin", messages)
     write_descriptors(tmp_path / "vitrine.binpb")
     data = {"data": tmp_path / "data.bin", "descriptors": tmp_path / "vitrine.binpb"}
