@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import grpc.aio
+import hypothesis
 import numpy as np
 import pytest
 import redis
@@ -25,6 +26,10 @@ from vitrine.compute import ComputeBudget
 from vitrine.inference import load_session
 from vitrine.server import Server
 from vitrine.server_settings import ServerSettings
+
+# No example has a time limit: how long one takes says more about the machine than about the code.
+hypothesis.settings.register_profile("vitrine", deadline=None, max_examples=60)
+hypothesis.settings.load_profile("vitrine")
 
 
 @pytest.fixture(scope="session", autouse=True)

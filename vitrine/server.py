@@ -9,12 +9,13 @@ from contextlib import AbstractAsyncContextManager
 import grpc
 import grpc.aio
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from vitrine import metrics
 from vitrine.errors import FailedPrecondition, ResourceExhausted, VitrineError
 from vitrine.fork import refuse_fork
+from vitrine.health import HealthServicer
 from vitrine.interceptor import CallInterceptor
 from vitrine.logs import configure_logging
 from vitrine.server_settings import KEEPALIVE_TIME_S, KEEPALIVE_TIMEOUT_S, ServerSettings
@@ -25,8 +26,6 @@ Part = Callable[[grpc.aio.Server], AbstractAsyncContextManager[SelfTest]]
 
 _log = structlog.get_logger("vitrine.server")
 
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _MIN_SELF_TEST_PAUSE_S = 1.0
 
 
@@ -45,8 +44,7 @@ class Server:
         self.grpc = grpc.aio.server(interceptors=(self._interceptor,), options=_options(settings))
         # Parts register servicers while the server runs: gRPC takes only generic handlers then, and warns of others.
         self.grpc.add_registered_method_handlers = lambda service, handlers: None  # type: ignore[attr-defined]
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._services: Sequence[str] = ()
+        self._health = HealthServicer()
         self._self_tests: asyncio.Task[None] | None = None
         self._suspicion = asyncio.Event()
         self._tested_at_s = 0.0
@@ -71,10 +69,7 @@ class Server:
 
     async def listen(self, services: Sequence[str]) -> None:
         """Takes the port and answers health as NOT_SERVING, calls as UNAVAILABLE, until `open`."""
-        self._services = services
-        for service in ("", *services):
-            # grpc_health begins with SERVING for "".
-            await self._health.set(service, _NOT_SERVING)
+        self._health.names.update(services)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         address = f"{self.settings.host}:{self.settings.port}"
@@ -102,7 +97,7 @@ class Server:
         """Stops: health says NOT_SERVING, new calls are refused, those in flight get `grace_s` seconds to finish."""
         if self._self_tests is not None:
             self._self_tests.cancel()
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
         ends_at_s = time.monotonic() + grace_s
         await self.grpc.stop(grace_s)
         # gRPC forgets handlers whose callers have their answer; they may still be in a `finally` that matters.
@@ -122,8 +117,7 @@ class Server:
             now_healthy = await self._passes(self_test, before=healthy)
             if now_healthy != healthy:
                 healthy = now_healthy
-                for service in ("", *self._services):
-                    await self._health.set(service, _SERVING if healthy else _NOT_SERVING)
+                self._health.set(healthy)
                 metrics.SERVING.labels(self.name).set(healthy)
                 _log.info("serving" if healthy else "not serving", server=self.name, port=self.port)
                 (self._passed.set if healthy else self._passed.clear)()

@@ -33,9 +33,9 @@ async def _part(server: Any) -> AsyncIterator[SelfTest]:
     answer = asyncio.Event()
 
     async def read() -> None:
-        while await lines.readline() != b"answer\n":
-            pass
-        answer.set()
+        while line := await lines.readline():
+            if line == b"answer\n":
+                answer.set()
 
     assert await lines.readline() == b"go\n"
     embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(_Held(answer), server)

@@ -63,7 +63,7 @@ def test_subprocesses_of_a_serving_process_work() -> None:
             refuse_fork()
             server = Server("test", ServerSettings())
             await server.listen([])
-            for _ in range(50):
+            for _ in range(20):
                 child = await asyncio.create_subprocess_exec("true")
                 assert await child.wait() == 0
             await server.stop(0)
