@@ -3,7 +3,7 @@
 import bm25s
 import numpy as np
 
-from evaluation.judged_data import JudgedShop
+from evaluation.judged_data import JudgedShop, baseline_text
 from evaluation.relevance import CONDENSED_DEPTH, QueryOrders
 
 _STOP_WORDS = "en"
@@ -15,7 +15,7 @@ def bm25_orders(shop: JudgedShop) -> dict[str, QueryOrders]:
     Products that share no word with the query come last, in the catalogue's order: the published row counts them so
     (without them condensed nDCG@10 on Icecat is 0.720 instead of 0.728).
     """
-    texts = [f"{product.title} {product.brand}" for product in shop.products]
+    texts = [baseline_text(product) for product in shop.products]
     ids = [product.id for product in shop.products]
     row_of = {product_id: row for row, product_id in enumerate(ids)}
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)

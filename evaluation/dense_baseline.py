@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from evaluation.judged_data import JudgedShop, LabelledPair
+from evaluation.judged_data import JudgedShop, LabelledPair, baseline_text
 from evaluation.relevance import CONDENSED_DEPTH, QueryOrders
 from vitrine.ports import InputType
 from vitrine.vectors import FloatArray
@@ -14,10 +14,10 @@ Encode = Callable[[Sequence[str], InputType], FloatArray]
 
 
 def dense_orders(shop: JudgedShop, encode: Encode) -> dict[str, QueryOrders]:
-    """Orders by cosine of query and title."""
+    """Orders by cosine of the query and the product's title and brand."""
     ids = [product.id for product in shop.products]
     row_of = {product_id: row for row, product_id in enumerate(ids)}
-    titles = encode([product.title for product in shop.products], InputType.DOCUMENT)
+    titles = encode([baseline_text(product) for product in shop.products], InputType.DOCUMENT)
     queries = encode(list(shop.grades), InputType.QUERY)
     orders = {}
     for (query, grades), vector in zip(shop.grades.items(), queries, strict=True):

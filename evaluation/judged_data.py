@@ -49,6 +49,11 @@ def judged_shop(name: str, products: tuple[Product, ...], grades: dict[str, Grad
     return JudgedShop(name, products, kept)
 
 
+def baseline_text(product: Product) -> str:
+    """What the published baselines read of a product: title, then brand, as the shop writes them."""
+    return f"{product.title} {product.brand}".strip()
+
+
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a gzipped JSON-lines file. Raises InvalidArgument naming the file and line that can't be read."""
     try:
