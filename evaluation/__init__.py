@@ -1,0 +1,1 @@
+"""Measures the suite offline: relevance on judged data, with intervals and baselines."""
