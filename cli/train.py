@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vitrine.bundle import BundleKind
+
 app = typer.Typer(name="train", help="Make models: each step resumable, seeded, logged.", no_args_is_help=True)
 
 DataDir = Annotated[Path, typer.Option(help="Folder of the shops' data.", exists=True, file_okay=False)]
@@ -76,3 +78,27 @@ def _one_line_errors() -> Iterator[None]:
     except TrainingError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+@app.command("promote")
+def promote_bundle(
+    candidate: Annotated[Path, typer.Option(help="Bundle folder that asks to be served.", exists=True)],
+    in_service: Annotated[Path, typer.Option(help="Bundle folder that is served; replaced when nothing is lost.")],
+    candidate_report: Annotated[Path, typer.Option(help="`vitrine evaluate relevance --json` with the candidate.")],
+    in_service_report: Annotated[Path, typer.Option(help="The same with the bundle in service.")],
+    order: Annotated[str, typer.Option(help="The order that counts: dense for an embedder, ranked for a ranker.")],
+    why: Annotated[Path, typer.Option(help="File for the decision and its reasons.")] = Path("promotion.json"),
+) -> None:
+    """Replace the bundle in service by a candidate that loses on no metric; say why, either way."""
+    with _one_line_errors():
+        from training.promotion import compare, promote, read_report
+
+        before, after = (read_report(path, order) for path in (in_service_report, candidate_report))
+        kind: BundleKind = "embedder" if order == "dense" else "ranker"
+        comparisons = [compare(metric, values, after.get(metric, {})) for metric, values in before.items()]
+        decision = promote(candidate, in_service, kind, comparisons, why)
+    for reason in decision.reasons:
+        print(reason)
+    print("promoted" if decision.promote else "refused: the bundle in service stays")
+    if not decision.promote:
+        raise typer.Exit(1)

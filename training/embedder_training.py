@@ -22,7 +22,7 @@ from training.optimisation import Schedule, length_batches, optimise
 from training.run_folder import RunFolder
 from training.shop_files import read_icecat, read_litemall, read_vespa
 from training.student import PAD_ID, Student
-from training.teachers import ShopText, fit_mixture, load_e5, load_minilm
+from training.teachers import ShopText, fit_mixture, han_share, load_e5, load_minilm
 
 PROMPTS = {"query": "? ", "document": ""}
 _TEACHER_SHARD = 8_192  # texts per resumable piece
@@ -38,7 +38,8 @@ class EmbedderSettings:
     max_tokens: int = 40
     distil_rate: float = 3e-4
     contrast_rate: float = 4e-5
-    pairs: int = 5_000
+    english_queries: int = 8_000  # what the second, Chinese round of distillation sees of English
+    pairs: int = 3_600
     pair_batch: int = 48
     temperature: float = 0.05
     minilm_weight: float = 0.6  # MiniLM's share of the target in English texts
@@ -65,6 +66,7 @@ def teacher_targets(bases: BaseFiles, texts: Sequence[ShopText], settings: Embed
 
 
 def distil(
+    step: str,
     encoder: Encoder,
     student: Student,
     texts: Sequence[ShopText],
@@ -85,9 +87,17 @@ def distil(
 
     def loss_of(batch: list[int]) -> Tensor:
         vectors = encoder(*pad_batch([rows[row] for row in batch], PAD_ID))
-        return (1.0 - (vectors * goals[batch]).sum(dim=-1)).mean()
+        distance: Tensor = (1.0 - (vectors * goals[batch]).sum(dim=-1)).mean()
+        return distance
 
-    optimise("distil", encoder, batches, loss_of, Schedule(settings.distil_rate), run)
+    optimise(step, encoder, batches, loss_of, Schedule(settings.distil_rate), run)
+
+
+def second_round(texts: Sequence[ShopText], settings: EmbedderSettings) -> list[int]:
+    """Rows of the texts that get another round: all Chinese ones, new to the body, and some English queries."""
+    chinese = [row for row, text in enumerate(texts) if han_share(text.text) > 0]
+    english = [row for row, text in enumerate(texts) if text.is_query and han_share(text.text) == 0]
+    return sorted(chinese + english[: settings.english_queries])
 
 
 def contrast_pairs(data_dir: Path, settings: EmbedderSettings) -> list[ContrastPair]:

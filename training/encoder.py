@@ -28,7 +28,6 @@ def build_bert(
         pad_token_id=pad_id,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
-        attn_implementation="sdpa",
     )
     model = BertModel(config, add_pooling_layer=False)
     model.load_state_dict({name: torch.from_numpy(values.copy()) for name, values in tensors.items()}, strict=True)

@@ -6,9 +6,11 @@ them directly gives the same graph whatever the versions of torch's exporter and
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from training.e5_weights import Floats
@@ -28,14 +30,13 @@ class BertGraph:
         self._initializers: list[onnx.TensorProto] = []
         self.layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("encoder.layer."))
 
-    def constant(self, name: str, values: np.ndarray) -> str:  # type: ignore[type-arg]
+    def constant(self, name: str, values: NDArray[Any]) -> str:
         self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def node(self, op: str, inputs: Sequence[str], output: str, domain: str = "", **attributes: object) -> str:
-        self._nodes.append(
-            helper.make_node(op, list(inputs), [output], name=output + "_node", domain=domain, **attributes)
-        )
+    def node(self, op: str, inputs: Sequence[str], output: str, domain: str = "", **attributes: Any) -> str:
+        made = helper.make_node(op, list(inputs), [output], name=output + "_node", domain=domain, **attributes)
+        self._nodes.append(made)
         return output
 
     def states(self, with_types: bool) -> str:

@@ -55,8 +55,7 @@ def catalogue_lists(
     lists: list[RankList] = []
     for (query, source), vector in zip(queries, query_vectors, strict=True):
         similarity = catalogue.vectors @ vector
-        close = np.argpartition(-similarity, _NEAR)[:_NEAR]
-        close = close[np.argsort(-similarity[close])]
+        close = np.argsort(-similarity)[:_NEAR]
         rows = {source, *rng.sample(list(close[:_CLOSE]), 5), *rng.sample(list(close[_CLOSE:]), 3)}
         rows |= set(rng.sample(range(len(titles)), 2))
         last = heads[source].split(" ")[-1]

@@ -72,7 +72,7 @@ def fit(
 
 def list_loss(logits: Tensor, relevance: Tensor, sizes: Sequence[int], temperature: float, pointwise: float) -> Tensor:
     """ListNet over each list plus `pointwise` times binary cross-entropy; logits and relevance (sum of sizes,)."""
-    lists = zip(logits.split(list(sizes)), relevance.split(list(sizes)), strict=True)
+    lists = zip(torch.split(logits, list(sizes)), torch.split(relevance, list(sizes)), strict=True)
     listwise = [
         -(torch.softmax(goal / temperature, dim=0) * torch.log_softmax(score, dim=0)).sum() for score, goal in lists
     ]

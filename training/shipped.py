@@ -21,6 +21,7 @@ from training.embedder_training import (
     contrast,
     contrast_pairs,
     distil,
+    second_round,
     teacher_targets,
 )
 from training.encoder import Encoder, build_bert, encode, tokenize
@@ -43,12 +44,14 @@ _DATA = ["icecat products", "vespa products", "litemall", "online retail descrip
 def train_shipped_embedder(data_dir: Path, out: Path, run_dir: Path, settings: EmbedderSettings) -> Bundle:
     """Transplant, distil, contrast, average; write the int8 bundle to `out`. Resumes what `run_dir` holds."""
     run = RunFolder(run_dir, "shipped-embedder", asdict(settings))
-    student, encoder, _, _ = distilled(data_dir, run, settings)
+    student, encoder, texts, targets = distilled(data_dir, run, settings)
+    again = second_round(texts, settings)
+    distil("distil-chinese", encoder, student, [texts[row] for row in again], targets[again], settings, run)
     before = {name: values.clone() for name, values in encoder.state_dict().items()}
     contrast(encoder, student, contrast_pairs(data_dir, settings), settings, run)
     final = average(before, encoder.state_dict(), settings.after_share)
     tensors = {name.removeprefix("bert."): values.numpy() for name, values in final.items()}
-    steps = ["trim", "transplant", "distil", "contrast", "average", "int8"]
+    steps = ["trim", "transplant", "distil", "distil Chinese again", "contrast", "average", "int8"]
     trained = Trained(tensors, HEADS, EPS, student.tokenizer_json, _lineage(_BASE, steps, settings), {})
     return write_embedder(out, trained, "vitrine-embedder", VERSION, PROMPTS, int8=True)
 
@@ -98,7 +101,7 @@ def distilled(
     texts = [ShopText(text, is_query) for text, is_query in rows]
     targets = teacher_targets(bases, texts, settings, run)
     encoder = Encoder(build_bert(student.tensors, HEADS, PAD_ID, EPS))
-    distil(encoder, student, texts, targets, settings, run)
+    distil("distil", encoder, student, texts, targets, settings, run)
     return student, encoder, texts, targets
 
 

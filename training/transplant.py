@@ -37,7 +37,8 @@ def _is_han(piece: str) -> bool:
 def fit_rotation(source: Floats, target: Floats) -> Floats:
     """The orthogonal (d, d) matrix R that minimises ||source @ R - target||; both (n, d) float32."""
     left, _, right = np.linalg.svd(source.astype(np.float64).T @ target.astype(np.float64))
-    return (left @ right).astype(np.float32)
+    rotation: Floats = (left @ right).astype(np.float32)
+    return rotation
 
 
 def transplant_words(
