@@ -80,7 +80,9 @@ async def test_every_format_gives_the_same_products(shelf: Shelf, runs: Runs, tm
     if name == "shop.csv":
         write_csv(path, rows)
     elif name == "shop.parquet":
-        table = [{**row, "attributes": json.dumps(row["attributes"])} for row in rows]
+        # The first row says which columns there are.
+        columns = dict.fromkeys(name for row in rows for name in row)
+        table = [{**columns, **row, "attributes": json.dumps(row["attributes"])} for row in rows]
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table), path)
     else:
         write_lines(path, rows)

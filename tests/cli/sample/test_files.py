@@ -72,7 +72,8 @@ def test_memory_does_not_grow_with_the_shop() -> None:
 
     tracemalloc.start()
     try:
-        peak(50)  # what is made once: lexicon, tables
-        assert peak(2_000) < peak(200) + 100_000
+        peak(300)  # what is made once: lexicon, tables
+        # 800 products alone would take 2 MB and more; what the collector has not come to takes some.
+        assert peak(800) < peak(100) + 500_000
     finally:
         tracemalloc.stop()

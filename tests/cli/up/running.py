@@ -50,6 +50,7 @@ async def vitrine_up(folder: Path, *arguments: str, **settings: str) -> AsyncIte
         "PYTHONUNBUFFERED": "1",
         "VITRINE_GATEWAY_PORT": str(port),
         "VITRINE_GATEWAY_HTTP_PORT": str(http_port),
+        **{f"VITRINE_{part}_PORT": str(free_port()) for part in ("EMBEDDER", "RETRIEVER", "RANKER")},
         "VITRINE_EMBEDDER_BUNDLE": str(ROOT / "models/embedder"),
         "VITRINE_RANKER_BUNDLE": str(ROOT / "models/ranker"),
         "VITRINE_UP_SAMPLE_PRODUCTS": "184",

@@ -88,12 +88,7 @@ async def test_a_fill_that_was_cut_off_is_made_whole(tmp_path: Path, redis_url: 
 
 
 async def test_the_suite_serves_restarts_what_dies_and_stops_all(tmp_path: Path) -> None:
-    settings = {}
-    for part in ("EMBEDDER", "RETRIEVER", "RANKER"):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            settings[f"VITRINE_{part}_PORT"] = str(probe.getsockname()[1])
-    async with vitrine_up(tmp_path, "--suite", **settings) as up:
+    async with vitrine_up(tmp_path, "--suite") as up:
         await up.prints("Ctrl-C stops it.")
         answer = await searched(up, "智能手表")
         assert any("智能手表" in result.product.title for result in answer.results)
