@@ -43,7 +43,6 @@ def main(
     targets = Targets(gateway, embedder, retriever, ranker)
     seed = secrets.randbits(32) if seed is None else seed
     folder.mkdir(parents=True, exist_ok=True)
-    console = Console()
     try:
         with running_suite(targets, folder) as what:
             write_requests(folder, embedder=embedder, retriever=retriever, seed=seed)
@@ -53,7 +52,7 @@ def main(
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
     title = f"{what}, {duration_s} s a stage, {os.cpu_count()} cores, seed {seed}"
-    console.print(_table(title, measured, targets))
+    Console(width=100).print(_table(title, measured, targets))
     broken = broken_limits(measured, read_limits())
     result = folder / "result.json"
     result.write_text(
@@ -94,16 +93,15 @@ def _run(targets: Targets, folder: Path, duration_s: int) -> list[Measured]:
 
 
 def _table(title: str, measured: list[Measured], targets: Targets) -> Table:
-    table = Table(title=title)
+    hit = ", ".join(f"{name} {' '.join(replicas(target))}" for name, target in targets.all().items())
+    table = Table(title=title, caption=f"replicas: {hit}")
     table.add_column("stage")
     for column in ("in flight", "calls", "rps", "p50 ms", "p95 ms", "p99 ms", "errors"):
         table.add_column(column, justify="right")
-    table.add_column("replicas")
     for row in measured:
         in_flight = json.loads((STAGES / f"{row.stage}.json").read_text())["concurrency"]
         figures = (f"{row.rps:,.1f}", f"{row.p50_ms:.2f}", f"{row.p95_ms:.2f}", f"{row.p99_ms:.2f}", str(row.errors))
-        hit = " ".join(replicas(targets.all()[SERVICE[row.stage]]))
-        table.add_row(row.stage, str(in_flight), f"{row.calls:,}", *figures, hit)
+        table.add_row(row.stage, str(in_flight), f"{row.calls:,}", *figures)
     return table
 
 
