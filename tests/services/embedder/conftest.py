@@ -52,7 +52,9 @@ async def _serve(engine: EmbedderEngine) -> Server:
         embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(servicer, server)
         return [SERVICE]
 
-    return await Server.start("embedder", EmbedderSettings(port=0, self_test_interval_s=0.2), add_services, engine.self_test)
+    return await Server.start(
+        "embedder", EmbedderSettings(port=0, self_test_interval_s=0.2), add_services, engine.self_test
+    )
 
 
 @pytest.fixture(scope="session")
