@@ -1,6 +1,6 @@
 """What a few labelled pairs are worth: the final score's weights fitted to them, held near the label-free ones.
 
-With no label the weights stay; each label may move them a little (ridge towards the label-free weights), so few can't do
+With no label the weights stay; each label may move them a little (ridge towards the label-free weights): few do no
 harm. Loss: pairwise logistic within each query (RankNet, Burges et al. 2005) over the ranker's logit and the evidence.
 """
 
