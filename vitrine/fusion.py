@@ -1,4 +1,9 @@
-"""Fusion of what two sources found: convex combination of scores, or reciprocal ranks."""
+"""Fusion of what two sources found: reciprocal ranks, or a convex combination of scores.
+
+Measured on Icecat (judged list, condensed, full nDCG@10, R@200), words over all fields with multilingual-e5-small:
+words 0.823 0.825 0.773 0.947, vectors 0.829 0.818 0.512 0.796, reciprocal ranks 0.842 0.840 0.709 0.965, convex with
+dense_weight 0.3 0.832 0.831 0.756 0.946. Full punishes whatever words did not find, for words made the judged pool.
+"""
 
 from collections.abc import Sequence
 

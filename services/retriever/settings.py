@@ -16,10 +16,10 @@ class RetrieverSettings(ServerSettings):
 
     port: NonNegativeInt = Field(50_053, le=65_535, description="port to listen on; 0 takes a free one")
     data_dir: Path = Field(Path("data"), description="folder of the catalogue; one process at a time")
-    fusion: Literal["convex", "rrf"] = Field("convex", description="how words and vectors are fused")
-    dense_weight: float = Field(0.6, ge=0, le=1, description="share of the vector's score in convex fusion")
+    fusion: Literal["convex", "rrf"] = Field("rrf", description="how words and vectors are fused")
+    dense_weight: float = Field(0.4, ge=0, le=1, description="share of the vector's score in convex fusion")
     exact_rows: PositiveInt = Field(
-        50_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
+        40_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
     )
     threads: PositiveInt | None = Field(None, description="threads that search; unset: as many as processors")
     queue: PositiveInt = Field(256, description="searches that may wait before more are refused")
