@@ -1,0 +1,1 @@
+"""Words and vector to candidates: the retriever, keeper of the catalogue."""

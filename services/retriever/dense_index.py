@@ -87,11 +87,13 @@ class DenseView:
         return count * count <= self.exact_rows * len(self.columns.rows)
 
     def _proposed(self, placed: PlacedGraph, query: FloatArray, allowed: BoolArray, limit: int) -> IntArray:
-        usable = (placed.positions >= 0) & allowed[placed.positions]
-        wanted = max(MIN_BREADTH, int(BREADTH * limit))
-        breadth = wanted * len(usable) // max(1, int(np.count_nonzero(usable))) + 1
-        nodes = placed.graph.search(query, wanted, breadth, None if usable.all() else usable)
         newer = np.flatnonzero(allowed[placed.tail :]) + placed.tail
+        usable = (placed.positions >= 0) & allowed[placed.positions]
+        if not usable.any():
+            return newer
+        wanted = max(MIN_BREADTH, int(BREADTH * limit))
+        breadth = min(len(usable), wanted * len(usable) // int(np.count_nonzero(usable)) + 1)
+        nodes = placed.graph.search(query, wanted, breadth, None if usable.all() else usable)
         return np.concatenate([placed.positions[nodes], newer])
 
     def _best(self, query: FloatArray, positions: IntArray, limit: int) -> tuple[IntArray, FloatArray]:

@@ -32,6 +32,8 @@ class GraphKeeper:
         self._threads = threads
         self._hand_over = hand_over
         self._stop = threading.Event()
+        self._busy = False
+        self._failed_revision: int | None = None
         self._building: threading.Thread | None = None
 
     def load(self, model_digest: str) -> tuple[Graph | None, str | None]:
@@ -44,9 +46,10 @@ class GraphKeeper:
 
     def consider(self, snapshot: Snapshot) -> None:
         """Starts a build where one is due; called with each snapshot, by one thread."""
-        if self._stop.is_set() or (self._building is not None and self._building.is_alive()):
+        if self._stop.is_set() or self._busy or snapshot.revision == self._failed_revision:
             return
         if is_due(snapshot, self._exact_rows):
+            self._busy = True
             self._building = threading.Thread(target=self._build, args=(snapshot,), name="retriever-graph", daemon=True)
             self._building.start()
 
@@ -58,6 +61,7 @@ class GraphKeeper:
 
     def _build(self, snapshot: Snapshot) -> None:
         faiss.omp_set_num_threads(self._threads)
+        alert: str | None = None
         try:
             earlier = _worth_growing(snapshot.dense.placed, snapshot)
             graph = build_graph(snapshot.columns, snapshot.model_digest, earlier, self._stop.is_set)
@@ -68,7 +72,12 @@ class GraphKeeper:
             _log.info("graph built", nodes=len(graph.rows), revision=snapshot.revision)
         except Exception as error:
             _log.error("graph not built", error=repr(error))
-            self._hand_over(None, f"the vector graph could not be built or saved: {error!r}")
+            alert = f"the vector graph could not be built or saved: {error!r}"
+            # Tried again after the next write: at once it would fail again, for ever.
+            self._failed_revision = snapshot.revision
+        self._busy = False
+        # Has the writer publish once more: what was written meanwhile may make the next graph due.
+        self._hand_over(None, alert)
 
 
 def is_due(snapshot: Snapshot, exact_rows: int) -> bool:

@@ -58,7 +58,7 @@ class Views:
         self._lexical = LexicalIndex()
         self._living: dict[str, int] = {}
         self._graph: PlacedGraph | None = None
-        self._snapshots: weakref.WeakSet[Snapshot] = weakref.WeakSet()
+        self._snapshots: list[weakref.ref[Snapshot]] = []
         self.alerts: dict[str, str] = {}
         batch: list[tuple[int, Prepared]] = []
         for row, product_id, encoded, data in catalogue.living():
@@ -86,7 +86,14 @@ class Views:
 
     def oldest_revision_read(self) -> int:
         """The oldest revision that a reader may still hold."""
-        return min((snapshot.revision for snapshot in self._snapshots), default=self._state.revision)
+        # Readers let go in threads of their own, which a set of weak references does not survive while it is walked.
+        held = [(ref, snapshot.revision) for ref in self._snapshots if (snapshot := ref()) is not None]
+        self._snapshots = [ref for ref, _ in held]
+        return min((revision for _, revision in held), default=self._state.revision)
+
+    def replace(self, earlier: "Views") -> None:
+        """Stands in for `earlier`, whose snapshots readers may still hold."""
+        self._snapshots += earlier._snapshots
 
     def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
         """Takes over what a write did; a version that was added and died within it is in both."""
@@ -130,7 +137,7 @@ class Views:
             lexical=self._lexical.view(),
             alerts=tuple(self.alerts.values()),
         )
-        self._snapshots.add(snapshot)
+        self._snapshots.append(weakref.ref(snapshot))
         return snapshot
 
     def close(self) -> None:

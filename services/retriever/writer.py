@@ -90,6 +90,9 @@ class Writer:
     def adopt(self, graph: Graph | None, alert: str | None) -> None:
         """Hands over a graph (None: keep the one there is), and what is wrong with graphs (None: nothing)."""
         with self._wake:
+            if graph is None and self._graph is not None:
+                # One that the writer has not taken yet is not lost for a later alert.
+                graph = self._graph[0]
             self._graph = (graph, alert)
             self._wake.notify()
 
@@ -127,12 +130,17 @@ class Writer:
         return group
 
     def _adopt(self, graph: Graph | None, alert: str | None) -> None:
-        if graph is not None and graph.model_digest == self._views.state.model_digest:
-            self._views.adopt(graph)
-        self._views.alerts.pop("graph", None)
-        if alert:
-            self._views.alerts["graph"] = alert
-        self._publish(self._views.publish())
+        try:
+            if graph is not None and graph.model_digest == self._views.state.model_digest:
+                self._views.adopt(graph)
+            self._views.alerts.pop("graph", None)
+            if alert:
+                self._views.alerts["graph"] = alert
+            self._publish(self._views.publish())
+        except Exception as error:
+            # Without this the thread would end, and every later write wait until its deadline.
+            _log.exception("graph not taken over")
+            self.fault = f"the indexes cannot take over a graph: {error!r}; restart the retriever"
 
     def _write(self, writes: list[Write]) -> None:
         group = _Group(self._views.state, self._views.living)
@@ -205,7 +213,9 @@ class Writer:
         except Exception as error:
             _log.error("indexes made anew", error=repr(error))
             try:
-                self._views = Views(self._catalogue, self._exact_rows)
+                anew = Views(self._catalogue, self._exact_rows)
+                anew.replace(self._views)
+                self._views = anew
                 alert = f"the indexes were made anew at revision {self._views.state.revision}: {error!r}"
                 self._views.alerts["views"] = alert
                 self._publish(self._views.publish())

@@ -1,6 +1,7 @@
 """The vector graph: as good as exact search, never short, never wrong, and a cache that may be thrown away."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import faiss
 import numpy as np
 import pytest
 
+from services.retriever import graph_keeper
 from services.retriever.columns import Columns
 from services.retriever.dense_index import DenseView, placed
 from services.retriever.graph import Graph, build_graph, load_graph, save_graph
-from vitrine.errors import FailedPrecondition
+from services.retriever.views import Views
+from vitrine.errors import FailedPrecondition, Internal, Unavailable
 from vitrine.vectors import FloatArray, l2_normalized
 
 COUNT = 2_500
@@ -109,6 +112,15 @@ def test_the_dead_are_not_found_and_the_new_are(vectors: FloatArray) -> None:
     assert len(grown.rows) == 1_501
     assert _recall(compacted, grown, compacted.view().alive, vectors[1_490:1_501], 50) >= 0.97
     assert len(_built(compacted).rows) == 1_001
+
+
+def test_a_filter_that_leaves_nothing_of_the_graph_does_not_walk_it(
+    vectors: FloatArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = _columns(vectors)
+    graph = _built(_columns(vectors[:100]))
+    monkeypatch.setattr(Graph, "search", lambda *_: pytest.fail("walked the whole graph for nothing"))
+    assert _recall(columns, graph, np.arange(COUNT) >= 100, vectors[200:210], 50) == 1.0
 
 
 def test_a_build_stops_when_told(vectors: FloatArray) -> None:
@@ -209,3 +221,87 @@ async def test_a_graph_of_another_model_is_made_anew(open_engine: Any, shop: Any
     await _until_hnsw(engine, shop)
     found = await shop.found(engine, vector=other[5], model_digest=shop.OTHER_DIGEST, depth=10)
     assert found == [ids[n] for n in np.argsort(-(other @ other[5]))[:10]]
+
+
+async def _until(condition: Any) -> None:
+    async with asyncio.timeout(60):
+        # What is waited for happens in other threads, which set no event.
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_what_was_written_during_a_build_is_built_without_another_write(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last write of an ingest fell into a build, and all that the build lacked was searched row by row for ever."""
+    saving, release = threading.Event(), threading.Event()
+
+    def save(*arguments: Any, **keywords: Any) -> None:
+        saving.set()
+        release.wait(60)
+        save_graph(*arguments, **keywords)
+
+    monkeypatch.setattr(graph_keeper, "save_graph", save)
+    engine = await open_engine(exact_rows=300)
+    made = shop.vectors(1_400)
+    await shop.fill(engine, [shop.product(n) for n in range(400)], made[:400])
+    await asyncio.to_thread(saving.wait)
+    await shop.fill(engine, [shop.product(n) for n in range(400, 1_400)], made[400:])
+    release.set()
+    await _until(lambda: engine._snapshot.dense.placed is not None and engine._snapshot.dense.placed.tail == 1_400)
+
+
+async def test_a_build_that_fails_is_tried_again_with_the_next_write_only(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def build(view: Any, *_: Any) -> None:
+        tries.append(len(view.rows))
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(graph_keeper, "build_graph", build)
+    engine = await open_engine(exact_rows=300)
+    made = shop.vectors(401)
+    await shop.fill(engine, [shop.product(n) for n in range(400)], made[:400])
+    await _until(lambda: any("could not be built" in alert for alert in engine._snapshot.alerts))
+    for _ in range(3):
+        # Has the writer publish the same revision again.
+        await engine.delete_products(["nobody"], deadline=shop.deadline())
+    assert tries == [400]
+    await shop.fill(engine, [shop.product(400)], made[400:])
+    await _until(lambda: tries == [400, 401])
+
+
+async def test_an_alert_does_not_push_out_a_graph_that_waits(open_engine: Any, shop: Any) -> None:
+    engine = await open_engine(exact_rows=300)
+    made = shop.vectors(900)
+    await shop.fill(engine, [shop.product(n) for n in range(900)], made)
+    await _until_hnsw(engine, shop)
+    graph = engine._snapshot.dense.placed.graph
+    engine._writer._views._graph = None
+    # The writer takes nothing over while this lock is held.
+    with engine._writer._wake:
+        engine._writer.adopt(graph, None)
+        engine._writer.adopt(None, "the vector graph could not be saved")
+    await _until(lambda: "the vector graph could not be saved" in engine._snapshot.alerts)
+    assert engine._snapshot.dense.placed.graph is graph
+
+
+async def test_a_graph_that_cannot_be_taken_over_is_seen(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer's thread ended without a word, health stayed green and every write waited until its deadline."""
+
+    def adopt(_: Views, graph: Graph) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(Views, "adopt", adopt)
+    engine = await open_engine(exact_rows=300)
+    await shop.fill(engine, [shop.product(n) for n in range(400)], shop.vectors(400))
+    await _until(lambda: engine._writer.fault is not None)
+    with pytest.raises(Unavailable, match="no room"):
+        await engine.delete_products(["p00001"], deadline=shop.deadline())
+    with pytest.raises(Internal, match="no room"):
+        await engine.self_test()
+    assert len(await shop.found(engine, text="watch", depth=10)) == 10
