@@ -60,7 +60,7 @@ async def open_engines(embedder: Path, ranker: Path) -> AsyncIterator[Engines]:
             await embedder_engine.self_test()
             await ranker_engine.self_test()
             retriever_engine = await RetrieverEngine.open(RetrieverSettings(data_dir=Path(folder)))
-            stage = RankStage(ranker_engine, RankDepth(1e-6, min_time_s=0), timeout_s=TIMEOUT_S, reserve_s=0)
+            stage = RankStage(ranker_engine, RankDepth(min_time_s=0), timeout_s=TIMEOUT_S, reserve_s=0)
             try:
                 yield Engines(embedder_engine, retriever_engine, ranker_engine, stage)
             finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 
 import structlog
@@ -11,7 +11,7 @@ from gateway.rank_depth import RankDepth
 from gateway.search import Degradation, RankScores
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal
-from vitrine.ports import Candidate, Evidence, RankCandidate, Ranker, Ranking
+from vitrine.ports import Candidate, Evidence, RankCandidate, RankedCandidate, Ranker
 from vitrine.product_text import ranking_text
 
 log = structlog.get_logger(__name__)
@@ -41,30 +41,52 @@ class RankStage:
         self._reserve_s = reserve_s
 
     async def order(self, query: str, candidates: Sequence[Candidate], *, asked: int, deadline: Deadline) -> Ordered:
-        """Ranks the first `asked` candidates, which carry their products, or as many as there is time for."""
+        """Ranks the first `asked` candidates, which carry their products, or as many as there is time for.
+
+        In one call where that is expected to take half of the time; else a head first, and more while there is time,
+        so that on a slow machine the head at least is ranked.
+        """
         wanted = min(asked, len(candidates))
         if wanted == 0:
             return Ordered(candidates)
-        time_left_s = min(self._timeout_s, deadline.remaining_s() - self._reserve_s)
-        depth = self._depth.fit(wanted, time_left_s)
-        if depth == 0:
-            return Ordered(candidates, degradation=Degradation.RANK_DEPTH_REDUCED)
+        ends = Deadline.after(min(self._timeout_s, deadline.remaining_s() - self._reserve_s))
+        waiting = _rank_candidates(candidates, wanted)
+        ranked: list[RankedCandidate] = []
+        looked_at = 0
+        while depth := self._depth.fit(wanted - looked_at, ends.remaining_s(), is_first=not looked_at):
+            scored = await self._scored(query, waiting[looked_at : looked_at + depth], ends)
+            if scored is None:
+                break
+            ranked += scored
+            looked_at += depth
+        if looked_at == wanted:
+            degradation = None
+        elif looked_at or depth == 0:
+            degradation = Degradation.RANK_DEPTH_REDUCED
+        else:
+            degradation = Degradation.NOT_RANKED
+        return _in_order(candidates, looked_at, ranked, degradation)
+
+    async def _scored(
+        self, query: str, candidates: Sequence[RankCandidate], ends: Deadline
+    ) -> Sequence[RankedCandidate] | None:
+        """What the ranker says of some candidates; None, logged, when it is away or not done by `ends`."""
         started_s = monotonic()
         try:
-            async with asyncio.timeout(time_left_s):
-                ranking = await self._ranker.rank(
-                    query, _rank_candidates(candidates, depth), deadline=Deadline.after(time_left_s)
-                )
-            ordered = _in_order(candidates, depth, ranking)
+            async with asyncio.timeout(ends.remaining_s()):
+                ranking = await self._ranker.rank(query, candidates, deadline=ends)
+            unseen = {candidate.id for candidate in candidates}
+            for one in ranking.ranked:
+                unseen.remove(one.id)  # an id that was not asked for, or comes twice, is the ranker's fault
         except (TimeoutError, DeadlineExceeded):
-            self._depth.measured(depth, monotonic() - started_s)
-            log.warning("ranker too slow, retrieval order served", depth=depth, waited_s=monotonic() - started_s)
-            return Ordered(candidates, degradation=Degradation.NOT_RANKED)
+            self._depth.given_up()
+            log.warning("ranker too slow, rest as retrieved", pairs=len(candidates), waited_s=monotonic() - started_s)
+            return None
         except Exception as error:  # Only the retriever's loss fails a search.
-            log.warning("ranker away, retrieval order served", error=repr(error))
-            return Ordered(candidates, degradation=Degradation.NOT_RANKED)
-        self._depth.measured(depth, monotonic() - started_s)
-        return ordered if depth == wanted else replace(ordered, degradation=Degradation.RANK_DEPTH_REDUCED)
+            log.warning("ranker away, rest as retrieved", error=repr(error))
+            return None
+        self._depth.measured(len(candidates), monotonic() - started_s)
+        return ranking.ranked
 
 
 def _rank_candidates(candidates: Sequence[Candidate], depth: int) -> list[RankCandidate]:
@@ -83,12 +105,17 @@ def _rank_candidates(candidates: Sequence[Candidate], depth: int) -> list[RankCa
     return ranked
 
 
-def _in_order(candidates: Sequence[Candidate], depth: int, ranking: Ranking) -> Ordered:
+def _in_order(
+    candidates: Sequence[Candidate], depth: int, ranked: list[RankedCandidate], degradation: Degradation | None
+) -> Ordered:
+    # By score, ties by id, as the ranker orders the candidates of one call.
+    ranked.sort(key=lambda one: (-one.score, one.id))
     head = {candidate.product_id: candidate for candidate in candidates[:depth]}
-    ordered = [head.pop(ranked.id) for ranked in ranking.ranked]
+    ordered = [head.pop(one.id) for one in ranked]
     # What the ranker could not score stays behind what it could.
     return Ordered(
         candidates=[*ordered, *head.values(), *candidates[depth:]],
-        ranks=[RankScores(ranked.logit, ranked.score, ranked.probability) for ranked in ranking.ranked],
-        query_tokens_dropped=max((ranked.query_tokens_dropped for ranked in ranking.ranked), default=0),
+        ranks=[RankScores(one.logit, one.score, one.probability) for one in ranked],
+        degradation=degradation,
+        query_tokens_dropped=max((one.query_tokens_dropped for one in ranked), default=0),
     )

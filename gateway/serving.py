@@ -63,7 +63,7 @@ class Gateway:
             ports.retriever,
             RankStage(
                 ports.ranker,
-                RankDepth(settings.rank_pair_cost_s, min_time_s=settings.rank_reserve_s / 2),
+                RankDepth(min_time_s=settings.rank_reserve_s / 2),
                 timeout_s=settings.rank_timeout_s,
                 reserve_s=settings.rank_reserve_s,
             ),

@@ -41,7 +41,6 @@ class GatewaySettings(ServerSettings):
     )
     rank_timeout_s: PositiveFloat = Field(1.0, description="longest wait for the ranker; then retrieval order")
     rank_reserve_s: NonNegativeFloat = Field(0.02, description="time kept for the answer after the ranker")
-    rank_pair_cost_s: PositiveFloat = Field(0.002, description="first guess of what ranking one candidate takes")
     result_window: PositiveInt = Field(
         500, ge=MAX_RANK_DEPTH, le=1_000, description="results of a search that can be paged through"
     )

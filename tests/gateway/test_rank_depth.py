@@ -6,15 +6,37 @@ from gateway.rank_depth import RankDepth
 
 
 def depth_at(pair_cost_s: float) -> RankDepth:
-    return RankDepth(pair_cost_s, min_time_s=0.005)
+    depth = RankDepth(min_time_s=0.005)
+    depth.measured(1, pair_cost_s)
+    return depth
 
 
 @pytest.mark.parametrize(
-    ("asked", "time_left_s", "depth"),
-    [(32, 1.0, 32), (32, 0.02, 20), (0, 1.0, 0), (32, 0.004, 0), (32, -1.0, 0), (2, 0.006, 2), (32, 0.006, 6)],
+    ("asked", "time_left_s", "first", "later"),
+    [
+        (32, 1.0, 32, 32),
+        (32, 0.0402, 20, 20),
+        (0, 1.0, 0, 0),
+        (32, 0.004, 0, 0),
+        (32, -1.0, 0, 0),
+        (2, 0.006, 2, 2),
+        (32, 0.0062, 4, 0),
+        (3, 0.0062, 3, 3),
+    ],
 )
-def test_fits_the_time_left(asked: int, time_left_s: float, depth: int) -> None:
-    assert depth_at(0.001).fit(asked, time_left_s) == depth
+def test_fits_half_of_the_time_left(asked: int, time_left_s: float, first: int, later: int) -> None:
+    assert depth_at(0.001).fit(asked, time_left_s, is_first=True) == first
+    assert depth_at(0.001).fit(asked, time_left_s, is_first=False) == later
+
+
+def test_begins_with_a_probe_and_so_it_does_after_a_call_was_given_up() -> None:
+    depth = RankDepth(min_time_s=0.005)
+    assert depth.fit(32, 10.0, is_first=True) == 4
+    depth.measured(4, 0.004)
+    assert depth.fit(32, 10.0, is_first=True) == 32
+    depth.given_up()
+    assert depth.fit(32, 10.0, is_first=True) == 4
+    assert depth.fit(32, 10.0, is_first=False) == 0
 
 
 def test_follows_what_is_measured() -> None:
@@ -22,22 +44,21 @@ def test_follows_what_is_measured() -> None:
     for _ in range(50):
         depth.measured(pairs=10, duration_s=0.1)
     assert depth.pair_cost_s == pytest.approx(0.01, rel=1e-3)
-    assert depth.fit(32, 0.2) in (19, 20)
+    assert depth.fit(32, 0.4, is_first=True) in (19, 20)
 
 
 def test_an_estimate_made_under_load_is_corrected_once_it_is_over() -> None:
     depth = depth_at(0.001)
     for _ in range(50):
         depth.measured(pairs=4, duration_s=10.0)
-    asked = depth.fit(32, 1.0)
-    assert asked > 0
+    assert depth.fit(32, 1.0, is_first=True) == 4
     for _ in range(100):
-        depth.measured(pairs=depth.fit(32, 1.0), duration_s=0.01)
-    assert depth.fit(32, 1.0) == 32
+        depth.measured(pairs=depth.fit(32, 1.0, is_first=True), duration_s=0.01)
+    assert depth.fit(32, 1.0, is_first=True) == 32
 
 
 def test_a_cost_of_nothing_is_no_division_by_zero() -> None:
     depth = depth_at(0.001)
     for _ in range(200):
         depth.measured(pairs=10, duration_s=0.0)
-    assert depth.fit(32, 0.01) == 32
+    assert depth.fit(32, 0.01, is_first=True) == 32
