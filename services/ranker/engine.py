@@ -178,6 +178,12 @@ def _known_answer(bundle: Bundle) -> _KnownAnswer:
         ) from None
 
 
+def check_candidate_count(count: int) -> None:
+    """Raises InvalidArgument for more or fewer candidates than one call may have."""
+    if not 1 <= count <= MAX_CANDIDATES:
+        raise invalid("candidates", f"has {count} entries; give 1 to {MAX_CANDIDATES}")
+
+
 def _checked_query(query: str, candidates: Sequence[RankCandidate], top_n: int | None) -> str:
     """The normalised query. Raises InvalidArgument naming the field that is wrong for the whole call."""
     if len(query) > MAX_QUERY_CHARACTERS:
@@ -185,8 +191,7 @@ def _checked_query(query: str, candidates: Sequence[RankCandidate], top_n: int |
     text = normalize_text(query)
     if not text:
         raise invalid("query", "is empty; give the words that the shopper searched for")
-    if not 1 <= len(candidates) <= MAX_CANDIDATES:
-        raise invalid("candidates", f"has {len(candidates)} entries; give 1 to {MAX_CANDIDATES}")
+    check_candidate_count(len(candidates))
     if top_n is not None and top_n < 1:
         raise invalid("top_n", f"is {top_n}; give how many of the best to answer with, or leave it out for all")
     return text

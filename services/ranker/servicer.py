@@ -1,6 +1,6 @@
 """The RankerService: protobuf to plain Python and back."""
 
-from services.ranker.engine import RankerEngine
+from services.ranker.engine import RankerEngine, check_candidate_count
 from vitrine.call import Context, deadline_of
 from vitrine.messages.common import lane_from_message, model_info_to_message
 from vitrine.messages.ranker import candidate_from_message, ranking_to_message
@@ -15,6 +15,8 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
         self._default_timeout_s = default_timeout_s
 
     async def Rank(self, request: ranker_service_pb2.RankRequest, context: Context) -> ranker_service_pb2.RankResponse:
+        # Before they are read, which for the millions that fit into a message would hold up the event loop.
+        check_candidate_count(len(request.candidates))
         ranking = await self._engine.rank(
             request.query,
             [candidate_from_message(candidate) for candidate in request.candidates],

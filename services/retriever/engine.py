@@ -59,6 +59,7 @@ class RetrieverEngine:
         self._searchers = ThreadPoolExecutor(threads, "retriever-search", faiss.omp_set_num_threads, (1,))
         self._preparer = ThreadPoolExecutor(1, "retriever-prepare", faiss.omp_set_num_threads, (1,))
         self._snapshot: Snapshot
+        self._preparing = 0
         self._closed = False
         state = self._catalogue.state()
         self._graphs = GraphKeeper(
@@ -119,14 +120,13 @@ class RetrieverEngine:
         self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
     ) -> WriteResult:
         """Writes 1 to 500 products with their (n, dim) vectors; of an id given twice the last one stays."""
-        if not 1 <= len(products) <= MAX_PRODUCTS:
-            raise invalid("products", f"has {len(products)} entries; send 1 to {MAX_PRODUCTS}")
+        check_product_count(len(products))
         if vectors.ndim != 2 or len(vectors) != len(products) or not vectors.shape[1]:
             raise invalid("vectors", f"has shape {vectors.shape}; send one vector for each of {len(products)} products")
         if not model_digest:
             raise invalid("model_digest", "is empty; name the model that made the vectors")
         self._refuse_closed()
-        items = await asyncio.wrap_future(self._preparer.submit(_prepare, products, vectors, deadline))
+        items = await self._prepared(products, vectors, deadline)
         ready = [item for item in items if isinstance(item, Prepared)]
         revision = self._snapshot.revision
         if ready:
@@ -230,8 +230,25 @@ class RetrieverEngine:
         if self._closed:
             raise Unavailable("the retriever is shutting down")
 
+    async def _prepared(
+        self, products: Sequence[Product], vectors: FloatArray, deadline: Deadline
+    ) -> list[Prepared | VitrineError]:
+        if self._preparing >= self._settings.write_queue:
+            raise ResourceExhausted(f"{self._preparing} writes wait already; send fewer at once", retry_after_s=1.0)
+        self._preparing += 1
+        try:
+            return await _answer(self._preparer.submit(_prepare, products, vectors, deadline), deadline, "the write")
+        finally:
+            self._preparing -= 1
+
     async def _written(self, write: Write) -> Written:
         return await _answer(self._writer.submit(write), write.deadline, "the write")
+
+
+def check_product_count(count: int) -> None:
+    """Raises InvalidArgument for more or fewer products than one write may hold."""
+    if not 1 <= count <= MAX_PRODUCTS:
+        raise invalid("products", f"has {count} entries; send 1 to {MAX_PRODUCTS}")
 
 
 def _unless_late(deadline: Deadline, work: Callable[[], T]) -> T:

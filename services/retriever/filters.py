@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import ProductFilter
-from vitrine.product import CATEGORY_SEPARATOR, Product, category_prefixes
+from vitrine.product import CATEGORY_SEPARATOR, MAX_CATEGORY_CHARACTERS, Product, category_prefixes
 from vitrine.text import normalize_text
 
 MAX_VALUES = 100
+# As long as the longest that a product may have: nothing longer can match.
+MAX_VALUE_CHARACTERS = MAX_CATEGORY_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,12 @@ def _violations(filter: ProductFilter) -> Iterator[FieldViolation]:
     for name, values in texts:
         if len(values) > MAX_VALUES:
             yield FieldViolation(f"filter.{name}", f"has {len(values)} values; at most {MAX_VALUES} are allowed")
+            continue
         for index, value in enumerate(values):
-            if not (_category(value) if name == "categories" else normalize_text(value)):
+            if len(value) > MAX_VALUE_CHARACTERS:
+                fault = f"has {len(value)} characters; at most {MAX_VALUE_CHARACTERS} are allowed"
+                yield FieldViolation(f"filter.{name}[{index}]", fault)
+            elif not (_category(value) if name == "categories" else normalize_text(value)):
                 yield FieldViolation(f"filter.{name}[{index}]", "is empty; remove it")
     for name, price in (("min_price", filter.min_price), ("max_price", filter.max_price)):
         if price is not None and not math.isfinite(price):

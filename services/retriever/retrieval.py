@@ -11,6 +11,7 @@ from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.products import Products
 from services.retriever.settings import RetrieverSettings
 from services.retriever.snapshot import Snapshot
+from services.retriever.words import MAX_CHARACTERS
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
 from vitrine.fusion import best_first, convex_scores, reciprocal_rank_scores
@@ -20,6 +21,8 @@ from vitrine.vectors import FloatArray, l2_normalized
 
 # Found by each source before fusion, whatever the depth asked for: so the first k are the same at any depth.
 POOL = 1_000
+# As many as `words_of` looks at; the check runs on the event loop, which megabytes would hold up.
+MAX_TEXT_CHARACTERS = MAX_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ def checked_query(query: RetrievalQuery) -> tuple[RetrievalQuery, FilterPlan]:
         raise invalid("depth", f"is {query.depth}; ask for at least 1")
     if query.product_limit is not None and not 0 <= query.product_limit <= query.depth:
         raise invalid("product_limit", f"is {query.product_limit}; it lies between 0 and depth, {query.depth}")
+    if len(query.text) > MAX_TEXT_CHARACTERS:
+        raise invalid("text", f"has {len(query.text)} characters; at most {MAX_TEXT_CHARACTERS} are allowed")
     if query.vector is None:
         if not normalize_text(query.text):
             raise invalid("text", "is empty and there is no vector; give one of them, or both")

@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-from services.retriever.engine import RetrieverEngine
+from services.retriever.engine import RetrieverEngine, check_product_count
 from vitrine.call import Context, deadline_of
 from vitrine.deadline import Deadline
-from vitrine.errors import invalid
 from vitrine.messages.product import filter_from_message
 from vitrine.messages.retriever import (
     deleted_to_message,
@@ -64,8 +63,8 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
     async def _upserted(
         self, request: pb.RetrieverServiceUpsertProductsRequest, deadline: Deadline
     ) -> pb.RetrieverServiceUpsertProductsResponse:
-        if not request.products:
-            raise invalid("products", "is empty; send at least one product")
+        # Before they are read, which for the millions that fit into a message would hold up the event loop.
+        check_product_count(len(request.products))
         items, vectors = upsert_from_message(request)
         read = [index for index, item in enumerate(items) if isinstance(item, Product)]
         outcomes = [ItemOutcome(sent.product.id) for sent in request.products]

@@ -18,6 +18,8 @@ _AVAILABILITY_VALUES = {
     Availability.BACKORDER: product_pb2.AVAILABILITY_BACKORDER,
 }
 _AVAILABILITIES: dict[int, Availability] = {value: availability for availability, value in _AVAILABILITY_VALUES.items()}
+# There are four; a message has room for millions, which would be read on the event loop.
+_MAX_FILTER_AVAILABILITIES = 100
 
 
 def product_to_message(product: Product, with_description: bool = True) -> product_pb2.Product:
@@ -87,6 +89,9 @@ def filter_to_message(product_filter: ProductFilter) -> retriever_service_pb2.Pr
 
 def filter_from_message(message: retriever_service_pb2.ProductFilter, field: str = "filter") -> ProductFilter:
     """A filter. Raises InvalidArgument naming `field` for an unknown availability or a price that is no number."""
+    if len(message.availabilities) > _MAX_FILTER_AVAILABILITIES:
+        fault = f"has {len(message.availabilities)} values; at most {_MAX_FILTER_AVAILABILITIES} are allowed"
+        raise invalid(f"{field}.availabilities", fault)
     prices = {name: getattr(message, name) if message.HasField(name) else None for name in ("min_price", "max_price")}
     for name, price in prices.items():
         if price is not None and not math.isfinite(price):

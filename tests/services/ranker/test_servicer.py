@@ -8,6 +8,7 @@ import grpc.aio
 import pytest
 
 from gateway.clients.ranker import RankerClient
+from services.ranker import servicer
 from services.ranker.engine import RankerEngine
 from services.ranker.servicer import RankerServicer
 from services.ranker.settings import RankerSettings
@@ -45,8 +46,8 @@ async def engine(make_bundle: BundleMaker, budget: ComputeBudget) -> AsyncIterat
 @pytest.fixture(scope="module")
 async def channel(engine: RankerEngine) -> AsyncIterator[grpc.aio.Channel]:
     def add_services(server: grpc.aio.Server) -> list[str]:
-        servicer = RankerServicer(engine, default_timeout_s=60)
-        ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(servicer, server)
+        ranker_servicer = RankerServicer(engine, default_timeout_s=60)
+        ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(ranker_servicer, server)
         return [SERVICE]
 
     server = await Server.start("ranker", RankerSettings(port=0), add_services, engine.self_test)
@@ -100,6 +101,17 @@ async def test_bad_call(ranker: Ranker, query: str, count: int, top_n: int | Non
 async def test_no_time_left(ranker: Ranker) -> None:
     with pytest.raises(DeadlineExceeded):
         await ranker.rank("watch", MIXED, deadline=Deadline.after(-1))
+
+
+async def test_too_many_candidates_are_refused_unread(
+    channel: grpc.aio.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message has room for millions of empty candidates, which held up the event loop until they were counted."""
+    monkeypatch.setattr(servicer, "candidate_from_message", lambda _: pytest.fail("read them"))
+    stub = ranker_service_pb2_grpc.RankerServiceStub(channel)
+    candidates = [ranker_service_pb2.RankCandidate()] * 257
+    with pytest.raises(grpc.aio.AioRpcError, match="257 entries; give 1 to 256"):
+        await stub.Rank(ranker_service_pb2.RankRequest(query="watch", candidates=candidates))
 
 
 async def test_unknown_lane_and_negative_top_n_are_refused(channel: grpc.aio.Channel) -> None:

@@ -185,6 +185,33 @@ async def test_bulk_writes_are_bounded(open_engine: Any, shop: Any) -> None:
     assert (await engine.get_index(deadline=shop.deadline())).products == len(done)
 
 
+async def test_writes_that_wait_to_be_prepared_are_bounded_and_keep_their_deadline(open_engine: Any, shop: Any) -> None:
+    engine = await open_engine(write_queue=2)
+    vectors = shop.vectors(3)
+    release = threading.Event()
+    engine._preparer.submit(release.wait, 60)
+
+    def write(number: int, deadline: Deadline) -> Any:
+        part = slice(number, number + 1)
+        return asyncio.create_task(
+            engine.upsert_products([shop.product(number)], vectors[part], model_digest=shop.DIGEST, deadline=deadline)
+        )
+
+    try:
+        stays = write(0, shop.deadline())
+        with pytest.raises(DeadlineExceeded):
+            await write(1, Deadline.after(0.05))
+        stays_too = write(1, shop.deadline())
+        await asyncio.sleep(0)
+        with pytest.raises(ResourceExhausted) as refusal:
+            await write(2, shop.deadline())
+        assert refusal.value.retry_after_s
+    finally:
+        release.set()
+    await asyncio.gather(stays, stays_too)
+    assert (await engine.get_index(deadline=shop.deadline())).products == 2
+
+
 async def test_the_first_k_are_the_same_at_any_depth(engine: Any, shop: Any) -> None:
     """neural-search#325: the score depended on the page size (case 114); trieve#1001: no repeats, no gaps (115)."""
     vectors = shop.vectors(500)

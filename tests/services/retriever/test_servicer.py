@@ -6,6 +6,7 @@ import grpc.aio
 import numpy as np
 import pytest
 
+from services.retriever import servicer
 from services.retriever.engine import RetrieverEngine
 from services.retriever.servicer import RetrieverServicer
 from vitrine.channel import call, stream
@@ -126,6 +127,14 @@ async def test_a_vector_that_is_not_there_is_named(stub: Any, shop: Any, row: in
 async def test_an_empty_write_is_refused(stub: Any, shop: Any) -> None:
     with pytest.raises(InvalidArgument, match="products"):
         await _written(stub, shop, pb.RetrieverServiceUpsertProductsRequest(model_digest=DIGEST))
+
+
+async def test_too_many_products_are_refused_unread(stub: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message has room for millions of empty products, which held up the event loop until they were counted."""
+    monkeypatch.setattr(servicer, "upsert_from_message", lambda _: pytest.fail("read them"))
+    request = pb.RetrieverServiceUpsertProductsRequest(model_digest=DIGEST, products=[pb.ProductVector()] * 501)
+    with pytest.raises(InvalidArgument, match="501 entries; send 1 to 500"):
+        await _written(stub, shop, request)
 
 
 async def test_the_index_is_described(stub: Any, shop: Any) -> None:

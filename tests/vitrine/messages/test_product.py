@@ -96,6 +96,7 @@ def test_every_filter_comes_back_as_it_went(product_filter: ProductFilter) -> No
         (retriever_service_pb2.ProductFilter(max_price=float("inf")), "filter.max_price"),
         (retriever_service_pb2.ProductFilter(availabilities=[1, 0]), "filter.availabilities[1]"),  # type: ignore[list-item]
         (retriever_service_pb2.ProductFilter(availabilities=[77]), "filter.availabilities[0]"),  # type: ignore[list-item]
+        (retriever_service_pb2.ProductFilter(availabilities=[1] * 101), "filter.availabilities"),  # type: ignore[list-item]
     ],
 )
 def test_a_wrong_filter_is_refused_by_field(message: retriever_service_pb2.ProductFilter, field: str) -> None:
