@@ -17,6 +17,7 @@ from gateway.catalog import Catalog
 from gateway.circuit_breaker import CircuitBreaker
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache
 from gateway.http import http_application
+from gateway.model_agreement import require_one_model
 from gateway.pipeline import SearchPipeline
 from gateway.query_vectors import QueryVectors
 from gateway.rank_depth import RankDepth
@@ -99,11 +100,7 @@ class Gateway:
         except VitrineError as error:
             log.warning("embedder away", error=error.message)
         else:
-            if index.model_digest not in ("", digest):
-                raise FailedPrecondition(
-                    f"the index holds vectors of {index.model_digest} and the embedder serves {digest}; "
-                    "serve the index's model, or write the products again"
-                )
+            require_one_model(index, digest)
         try:
             await self._vectors.check_cache()
         except CacheUnavailable as error:

@@ -8,6 +8,7 @@ import typer
 
 from cli.up.cache import LocalCache
 from cli.up.hints import hints
+from cli.up.model_of_index import require_model_of_index
 from cli.up.ports import require_free, require_free_port
 from cli.up.sample_fill import fill_if_empty
 from cli.up.settings import UpSettings
@@ -90,6 +91,7 @@ async def _open_engines(stack: AsyncExitStack) -> Ports:
     assert isinstance(embedder, EmbedderEngine)
     assert isinstance(ranker, RankerEngine)
     assert isinstance(retriever, RetrieverEngine)
+    await require_model_of_index(embedder, retriever)
     return Ports(embedder, retriever, ranker)
 
 

@@ -11,10 +11,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.up.cache import LocalCache
 from cli.up.hints import hints
+from cli.up.model_of_index import require_model_of_index
 from cli.up.ports import require_free, require_free_port
 from cli.up.sample_fill import fill_if_empty
 from cli.up.settings import UpSettings
 from cli.up.supervisor import Child, Supervisor
+from gateway.clients.embedder import EmbedderClient
 from gateway.clients.retriever import RetrieverClient
 from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
@@ -30,7 +32,8 @@ _LOOK_UP_S = 10.0
 async def run_suite(settings: UpSettings) -> None:
     """Runs the parts until SIGINT or SIGTERM.
 
-    Raises FailedPrecondition when a port is taken, Unavailable when a part ends before all have served.
+    Raises FailedPrecondition when a port is taken or the store is of another model, Unavailable when a part ends
+    before all have served.
     """
     gateway, parts = GatewaySettings(), _parts()
     for part in (*parts.values(), gateway):
@@ -78,6 +81,11 @@ async def _bring_up(
     for name in parts:
         supervisor.add(Child(name, [sys.executable, "-m", f"services.{name}"], environment))
     await asyncio.gather(*(_serves(_target(part)) for part in parts.values()))
+    async with (
+        open_channel(_target(parts["embedder"])) as embedder,
+        open_channel(_target(parts["retriever"])) as retriever,
+    ):
+        await require_model_of_index(EmbedderClient(embedder), RetrieverClient(retriever))
     # Last, so that its first self-test finds all parts.
     supervisor.add(Child("gateway", [sys.executable, "-m", "gateway"], environment))
     await _serves(_target(gateway))

@@ -53,7 +53,7 @@ async def vitrine_up(folder: Path, *arguments: str, **settings: str) -> AsyncIte
         **{f"VITRINE_{part}_PORT": str(free_port()) for part in ("EMBEDDER", "RETRIEVER", "RANKER")},
         "VITRINE_EMBEDDER_BUNDLE": str(ROOT / "models/embedder"),
         "VITRINE_RANKER_BUNDLE": str(ROOT / "models/ranker"),
-        "VITRINE_UP_SAMPLE_PRODUCTS": "184",
+        "VITRINE_UP_SAMPLE_PRODUCTS": "40",
         # On a busy machine an answer may be late, and is not to be degraded for it.
         "VITRINE_GATEWAY_EMBED_TIMEOUT_S": "30",
         "VITRINE_GATEWAY_RANK_TIMEOUT_S": "30",

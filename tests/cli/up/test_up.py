@@ -1,5 +1,6 @@
 """`vitrine up` as a user runs it: real processes, the models that ship, gRPC and HTTP."""
 
+import json
 import os
 import shlex
 import signal
@@ -7,15 +8,20 @@ import socket
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from tests.cli.up.running import Up, vitrine_up
+from services.retriever.engine import RetrieverEngine
+from services.retriever.settings import RetrieverSettings
+from tests.cli.up.running import ROOT, Up, vitrine_up
 from vitrine.channel import open_channel
+from vitrine.deadline import Deadline
+from vitrine.product import Product, checked_product
 from vitrine.v1 import search_service_pb2, search_service_pb2_grpc
 
-FILLING = "the store is empty: filling it with the sample shop, 184 products"
+FILLING = "the store is empty: filling it with the sample shop, 40 products"
 PARTS = ("embedder", "retriever", "ranker", "gateway")
 
 
@@ -124,6 +130,25 @@ async def test_a_missing_model_ends_the_start_and_what_was_started(tmp_path: Pat
             assert await up.ends() == 1
             assert f"no bundle at {missing}" in up.output
             assert "Traceback" not in up.output
+
+
+async def test_a_store_of_another_model_is_refused_with_both_named(tmp_path: Path) -> None:
+    """FlashRAG#73: not an index that looks alive and fails every search."""
+    other = "sha256:" + "0" * 64
+    retriever = await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path))
+    vectors = np.eye(1, 384, dtype=np.float32)
+    await retriever.upsert_products(
+        [checked_product(Product(id="p1", title="watch"))], vectors, model_digest=other, deadline=Deadline.after(60)
+    )
+    await retriever.close()
+    served = json.loads((ROOT / "models/embedder/bundle.json").read_text())["digest"]
+    async with vitrine_up(tmp_path, VITRINE_RETRIEVER_DATA_DIR=str(tmp_path)) as up:
+        assert await up.ends() == 1
+        assert other in up.output
+        assert served in up.output
+        assert "begin with an empty data folder" in up.output
+        assert "Vitrine is up" not in up.output
+        assert "Traceback" not in up.output
 
 
 @pytest.mark.parametrize("command", ["up", "ingest", "search", "sample", "evaluate", "train", "version"])
