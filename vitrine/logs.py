@@ -26,7 +26,9 @@ def configure_logging(service: str, *, level: str = "info", style: Literal["json
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         named,
     ]
-    last: list[Processor] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    last: list[Processor] = [
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    ]
     if style == "json":
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     structlog.configure(

@@ -32,7 +32,7 @@ def normalize_text(text: str) -> str:
 
 
 def detect_language(text: str) -> str:
-    """BCP 47 tag by script: "zh" when the text holds a Han character and no kana or hangul, else "en"."""
+    """BCP 47 tag by script: "ja" or "ko" by the first kana or hangul, else "zh" with a Han character, else "en"."""
     han = False
     for character in text:
         point = ord(character)

@@ -41,10 +41,3 @@ def server_span(name: str, headers: Mapping[str, str]) -> Iterator[Span]:
         name, parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
     ) as span:
         yield span
-
-
-@contextmanager
-def span(name: str) -> Iterator[Span]:
-    """A span of work inside this process."""
-    with _TRACER.start_as_current_span(name) as current:
-        yield current

@@ -46,3 +46,5 @@ def test_people_get_text_without_the_values_of_variables() -> None:
     assert "ValueError: broken" in text
     assert "not shown" not in text
     assert "locals" not in text
+    # Colours are for terminals.
+    assert "\x1b" not in text
