@@ -22,6 +22,8 @@ _log = structlog.get_logger("vitrine.server")
 
 # Health and reflection answer whatever the state of the service is.
 _INFRASTRUCTURE = "/grpc."
+# A client's clock started earlier, so it may leave for its deadline a little before the server sees it pass.
+_DEADLINE_SLACK_S = 0.02
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -147,7 +149,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 await self._fail(call, context, error)
             finally:
                 code = "CANCELLED" if left else _code_name(context)
-                if left and (context.time_remaining() or 1) <= 0:
+                time_left_s = context.time_remaining()
+                if left and time_left_s is not None and time_left_s <= _DEADLINE_SLACK_S:
                     code = "DEADLINE_EXCEEDED"
                 _finish_span(span, code)
                 seconds = time.perf_counter() - started_s

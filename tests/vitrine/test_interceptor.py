@@ -165,6 +165,21 @@ async def test_a_cancelled_call_reaches_its_handler_and_is_counted(serve_embed: 
     assert calls("CANCELLED") - before == 200
 
 
+async def test_a_call_whose_deadline_passed_is_counted_as_such(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        await asyncio.Event().wait()
+
+    server = await serve_embed(embed)
+    before = calls("DEADLINE_EXCEEDED")
+    # On a busy machine the client may leave well before the server's own clock says so; not twenty times.
+    for _ in range(20):
+        error = await failure(stub_to(server.port), timeout=0.05)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        async with asyncio.timeout(20):
+            await server._interceptor.idle()
+    assert calls("DEADLINE_EXCEEDED") > before
+
+
 async def test_an_answer_above_the_cap_names_size_and_limit(serve_embed: Any, stub_to: Any) -> None:
     """grpc.io#1254: 2,000 vectors of 1,024 floats (8 MB) broke on a cap that nobody named; as float16 they fit."""
 
