@@ -155,6 +155,10 @@ class ComputeBudget:
                 if turn.done() and not turn.cancelled():
                     self._pass_on()
                 raise
+            if not self._process:
+                # Closed meanwhile: the next in line is told too, instead of waiting for ever.
+                self._pass_on()
+                self._refuse_fork()
         self._model_busy = True
         running = loop.run_in_executor(self._model_thread, function, *args)
         # Passed on when the model is done, not when the waiter is: a cancelled waiter leaves its model running.

@@ -27,8 +27,10 @@ def main() -> None:
             engine = await EmbedderEngine.open(settings, budget)
             servicer = EmbedderServicer(engine, settings.default_timeout_s)
             embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(servicer, server)
-            yield engine.self_test
-            await engine.close()
+            try:
+                yield engine.self_test
+            finally:
+                await engine.close()
         finally:
             await budget.close()
 

@@ -27,8 +27,10 @@ def main() -> None:
             engine = await RankerEngine.open(settings, budget)
             servicer = RankerServicer(engine, settings.default_timeout_s)
             ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(servicer, server)
-            yield engine.self_test
-            await engine.close()
+            try:
+                yield engine.self_test
+            finally:
+                await engine.close()
         finally:
             await budget.close()
 

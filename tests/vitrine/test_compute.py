@@ -210,6 +210,24 @@ async def test_a_closed_budget_refuses() -> None:
         await budget.run(len, "x")
 
 
+async def test_who_waits_for_a_model_when_the_budget_closes_is_told() -> None:
+    budget = ComputeBudget(threads=1)
+    release = threading.Event()
+    running = asyncio.create_task(budget.run_model(release.wait))
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(budget.run_model(pytest.fail, "ran in a closed budget")) for _ in range(3)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(budget.close())
+    await asyncio.sleep(0)
+    release.set()
+    await closing
+    assert await running is True
+    async with asyncio.timeout(20):
+        for each in waiting:
+            with pytest.raises(Unavailable, match="shutting down"):
+                await each
+
+
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
 
