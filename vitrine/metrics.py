@@ -5,6 +5,8 @@ Labels hold only what the code enumerates (method, code), never what a caller se
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
+from vitrine.errors import FailedPrecondition
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 CALL_SECONDS = Histogram(
@@ -18,5 +20,11 @@ SERVING = Gauge("vitrine_serving", "1 when the last self-test passed, else 0.", 
 
 
 def serve_metrics(host: str, port: int) -> None:
-    """Shows the process's metrics over HTTP at /metrics, from a thread of its own."""
-    start_http_server(port, host)
+    """Shows the process's metrics over HTTP at /metrics, from a thread of its own.
+
+    Raises FailedPrecondition when the port cannot be had.
+    """
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise FailedPrecondition(f"cannot show metrics on {host}:{port}: {error}; is it in use?") from error

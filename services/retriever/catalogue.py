@@ -113,8 +113,11 @@ class Catalogue:
     """The tables of one folder, held by one process at a time. Raises FailedPrecondition when it cannot be."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(folder / "catalogue.lock")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder / "catalogue.lock")
+        except OSError as error:
+            raise FailedPrecondition(f"{folder} cannot be written: {error}; name another folder") from error
         path = folder / "catalogue.db"
         self._engine = sa.create_engine(f"sqlite:///{path}", pool_size=16, max_overflow=16)
         event.listen(self._engine, "connect", _configure)

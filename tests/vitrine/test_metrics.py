@@ -1,14 +1,16 @@
 """Metrics as Prometheus scrapes them."""
 
 import asyncio
+import socket
 import urllib.request
 from typing import Any
 
 import grpc
+import pytest
 from prometheus_client import REGISTRY
 
 from vitrine.call import Context
-from vitrine.errors import NotFound
+from vitrine.errors import FailedPrecondition, NotFound
 from vitrine.metrics import serve_metrics
 from vitrine.v1.embedder_service_pb2 import EmbedRequest, EmbedResponse
 
@@ -36,6 +38,13 @@ async def test_calls_are_histograms_by_method_and_code(serve_embed: Any, stub_to
         labels = f'code="{code}",le="0.1",method="/vitrine.v1.EmbedderService/Embed"'
         assert f"vitrine_call_seconds_bucket{{{labels}}}" in page
     assert 'vitrine_serving{server="test"} 1.0' in page
+
+
+async def test_a_taken_port_is_refused_by_name() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(FailedPrecondition, match=rf"cannot show metrics on 127\.0\.0\.1:{port}.*in use"):
+            serve_metrics("127.0.0.1", port)
 
 
 async def test_series_stay_few_whatever_is_called(serve_embed: Any, channel_to: Any) -> None:

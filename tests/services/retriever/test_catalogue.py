@@ -22,6 +22,12 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     Catalogue(tmp_path).close()
 
 
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(FailedPrecondition, match="cannot be written"):
+        Catalogue(tmp_path / "file" / "data")
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "catalogue.db").write_bytes(b"\x07 not a database" * 100)
     with pytest.raises(FailedPrecondition, match="restore"):
