@@ -19,7 +19,7 @@ class RetrieverSettings(ServerSettings):
     fusion: Literal["convex", "rrf"] = Field("rrf", description="how words and vectors are fused")
     dense_weight: float = Field(0.4, ge=0, le=1, description="share of the vector's score in convex fusion")
     exact_rows: PositiveInt = Field(
-        40_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
+        60_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
     )
     threads: PositiveInt | None = Field(None, description="threads that search; unset: as many as processors")
     queue: PositiveInt = Field(256, description="searches that may wait before more are refused")
