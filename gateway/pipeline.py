@@ -211,12 +211,22 @@ class SearchPipeline:
                 return await self._retriever.retrieve(_with_vector(words, kept), deadline=deadline)
             except FailedPrecondition:
                 # Embedder and index may have moved on together since the vector was kept.
-                if await self._vectors.refresh_model(deadline=deadline) == kept.model_digest:
+                served = await self._served_model(notes, deadline)
+                if served == kept.model_digest:
                     raise
         notes.cached.clear()
-        vector = await self._embedded(words.text, notes, deadline)
+        vector = None if served is None else await self._embedded(words.text, notes, deadline)
         with notes.timed("retrieve"):
             return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
+
+    async def _served_model(self, notes: _Notes, deadline: Deadline) -> str | None:
+        """The digest of the embedder's model; None, and noted, when it is away."""
+        try:
+            return await self._vectors.refresh_model(deadline=Deadline.after(deadline.remaining_s() / 2))
+        except Exception as error:  # Only the retriever's loss fails a search.
+            log.warning("embedder away, searched by words", error=repr(error))
+            notes.degradations.append(Degradation.LEXICAL_ONLY)
+            return None
 
 
 def _with_vector(words: RetrievalQuery, found: QueryVector | None) -> RetrievalQuery:

@@ -1,6 +1,7 @@
 """Tests of query vectors in a real Valkey: healthy, slow, full, gone, and holding what it should not."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -202,14 +203,15 @@ async def test_the_breaker_closes_when_redis_is_back(open_cache: OpenCache, slow
             await cache.read(SPACE, ["watch"])
     assert cache.breaker.is_open
     slow_redis.open.set()
+    found = None
     async with asyncio.timeout(30):
-        while cache.breaker.is_open:
+        while found is None:
             clock[0] += 1.1
-            try:
-                await cache.read(SPACE, ["watch"])
-            except CacheUnavailable:
-                continue
-    assert await cache.read(SPACE, ["watch"]) == [None]
+            # On a busy machine a healthy Redis may be later than 50 ms now and then.
+            with contextlib.suppress(CacheUnavailable):
+                found = await cache.read(SPACE, ["watch"])
+    assert found == [None]
+    assert not cache.breaker.is_open
 
 
 async def test_a_redis_that_is_gone_costs_a_clear_error_only(open_cache: OpenCache) -> None:
