@@ -6,7 +6,7 @@ honoured). Pooling: the mean for encoders that see both ways, the last token for
 
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ def load_backbone(source: str, revision: str = "") -> PreTrainedModel:
     """The encoder at `source`. Raises TrainingError when an id has no pinned revision, or there are no safetensors."""
     if not Path(source).is_dir() and not revision:
         raise TrainingError(f"backbone {source}: not a folder, and a Hugging Face id needs --revision (a commit)")
-    options = {"revision": revision or "main", "trust_remote_code": False}
+    options: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(source, **options)
         family = T5EncoderModel if config.model_type in _T5 else AutoModel
@@ -38,9 +38,8 @@ def load_backbone(source: str, revision: str = "") -> PreTrainedModel:
 
 def build_backbone(config: PretrainedConfig) -> PreTrainedModel:
     """An encoder of this shape with random weights."""
-    if config.model_type in _T5:
-        return T5EncoderModel(config)
-    model: PreTrainedModel = AutoModel.from_config(config)
+    make: Any = T5EncoderModel if config.model_type in _T5 else AutoModel.from_config
+    model: PreTrainedModel = make(config)
     return model
 
 

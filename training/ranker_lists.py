@@ -6,7 +6,7 @@ query's, and what is made *for* it is not it. A made list's scores follow from i
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,10 @@ class RankList:
     relevance: tuple[float, ...]
 
 
+# Similarities (n,) of a query with n product texts.
+Reader = Callable[[str, Sequence[str]], Floats]
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """A shop's items with the teachers' vectors of their titles (n, d), L2-normalised."""
@@ -42,9 +46,17 @@ class Catalogue:
 
 
 def catalogue_lists(
-    catalogue: Catalogue, queries: Sequence[tuple[str, int]], query_vectors: Floats, rng: random.Random
+    catalogue: Catalogue,
+    queries: Sequence[tuple[str, int]],
+    query_vectors: Floats,
+    rng: random.Random,
+    read_again: Reader | None = None,
 ) -> list[RankList]:
-    """One list per query; `queries` hold (text, row of the item that it was made from), `query_vectors` are (n, d)."""
+    """One list per query; `queries` hold (text, row of the item that it was made from), `query_vectors` are (n, d).
+
+    With `read_again` a model that reads the very words that the ranker reads gives the similarities in place of the
+    catalogue's vectors, which then only choose the candidates.
+    """
     titles = [normalize_text(item.title)[:160] for item in catalogue.items]
     heads = [head_noun(item) for item in catalogue.items]
     accessory = [is_accessory(item) for item in catalogue.items]
@@ -64,13 +76,13 @@ def catalogue_lists(
             rows |= set(rng.sample(named, min(2, len(named))))
         chosen = [source, *sorted(map(int, rows - {source}))[: LIST_SIZE - 1]]
         columns = (RANKING_TITLE_COLUMNS, rng.choice((0, RANKING_DESCRIPTION_COLUMNS, RANKING_DESCRIPTION_COLUMNS)))
+        words = tuple(catalogue.items[row].words(columns) for row in chosen)
+        likeness = similarity[chosen] if read_again is None else read_again(query, words)
         relevance = [
-            _relevance(
-                float(similarity[row]), query, last, heads[row], accessory[row], accessory[source], row == source
-            )
-            for row in chosen
+            _relevance(float(like), query, last, heads[row], accessory[row], accessory[source], row == source)
+            for row, like in zip(chosen, likeness, strict=True)
         ]
-        lists.append(RankList(query, tuple(catalogue.items[row].words(columns) for row in chosen), tuple(relevance)))
+        lists.append(RankList(query, words, tuple(relevance)))
     return lists
 
 

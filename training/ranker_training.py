@@ -39,10 +39,11 @@ class RankerSettings:
     icecat_lists: int = 350
     vespa_lists: int = 80
     litemall_lists: int = 60
+    reading_rounds: int = 2  # more rounds, on new lists that MiniLM has read
     aside: int = 60  # lists kept for calibration
-    logit_weight: float = 0.06
+    logit_weight: float = 0.04
     dense_weight: float = 1.0
-    lexical_weight: float = 0.08
+    lexical_weight: float = 0.1
 
     @property
     def evidence(self) -> dict[Literal["logit", "dense", "lexical"], float]:
@@ -51,7 +52,12 @@ class RankerSettings:
 
 
 def fit(
-    model: CrossEncoder, student: Student, lists: Sequence[RankList], settings: RankerSettings, run: RunFolder
+    step: str,
+    model: CrossEncoder,
+    student: Student,
+    lists: Sequence[RankList],
+    settings: RankerSettings,
+    run: RunFolder,
 ) -> None:
     """Train the model in place on lists of LIST_SIZE candidates at most."""
     pairs = _pair_rows(student, lists, settings)
@@ -67,7 +73,7 @@ def fit(
         goals = torch.tensor([score for index in batch for score in lists[index].relevance])
         return list_loss(logits, goals, sizes, settings.target_temperature, settings.pointwise)
 
-    optimise("rank", model, batches, loss_of, Schedule(settings.rate), run)
+    optimise(step, model, batches, loss_of, Schedule(settings.rate), run)
 
 
 def list_loss(logits: Tensor, relevance: Tensor, sizes: Sequence[int], temperature: float, pointwise: float) -> Tensor:

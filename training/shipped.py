@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from training.run_folder import RunFolder
 from training.shop_files import ShopItem, read_icecat, read_litemall, read_vespa, read_vocabulary_texts
 from training.shop_queries import item_queries
 from training.student import EPS, HEADS, PAD_ID, Student, make_student
-from training.teachers import ShopText
+from training.teachers import BaseEncoder, ShopText, load_minilm
 from vitrine.bundle import Bundle
 from vitrine.text import normalize_text
 
@@ -73,19 +73,36 @@ def train_shipped_ranker(
         data_dir, RunFolder(embedder_run_dir, "shipped-embedder", asdict(embedder)), embedder
     )
     lists = ranker_lists(data_dir, encoder, student, texts, targets, settings)
+    minilm = load_minilm(packaged_bases())
+    rounds = [
+        ranker_lists(data_dir, encoder, student, texts, targets, replace(settings, seed=settings.seed + number), minilm)
+        for number in range(1, settings.reading_rounds + 1)
+    ]
     torch.manual_seed(settings.seed)
     body = {name.removeprefix("bert."): values.numpy().copy() for name, values in encoder.state_dict().items()}
     bert = build_bert(body, HEADS, PAD_ID, EPS, dropout=settings.dropout)
     bert.embeddings.word_embeddings.weight.requires_grad_(False)
     model = CrossEncoder(bert)
     learned, aside = lists[: -settings.aside], lists[-settings.aside :]
-    fit(model, student, learned, settings, run)
+    fit("rank", model, student, learned, settings, run)
+    for number, again in enumerate(rounds, 1):
+        fit(f"rank-reading-{number}", model, student, again, settings, run)
     model.eval()
     logits = score_lists(model, student, aside, settings)
     lexical = np.concatenate([lexical_scores(ranked.query, ranked.documents) for ranked in aside])
     calibration = calibrate(aside, logits, _dense_scores(encoder, student, aside, settings), lexical, settings)
-    steps = ["embedder's trim, transplant, distil", "cross-encoder on label-free lists", "calibrate", "int8"]
-    lineage = {**_lineage(_BASE, steps, settings), "lists": len(learned), "list_size": LIST_SIZE}
+    steps = [
+        "embedder's trim, transplant, distil",
+        "cross-encoder on label-free lists",
+        "again on lists that MiniLM read",
+        "calibrate",
+        "int8",
+    ]
+    lineage = {
+        **_lineage(_BASE, steps, settings),
+        "lists": len(learned) + sum(map(len, rounds)),
+        "list_size": LIST_SIZE,
+    }
     trained = Trained(model.tensors(), HEADS, EPS, student.tokenizer_json, lineage, {})
     return write_ranker(out, trained, "vitrine-ranker", VERSION, calibration, int8=True)
 
@@ -112,8 +129,19 @@ def ranker_lists(
     texts: Sequence[ShopText],
     targets: Floats,
     settings: RankerSettings,
+    reader: BaseEncoder | None = None,
 ) -> list[RankList]:
-    """Catalogue lists of the "may train" shops and made lists, in one shuffled order per seed."""
+    """Catalogue lists of the "may train" shops and made lists, in one shuffled order per seed.
+
+    A `reader` judges the English shops' lists by title and description; without one their titles' vectors do.
+    """
+
+    def read_again(query: str, products: Sequence[str]) -> Floats:
+        assert reader is not None
+        vectors = reader.vectors([ShopText(query, True), *(ShopText(text, False) for text in products)])
+        similarities: Floats = vectors[1:] @ vectors[0]
+        return similarities
+
     rng = random.Random(settings.seed)
     row_of = {text: row for row, text in enumerate(texts)}
     lists = made_lists(rng, settings.made_lists)
@@ -127,7 +155,8 @@ def ranker_lists(
         sources = [rng.randrange(len(catalogue.items)) for _ in range(count)]
         queries = [(query, source) for source in sources for query in item_queries(catalogue.items[source], rng, 1)]
         vectors = _query_vectors([query for query, _ in queries], row_of, targets, encoder, student)
-        lists += catalogue_lists(catalogue, queries, vectors, rng)
+        english = reader is not None and read is not read_litemall
+        lists += catalogue_lists(catalogue, queries, vectors, rng, read_again if english else None)
     rng.shuffle(lists)
     return lists
 

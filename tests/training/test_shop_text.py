@@ -1,12 +1,14 @@
 """Queries, pairs and lists made without labels say what they should."""
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from training import shop_lexicon
 from training.contrast_pairs import catalogue_pairs, made_pairs, near_miss
+from training.e5_weights import Floats
 from training.lexical_evidence import lexical_scores
 from training.ranker_lists import LIST_SIZE, Catalogue, catalogue_lists, made_lists
 from training.shop_files import ShopItem
@@ -98,6 +100,20 @@ def test_catalogue_lists_prefer_the_head_noun_to_its_accessory() -> None:
     own = scores['hp pavilion dv7 notebook silver 43.2 cm (17")']
     assert own == max(scores.values())
     assert all(score < own for title, score in scores.items() if "case" in title or " for " in title)
+
+
+def test_a_reader_judges_in_place_of_the_vectors() -> None:
+    items = _ITEMS + [_item(10 + n, f"Item {n} cable") for n in range(60)]
+    vectors = np.ones((len(items), 4), dtype=np.float32) / 2
+    read: list[tuple[str, ...]] = []
+
+    def reader(query: str, products: Sequence[str]) -> Floats:
+        read.append(tuple(products))
+        return np.array([0.8 if "cable" in product else 0.1 for product in products], dtype=np.float32)
+
+    ranked = catalogue_lists(Catalogue(items, vectors), [("item", 0)], vectors[:1], random.Random(1), reader)[0]
+    assert read == [ranked.documents]
+    assert {score for text, score in zip(ranked.documents, ranked.relevance, strict=True) if "cable" in text} == {1.0}
 
 
 def test_lexical_scores_are_relative_to_the_best() -> None:
