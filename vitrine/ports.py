@@ -104,7 +104,10 @@ class ProductFilter:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalQuery:
-    """Words, a vector ((dim,) float32 with its model's digest), or both."""
+    """Words, a vector ((dim,) float32 with its model's digest), or both.
+
+    Products come with their whole description on wish, else with its first 200 characters, for the ranker.
+    """
 
     text: str = ""
     vector: FloatArray | None = None

@@ -160,9 +160,11 @@ class Catalogue:
         columns = (_version.c.row, _version.c.id, _version.c.document, _version.c.revision)
         return self._read(sa.select(*columns), _version.c.row, rows)
 
-    def descriptions(self, rows: Sequence[int]) -> Iterator[tuple[int, str]]:
-        """(row, description) of the versions, in any order."""
-        return self._read(sa.select(_version.c.row, _version.c.description), _version.c.row, rows)
+    def descriptions(self, rows: Sequence[int], characters: int | None = None) -> Iterator[tuple[int, str]]:
+        """(row, description) of the versions, in any order; its first `characters`, or all of it."""
+        whole = _version.c.description
+        read = whole if characters is None else sa.func.substr(whole, 1, characters)
+        return self._read(sa.select(_version.c.row, read), _version.c.row, rows)
 
     def rows_at(self, ids: Sequence[str], revision: int) -> Iterator[tuple[str, int]]:
         """(id, row) of the versions that lived at `revision`, in any order."""

@@ -7,6 +7,9 @@ from services.retriever.product_document import product_of, with_description
 from services.retriever.recent import Recent
 from vitrine.product import Product
 
+# Characters of a description that go with every product: all that a ranker reads of it, and few enough for a message.
+DESCRIPTION_BEGINNING = 200
+
 
 class Products:
     """Reads versions; a row key names one version for ever, so what is kept is never stale."""
@@ -16,11 +19,13 @@ class Products:
         self._kept: Recent[int, Product] = Recent(kept)
 
     def read(self, rows: Sequence[int], described: bool) -> dict[int, Product]:
-        """The product of each row key; with its description where `described`."""
+        """The product of each row key; its description whole where `described`, else its beginning."""
         found = {row: product for row in rows if (product := self._kept.get(row)) is not None}
         missing = [row for row in rows if row not in found]
+        beginnings = dict(self._catalogue.descriptions(missing, DESCRIPTION_BEGINNING))
         for row, product_id, document, revision in self._catalogue.documents(missing):
-            found[row] = self._kept.setdefault(row, product_of(product_id, document, revision))
+            product = with_description(product_of(product_id, document, revision), beginnings[row])
+            found[row] = self._kept.setdefault(row, product)
         if described:
             for row, description in self._catalogue.descriptions(rows):
                 found[row] = with_description(found[row], description)

@@ -29,7 +29,7 @@ async def test_what_is_written_is_found_by_words_and_by_vector(retriever: Retrie
 async def test_candidates_carry_products_up_to_the_limit(retriever: Retriever, shop: Any) -> None:
     product = shop.product(
         1,
-        description="Long words about a watch.",
+        description=" ".join(["Long words about a watch."] * 20),
         original_price=9.5,
         availability=Availability.PREORDER,
         attributes={"color": ("red", "红"), "weight_g": (41.5,)},
@@ -41,7 +41,7 @@ async def test_candidates_carry_products_up_to_the_limit(retriever: Retriever, s
     assert [candidate.product is not None for candidate in limited.candidates] == [True] * 3 + [False] * 7
     assert {c.product_id: c.product for c in (await shop.search(retriever, text="smart watch")).candidates}[
         product.id
-    ] == replace(product, description="", language="en", revision=1)
+    ] == replace(product, description=product.description[:200], language="en", revision=1)
     described = await shop.search(retriever, text="smart watch", with_description=True)
     assert {c.product_id: c.product for c in described.candidates}[product.id] == replace(
         product, language="en", revision=1
