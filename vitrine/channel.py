@@ -81,6 +81,9 @@ def _service_config(settings: ChannelSettings) -> str:
         {
             "loadBalancingConfig": [{"round_robin": {}}],
             "methodConfig": [method],
+            # The channel watches each server's health, and leaves one alone while it is not serving: what fails fast
+            # would draw more calls than what works.
+            "healthCheckConfig": {"serviceName": ""},
             "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
         }
     )

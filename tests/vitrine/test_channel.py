@@ -17,7 +17,7 @@ import pytest
 from vitrine.call import Context, deadline_of
 from vitrine.channel import ChannelSettings, call, open_channel, stream
 from vitrine.deadline import Deadline
-from vitrine.errors import DeadlineExceeded, NotFound, ResourceExhausted, Unavailable
+from vitrine.errors import DeadlineExceeded, Internal, NotFound, ResourceExhausted, Unavailable
 from vitrine.server_settings import ServerSettings
 from vitrine.tracing import server_span, trace_id
 from vitrine.v1.embedder_service_pb2 import EmbedRequest, EmbedResponse, EmbedStreamRequest
@@ -285,6 +285,34 @@ async def test_a_replica_that_stops_takes_no_call_with_it(serve_embed: Any, stub
     await stopping
     for _ in range(10):
         assert (await call(stub.Embed, REQUEST, deadline=soon())).prompt == "b"
+
+
+async def test_a_replica_that_fails_fast_is_left_alone_until_it_is_well(serve_embed: Any, stub_to: Any) -> None:
+    """text-embeddings-inference#775: a dead GPU failed at once, and so drew more traffic than the others."""
+    broken = False
+
+    async def self_test() -> None:
+        if broken:
+            raise RuntimeError("CUDA assert")
+
+    async def embed(message: Any, context: Context) -> Any:
+        await self_test()
+        return EmbedResponse(prompt="a")
+
+    ill = await serve_embed(embed, self_test=self_test, self_test_interval_s=0.05)
+    well = await serve_embed(naming("b"))
+    stub = stub_to(f"ipv4:127.0.0.1:{ill.port},127.0.0.1:{well.port}")
+    await names_that_answer(stub, {"a", "b"})
+    broken = True
+    row = 0
+    async with asyncio.timeout(20):
+        while row < 100:
+            try:
+                row = row + 1 if (await call(stub.Embed, REQUEST, deadline=soon())).prompt == "b" else 0
+            except Internal:
+                row = 0
+    broken = False
+    await names_that_answer(stub, {"a", "b"})
 
 
 async def test_a_restart_under_load_is_not_seen(serve_embed: Any, stub_to: Any) -> None:

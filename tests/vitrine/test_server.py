@@ -31,6 +31,20 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+@pytest.fixture
+async def channel_to() -> AsyncIterator[Callable[..., grpc.aio.Channel]]:
+    """Opens plain channels in place of our own, which leave a server alone that is not serving."""
+    channels: list[grpc.aio.Channel] = []
+
+    def open_to(port: int) -> grpc.aio.Channel:
+        channels.append(grpc.aio.insecure_channel(f"127.0.0.1:{port}", [("grpc.enable_retries", 0)]))
+        return channels[-1]
+
+    yield open_to
+    for channel in channels:
+        await channel.close()
+
+
 async def check(channel: grpc.aio.Channel, service: str = "", timeout_s: float = 20) -> int:
     stub = health_pb2_grpc.HealthStub(channel)
     answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=timeout_s, wait_for_ready=True)
@@ -76,7 +90,7 @@ async def test_not_serving_while_the_model_loads_then_serving(channel_to: Any) -
     server = Server("slow", ServerSettings())
     await server.listen([SERVICE])
     try:
-        channel = channel_to(server.port, retry_attempts=1)
+        channel = channel_to(server.port)
         assert [await check(channel, service) for service in ("", SERVICE)] == [NOT_SERVING, NOT_SERVING]
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await embedder_service_pb2_grpc.EmbedderServiceStub(channel).Embed(EmbedRequest(texts=["x"]))
@@ -246,7 +260,7 @@ async def test_a_stop_waits_for_all_in_flight_when_one_aborts(serve_embed: Any, 
         with pytest.raises(grpc.aio.AioRpcError, match="no such text"):
             await running[0]
         stopping = asyncio.create_task(server.stop(10))
-        await until(lambda: _refuses(stub_to(server.port, retry_attempts=1)))
+        await until(lambda: _refuses(stub_to(server.port)))
         release.set()
         answers = [await call for call in running[1:]]
         await stopping
@@ -304,7 +318,7 @@ async def test_health_turns_before_the_stop_and_the_grace_ends(serve_embed: Any,
     server = await serve_embed(embed)
     watch = health_pb2_grpc.HealthStub(channel_to(server.port)).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
     assert (await watch.read()).status == SERVING
-    call = stub_to(server.port, retry_attempts=1).Embed(EmbedRequest(texts=["x"]), timeout=60)
+    call = stub_to(server.port).Embed(EmbedRequest(texts=["x"]), timeout=60)
     await begun.wait()
     async with asyncio.timeout(20):
         stopping = asyncio.create_task(server.stop(0.1))
@@ -360,7 +374,7 @@ async def test_sigterm_drains_the_call_in_flight_and_exits_0(start_process: Any,
     call = stub_to(port).Embed(EmbedRequest(texts=["held"]), timeout=60)
     assert await process.stdout.readline() == b"held\n"
     process.send_signal(signal.SIGTERM)
-    await until(lambda: _refuses(stub_to(port, retry_attempts=1)))
+    await until(lambda: _refuses(stub_to(port)))
     tell(process, "answer")
     assert (await call).prompt == "held"
     out, err = await process.communicate()
@@ -368,8 +382,7 @@ async def test_sigterm_drains_the_call_in_flight_and_exits_0(start_process: Any,
     assert [json.loads(line)["event"] for line in err.splitlines()] == ["stopped"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("word", ["go", "wait"])
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "go"), (signal.SIGTERM, "wait")])
 async def test_a_signal_ends_an_idle_or_loading_server_quietly(
     start_process: Any, number: signal.Signals, word: str
 ) -> None:

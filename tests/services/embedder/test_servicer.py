@@ -231,7 +231,8 @@ async def test_not_serving_once_every_inference_fails(
         raise RuntimeError("device-side assert triggered")
 
     monkeypatch.setattr(engine._session, "run", broken)
-    async with open_channel(f"127.0.0.1:{server.port}") as channel:
+    # Our own channels leave a server alone that is not serving.
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         stub: Any = embedder_service_pb2_grpc.EmbedderServiceStub(channel)
         async with asyncio.timeout(60):
             while await status_of(server) == SERVING:
