@@ -1,11 +1,15 @@
 """The words of a product that the models read: short, because tokens are what serving costs."""
 
+from functools import lru_cache
+
 from vitrine.product import Product
 from vitrine.text import normalize_text
 
 # Limits in columns: a Han character takes two, as it says about as much as two letters and is about one token.
 EMBEDDING_TITLE_COLUMNS, EMBEDDING_DESCRIPTION_COLUMNS = 200, 80
 RANKING_TITLE_COLUMNS, RANKING_DESCRIPTION_COLUMNS = 100, 60
+# All of a description that the ranker's text is made of, before it is normalised.
+RANKING_DESCRIPTION_CHARACTERS = 200
 
 
 def embedding_text(product: Product) -> str:
@@ -20,9 +24,13 @@ def embedding_text(product: Product) -> str:
 
 def ranking_text(product: Product) -> str:
     """The text that the ranker reads beside the query: as for the embedding, shorter."""
-    return title_and_description(
-        product.brand, product.title, product.description, RANKING_TITLE_COLUMNS, RANKING_DESCRIPTION_COLUMNS
-    )
+    return _ranking_text(product.brand, product.title, product.description[:RANKING_DESCRIPTION_CHARACTERS])
+
+
+# Every search makes it for its candidates, on the event loop: the same popular products again and again.
+@lru_cache(maxsize=16_384)
+def _ranking_text(brand: str, title: str, description: str) -> str:
+    return title_and_description(brand, title, description, RANKING_TITLE_COLUMNS, RANKING_DESCRIPTION_COLUMNS)
 
 
 def title_and_description(

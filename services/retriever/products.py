@@ -6,9 +6,7 @@ from services.retriever.catalogue import Catalogue
 from services.retriever.product_document import product_of, with_description
 from services.retriever.recent import Recent
 from vitrine.product import Product
-
-# Characters of a description that go with every product: all that a ranker reads of it, and few enough for a message.
-DESCRIPTION_BEGINNING = 200
+from vitrine.product_text import RANKING_DESCRIPTION_CHARACTERS
 
 
 class Products:
@@ -19,10 +17,10 @@ class Products:
         self._kept: Recent[int, Product] = Recent(kept)
 
     def read(self, rows: Sequence[int], described: bool) -> dict[int, Product]:
-        """The product of each row key; its description whole where `described`, else its beginning."""
+        """The product of each row key; its description whole where `described`, else what a ranker reads of it."""
         found = {row: product for row in rows if (product := self._kept.get(row)) is not None}
         missing = [row for row in rows if row not in found]
-        beginnings = dict(self._catalogue.descriptions(missing, DESCRIPTION_BEGINNING))
+        beginnings = dict(self._catalogue.descriptions(missing, RANKING_DESCRIPTION_CHARACTERS))
         for row, product_id, document, revision in self._catalogue.documents(missing):
             product = with_description(product_of(product_id, document, revision), beginnings[row])
             found[row] = self._kept.setdefault(row, product)

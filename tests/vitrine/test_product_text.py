@@ -1,7 +1,7 @@
 """What the models read of a product."""
 
 from vitrine.product import Product
-from vitrine.product_text import embedding_text, ranking_text
+from vitrine.product_text import RANKING_DESCRIPTION_CHARACTERS, embedding_text, ranking_text
 
 
 def test_brand_is_added_only_where_the_title_lacks_it() -> None:
@@ -25,3 +25,10 @@ def test_han_characters_take_two_columns() -> None:
 
 def test_an_empty_description_adds_nothing() -> None:
     assert embedding_text(Product("1", "手机壳 ")) == "手机壳"
+
+
+def test_the_ranking_text_needs_no_more_than_a_descriptions_beginning() -> None:
+    """What goes with every candidate gives the same text as the whole."""
+    whole = Product("1", "Watch", description=" \n " * 60 + "water resistant " * 100)
+    beginning = Product("1", "Watch", description=whole.description[:RANKING_DESCRIPTION_CHARACTERS])
+    assert ranking_text(whole) == ranking_text(beginning) == "watch water resistant wate"
