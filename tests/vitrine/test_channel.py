@@ -343,7 +343,8 @@ async def test_traffic_comes_back_soon_after_a_long_stop(serve_embed: Any, stub_
     stub = stub_to(server.port, retry_attempts=1)
     await call(stub.Embed, REQUEST, deadline=soon())
     await server.stop(0)
-    away = Deadline.after(3)
+    # Past the channel's longest wait between two attempts, so that its backoff has grown as far as it may.
+    away = Deadline.after(1.5)
     while away.remaining_s() > 0:
         with pytest.raises(Unavailable):
             await call(stub.Embed, REQUEST, deadline=soon())
