@@ -196,11 +196,12 @@ def test_a_model_that_does_not_fit_is_refused() -> None:
 
 def test_models_do_not_pile_up() -> None:
     """marqo#343: five models where two fit; the third is refused, and the message names who holds the memory."""
-    budget = ComputeBudget(threads=1, memory_bytes=4 << 30)
-    budget.reserve("model 1", 1536 << 20)
-    budget.reserve("model 2", 1536 << 20)
-    with pytest.raises(FailedPrecondition, match=r"model 3 needs.*model 1 1,536 MiB, model 2 1,536 MiB"):
-        budget.reserve("model 3", 1536 << 20)
+    # So large that what the test's own process holds is a rounding error.
+    budget = ComputeBudget(threads=1, memory_bytes=1 << 40)
+    budget.reserve("model 1", 400 << 30)
+    budget.reserve("model 2", 400 << 30)
+    with pytest.raises(FailedPrecondition, match=r"model 3 needs.*model 1 409,600 MiB, model 2 409,600 MiB"):
+        budget.reserve("model 3", 400 << 30)
 
 
 async def test_a_closed_budget_refuses() -> None:

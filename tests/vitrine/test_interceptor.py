@@ -302,10 +302,12 @@ async def test_trailers_set_before_an_error_of_ours_are_kept(serve_embed: Any, s
 
 
 class RefuseAll(grpc.aio.ServerInterceptor):
-    """An interceptor of the kind that checks who calls."""
+    """An interceptor of the kind that checks who calls; health is asked by anybody."""
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
-        """Refuses every call."""
+        """Refuses every call but those of the health service."""
+        if handler_call_details.method.startswith("/grpc.health."):
+            return await continuation(handler_call_details)
 
         async def refuse(message: Any, context: Context) -> Any:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?", (("realm", "shop"),))
