@@ -236,9 +236,9 @@ async def test_a_full_queue_refuses_and_the_self_test_still_passes(
         asyncio.create_task(engine.embed(["red", "blue"], input_type=InputType.QUERY, deadline=soon()))
         for _ in range(50)
     }
-    # Three tokens a text: ten calls fit into the queue beside at most one more in the batch that waits its turn.
+    # Eight tokens a call: eight calls fit into the queue, and at most as many into the batch that waits its turn.
     refused: set[asyncio.Task[Embeddings]] = set()
-    while len(refused) < 39:
+    while len(refused) < 34:
         refused, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(0)
     testing = asyncio.create_task(engine.self_test())
