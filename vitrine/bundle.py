@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vitrine.errors import FailedPrecondition
+from vitrine.ports import ModelInfo
 
 MANIFEST = "bundle.json"
 BundleKind = Literal["embedder", "ranker"]
@@ -49,6 +50,18 @@ class Manifest(BaseModel):
     lineage: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     self_test: dict[str, Any]
+
+    def model_info(self, runtime: str) -> ModelInfo:
+        """What a service tells of this model when `runtime` runs it."""
+        return ModelInfo(
+            name=self.name,
+            version=self.version,
+            digest=self.digest,
+            dim=self.dim,
+            max_tokens=self.max_tokens,
+            languages=tuple(self.languages),
+            runtime=runtime,
+        )
 
 
 # What changes a model's answers is in the digest; what only tells about it (lineage, metrics) is not.

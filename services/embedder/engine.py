@@ -46,15 +46,7 @@ class EmbedderEngine:
         self._batcher: Batcher[Tokens, FloatArray | Internal] = Batcher(
             "embedder", self._vectors, budget, settings.batch
         )
-        self._model = ModelInfo(
-            name=manifest.name,
-            version=manifest.version,
-            digest=manifest.digest,
-            dim=manifest.dim,
-            max_tokens=manifest.max_tokens,
-            languages=tuple(manifest.languages),
-            runtime=session.runtime,
-        )
+        self._model = manifest.model_info(session.runtime)
 
     @classmethod
     async def open(cls, settings: EmbedderSettings, budget: ComputeBudget) -> "EmbedderEngine":

@@ -50,15 +50,7 @@ class RankerEngine:
         kept = KeptTokens(settings.kept_texts)
         self._pairs = PairBuilder(tokenizer, manifest.max_tokens, query_cap, kept)
         self._batcher: Batcher[Pair, FloatArray | Internal] = Batcher("ranker", self._logits, budget, settings.batch)
-        self._model = ModelInfo(
-            name=manifest.name,
-            version=manifest.version,
-            digest=manifest.digest,
-            dim=manifest.dim,
-            max_tokens=manifest.max_tokens,
-            languages=tuple(manifest.languages),
-            runtime=session.runtime,
-        )
+        self._model = manifest.model_info(session.runtime)
 
     @classmethod
     async def open(cls, settings: RankerSettings, budget: ComputeBudget) -> "RankerEngine":
