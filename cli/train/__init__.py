@@ -1,0 +1,10 @@
+"""`vitrine train …`: makes the models, offline. Torch is imported when a command runs, not before."""
+
+import typer
+
+from cli.train.promote import promote
+from cli.train.shipped import shipped_embedder, shipped_ranker
+
+app = typer.Typer(name="train", help="Make models: each step resumable, seeded, logged.", no_args_is_help=True)
+for command in (promote, shipped_embedder, shipped_ranker):
+    app.command(command.__name__.replace("_", "-"))(command)
