@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cli.ingest.product_row import ProductRows
 from cli.ingest.report import Refusal
-from cli.ingest.rows import Row
 from cli.ingest.settings import IngestSettings
 from vitrine.errors import VitrineError, invalid
 from vitrine.messages.product import product_to_message
+from vitrine.product_row import ProductRows
+from vitrine.rows import Row
 from vitrine.server_settings import MAX_MESSAGE_BYTES
 from vitrine.v1 import catalog_service_pb2, product_pb2
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cli.ingest.mapping import Mapping
+from vitrine.mapping import Mapping
 
 _FINGERPRINT_BYTES = 1 << 20
 

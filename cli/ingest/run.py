@@ -8,14 +8,14 @@ from pathlib import Path
 from cli.ingest.batches import Batch, batched
 from cli.ingest.checkpoint import Checkpoint, Progress, fingerprint_of
 from cli.ingest.delivery import Delivery, Outcomes
-from cli.ingest.mapping import load_mapping
-from cli.ingest.product_row import ProductRows
 from cli.ingest.report import Refusal, Report
-from cli.ingest.rows import RowFile
 from cli.ingest.settings import IngestSettings
 from vitrine.channel import call, open_channel
 from vitrine.deadline import Deadline
 from vitrine.errors import NotFound, VitrineError
+from vitrine.mapping import load_mapping
+from vitrine.product_row import ProductRows
+from vitrine.rows import RowFile
 from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 
 Moved = Callable[[int, Progress], None]

@@ -6,14 +6,14 @@ from time import monotonic
 
 from cli.ingest.batches import Batch, batched
 from cli.ingest.delivery import Delivery, Outcomes
-from cli.ingest.mapping import load_mapping
-from cli.ingest.product_row import ProductRows
-from cli.ingest.rows import Row
 from cli.ingest.settings import IngestSettings
 from cli.sample.files import product_row
 from cli.sample.products import Shop
 from cli.up.settings import UpSettings
 from vitrine.errors import Internal
+from vitrine.mapping import load_mapping
+from vitrine.product_row import ProductRows
+from vitrine.rows import Row
 
 # Lies in the data folder while a fill is under way: what was cut off is not taken for somebody's catalogue.
 _MARK = "sample-fill-unfinished"

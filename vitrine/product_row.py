@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from cli.ingest.mapping import Mapping, Source
 from vitrine.errors import FieldViolation, InvalidArgument
+from vitrine.mapping import Mapping, Source
 from vitrine.product import (
     MAX_ATTRIBUTE_NAME_CHARACTERS,
     MAX_ATTRIBUTE_VALUE_CHARACTERS,

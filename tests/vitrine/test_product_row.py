@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from cli.ingest.mapping import Source, load_mapping
-from cli.ingest.product_row import ProductRows
 from cli.sample.files import product_row
 from cli.sample.products import Shop
 from vitrine.errors import InvalidArgument
+from vitrine.mapping import Source, load_mapping
 from vitrine.messages.product import product_to_message
 from vitrine.product import Availability, Product
+from vitrine.product_row import ProductRows
 
 
 def native(**row: Any) -> Product:

@@ -7,8 +7,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from cli.ingest.rows import Row, RowFile
 from vitrine.errors import InvalidArgument
+from vitrine.rows import Row, RowFile
 
 
 def test_json_lines_keep_their_place_around_faults(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.ingest.mapping import load_mapping
 from vitrine.errors import InvalidArgument
+from vitrine.mapping import load_mapping
 
 FIELDS = '[fields]\nid = "id"\ntitle = "title"\n'
 

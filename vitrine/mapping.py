@@ -91,7 +91,7 @@ def load_mapping(path: Path | None) -> Mapping:
 
     Raises InvalidArgument naming the entry that is wrong.
     """
-    shipped = resources.files("cli").joinpath("mappings")
+    shipped = resources.files("vitrine").joinpath("mappings")
     if path is None or (len(path.parts) == 1 and not path.suffix):
         name = f"{path or 'native'}.toml"
         names = sorted(file.name.removesuffix(".toml") for file in shipped.iterdir() if file.name.endswith(".toml"))
