@@ -50,7 +50,7 @@ class RankStage:
         if wanted == 0:
             return Ordered(candidates)
         ends = Deadline.after(min(self._timeout_s, deadline.remaining_s() - self._reserve_s))
-        waiting = _rank_candidates(candidates, wanted)
+        waiting = rank_candidates(candidates, wanted)
         ranked: list[RankedCandidate] = []
         looked_at = 0
         while depth := self._depth.fit(wanted - looked_at, ends.remaining_s(), is_first=not looked_at):
@@ -89,7 +89,11 @@ class RankStage:
         return ranking.ranked
 
 
-def _rank_candidates(candidates: Sequence[Candidate], depth: int) -> list[RankCandidate]:
+def rank_candidates(candidates: Sequence[Candidate], depth: int) -> list[RankCandidate]:
+    """The first `depth` candidates, which carry their products, as the ranker is asked: their text and evidence.
+
+    Training asks here too, so that a model learns on the very evidence that it is served.
+    """
     # Not a generator within a generator: this runs over the whole window, on the event loop.
     bm25 = [found.score for candidate in candidates for found in candidate.sources if found.source == "lexical"]
     best_bm25 = max(bm25, default=0.0) or 1.0

@@ -90,14 +90,21 @@ def _relevance(
     similarity: float, query: str, wanted: str, head: str, for_other: bool, wants_accessory: bool, own: bool
 ) -> float:
     """The teachers' similarity mapped to [0, 1], corrected by what the title says the product is."""
-    score = (similarity - 0.1) / 0.7
-    if wanted and wanted in query.split(" ") and head:
-        score += 0.12 if head.split(" ")[-1] == wanted else -0.15
-    if for_other and not wants_accessory:
+    names_kind = wanted and wanted in query.split(" ") and head
+    same_kind = head.split(" ")[-1] == wanted if names_kind else None
+    corrected = title_corrected((similarity - 0.1) / 0.7, same_kind, for_other and not wants_accessory, own)
+    return min(1.0, max(0.0, corrected))
+
+
+def title_corrected(score: float, same_kind: bool | None, unwanted_accessory: bool, own: bool) -> float:
+    """The score with what titles say of it; `same_kind` is None when the query or the title names no kind."""
+    if same_kind is not None:
+        score += 0.12 if same_kind else -0.15
+    if unwanted_accessory:
         score -= 0.12
     if own:
         score += 0.15
-    return min(1.0, max(0.0, score))
+    return score
 
 
 def made_lists(rng: random.Random, count: int) -> list[RankList]:
