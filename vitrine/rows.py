@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ class RowFile:
         read = {".parquet": self._parquet_rows, ".csv": self._csv_rows, ".tsv": self._csv_rows}
         try:
             yield from read.get(self.format[0], self._json_rows)(skip)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise invalid("PATH", f"{self.path} cannot be read to its end: {error}") from error
 
     def _open(self) -> tuple[IO[bytes], IO[bytes]]:
@@ -99,7 +100,7 @@ class RowFile:
 
     def _parquet_rows(self, skip: int) -> Iterator[Row]:
         number = 0
-        for batch in _parquet(self.path).iter_batches(batch_size=512):
+        for batch in self._parquet_batches():
             if number + batch.num_rows <= skip:
                 number += batch.num_rows
                 continue
@@ -107,6 +108,15 @@ class RowFile:
                 number += 1
                 if number > skip:
                     yield Row(number, number, number, values)
+
+    def _parquet_batches(self) -> Iterator[Any]:
+        import pyarrow
+
+        # One row group at a time is what memory holds.
+        try:
+            yield from _parquet(self.path).iter_batches(batch_size=512)
+        except pyarrow.ArrowException as error:
+            raise invalid("PATH", f"{self.path} cannot be read to its end: {error}") from error
 
 
 def _json_row(number: int, line: int, position: int, data: bytes) -> Row:

@@ -1,0 +1,128 @@
+"""The shop's products as training reads them: by number, by id, or one after the other."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from training.errors import TrainingError
+from training.shop_files import ShopItem
+from training.sources.reading import read_rows
+from training.sources.store import SourceStore, as_json
+from vitrine.errors import InvalidArgument
+from vitrine.mapping import load_mapping
+from vitrine.product import CATEGORY_SEPARATOR, Product
+from vitrine.product_row import ProductRows
+from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_COLUMNS
+
+_EMBEDDING_COLUMNS = (EMBEDDING_TITLE_COLUMNS, EMBEDDING_DESCRIPTION_COLUMNS)
+_MODEL_NAMES = ("model", "model_number", "model_name", "mpn", "型号", "产品型号")
+_KIND_NAMES = ("product_type", "type", "产品类型", "类型")
+_SUMMARY_CHARACTERS = 2_000
+
+
+class Catalogue:
+    """The products of a store, numbered from 0 in the order of the file."""
+
+    def __init__(self, store: SourceStore) -> None:
+        self._store = store
+        self._count = store.count("product")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def items(self) -> Iterator[ShopItem]:
+        """All products, streamed."""
+        for _, item in self._store.rows("SELECT number, item FROM product ORDER BY number"):
+            yield _read(str(item))
+
+    def item(self, number: int) -> ShopItem:
+        """The product of that number."""
+        row = self._store.connection.execute("SELECT item FROM product WHERE number = ?", (number + 1,)).fetchone()
+        return _read(row[0])
+
+    def numbers(self, ids: Iterable[str]) -> list[int]:
+        """Numbers of the products with these ids. Raises KeyError for one that there is not."""
+        found = []
+        for product_id in ids:
+            row = self._store.connection.execute("SELECT number FROM product WHERE id = ?", (product_id,)).fetchone()
+            if row is None:
+                raise KeyError(product_id)
+            found.append(int(row[0]) - 1)
+        return found
+
+    def documents(self, numbers: Iterable[int], columns: tuple[int, int] = _EMBEDDING_COLUMNS) -> list[str]:
+        """The texts that a model reads of these products: at most so many columns of title and description."""
+        return [self.item(number).words(columns) for number in numbers]
+
+
+def read_catalogue(store: SourceStore, paths: Sequence[Path], mapping: Path | None) -> None:
+    """Fill the store's products. A product that comes twice counts as its last row says.
+
+    Rows that ingest would refuse are left out and noted. Raises TrainingError when none is left.
+    """
+    try:
+        rows_to_products = ProductRows(load_mapping(mapping))
+    except InvalidArgument as error:
+        raise TrainingError(str(error)) from error
+    for path in paths:
+        refused, first = 0, ""
+        for row in read_rows(path):
+            try:
+                if row.fault:
+                    raise TrainingError(row.fault)
+                product = rows_to_products.product(row.values)
+            except (InvalidArgument, TrainingError) as error:
+                refused, first = refused + 1, first or f"line {row.line}: {error}"
+                continue
+            item = shop_item(product)
+            store.connection.execute(
+                "INSERT INTO product(id, item) VALUES (?, ?) ON CONFLICT(id) DO UPDATE SET item = excluded.item",
+                (item.id, _written(item)),
+            )
+        if refused:
+            store.note(f"{path.name}: {refused} rows left out, the first {first}")
+        if not store.count("product"):
+            raise TrainingError(f"{path}: no product" + (f" ({refused} rows refused, {first})" if refused else ""))
+    if rows_to_products.unused_columns:
+        store.note(f"columns without a use: {', '.join(rows_to_products.unused_columns)}")
+
+
+def shop_item(product: Product) -> ShopItem:
+    """The product as training sees it; its model and type come from attributes, else from brand, title and category."""
+    attributes = {name: ", ".join(map(_word, values)) for name, values in product.attributes.items()}
+    lower = {name.lower(): value for name, value in attributes.items()}
+    leaf = product.categories[0].split(CATEGORY_SEPARATOR)[-1] if product.categories else ""
+    return ShopItem(
+        id=product.id,
+        title=product.title,
+        language="zh" if product.language.startswith("zh") else "en",
+        brand=product.brand,
+        model=next((lower[name] for name in _MODEL_NAMES if name in lower), "") or _model(product),
+        kind=next((lower[name] for name in _KIND_NAMES if name in lower), "") or leaf,
+        summary=product.description[:_SUMMARY_CHARACTERS],
+        attributes=attributes,
+    )
+
+
+def _model(product: Product) -> str:
+    """The title's words right after the brand up to the first that has letters and digits, at most three; or ""."""
+    _, found, after = product.title.partition(product.brand)
+    words = after.split()[:3] if product.brand and found else []
+    for end, word in enumerate(words, 1):
+        if any(map(str.isdigit, word)) and any(c.isascii() and c.isalpha() for c in word):
+            return " ".join(words[:end]).strip(",;()（），")
+    return ""
+
+
+def _word(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _written(item: ShopItem) -> str:
+    return as_json(
+        [item.id, item.title, item.language, item.brand, item.model, item.kind, item.summary, item.attributes]
+    )
+
+
+def _read(text: str) -> ShopItem:
+    return ShopItem(*json.loads(text))
