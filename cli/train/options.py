@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,11 +24,22 @@ def use_threads(threads: int) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """What the person can put right ends the command with one line on stderr and exit status 1."""
+    """What the person can put right ends the command with one line on stderr and exit status 1.
+
+    A file that cannot be read or written is such a thing too, wherever the operating system says so.
+    """
     from training.errors import TrainingError
+    from vitrine.errors import VitrineError
 
     try:
         yield
-    except TrainingError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+    except (TrainingError, VitrineError) as error:
+        _end(str(error))
+    except OSError as error:
+        path = f"{error.filename}: " if error.filename is not None else ""
+        _end(f"{path}{error.strerror or error}; free the place or give another")
+
+
+def _end(message: str) -> NoReturn:
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    raise typer.Exit(1) from None
