@@ -1,29 +1,34 @@
 """The labelled pairs that `--labels N` draws: spread over queries, without a look at the labels."""
 
+import heapq
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
-_VISIT = 2  # pairs taken from a query at each visit: one alone gives nothing to order
+_VISIT = 2  # labels taken from a query at each visit: one alone gives nothing to order
+
+Label = TypeVar("Label")
 
 
-def draw_labels(queries: Sequence[str], labels: int, seed: int) -> list[int]:
-    """Rows of `labels` pairs in the order drawn, all rows when there are fewer; `queries` names each row's query.
+def draw_labels(by_query: Iterable[tuple[str, Iterable[Label]]], labels: int, seed: int) -> list[Label]:
+    """`labels` labels in the order drawn, all when there are fewer; `by_query` holds each query once, with its labels.
 
-    Queries are visited in random order, round after round, and each visit takes two of its pairs at random. With the
-    same seed the draw of fewer labels is the beginning of the draw of more, so that a curve over N only adds labels.
+    Queries are visited in random order, round after round, and each visit takes two of a query's labels at random. With
+    the same seed the draw of fewer labels is the beginning of the draw of more, so that a curve over their number only
+    adds labels. Memory grows with `labels` and with a query's own labels, not with their number in all.
     """
-    rng = random.Random(seed)
-    rows_of: dict[str, list[int]] = {}
-    for row, query in enumerate(queries):
-        rows_of.setdefault(query, []).append(row)
-    waiting = sorted(rows_of)
-    rng.shuffle(waiting)
-    for query in waiting:
-        rng.shuffle(rows_of[query])
-    drawn: list[int] = []
-    while waiting and len(drawn) < labels:
-        for query in waiting:
-            drawn += rows_of[query][:_VISIT]
-            del rows_of[query][:_VISIT]
-        waiting = [query for query in waiting if rows_of[query]]
-    return drawn[: max(0, labels)]
+    drawn = heapq.nsmallest(labels, _turns(by_query, seed), key=lambda turn: turn[0])
+    return [label for _, label in drawn]
+
+
+def _turns(
+    by_query: Iterable[tuple[str, Iterable[Label]]], seed: int
+) -> Iterator[tuple[tuple[int, float, str, int], Label]]:
+    """Each label with its turn: the round, then the query's place in every round."""
+    for query, members in by_query:
+        rng = random.Random(f"{seed}:{query}")
+        place = rng.random()
+        shuffled = list(members)
+        rng.shuffle(shuffled)
+        for number, label in enumerate(shuffled):
+            yield (number // _VISIT, place, query, number), label
