@@ -2,9 +2,10 @@
 
 import typer
 
+from cli.train.ledger import ledger
 from cli.train.promote import promote
 from cli.train.shipped import shipped_embedder, shipped_ranker
 
 app = typer.Typer(name="train", help="Make models: each step resumable, seeded, logged.", no_args_is_help=True)
-for command in (promote, shipped_embedder, shipped_ranker):
+for command in (ledger, promote, shipped_embedder, shipped_ranker):
     app.command(command.__name__.replace("_", "-"))(command)
