@@ -1,7 +1,7 @@
 """The shop's products as training reads them: by number, by id, or one after the other."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from training.errors import TrainingError
@@ -16,7 +16,7 @@ from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_
 
 _EMBEDDING_COLUMNS = (EMBEDDING_TITLE_COLUMNS, EMBEDDING_DESCRIPTION_COLUMNS)
 _MODEL_NAMES = ("model", "model_number", "model_name", "mpn", "型号", "产品型号")
-_KIND_NAMES = ("product_type", "type", "产品类型", "类型")
+_KIND_NAMES = ("product_type", "产品类型", "类型")
 _SUMMARY_CHARACTERS = 2_000
 
 
@@ -55,17 +55,17 @@ class Catalogue:
         return [self.item(number).words(columns) for number in numbers]
 
 
-def read_catalogue(store: SourceStore, paths: Sequence[Path], mapping: Path | None) -> None:
-    """Fill the store's products. A product that comes twice counts as its last row says.
+def read_products(paths: Sequence[Path], mapping: Path | None, note: Callable[[str], None]) -> Iterator[Product]:
+    """The files' products, checked, streamed. Rows that ingest would refuse are left out; `note` hears how many.
 
-    Rows that ingest would refuse are left out and noted. Raises TrainingError when none is left.
+    Raises TrainingError for a mapping that is wrong and a file without a product.
     """
     try:
         rows_to_products = ProductRows(load_mapping(mapping))
     except InvalidArgument as error:
         raise TrainingError(str(error)) from error
     for path in paths:
-        refused, first = 0, ""
+        accepted, refused, first = 0, 0, ""
         for row in read_rows(path):
             try:
                 if row.fault:
@@ -74,17 +74,26 @@ def read_catalogue(store: SourceStore, paths: Sequence[Path], mapping: Path | No
             except (InvalidArgument, TrainingError) as error:
                 refused, first = refused + 1, first or f"line {row.line}: {error}"
                 continue
-            item = shop_item(product)
-            store.connection.execute(
-                "INSERT INTO product(id, item) VALUES (?, ?) ON CONFLICT(id) DO UPDATE SET item = excluded.item",
-                (item.id, _written(item)),
+            accepted += 1
+            yield product
+        if not accepted:
+            raise TrainingError(
+                f"{path}: no product" + (f"; {refused} rows refused, the first {first}" * bool(refused))
             )
         if refused:
-            store.note(f"{path.name}: {refused} rows left out, the first {first}")
-        if not store.count("product"):
-            raise TrainingError(f"{path}: no product" + (f" ({refused} rows refused, {first})" if refused else ""))
+            note(f"{path.name}: {refused} rows left out, the first {first}")
     if rows_to_products.unused_columns:
-        store.note(f"columns without a use: {', '.join(rows_to_products.unused_columns)}")
+        note(f"columns without a use: {', '.join(rows_to_products.unused_columns)}")
+
+
+def read_catalogue(store: SourceStore, paths: Sequence[Path], mapping: Path | None) -> None:
+    """Fill the store's products from `read_products`. One that comes twice counts as its last row says."""
+    for product in read_products(paths, mapping, store.note):
+        item = shop_item(product)
+        store.connection.execute(
+            "INSERT INTO product(id, item) VALUES (?, ?) ON CONFLICT(id) DO UPDATE SET item = excluded.item",
+            (item.id, _written(item)),
+        )
 
 
 def shop_item(product: Product) -> ShopItem:
