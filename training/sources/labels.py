@@ -1,13 +1,21 @@
 """Which labels a run may learn from: queries held out of it, and a few labels drawn for few-shot training."""
 
 import hashlib
-import random
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import NamedTuple
 
+from training import label_draw
 from training.sources.files import Sources
 
 Chosen = Callable[[str], bool]  # whether a query, normalised, takes part
+
+_LABELS = """
+SELECT query, judged, product FROM (
+  SELECT query, 1 AS judged, product FROM label UNION ALL
+  SELECT DISTINCT query, 0 AS judged, product FROM shown WHERE kind > 0
+) ORDER BY query, judged, product
+"""
 
 
 class Label(NamedTuple):
@@ -28,22 +36,13 @@ def held_out(share: float, seed: int) -> Chosen:
 
 
 def labels_of(sources: Sources, queries: Chosen | None = None) -> Iterator[Label]:
-    """Every label there is, in a fixed order, streamed."""
-    for judged, rows in (
-        (True, "SELECT query, product FROM label ORDER BY number"),
-        (False, "SELECT DISTINCT query, product FROM shown WHERE kind > 0 ORDER BY query, product"),
-    ):
-        for query, product in sources.store.rows(rows):
-            if queries is None or queries(query):
-                yield Label(judged, query, product)
+    """Every label there is, query by query, streamed."""
+    for query, judged, product in sources.store.rows(_LABELS):
+        if queries is None or queries(query):
+            yield Label(bool(judged), query, product)
 
 
 def draw_labels(sources: Sources, count: int, seed: int, queries: Chosen | None = None) -> frozenset[Label]:
-    """`count` labels at random, or all when there are no more; a smaller draw is part of a larger one."""
-    rng = random.Random(seed)
-    kept: list[tuple[float, Label]] = []
-    for label in labels_of(sources, queries):
-        kept.append((rng.random(), label))
-        if len(kept) >= 2 * count + 1_000:
-            kept = sorted(kept)[:count]
-    return frozenset(label for _, label in sorted(kept)[:count])
+    """`count` labels, spread over queries, or all when there are no more; a smaller draw is part of a larger one."""
+    by_query = groupby(labels_of(sources, queries), key=lambda label: label.query)
+    return frozenset(label_draw.draw_labels(by_query, count, seed))

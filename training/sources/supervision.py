@@ -1,13 +1,13 @@
 """Training pairs and lists from judgements and events, streamed query by query."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
-from training.sources.clicks import Evidence, click_evidence
+from training.sources.clicks import click_evidence
 from training.sources.files import Sources
 from training.sources.labels import Chosen, Label
 
@@ -54,12 +54,12 @@ def training_lists(
 
     Judged: relevance is the grade between the lowest and the highest of all. Clicked: a product's mean gain of a
     showing, corrected for position, relative to the list's best; its weight is how likely it was examined at all.
-    `queries` chooses; with `labels` (of draw_labels) only those are known, and of a clicked query what was skipped.
+    `queries` chooses; with `labels` (of draw_labels) only those are known, and of a clicked query what nobody took.
     """
     if judged:
         yield from _judged(sources, queries, labels, least=2)
     if clicked:
-        yield from (one for one, _ in _clicked(sources, queries, labels, least=2))
+        yield from (one for one, _ in _clicked(sources, queries, labels, least=2, skipped_only=False))
 
 
 def training_pairs(
@@ -72,7 +72,7 @@ def training_pairs(
     """
     for one in _judged(sources, queries, labels, least=1):
         yield from _pairs(one, (1.0,) * len(one.product_ids), below=0.5)
-    for one, gains in _clicked(sources, queries, labels, least=1):
+    for one, gains in _clicked(sources, queries, labels, least=1, skipped_only=True):
         yield from _pairs(one, gains, below=0.0)
 
 
@@ -110,15 +110,23 @@ def _judged(
 
 
 def _clicked(
-    sources: Sources, queries: Chosen | None, labels: AbstractSet[Label] | None, least: int
+    sources: Sources, queries: Chosen | None, labels: AbstractSet[Label] | None, least: int, skipped_only: bool
 ) -> Iterator[tuple[TrainingList, tuple[float, ...]]]:
-    """Lists, each with its products' gains."""
+    """Lists, each with its products' gains; of products that nobody took, all or only those seen and skipped."""
     if sources.examination is None:
         return
     for query, evidence in click_evidence(sources.store, sources.examination, sources.weights):
         if queries is not None and not queries(query):
             continue
-        known = _known(query, evidence, labels)
+        known = {
+            product: one
+            for product, one in evidence.items()
+            if (
+                labels is None or Label(False, query, product) in labels
+                if one.gain
+                else one.skipped or not skipped_only
+            )
+        }
         if len(known) < least or not any(one.gain for one in known.values()):
             continue
         best = max(one.mean_gain for one in known.values())
@@ -127,14 +135,6 @@ def _clicked(
         weights = [1.0 - one.unseen for _, one in ordered]
         products = [product for product, _ in ordered]
         yield _list(sources, query, products, relevance, weights), tuple(one.gain for _, one in ordered)
-
-
-def _known(query: str, evidence: Mapping[str, Evidence], labels: AbstractSet[Label] | None) -> dict[str, Evidence]:
-    return {
-        product: one
-        for product, one in evidence.items()
-        if (one.skipped if one.gain == 0 else labels is None or Label(False, query, product) in labels)
-    }
 
 
 def _list(
