@@ -1,4 +1,4 @@
-"""The data sets by name. A new one is a reader and a line here."""
+"""The data sets by name, and any shop in a folder. A new name is a reader and a line here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,15 +6,30 @@ from pathlib import Path
 from evaluation.chinese_pairs import read_chinese_pairs
 from evaluation.icecat import read_icecat
 from evaluation.judged_data import JudgedShop, LabelledPair
+from evaluation.shop_folder import read_shop_folder
 from vitrine.errors import invalid
 
 SHOPS: dict[str, Callable[[Path], JudgedShop]] = {"icecat": read_icecat}
 PAIRS: dict[str, Callable[[Path], list[LabelledPair]]] = {"zh": read_chinese_pairs}
 
 
-def read_dataset(name: str, data_dir: Path) -> JudgedShop | list[LabelledPair]:
-    """The data set `name` in `data_dir`. Raises InvalidArgument for an unknown name or a file that can't be read."""
+def read_dataset(
+    name: str, data_dir: Path | None, *, mapping: Path | None = None, traffic: Path | None = None
+) -> JudgedShop | list[LabelledPair]:
+    """The data set `name` in `data_dir`, or a shop of one's own in the folder `name`, read with `mapping`.
+
+    Raises InvalidArgument for an unknown name, an option that does not go with it, or a file that can't be read.
+    """
     reader = SHOPS.get(name) or PAIRS.get(name)
     if reader is None:
-        raise invalid("dataset", f"{name!r} is not known; choose from {', '.join(sorted({*SHOPS, *PAIRS}))}")
+        if not Path(name).is_dir():
+            known = ", ".join(sorted({*SHOPS, *PAIRS}))
+            fault = f"{name!r} is not known; choose from {known}, or give a folder with products and judgements"
+            raise invalid("dataset", fault)
+        return read_shop_folder(Path(name), mapping, traffic)
+    for option, value in (("--mapping", mapping), ("--traffic", traffic)):
+        if value is not None:
+            raise invalid(option, f"is for a folder of your own, and {name} is a data set with a reader of its own")
+    if data_dir is None:
+        raise invalid("--data-dir", f"is missing; it names the folder that holds {name}")
     return reader(data_dir)

@@ -1,13 +1,14 @@
 """The suite's engines in this process, over a scratch catalogue that goes when the evaluation ends."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.admission import Admission
-from gateway.catalog import Catalog
+import numpy as np
+
+from evaluation.kept_vectors import keep, read_kept
 from gateway.rank_depth import RankDepth
 from gateway.ranking import RankStage
 from services.embedder.engine import EmbedderEngine
@@ -18,11 +19,14 @@ from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
-from vitrine.errors import Internal
+from vitrine.errors import Internal, VitrineError
+from vitrine.ports import InputType, Lane
 from vitrine.product import Product
+from vitrine.product_text import embedding_text
+from vitrine.vectors import FloatArray
 
 TIMEOUT_S = 600.0
-_WRITE_PRODUCTS = 256
+_EMBED_TEXTS, _WRITE_PRODUCTS = 128, 500
 
 # Told how many of how many are done, and of what.
 Advance = Callable[[str, int, int], None]
@@ -37,16 +41,53 @@ class Engines:
     ranker: RankerEngine
     rank_stage: RankStage
 
-    async def write(self, products: tuple[Product, ...], advance: Advance) -> None:
-        """Embeds and writes a catalogue. Raises Internal when a product is refused."""
-        catalog = Catalog(self.embedder, self.retriever, Admission(1, "writes"))
+    async def write(self, products: Sequence[Product], advance: Advance, keep_vectors: Path | None = None) -> None:
+        """Embeds and writes a catalogue; with `keep_vectors` a folder where its vectors wait for the next time.
+
+        Raises Internal when a product is refused, FailedPrecondition when kept vectors cannot be read or written.
+        """
+        texts = [embedding_text(product) for product in products]
+        model = await self.embedder.get_model(deadline=Deadline.after(TIMEOUT_S))
+        vectors = None if keep_vectors is None else read_kept(keep_vectors, model, texts)
+        if vectors is None:
+            vectors = await self._embed(texts, products, advance)
+            if keep_vectors is not None:
+                keep(keep_vectors, model, texts, vectors)
         for start in range(0, len(products), _WRITE_PRODUCTS):
-            chunk = products[start : start + _WRITE_PRODUCTS]
-            result = await catalog.upsert_products(chunk, deadline=Deadline.after(TIMEOUT_S))
+            part = slice(start, start + _WRITE_PRODUCTS)
+            result = await self.retriever.upsert_products(
+                products[part], vectors[part], model_digest=model.digest, deadline=Deadline.after(TIMEOUT_S)
+            )
             for outcome in result.outcomes:
                 if outcome.error is not None:
-                    raise Internal(f"product {outcome.id} was refused: {outcome.error}")
-            advance("embed and write", start + len(chunk), len(products))
+                    raise _refused(outcome.id, outcome.error)
+            advance("write products", min(start + _WRITE_PRODUCTS, len(products)), len(products))
+
+    async def _embed(self, texts: Sequence[str], products: Sequence[Product], advance: Advance) -> FloatArray:
+        # In order of length: texts of one batch are padded to the longest, which cost a fifth of the time on Icecat.
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        vectors: FloatArray | None = None
+        for start in range(0, len(order), _EMBED_TEXTS):
+            rows = order[start : start + _EMBED_TEXTS]
+            embeddings = await self.embedder.embed(
+                [texts[row] for row in rows],
+                input_type=InputType.DOCUMENT,
+                deadline=Deadline.after(TIMEOUT_S),
+                lane=Lane.BULK,
+            )
+            for row, item in zip(rows, embeddings.items, strict=True):
+                if item.error is not None:
+                    raise _refused(products[row].id, item.error)
+            if vectors is None:
+                vectors = np.zeros((len(texts), embeddings.vectors.shape[1]), dtype=np.float32)
+            vectors[rows] = embeddings.vectors
+            advance("embed products", start + len(rows), len(order))
+        assert vectors is not None, "a judged shop has products"
+        return vectors
+
+
+def _refused(product_id: str, error: VitrineError) -> Internal:
+    return Internal(f"product {product_id} was refused: {error}")
 
 
 @asynccontextmanager

@@ -2,26 +2,37 @@
 
 import gzip
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vitrine.errors import invalid
 from vitrine.product import Product
 
-RELEVANT_GRADE = 2  # what recall counts as found
+_RELEVANT_GRADE = 2
 
 Grades = dict[str, int]  # product id -> grade, 0 and up
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedShop:
-    """A catalogue and what people said of it; `grades` by query, and only queries with a relevant product."""
+    """A catalogue and what people said of it; `grades` by query, and only queries with a product above grade 0.
+
+    `traffic` is how often a query was asked and `popularity` how often visitors saw, put in a cart or bought a
+    product, where either is known.
+    """
 
     name: str
     products: tuple[Product, ...]
     grades: dict[str, Grades]
+    traffic: Mapping[str, int] = field(default_factory=dict)
+    popularity: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def relevant_grade(self) -> int:
+        """The grade from which a product counts as relevant: 2, or 1 where grades are yes or no."""
+        return min(_RELEVANT_GRADE, max(max(judged.values()) for judged in self.grades.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,14 @@ class LabelledPair:
     source: str
 
 
-def judged_shop(name: str, products: tuple[Product, ...], grades: dict[str, Grades]) -> JudgedShop:
+def judged_shop(
+    name: str,
+    products: tuple[Product, ...],
+    grades: dict[str, Grades],
+    *,
+    traffic: Mapping[str, int] | None = None,
+    popularity: Mapping[str, int] | None = None,
+) -> JudgedShop:
     """The shop without the queries that have no relevant product: nothing can be ordered well or badly for them.
 
     Raises InvalidArgument when a judged product is not in the catalogue, or no query is left.
@@ -46,7 +64,7 @@ def judged_shop(name: str, products: tuple[Product, ...], grades: dict[str, Grad
     kept = {query: judged for query, judged in grades.items() if max(judged.values()) > 0}
     if not kept:
         raise invalid(name, "has no query with a relevant product")
-    return JudgedShop(name, products, kept)
+    return JudgedShop(name, products, kept, traffic or {}, popularity or {})
 
 
 def baseline_text(product: Product) -> str:

@@ -1,6 +1,7 @@
 """How the suite scores labelled pairs: by vector, by the ranker alone, and by the ranker with the vector's evidence."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,27 +17,33 @@ from vitrine.vectors import FloatArray
 _CHUNK = 128
 
 
-async def pair_scores(engines: Engines, pairs: Sequence[LabelledPair], advance: Advance) -> dict[str, list[float]]:
-    """Scores by name ("dense", "logit", "ranked"), one for each pair in order.
+@dataclass(frozen=True, slots=True)
+class PairScores:
+    """Scores by name ("dense", "logit", "ranked") and the ranker's probabilities, one for each pair in order."""
 
-    A pair has no catalogue around it, so there is no lexical evidence: it is 0 for all.
-    """
+    scores: dict[str, list[float]]
+    probabilities: list[float]
+
+
+async def pair_scores(engines: Engines, pairs: Sequence[LabelledPair], advance: Advance) -> PairScores:
+    """Scores all pairs. A pair has no catalogue around it, so there is no lexical evidence: it is 0 for all."""
     products = [Product(id=str(index), title=pair.title) for index, pair in enumerate(pairs)]
     asked = list(dict.fromkeys(pair.query for pair in pairs))
     query_vectors = dict(zip(asked, await _vectors(engines, asked, InputType.QUERY, advance), strict=True))
     queries = np.stack([query_vectors[pair.query] for pair in pairs])
     titles = await _vectors(engines, [embedding_text(product) for product in products], InputType.DOCUMENT, advance)
     cosines = np.einsum("nd,nd->n", queries, titles)
-    scores: dict[str, list[float]] = {"dense": cosines.tolist(), "logit": [], "ranked": []}
+    found = PairScores({"dense": cosines.tolist(), "logit": [], "ranked": []}, [])
     for done, (pair, product, cosine) in enumerate(zip(pairs, products, cosines, strict=True), 1):
         candidate = RankCandidate(product.id, ranking_text(product), evidence=Evidence(float(cosine), 0.0))
         ranking = await engines.ranker.rank(pair.query, [candidate], deadline=Deadline.after(TIMEOUT_S))
         if ranking.failures:
             raise Internal(f"pair {product.id} cannot be scored: {ranking.failures[0].error}")
-        scores["logit"].append(ranking.ranked[0].logit)
-        scores["ranked"].append(ranking.ranked[0].score)
+        found.scores["logit"].append(ranking.ranked[0].logit)
+        found.scores["ranked"].append(ranking.ranked[0].score)
+        found.probabilities.append(ranking.ranked[0].probability)
         advance("rank pairs", done, len(pairs))
-    return scores
+    return found
 
 
 async def _vectors(engines: Engines, texts: Sequence[str], input_type: InputType, advance: Advance) -> FloatArray:

@@ -2,7 +2,8 @@
 
 judged: the judged products of a query alone, ordered. full: what was found in the whole catalogue, an unjudged product
 counting as grade 0. condensed: the same with unjudged products taken out of the first 1,000 (Sakai 2007), because the
-judged pool came from one kind of search and punishes whatever finds others. Recall counts grade >= 2.
+judged pool came from one kind of search and punishes whatever finds others. Recall counts what is relevant: grade >= 2,
+or >= 1 where grades are yes or no.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +13,12 @@ import ir_measures
 from ir_measures import R, nDCG
 
 from evaluation.intervals import Interval, mean_interval
-from evaluation.judged_data import RELEVANT_GRADE, Grades
+from evaluation.judged_data import Grades
 
 CONDENSED_DEPTH = 1_000
 METRICS = ("judged", "condensed", "full", "recall_50", "recall_200")
 
 _NDCG = nDCG @ 10
-_RECALL_50 = R(rel=RELEVANT_GRADE) @ 50
-_RECALL_200 = R(rel=RELEVANT_GRADE) @ 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +37,20 @@ class Relevance:
     means: dict[str, Interval]
 
 
-def relevance(orders: Mapping[str, QueryOrders], grades: Mapping[str, Grades]) -> Relevance:
-    """Measures the orders of all queries. Recall is over the queries that have a product of grade >= 2."""
+def relevance(orders: Mapping[str, QueryOrders], grades: Mapping[str, Grades], relevant_grade: int = 2) -> Relevance:
+    """Measures the orders of all queries. Recall is over the queries that have a relevant product."""
     full = {query: order.full for query, order in orders.items()}
     condensed = {
         query: [product_id for product_id in order.full[:CONDENSED_DEPTH] if product_id in grades[query]]
         for query, order in orders.items()
     }
-    recallable = {query: judged for query, judged in grades.items() if max(judged.values()) >= RELEVANT_GRADE}
+    recallable = {query: judged for query, judged in grades.items() if max(judged.values()) >= relevant_grade}
     by_query = {
         "judged": _values(_NDCG, {query: order.judged for query, order in orders.items()}, grades),
         "condensed": _values(_NDCG, condensed, grades),
         "full": _values(_NDCG, full, grades),
-        "recall_50": _values(_RECALL_50, full, recallable),
-        "recall_200": _values(_RECALL_200, full, recallable),
+        "recall_50": _values(R(rel=relevant_grade) @ 50, full, recallable),
+        "recall_200": _values(R(rel=relevant_grade) @ 200, full, recallable),
     }
     return Relevance(by_query, {name: mean_interval(list(values.values())) for name, values in by_query.items()})
 

@@ -1,0 +1,49 @@
+"""A catalogue's vectors kept on disk: embedding is most of an evaluation, and the next one may have the same model."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vitrine.errors import FailedPrecondition
+from vitrine.ports import ModelInfo
+from vitrine.vectors import FloatArray
+
+
+def read_kept(folder: Path, model: ModelInfo, texts: Sequence[str]) -> FloatArray | None:
+    """The (n, dim) float32 vectors of exactly these texts by exactly this model; None when they were not kept.
+
+    Raises FailedPrecondition when the file is damaged.
+    """
+    path = _path(folder, model, texts)
+    if not path.is_file():
+        return None
+    try:
+        vectors: FloatArray = np.load(path, allow_pickle=False)
+        sound = vectors.shape == (len(texts), model.dim) and vectors.dtype == np.float32
+    except (OSError, ValueError, EOFError):
+        sound = False
+    if not sound:
+        raise FailedPrecondition(f"{path} is damaged; delete it and evaluate again")
+    return vectors
+
+
+def keep(folder: Path, model: ModelInfo, texts: Sequence[str], vectors: FloatArray) -> None:
+    """Writes the vectors, whole or not at all. Raises FailedPrecondition when the folder cannot be written to."""
+    path = _path(folder, model, texts)
+    scratch = path.with_name(f".{path.name}.tmp")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch.open("wb") as file:
+            np.save(file, vectors, allow_pickle=False)
+        scratch.replace(path)
+    except OSError as error:
+        raise FailedPrecondition(f"vectors cannot be kept in {folder}: {error}") from error
+
+
+def _path(folder: Path, model: ModelInfo, texts: Sequence[str]) -> Path:
+    digest = hashlib.sha256(model.digest.encode())
+    for text in texts:
+        digest.update(b"\0" + text.encode())
+    return folder / f"{digest.hexdigest()[:32]}.npy"
