@@ -105,12 +105,15 @@ def calibrate(
     return Calibration(scale=scale, bias=bias, evidence=evidence)
 
 
-def platt(score: Floats, relevance: Floats) -> tuple[float, float]:
-    """Slope and bias of sigmoid(slope * score + bias) that fit the relevance best; the slope is positive."""
+def platt(score: Floats, relevance: Floats, weights: Floats | None = None) -> tuple[float, float]:
+    """Slope and bias of sigmoid(slope * score + bias) that fit the relevance best; the slope is positive.
+
+    All (n,); without weights every pair counts the same.
+    """
 
     def loss(values: Floats) -> float:
         margin = np.exp(values[0]) * score + values[1]
-        return float(np.mean(np.logaddexp(0.0, margin) - relevance * margin))
+        return float(np.average(np.logaddexp(0.0, margin) - relevance * margin, weights=weights))
 
     found = minimize(loss, np.array([1.0, -1.0]), method="Nelder-Mead")
     return float(np.exp(found.x[0])), float(found.x[1])

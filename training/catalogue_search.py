@@ -1,0 +1,120 @@
+"""A catalogue searched as it is served, for training: the embedder's and the retriever's own engines over a run's folder.
+
+So the candidates of a training list and their evidence are what the ranker gets from the gateway, not a likeness of it.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from gateway.admission import Admission
+from gateway.catalog import Catalog
+from gateway.ranking import rank_candidates
+from services.embedder.engine import EmbedderEngine
+from services.embedder.settings import EmbedderSettings
+from services.retriever.engine import RetrieverEngine
+from services.retriever.settings import RetrieverSettings
+from training.errors import TrainingError
+from vitrine.compute import ComputeBudget
+from vitrine.deadline import Deadline
+from vitrine.errors import VitrineError
+from vitrine.ports import Candidate, InputType, RankCandidate, RetrievalQuery
+from vitrine.product import Product
+
+# As deep as a shopper can page, and as the retriever's sources look.
+DEPTH = 1_000
+_WRITE_PRODUCTS = 256
+_TIMEOUT_S = 600.0
+
+
+class CatalogueSearch:
+    """A catalogue that is filled once and then searched."""
+
+    def __init__(self, embedder: EmbedderEngine, retriever: RetrieverEngine) -> None:
+        self._embedder = embedder
+        self._retriever = retriever
+
+    async def fill(self, products: Iterable[Product]) -> int:
+        """Embed and write what is not there yet; answers how many products there are.
+
+        Raises TrainingError when a product is refused.
+        """
+        catalog = Catalog(self._embedder, self._retriever, Admission(1, "writes"))
+        for chunk in _chunks(products, _WRITE_PRODUCTS):
+            ids = list(dict.fromkeys(product.id for product in chunk))
+            missing = set((await self._retriever.get_products(ids, deadline=_later())).missing_ids)
+            new = [product for product in chunk if product.id in missing]
+            if not new:
+                continue
+            for outcome in (await catalog.upsert_products(new, deadline=_later())).outcomes:
+                if outcome.error is not None:
+                    raise TrainingError(f"product {outcome.id} was refused: {outcome.error}")
+        return (await self._retriever.get_index(deadline=_later())).products
+
+    async def find(self, query: str) -> Sequence[Candidate]:
+        """The first DEPTH candidates by words and vector, fused, best first, without their products."""
+        embeddings = await self._embedder.embed([query], input_type=InputType.QUERY, deadline=_later())
+        if (error := embeddings.items[0].error) is not None:
+            raise TrainingError(f"query {query!r}: {error}")
+        asked = RetrievalQuery(
+            text=query,
+            vector=embeddings.vectors[0],
+            model_digest=embeddings.model_digest,
+            depth=DEPTH,
+            product_limit=0,
+        )
+        return (await self._retriever.retrieve(asked, deadline=_later())).candidates
+
+    async def products(self, ids: Sequence[str]) -> dict[str, Product]:
+        """Products by id, with the beginning of their description that a ranker reads."""
+        found = (await self._retriever.get_products(ids, deadline=_later())).products
+        return {product.id: product for product in found}
+
+
+def as_ranked(
+    found: Sequence[Candidate], chosen: Sequence[int], products: dict[str, Product]
+) -> Sequence[RankCandidate]:
+    """The candidates at the places `chosen` as the ranker would be asked for them.
+
+    All others follow when evidence is made, because it is relative to the query's best BM25, whoever has it.
+    """
+    head = [replace(found[place], product=products[found[place].product_id]) for place in chosen]
+    taken = set(chosen)
+    others = [candidate for place, candidate in enumerate(found) if place not in taken]
+    return rank_candidates([*head, *others], len(head))
+
+
+@asynccontextmanager
+async def open_search(embedder: Path, folder: Path) -> AsyncIterator[CatalogueSearch]:
+    """The engines over the catalogue in `folder`, which stays. Other settings are the services' own.
+
+    Raises TrainingError when the bundle or the catalogue can't be used.
+    """
+    budget = ComputeBudget()
+    try:
+        engine = await EmbedderEngine.open(EmbedderSettings(bundle=embedder), budget)
+        try:
+            await engine.self_test()
+            retriever = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
+            try:
+                yield CatalogueSearch(engine, retriever)
+            finally:
+                await retriever.close()
+        finally:
+            await engine.close()
+    except VitrineError as error:
+        raise TrainingError(f"{embedder}: {error}") from error
+    finally:
+        await budget.close()
+
+
+def _chunks(products: Iterable[Product], size: int) -> Iterator[list[Product]]:
+    stream = iter(products)
+    while chunk := list(islice(stream, size)):
+        yield chunk
+
+
+def _later() -> Deadline:
+    return Deadline.after(_TIMEOUT_S)
