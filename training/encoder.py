@@ -36,9 +36,13 @@ def build_bert(
 
 def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
     """Mean of the token states where mask is 1, L2-normalised; (n, t, d) and (n, t) -> (n, d). No token gives zeros."""
+    return nn.functional.normalize(mean_states(states, mask), dim=-1, eps=1e-12)
+
+
+def mean_states(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the token states where mask is 1; (n, t, d) and (n, t) -> (n, d). No token gives zeros."""
     weights = mask.unsqueeze(-1).to(states.dtype)
-    mean = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
-    return nn.functional.normalize(mean, dim=-1, eps=1e-12)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
 def additive_mask(mask: Tensor) -> Tensor:
@@ -79,19 +83,23 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> lis
 
 
 @torch.inference_mode()
-def encode(encoder: Encoder, rows: Sequence[Sequence[int]], pad_id: int, batch_tokens: int = 4096) -> Floats:
-    """Vectors (n, d) for token rows, computed in batches of similar length and returned in the order given."""
+def encode(encoder: nn.Module, rows: Sequence[Sequence[int]], pad_id: int, batch_tokens: int = 4096) -> Floats:
+    """Vectors (n, d) for at least one token row, computed in batches of similar length, in the order given.
+
+    `encoder` takes ids and mask (n, t) and gives vectors (n, d).
+    """
     was_training = encoder.training
     encoder.eval()
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-    hidden: int = encoder.bert.config.hidden_size
-    out = torch.empty((len(rows), hidden), dtype=torch.float32)
+    out = torch.empty(0)
     start = 0
     while start < len(order):
         size = max(1, batch_tokens // max(1, len(rows[order[min(start + 127, len(order) - 1)]])))
         chosen = order[start : start + min(size, 128)]
         ids, mask = pad_batch([rows[index] for index in chosen], pad_id)
-        out[chosen] = encoder(ids, mask).float()
+        vectors = encoder(ids, mask).float().cpu()
+        out = torch.empty((len(rows), vectors.shape[1])) if start == 0 else out
+        out[chosen] = vectors
         start += len(chosen)
     encoder.train(was_training)
     result: Floats = out.numpy()

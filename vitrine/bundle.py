@@ -43,6 +43,7 @@ class Manifest(BaseModel):
     dim: int = Field(ge=0)
     max_tokens: int = Field(ge=8)
     pooling: Literal["mean", "last", "cls"] = "mean"
+    pad_id: int = Field(default=0, ge=0)  # the token that fills up shorter rows; the mask keeps it out of the answer
     prompts: dict[Literal["query", "document"], str] = Field(default_factory=dict)
     languages: list[str]
     licence: str

@@ -94,6 +94,7 @@ class OnnxSession:
         import onnxruntime
 
         self._name = bundle.manifest.name
+        self._pad_id = bundle.manifest.pad_id
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -119,7 +120,7 @@ class OnnxSession:
         self, ids: Sequence[TokenIds], type_ids: Sequence[TokenIds] | None = None
     ) -> Sequence[FloatArray | Internal]:
         """See `Session.run`."""
-        feed: dict[str, Any] = {"input_ids": padded(ids), "attention_mask": attention_mask(ids)}
+        feed: dict[str, Any] = {"input_ids": padded(ids, self._pad_id), "attention_mask": attention_mask(ids)}
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(feed["input_ids"]) if type_ids is None else padded(type_ids)
         (outputs,) = self._session.run([self._output], feed)

@@ -32,6 +32,7 @@ class TorchSession:
         self._name = bundle.manifest.name
         self._kind = bundle.manifest.kind
         self._pooling = bundle.manifest.pooling
+        self._pad_id = bundle.manifest.pad_id
         torch.set_num_threads(threads)
         state = {name: tensor.float() for name, tensor in load_file(weights).items()}
         self._head = {name: state.pop(name) for name in HEAD if name in state}
@@ -57,7 +58,7 @@ class TorchSession:
     ) -> Sequence[FloatArray | Internal]:
         """See `Session.run`."""
         mask = torch.from_numpy(attention_mask(ids))
-        inputs: dict[str, Any] = {"input_ids": torch.from_numpy(padded(ids)), "attention_mask": mask}
+        inputs: dict[str, Any] = {"input_ids": torch.from_numpy(padded(ids, self._pad_id)), "attention_mask": mask}
         if type_ids is not None and self._reads_types:
             inputs["token_type_ids"] = torch.from_numpy(padded(type_ids))
         with torch.inference_mode():

@@ -1,0 +1,36 @@
+"""Replaces a folder by one that is complete: readers see the old one or the new one, never a half."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from training.errors import TrainingError
+
+Made = TypeVar("Made")
+
+
+def replace_folder(folder: Path, marker: str, build: Callable[[Path], Made]) -> Made:
+    """`build` fills a scratch folder beside `folder`, which then takes its place; what `build` gives is returned.
+
+    Raises TrainingError when `folder` holds files and no `marker` among them: such a folder is not ours to replace.
+    """
+    check_replaceable(folder, marker)
+    scratch = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(parents=True)
+        made = build(scratch)
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rename(folder)
+    except OSError as error:
+        raise TrainingError(f"cannot write {folder}: {error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return made
+
+
+def check_replaceable(folder: Path, marker: str) -> None:
+    """Raise TrainingError when `folder` is a file, or holds files and no `marker` among them."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / marker).is_file())):
+        raise TrainingError(f"{folder} holds something else (no {marker}); give another folder or empty it")
