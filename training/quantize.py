@@ -1,11 +1,18 @@
-"""Float32 ONNX -> int8 ONNX for serving."""
+"""Float32 ONNX of onnx_bert -> int8 ONNX for serving: activations scaled per token, per tensor, or by calibration."""
 
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType
+from onnxruntime.quantization import quantize_dynamic as ort_dynamic
+from onnxruntime.quantization import quantize_static as ort_static
 
 _MS = "com.microsoft"
 _ACTIVATION_LEVELS = 127
@@ -13,6 +20,12 @@ _ACTIVATION_LEVELS = 127
 # nearly the vectors, are the same on every processor.
 _WEIGHT_LEVELS = 63
 _MIDDLE = 128
+_WEIGHTS: dict[str, Any] = {
+    "weight_type": QuantType.QInt8,
+    "per_channel": True,
+    "reduce_range": True,
+    "extra_options": {"OpTypesToExcludeOutputQuantization": ["MatMul"]},  # the next operator computes in float32
+}
 
 
 def quantize(source: Path, target: Path) -> None:
@@ -26,6 +39,79 @@ def quantize(source: Path, target: Path) -> None:
     _split_attention(model.graph)
     _quantize_layers(model.graph)
     onnx.save_model(model, str(target))
+
+
+def quantize_per_tensor(source: Path, target: Path) -> None:
+    """The usual dynamic quantisation: one activation scale for each product of a batch, found as it runs."""
+
+    def make(plain: Path, products: list[str]) -> None:
+        ort_dynamic(plain, target, nodes_to_quantize=products, **_WEIGHTS)
+
+    _by_onnxruntime(source, target, make)
+
+
+def quantize_static(source: Path, target: Path, feeds: Iterable[dict[str, Any]]) -> None:
+    """Activation scales fixed beforehand, one for each product: the extremes that `feeds`, model inputs, cause."""
+
+    def make(plain: Path, products: list[str]) -> None:
+        ort_static(
+            plain,
+            target,
+            _Feeds(feeds),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            nodes_to_quantize=products,
+            **_WEIGHTS,
+        )
+
+    _by_onnxruntime(source, target, make)
+
+
+def _by_onnxruntime(source: Path, target: Path, make: Callable[[Path, list[str]], None]) -> None:
+    """Let ONNX Runtime quantise the layers' products; the word table keeps a scale per row, as everywhere."""
+    model = onnx.load(str(source))
+    _quantize_words(model.graph)
+    _split_attention(model.graph)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    products = [node for node in model.graph.node if _is_layer_product(node, weights)]
+    # Shape inference does not know the fused operators; what has no type is left in float32.
+    for states in dict.fromkeys(name for node in products for name in (node.input[0], node.output[0])):
+        typed = helper.make_tensor_value_info(states, onnx.TensorProto.FLOAT, ["batch", "length", None])
+        model.graph.value_info.append(typed)
+    plain = target.with_name(f".{target.name}.split.onnx")
+    try:
+        onnx.save_model(model, str(plain))
+        with _without_advice():
+            make(plain, [node.name for node in products])
+    finally:
+        plain.unlink(missing_ok=True)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """ONNX Runtime advises to optimise the graph first; this graph is written in fused operators."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
+class _Feeds(CalibrationDataReader):  # type: ignore[misc]
+    """Model inputs, one after the other, as the calibration asks for them."""
+
+    def __init__(self, feeds: Iterable[dict[str, Any]]) -> None:
+        self._feeds = iter(feeds)
+
+    def get_next(self) -> dict[str, Any] | None:
+        return next(self._feeds, None)
+
+
+def _is_layer_product(node: onnx.NodeProto, weights: "set[str] | dict[str, onnx.TensorProto]") -> bool:
+    """Whether the node multiplies states (n, t, d) by a layer's weight."""
+    return bool(node.op_type == "MatMul" and node.name.startswith("layer") and node.input[1] in weights)
 
 
 def _split_attention(graph: onnx.GraphProto) -> None:
@@ -58,7 +144,7 @@ def _quantize_layers(graph: onnx.GraphProto) -> None:
     nodes: list[onnx.NodeProto] = []
     scaled: set[str] = set()
     for node in graph.node:
-        if node.op_type != "MatMul" or not node.name.startswith("layer") or node.input[1] not in weights:
+        if not _is_layer_product(node, weights):
             nodes.append(node)
             continue
         states, weight = node.input
