@@ -85,7 +85,7 @@ async def _pairs_result(
         found = await pair_scores(engines, pairs, advance)
     scores = found.scores | {name: dense_pair_scores(pairs, encode) for name, encode in evaluated.baselines.items()}
     return RelevanceResult(
-        dataset=shop.name,
+        dataset=dataset,
         data_digest=_digest([pair.query, pair.title, pair.relevant, pair.source] for pair in pairs),
         kind="pairs",
         made_of=made_of,

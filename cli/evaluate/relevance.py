@@ -1,4 +1,4 @@
-"""`vitrine evaluate relevance`: orders a judged shop's products by words, vector, fusion and ranker, and measures each."""
+"""`vitrine evaluate relevance`: each order of the suite, measured on a judged shop or on labelled pairs."""
 
 import asyncio
 from pathlib import Path

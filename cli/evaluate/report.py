@@ -19,7 +19,7 @@ def report(
     ] = None,
     worst: Annotated[int, typer.Option(min=0, max=100, help="Worst queries shown with their lists.")] = 10,
 ) -> None:
-    """Write one page that works offline: figures with intervals, slices, calibration, worst queries, comparisons, cost."""
+    """Write a page that works offline: figures with intervals, slices, calibration, worst queries, comparisons."""
     from evaluation.bundle_cost import find_bundles, measure_bundles
     from evaluation.page import write_page
     from evaluation.result import read_result
