@@ -19,7 +19,8 @@ _NOT_HEADS = frozenset(
     ("black", "white", "grey", "gray", "silver", "original", "compatible", "cyan", "magenta", "yellow", "sheets")
 )
 _FOR = re.compile(r"\b(?:for|compatible with|fits)\b", re.IGNORECASE)
-_UNITS = (
+Units = tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]
+_UNITS: Units = (
     (re.compile(r"(\d+(?:\.\d+)?) ?(?:\"|''|”)"), ("{0} inch", '{0}"', "{0}in", "{0}-inch", "{0}寸")),
     (re.compile(r"\b(\d+) ?gb\b"), ("{0} gb", "{0}gb", "{0}g")),
     (re.compile(r"\b(\d+) ?tb\b"), ("{0} tb", "{0}tb", "{0}t")),
@@ -77,9 +78,9 @@ def with_typo(query: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def with_other_unit(query: str, rng: random.Random) -> str:
-    """The same size in another form: 17", 17 inch, 17寸; 500gb, 500 gb."""
-    for pattern, forms in _UNITS:
+def with_other_unit(query: str, rng: random.Random, units: Units = _UNITS) -> str:
+    """The same size in another form: 17", 17 inch, 17寸; 500gb, 500 gb. `units`: what is a size, and its forms."""
+    for pattern, forms in units:
         if match := pattern.search(query):
             return query[: match.start()] + rng.choice(forms).format(match.group(1)) + query[match.end() :]
     return query
@@ -106,8 +107,8 @@ def _electronics(item: ShopItem, rng: random.Random) -> str:
             model,
             rng.choice(models),
             f"{brand} {model} {short_head}",
-            _window(normalize_text(item.title), rng),
-            _window(normalize_text(item.summary or item.title), rng),
+            title_window(normalize_text(item.title), rng),
+            title_window(normalize_text(item.summary or item.title), rng),
         ),
         weights=(4, 4, 4, 2, 3, 3, 2, 1, 1, 1, 2, 2),
     )[0].strip()
@@ -117,11 +118,14 @@ def _electronics(item: ShopItem, rng: random.Random) -> str:
 
 def _english(item: ShopItem, rng: random.Random) -> str:
     first = re.split(r"[|,:;(]| - ", normalize_text(item.title))[0]
-    query = rng.choice((first, _window(first, rng), _window(first, rng), _window(normalize_text(item.title), rng)))
+    query = rng.choice(
+        (first, title_window(first, rng), title_window(first, rng), title_window(normalize_text(item.title), rng))
+    )
     return with_typo(query, rng) if rng.random() < 0.06 else query
 
 
-def _window(text: str, rng: random.Random) -> str:
+def title_window(text: str, rng: random.Random) -> str:
+    """Two to four words in a row of a spaced text."""
     words = _WORD.findall(text)
     size = rng.randint(2, 4)
     start = rng.randint(0, max(0, len(words) - size))

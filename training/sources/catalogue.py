@@ -1,6 +1,7 @@
 """The shop's products as training reads them: by number, by id, or one after the other."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from vitrine.mapping import load_mapping
 from vitrine.product import CATEGORY_SEPARATOR, Product
 from vitrine.product_row import ProductRows
 from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_COLUMNS
+from vitrine.text import normalize_text
 
 _EMBEDDING_COLUMNS = (EMBEDDING_TITLE_COLUMNS, EMBEDDING_DESCRIPTION_COLUMNS)
 _MODEL_NAMES = ("model", "model_number", "model_name", "mpn", "型号", "产品型号")
 _KIND_NAMES = ("product_type", "产品类型", "类型")
+_IDENTIFIERS = ("gtin", "ean", "upc", "barcode", "条码", "item_group_id", "sku")
+_ID_WITH_LANGUAGE = re.compile(r"(.+)[-_.](?:zh|en|cn|us|uk)", re.IGNORECASE)
 _SUMMARY_CHARACTERS = 2_000
 
 
@@ -39,6 +43,14 @@ class Catalogue:
         """The product of that number."""
         row = self._store.connection.execute("SELECT item FROM product WHERE number = ?", (number + 1,)).fetchone()
         return _read(row[0])
+
+    def twin(self, item: ShopItem) -> ShopItem | None:
+        """The same product in another language, if the shop has both: of one identifier, or one brand and model."""
+        row = self._store.connection.execute(
+            "SELECT item FROM product WHERE same = ? AND language <> ? ORDER BY number LIMIT 1",
+            (_same(item), item.language),
+        ).fetchone()
+        return _read(row[0]) if row else None
 
     def numbers(self, ids: Iterable[str]) -> list[int]:
         """Numbers of the products with these ids. Raises KeyError for one that there is not."""
@@ -91,8 +103,9 @@ def read_catalogue(store: SourceStore, paths: Sequence[Path], mapping: Path | No
     for product in read_products(paths, mapping, store.note):
         item = shop_item(product)
         store.connection.execute(
-            "INSERT INTO product(id, item) VALUES (?, ?) ON CONFLICT(id) DO UPDATE SET item = excluded.item",
-            (item.id, _written(item)),
+            "INSERT INTO product(id, item, language, same) VALUES (?, ?, ?, ?) ON CONFLICT(id) "
+            "DO UPDATE SET item = excluded.item, language = excluded.language, same = excluded.same",
+            (item.id, _written(item), item.language, _same(item)),
         )
 
 
@@ -121,6 +134,19 @@ def _model(product: Product) -> str:
         if any(map(str.isdigit, word)) and any(c.isascii() and c.isalpha() for c in word):
             return " ".join(words[:end]).strip(",;()（），")
     return ""
+
+
+def _same(item: ShopItem) -> str | None:
+    """What the versions of a product in several languages share: an identifier, an id but for its language, or brand
+    and model number."""
+    for name in _IDENTIFIERS:
+        if item.attributes.get(name):
+            return f"{name} {item.attributes[name]}"
+    if match := _ID_WITH_LANGUAGE.fullmatch(item.id):
+        return f"id {match.group(1)}"
+    if item.brand and any(map(str.isdigit, item.model)):
+        return normalize_text(f"model {item.brand} {item.model}")
+    return None
 
 
 def _word(value: str | float) -> str:

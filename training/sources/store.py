@@ -1,7 +1,7 @@
 """The store that a run's source files are read into: one SQLite file, so that memory does not grow with the shop.
 
-Tables: product(number, id, item), label(number, query, product, grade), shown(search, query, product, position, kind).
-Numbers count from 1 without gaps.
+Tables: product(number, id, item, language, same: what its versions in other languages share), label(number, query,
+product, grade), shown(search, query, product, position, kind). Numbers count from 1 without gaps.
 """
 
 import json
@@ -14,7 +14,8 @@ from typing import Any
 from training.errors import TrainingError
 
 _SCHEMA = """
-CREATE TABLE product(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, item TEXT NOT NULL);
+CREATE TABLE product(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, item TEXT NOT NULL, language TEXT, same TEXT);
+CREATE INDEX product_same ON product(same);
 CREATE TABLE label(number INTEGER PRIMARY KEY, query TEXT NOT NULL, product TEXT NOT NULL, grade REAL NOT NULL);
 CREATE TABLE event(session TEXT, time_s REAL, query TEXT, kind INTEGER, products TEXT, position INTEGER);
 CREATE TABLE shown(search INTEGER, query TEXT, product TEXT, position INTEGER, kind INTEGER);
