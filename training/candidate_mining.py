@@ -10,24 +10,24 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from training.catalogue_labels import correction, made_queries
-from training.catalogue_search import CatalogueSearch, as_ranked, open_search
+from training.catalogue_search import CatalogueSearch, Shown, as_shown, open_search
 from training.errors import TrainingError
+from training.processes import processes
 from training.run_folder import RunFolder
 from training.served_lists import ListFile, Origin, ServedList, list_line
 from training.shop_files import ShopItem
-from training.sources.catalogue import Catalogue, read_products, shop_item
+from training.sources.catalogue import read_products, shop_item
 from training.sources.files import SourceFiles, Sources
 from training.sources.labels import draw_labels
 from training.sources.supervision import TrainingList, training_lists
-from vitrine.ports import Candidate, RankCandidate
+from vitrine.ports import Candidate
 
 
 @dataclass(frozen=True)
 class MiningSettings:
-    """Which lists are made, and of what. `depth`: candidates that serving ranks; `deeper` are drawn from further down."""
+    """Which lists are made, and of what. `depth`: candidates that serving ranks; `deeper` more are drawn below it."""
 
     seed: int = 23
     labels: int | None = None  # labelled pairs to draw; None: all
@@ -44,8 +44,9 @@ def mine_lists(
 ) -> ListFile:
     """The run's lists, mined now or before. Raises TrainingError when there is none."""
     path = run.path / "lists.jsonl"
-    if not path.exists():
+    if processes().is_main_process and not path.exists():
         asyncio.run(_mine(sources, files, embedder, settings, run, path))
+    processes().wait_for_everyone()
     lists = ListFile(path)
     if not len(lists):
         raise TrainingError("no list to learn on: no query has a labelled product that the retriever finds")
@@ -98,9 +99,7 @@ async def _labelled(
     place_of = {candidate.product_id: place for place, candidate in enumerate(found)}
     known = {
         place_of[product]: (relevance, weight)
-        for product, relevance, weight in zip(
-            labelled.product_ids, labelled.relevance, labelled.weights, strict=True
-        )
+        for product, relevance, weight in zip(labelled.product_ids, labelled.relevance, labelled.weights, strict=True)
         if product in place_of
     }
     counts["labels_found"] += len(known)
@@ -108,14 +107,14 @@ async def _labelled(
     if not any(relevance for relevance, _ in known.values()):
         return None
     chosen = sorted({*known, *_places(len(found), settings, rng)})
-    ranked, products = await _ranked(search, found, chosen)
-    near = [one.evidence.dense for place, one in zip(chosen, ranked, strict=True) if known.get(place, (0.0,))[0] > 0]
+    shown, _ = await _shown(search, found, chosen)
+    near = [one.dense for place, one in zip(chosen, shown, strict=True) if known.get(place, (0.0,))[0] > 0]
     limit = settings.too_near * sum(near) / len(near)
     grades = [
-        known.get(place, (0.0, 0.0 if one.evidence.dense > limit else settings.unlabelled_weight))
-        for place, one in zip(chosen, ranked, strict=True)
+        known.get(place, (0.0, 0.0 if one.dense > limit else settings.unlabelled_weight))
+        for place, one in zip(chosen, shown, strict=True)
     ]
-    return _served(labelled.query, "labels", ranked, chosen, grades, [place in known for place in chosen])
+    return _served(labelled.query, "labels", shown, chosen, grades, [place in known for place in chosen])
 
 
 async def _made(
@@ -131,9 +130,9 @@ async def _made(
     if own is None:
         return None
     chosen = sorted({own, *_places(len(found), settings, rng)})
-    ranked, items = await _ranked(search, found, chosen)
-    grades = [(correction(query, source, items[one.id]), 1.0) for one in ranked]
-    return _served(query, "catalogue", ranked, chosen, grades, [False] * len(chosen))
+    shown, items = await _shown(search, found, chosen)
+    grades = [(correction(query, source, items[one.id]), 1.0) for one in shown]
+    return _served(query, "catalogue", shown, chosen, grades, [False] * len(chosen))
 
 
 def _places(found: int, settings: MiningSettings, rng: random.Random) -> Iterable[int]:
@@ -142,11 +141,11 @@ def _places(found: int, settings: MiningSettings, rng: random.Random) -> Iterabl
     return [*range(min(found, settings.depth)), *rng.sample(deeper, min(settings.deeper, len(deeper)))]
 
 
-async def _ranked(
+async def _shown(
     search: CatalogueSearch, found: Sequence[Candidate], chosen: Sequence[int]
-) -> tuple[Sequence[RankCandidate], dict[str, ShopItem]]:
+) -> tuple[list[Shown], dict[str, ShopItem]]:
     products = await search.products([found[place].product_id for place in chosen])
-    return as_ranked(found, chosen, products), {name: shop_item(product) for name, product in products.items()}
+    return as_shown(found, chosen, products), {name: shop_item(product) for name, product in products.items()}
 
 
 def _unheard(note: str) -> None:
@@ -156,19 +155,18 @@ def _unheard(note: str) -> None:
 def _served(
     query: str,
     origin: Origin,
-    ranked: Sequence[RankCandidate],
+    shown: Sequence[Shown],
     chosen: Sequence[int],
     grades: Sequence[tuple[float, float]],
     labelled: Sequence[bool],
 ) -> ServedList:
-    evidence = [one.evidence for one in ranked]
     return ServedList(
         query=query,
         origin=origin,
-        product_ids=tuple(one.id for one in ranked),
-        documents=tuple(one.text for one in ranked),
-        dense=tuple(e.dense for e in evidence if e is not None),
-        lexical=tuple(e.lexical for e in evidence if e is not None),
+        product_ids=tuple(one.id for one in shown),
+        documents=tuple(one.text for one in shown),
+        dense=tuple(one.dense for one in shown),
+        lexical=tuple(one.lexical for one in shown),
         places=tuple(place + 1 for place in chosen),
         relevance=tuple(relevance for relevance, _ in grades),
         weights=tuple(weight for _, weight in grades),

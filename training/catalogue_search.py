@@ -1,11 +1,11 @@
-"""A catalogue searched as it is served, for training: the embedder's and the retriever's own engines over a run's folder.
+"""A catalogue searched as it is served, for training: by the embedder's and the retriever's own engines.
 
 So the candidates of a training list and their evidence are what the ranker gets from the gateway, not a likeness of it.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from training.errors import TrainingError
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
-from vitrine.ports import Candidate, InputType, RankCandidate, RetrievalQuery
+from vitrine.ports import Candidate, InputType, RetrievalQuery
 from vitrine.product import Product
 
 # As deep as a shopper can page, and as the retriever's sources look.
@@ -73,9 +73,17 @@ class CatalogueSearch:
         return {product.id: product for product in found}
 
 
-def as_ranked(
-    found: Sequence[Candidate], chosen: Sequence[int], products: dict[str, Product]
-) -> Sequence[RankCandidate]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A candidate as the ranker is shown it: its text and the retriever's evidence."""
+
+    id: str
+    text: str
+    dense: float
+    lexical: float
+
+
+def as_shown(found: Sequence[Candidate], chosen: Sequence[int], products: dict[str, Product]) -> list[Shown]:
     """The candidates at the places `chosen` as the ranker would be asked for them.
 
     All others follow when evidence is made, because it is relative to the query's best BM25, whoever has it.
@@ -83,7 +91,11 @@ def as_ranked(
     head = [replace(found[place], product=products[found[place].product_id]) for place in chosen]
     taken = set(chosen)
     others = [candidate for place, candidate in enumerate(found) if place not in taken]
-    return rank_candidates([*head, *others], len(head))
+    return [
+        Shown(one.id, one.text, one.evidence.dense, one.evidence.lexical)
+        for one in rank_candidates([*head, *others], len(head))
+        if one.evidence is not None
+    ]
 
 
 @asynccontextmanager

@@ -1,17 +1,18 @@
 """A ranker from a shop's files: lists mined, base fine-tuned, bundle written."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from training.bases import Base, load_base
-from training.bundles import MAX_TOKENS, write_ranker
+from training.bundles import Trained, write_ranker
 from training.candidate_mining import MiningSettings
-from training.ranker_data import ranker_data
+from training.errors import TrainingError
+from training.processes import processes
+from training.ranker_data import RankerData, ranker_data
 from training.ranker_fine_tuning import FineTuned, RankerTuning, fine_tune_ranker
 from training.ranker_teachers import TeacherSpec
 from training.run_folder import RunFolder
-from training.sources.files import SourceFiles, open_sources
+from training.sources.files import SourceFiles, Sources, open_sources
 from vitrine.bundle import Bundle, load_bundle
 
 
@@ -24,8 +25,8 @@ class RankerPlan:
     embedder: Path
     revision: str = ""
     teachers: tuple[TeacherSpec, ...] = ()
-    mining: MiningSettings = MiningSettings()
-    tuning: RankerTuning = RankerTuning()
+    mining: MiningSettings = field(default_factory=MiningSettings)
+    tuning: RankerTuning = field(default_factory=RankerTuning)
     held_out: float = 0.2  # share of queries on which score and calibration are fitted and measured
     int8: bool = True
     name: str = "shop-ranker"
@@ -50,35 +51,50 @@ def train_ranker(plan: RankerPlan, out: Path, run_dir: Path) -> tuple[Bundle, Fi
         "held_out": plan.held_out,
     }
     run = RunFolder(run_dir, "ranker", settings)
-    sources = open_sources(plan.files, run.path)
+    sources = _opened(plan.files, run)
     for note in sources.notes:
         run.log(step="sources", note=note)
     data = ranker_data(sources, plan.files, plan.embedder, plan.teachers, plan.mining, plan.held_out, run)
     tuned = fine_tune_ranker(data, base, plan.tuning, run)
-    lineage = _lineage(plan, base, embedder.digest, len(data.learned))
-    bundle = write_ranker(
-        out,
-        tuned.ranker,
-        base.tokenizer,
-        name=plan.name,
-        version=plan.version,
-        calibration=tuned.calibration,
-        lineage=lineage,
-        metrics={"held_out": tuned.figures.described(), "calibration": tuned.fit.described()},
-        int8=plan.int8,
-        max_tokens=MAX_TOKENS,
-    )
+    if processes().is_main_process:
+        write_ranker(
+            out,
+            _trained(plan, base, embedder.digest, tuned, data),
+            plan.name,
+            plan.version,
+            tuned.calibration,
+            plan.int8,
+        )
+    processes().wait_for_everyone()
+    bundle = load_bundle(out, "ranker")
     run.log(step="bundle", digest=bundle.manifest.digest)
     return bundle, tuned
 
 
-def _lineage(plan: RankerPlan, base: Base, embedder: str, lists: int) -> dict[str, Any]:
-    return {
+def _opened(files: SourceFiles, run: RunFolder) -> Sources:
+    """The sources, read by the main process while the others wait."""
+    if processes().is_main_process:
+        open_sources(files, run.path)
+    processes().wait_for_everyone()
+    return open_sources(files, run.path)
+
+
+def _trained(plan: RankerPlan, base: Base, embedder: str, tuned: FineTuned, data: RankerData) -> Trained:
+    config = base.model.config
+    if config.model_type != "bert":
+        raise TrainingError(f"base {base.source}: a ranker's bundle of a {config.model_type} cannot be written yet")
+    body = {name: values.detach().numpy() for name, values in base.model.state_dict().items()}
+    lineage = {
         **base.lineage,
         "steps": [*base.lineage.get("steps", []), "ranker: fine-tuned on mined lists", "calibrated on held-out lists"],
         "evidence_of": embedder,
         "teachers": [asdict(spec) for spec in plan.teachers],
         "mining": asdict(plan.mining),
         "settings": asdict(plan.tuning),
-        "lists": lists,
+        "lists": len(data.learned),
     }
+    metrics = {"held_out": tuned.figures.described(), "calibration": tuned.fit.described()}
+    tensors = {**body, **tuned.ranker.head()}
+    return Trained(
+        tensors, config.num_attention_heads, config.layer_norm_eps, base.tokenizer.to_str(), lineage, metrics
+    )

@@ -1,15 +1,15 @@
 """Fine-tunes a cross-encoder on the evidence that it is served with, and fits its final score and calibration.
 
-The loss is on the final score: the retriever's evidence, weighed once on the training lists, is added to every logit, so
-the cross-encoder learns what the evidence misses. Afterwards the weights of logit and evidence are fitted together on
-queries that were held out, the calibration too, and both are measured on yet other queries.
+The loss is on the final score: the retriever's evidence, weighed once on the training lists, is added to every logit,
+so the cross-encoder learns what the evidence misses. Afterwards the weights of logit and evidence are fitted together
+on queries that were held out, the calibration too, and both are measured on yet other queries.
 """
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from training.bases import Base
 from training.cross_encoder import pad_pairs
 from training.e5_weights import Floats
 from training.final_score import LEAST_LOGIT, CalibrationFit, ScoreWeights, calibration_fit, fit_weights
-from training.optimisation import Schedule, optimise
+from training.optimisation import Precision, Schedule, optimise
 from training.pair_scores import PairLayout, pair_logits
 from training.ranker_data import RankerData, evidence
 from training.ranker_figures import Figures, figures
@@ -49,6 +49,8 @@ class RankerTuning:
     distil_weight: float = 0.5
     with_evidence: bool = True  # whether the loss is on the final score; else on the logit alone
     train_words: bool = False  # whether the word embeddings learn as well
+    accumulate: int = 1  # batches of each process that one step takes
+    precision: Precision = "no"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,6 @@ class FineTuned:
     calibration: Calibration
     figures: Figures
     fit: CalibrationFit
-    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def fine_tune_ranker(data: RankerData, base: Base, settings: RankerTuning, run: RunFolder) -> FineTuned:
@@ -80,7 +81,12 @@ def fine_tune_ranker(data: RankerData, base: Base, settings: RankerTuning, run: 
     def loss_of(batch: Sequence[tuple[int, int]]) -> Tensor:
         return _loss(ranker, layout, data, known, batch, settings)
 
-    schedule = Schedule(settings.rate, weight_decay=settings.weight_decay)
+    schedule = Schedule(
+        settings.rate,
+        weight_decay=settings.weight_decay,
+        accumulate=settings.accumulate,
+        precision=settings.precision,
+    )
     optimise("rank", ranker, batches, loss_of, schedule, run)
     ranker.eval()
     fitted = data.stacked(data.fitted, _logits(ranker, layout, data, data.fitted))

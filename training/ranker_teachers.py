@@ -22,12 +22,13 @@ from vitrine.text import detect_language
 
 _SHARD = 256  # lists per resumable piece
 _MAX_TOKENS = 64
+_KEPT_DOCUMENTS = 100_000
 _SPEC = re.compile(r"(?:(?P<language>zh|en)=)?(?P<source>.+?)(?:\*(?P<weight>\d+(?:\.\d+)?))?")
 
 
 @dataclass(frozen=True)
 class TeacherSpec:
-    """A teacher as the person named it: `[zh=|en=]SOURCE[*WEIGHT]`; with a language it teaches that language's queries."""
+    """A teacher as the person named it, `[zh=|en=]SOURCE[*WEIGHT]`; with a language it teaches its queries alone."""
 
     source: str
     language: str = ""
@@ -39,7 +40,9 @@ def teacher_spec(text: str) -> TeacherSpec:
     match = _SPEC.fullmatch(text)
     weight = float(match["weight"] or 1.0) if match else 0.0
     if match is None or not weight:
-        raise TrainingError(f"teacher {text!r}: give SOURCE, zh=SOURCE or en=SOURCE, and a weight above 0 as SOURCE*0.5")
+        raise TrainingError(
+            f"teacher {text!r}: give SOURCE, zh=SOURCE or en=SOURCE, and a weight above 0 as SOURCE*0.5"
+        )
     return TeacherSpec(match["source"], match["language"] or "", weight)
 
 
@@ -52,14 +55,17 @@ def teacher_scores(lists: Sequence[ServedList], teachers: Sequence[TeacherSpec],
     weights = np.zeros(len(lists), dtype=np.float32)
     for spec in teachers:
         base = load_base(spec.source)
+        known: dict[str, Floats] = {}
         for start in range(0, len(lists), _SHARD):
             rows = [row for row in range(start, min(start + _SHARD, len(lists))) if _teaches(spec, lists[row])]
             if not rows:
                 continue
             name = f"teacher-{base.digest[:12]}-{spec.language or 'all'}-{start // _SHARD:04}"
 
-            def make(rows: Sequence[int] = rows, base: Base = base) -> dict[str, Floats]:
-                return {"scores": np.concatenate(list(_scores(base, [lists[row] for row in rows])))}
+            def make(
+                rows: Sequence[int] = rows, base: Base = base, known: dict[str, Floats] = known
+            ) -> dict[str, Floats]:
+                return {"scores": np.concatenate(list(_scores(base, [lists[row] for row in rows], known)))}
 
             scores = run.arrays(name, make)["scores"]
             ends = np.cumsum([len(lists[row]) for row in rows])
@@ -83,8 +89,11 @@ def _teaches(spec: TeacherSpec, served: ServedList) -> bool:
     return not spec.language or (detect_language(served.query) == "zh") == (spec.language == "zh")
 
 
-def _scores(base: Base, lists: Sequence[ServedList]) -> Iterator[Floats]:
-    """The base's scores of each list: logits of a ranker's bundle, else cosines."""
+def _scores(base: Base, lists: Sequence[ServedList], known: dict[str, Floats]) -> Iterator[Floats]:
+    """The base's scores of each list: logits of a ranker's bundle, else cosines.
+
+    `known`: vectors of documents, which lists share.
+    """
     if base.head:
         ranker = BackboneRanker(base.model, base.head, base.pooling)
         layout = PairLayout(base.tokenizer, base.pad_id, _MAX_TOKENS)
@@ -92,12 +101,14 @@ def _scores(base: Base, lists: Sequence[ServedList]) -> Iterator[Floats]:
             yield pair_logits(ranker, layout, [served.query] * len(served), served.documents)
         return
     encoder = BackboneEncoder(base.model, base.pooling)
-    texts = list(dict.fromkeys(text for served in lists for text in served.documents))
-    row_of = {text: row for row, text in enumerate(texts)}
-    documents = _vectors(base, encoder, "document", texts)
     queries = _vectors(base, encoder, "query", [served.query for served in lists])
     for served, query in zip(lists, queries, strict=True):
-        yield documents[[row_of[text] for text in served.documents]] @ query
+        if new := [text for text in served.documents if text not in known]:
+            if len(known) > _KEPT_DOCUMENTS:
+                known.clear()
+                new = list(served.documents)
+            known.update(zip(new, _vectors(base, encoder, "document", new), strict=True))
+        yield np.stack([known[text] for text in served.documents]) @ query
 
 
 def _vectors(base: Base, encoder: BackboneEncoder, prompt: str, texts: Sequence[str]) -> Floats:

@@ -17,8 +17,8 @@ class ServedList:
     """One query's candidates in the retriever's order; all tuples are of one length.
 
     `places` are ranks in that order, from 1. With origin "labels" `relevance` is in [0, 1] and 0 where nobody labelled
-    the product; with origin "catalogue" nobody labelled anything, and `relevance` is what the catalogue alone adds to or
-    takes from a likeness (`training.catalogue_labels`). A candidate of weight 0 is measured and not learned from.
+    the product; with origin "catalogue" nobody labelled anything, and `relevance` is what the catalogue alone adds to
+    or takes from a likeness (`training.catalogue_labels`). A candidate of weight 0 is measured and not learned from.
     """
 
     query: str

@@ -42,6 +42,8 @@ def ranker(
         bool, typer.Option("--evidence/--no-evidence", help="Loss on the final score, or on the logit alone.")
     ] = True,
     train_words: Annotated[bool, typer.Option(help="Train the word embeddings as well: slower.")] = False,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches of each process that one step takes.")] = 1,
+    precision: Annotated[Literal["no", "bf16", "fp16"], typer.Option(help="Mixed precision of activations.")] = "no",
     int8: Annotated[bool, typer.Option("--int8/--float32", help="Weights of the bundle.")] = True,
     name: Annotated[str, typer.Option(help="The bundle's name.")] = "shop-ranker",
     version: Annotated[str, typer.Option(help="The bundle's version.")] = "1.0.0",
@@ -77,6 +79,8 @@ def ranker(
                 distil_weight=distil_weight,
                 with_evidence=with_evidence,
                 train_words=train_words,
+                accumulate=accumulate,
+                precision=precision,
             ),
             held_out=held_out,
             int8=int8,
