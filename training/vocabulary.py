@@ -1,7 +1,8 @@
-"""Trims a SentencePiece-unigram tokenizer.json to the pieces that Chinese and English shops need.
+"""Trims a tokenizer.json to the pieces that a shop's texts need: unigram (e5, XLM-R), WordPiece (BERT) or BPE (GPT).
 
 Method: vocabulary trimming (Abdaoui et al., "Load What You Need", 2020). Kept are every piece with a Han character,
 every piece that the sample texts use, every single character, and every piece the caller adds; scores stay as they are.
+Texts that use only kept pieces are cut as before.
 """
 
 import json
@@ -34,25 +35,93 @@ class Trimmed:
 
 
 def trim(tokenizer_path: Path, texts: Iterable[str], also: Iterable[str] = ()) -> Trimmed:
-    """Trim the tokenizer in `tokenizer_path` to what `texts` (already normalised) use.
+    """Trim the unigram tokenizer in `tokenizer_path` to what `texts` (already normalised) use, closed for pairs.
 
     `also`: pieces to keep whether or not a text uses them. Raises TrainingError when the result can't write Chinese or
     English.
     """
     document = _read(tokenizer_path)
-    vocab: list[list[Any]] = document["model"]["vocab"]
-    used = _used_pieces(Tokenizer.from_file(str(tokenizer_path)), texts) | set(also)
-    keep = [index for index, (piece, _) in enumerate(vocab) if _kept(piece, used)]
-    pieces = [vocab[index][0] for index in keep]
+    used = _used_pieces(Tokenizer.from_file(str(tokenizer_path)), texts) | set(also) | {*SPECIALS, MASK}
+    pieces, source_ids = _keep(document, used)
     check_languages(pieces)
-    document["model"]["vocab"] = [vocab[index] for index in keep]
-    document["model"]["unk_id"] = pieces.index("<unk>")
-    ids = {piece: new for new, piece in enumerate(pieces)}
-    for token in document["added_tokens"]:
-        token["id"] = ids[token["content"]]
+    document["post_processor"] = _pair_template(pieces.index("<s>"), pieces.index("</s>"))
+    return Trimmed(json.dumps(document, ensure_ascii=False), pieces, source_ids)
+
+
+def trim_any(tokenizer: Tokenizer, texts: Iterable[str]) -> Trimmed:
+    """Trim a tokenizer of any of the three kinds to what `texts` (already normalised) use; its specials stay.
+
+    Raises TrainingError for another kind of tokenizer.
+    """
+    document: dict[str, Any] = json.loads(tokenizer.to_str())
+    specials = {token["content"] for token in document["added_tokens"]}
+    pieces, source_ids = _keep(document, _used_pieces(tokenizer, texts) | specials)
+    _renumber_specials(document["post_processor"], {piece: number for number, piece in enumerate(pieces)})
+    return Trimmed(json.dumps(document, ensure_ascii=False), pieces, source_ids)
+
+
+def _keep(document: dict[str, Any], used: set[str]) -> tuple[list[str], list[int]]:
+    """Cut a tokenizer's document down to the kept pieces; the pieces in id order and their ids before."""
+    model = document["model"]
+    if model["type"] == "Unigram":
+        unknown = model["vocab"][model["unk_id"]][0]
+        source_ids = [at for at, (piece, _) in enumerate(model["vocab"]) if piece == unknown or _kept(piece, used)]
+        model["vocab"] = [model["vocab"][at] for at in source_ids]
+        pieces = [piece for piece, _ in model["vocab"]]
+        model["unk_id"] = pieces.index(unknown)
+    elif model["type"] in ("WordPiece", "BPE"):
+        used = _with_parts(model, used) if model["type"] == "BPE" else used
+        used.add(model.get("unk_token") or "")
+        before = sorted(model["vocab"].items(), key=lambda entry: entry[1])
+        kept = [
+            (piece, at)
+            for piece, at in before
+            if piece in used or has_han(piece) or len(piece.removeprefix("##")) == 1 or piece.startswith("<0x")
+        ]
+        pieces, source_ids = [piece for piece, _ in kept], [at for _, at in kept]
+        model["vocab"] = {piece: number for number, piece in enumerate(pieces)}
+    else:
+        raise TrainingError(f"a tokenizer of type {model['type']} can't be trimmed; Unigram, WordPiece and BPE can")
+    # Added tokens that the model's own vocabulary lacks follow after it.
+    known = {piece: number for number, piece in enumerate(pieces)}
+    for token in sorted(document["added_tokens"], key=lambda token: int(token["id"])):
+        if token["content"] not in known:
+            known[token["content"]] = len(pieces)
+            pieces.append(token["content"])
+            source_ids.append(token["id"])
+        token["id"] = known[token["content"]]
     document["truncation"] = document["padding"] = None
-    document["post_processor"] = _pair_template(ids["<s>"], ids["</s>"])
-    return Trimmed(json.dumps(document, ensure_ascii=False), pieces, keep)
+    return pieces, source_ids
+
+
+def _renumber_specials(processor: dict[str, Any] | None, ids: dict[str, int]) -> None:
+    """Give the special tokens that a post-processor adds their new ids."""
+    if processor is None:
+        return
+    for inner in processor.get("processors", ()):
+        _renumber_specials(inner, ids)
+    for special in processor.get("special_tokens", {}).values():
+        special["ids"] = [ids[piece] for piece in special["tokens"]]
+    for name in ("sep", "cls"):  # BertProcessing and RobertaProcessing: [piece, id]
+        if name in processor:
+            processor[name][1] = ids[processor[name][0]]
+
+
+def _with_parts(model: dict[str, Any], used: set[str]) -> set[str]:
+    """The used pieces and all that they are merged from; merges that make none of them go."""
+    made_from: dict[str, list[tuple[str, str]]] = {}
+    merges = [tuple(merge.split(" ", 1)) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
+    for left, right in merges:
+        made_from.setdefault(left + right, []).append((left, right))
+    kept: set[str] = set()
+    waiting = [piece for piece in model["vocab"] if piece in used or (len(piece) > 1 and has_han(piece))]
+    while waiting:
+        piece = waiting.pop()
+        if piece not in kept:
+            kept.add(piece)
+            waiting += [part for pair in made_from.get(piece, ()) for part in pair]
+    model["merges"] = [list(pair) for pair in merges if "".join(pair) in kept]
+    return kept
 
 
 def has_han(piece: str) -> bool:
@@ -95,7 +164,7 @@ def _used_pieces(tokenizer: Tokenizer, texts: Iterable[str]) -> set[str]:
 
 
 def _kept(piece: str, used: set[str]) -> bool:
-    if piece in SPECIALS or piece == MASK or piece in used or has_han(piece):
+    if piece in used or has_han(piece):
         return True
     bare = piece.removeprefix(WORD_START)
     return len(bare) <= 1 and unicodedata.name(bare or " ", "").startswith(("LATIN", "DIGIT", "SPACE"))
