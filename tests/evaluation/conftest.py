@@ -1,4 +1,4 @@
-"""A data folder made on the spot, in the layout of the real ones."""
+"""A data folder made on the spot, in the layout of the real ones; a shop of one's own, and one evaluation of it."""
 
 import csv
 import gzip
@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from evaluation.relevance_evaluation import Evaluated, evaluate_relevance
+from evaluation.result import RelevanceResult
+from evaluation.shop_folder import read_shop_folder
 
 PRODUCTS = [
     {"id": "1", "title": "Acme wireless headphones black", "supplier": "Acme", "price": 4995},
@@ -48,3 +52,50 @@ def data_dir(tmp_path: Path) -> Path:
     pairs = [{"query": q, "title": t, "label": label, "src": source} for q, t, label, source in PAIRS]
     write_lines(tmp_path / "zh" / "pairs.jsonl.gz", pairs)
     return tmp_path
+
+
+# Titles as an attacker, or a careless shop, writes them.
+HOSTILE = '<script>alert("shoes")</script> & shoes'
+OWN_PRODUCTS = [
+    {"id": "1", "title": "Red running shoes", "brand": "Acme"},
+    {"id": "2", "title": "Blue leather shoes", "brand": "Acme"},
+    {"id": "3", "title": HOSTILE},
+    {"id": "4", "title": "红色运动鞋"},
+    {"id": "5", "title": "蓝牙耳机 <img src=x onerror=alert(1)>"},
+    {"id": "6", "title": "Desk lamp $5^2_x$"},
+]
+OWN_JUDGEMENTS = [
+    ("red shoes", {"1": 3, "2": 2, "3": 0, "6": 0}),
+    ("<b>shoes</b>", {"1": 2, "2": 2, "3": 2, "5": 0}),
+    ("红鞋", {"4": 3, "5": 0, "1": 1}),
+    ("耳机", {"5": 3, "4": 0}),
+    ("lamp", {"6": 2, "5": 0}),
+    ("blue shoes", {"2": 3, "1": 1, "3": 1}),
+]
+OWN_EVENTS = [
+    *({"event_type": "search", "query": query, "product_ids": []} for query in ["red shoes"] * 3 + ["耳机", "lamp"]),
+    *({"event_type": "view", "product_ids": [product]} for product in ["1", "1", "1", "2", "5"]),
+]
+
+
+@pytest.fixture(scope="session")
+def own_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a bilingual shop with judgements and events."""
+    folder = tmp_path_factory.mktemp("shop") / "my <shop>"
+    folder.mkdir()
+    judgements = [
+        {"query": query, "product_id": one, "grade": grade}
+        for query, all_of in OWN_JUDGEMENTS
+        for one, grade in all_of.items()
+    ]
+    for name, rows in (("products", OWN_PRODUCTS), ("judgements", judgements), ("events", OWN_EVENTS)):
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+async def own_result(own_shop: Path) -> RelevanceResult:
+    """The shop evaluated with the bundles that ship."""
+    evaluated = Evaluated(Path("models/embedder"), Path("models/ranker"), rank_depth=3)
+    return await evaluate_relevance("own", read_shop_folder(own_shop), evaluated, lambda stage, done, total: None)
