@@ -50,24 +50,22 @@ class ListFile(Sequence[ServedList]):
                     at += len(line)
         except OSError as error:
             raise TrainingError(f"cannot read {path}: {error.strerror}") from error
-        self._file = path.open("rb")
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def __getitem__(self, index: int) -> ServedList:  # type: ignore[override]
-        self._file.seek(self._starts[index])
+        with self._path.open("rb") as lines:
+            lines.seek(self._starts[index])
+            line = lines.readline()
         try:
-            values = json.loads(self._file.readline())
+            values = json.loads(line)
             return ServedList(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
         except (ValueError, TypeError) as error:
             raise TrainingError(f"{self._path} is damaged at list {index + 1}; delete it to make it again") from error
 
     def __iter__(self) -> Iterator[ServedList]:
         return (self[index] for index in range(len(self)))
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def list_line(served: ServedList) -> str:
