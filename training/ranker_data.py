@@ -20,6 +20,8 @@ from training.sources.labels import held_out
 _MIDDLE, _SLOPE = 0.4, 0.2
 # Held-out labelled lists from which on they, and not the catalogue's, decide weights, calibration and figures.
 ENOUGH_LISTS = 10
+# As many held-out lists tell enough; more would only take from what is learned, and time.
+_MOST_HELD_OUT = 1_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def ranker_data(
     """
     lists = mine_lists(sources, files, embedder, mining, run)
     scores = teacher_scores(lists, teachers, run)
-    aside, measures = held_out(held_out_share, mining.seed), held_out(0.5, mining.seed + 1)
+    share = min(held_out_share, _MOST_HELD_OUT / len(lists))
+    aside, measures = held_out(share, mining.seed), held_out(0.5, mining.seed + 1)
     learned, fitted, measured = [], [], []
     relevance, labelled = [], []
     for number, (served, likeness) in enumerate(zip(lists, scores, strict=True)):

@@ -9,6 +9,7 @@ import numpy as np
 from training.e5_weights import Floats
 from training.final_score import ndcg_10
 from training.ranker_data import RankerData
+from vitrine.paired_test import sign_flip_p_value
 from vitrine.text import detect_language
 
 RETRIEVAL, FINAL = "retrieval", "final"
@@ -19,13 +20,15 @@ class Figures:
     """Mean nDCG@10 by order ("retrieval" first, "final" last), over `queries` held-out queries.
 
     `origin` says whether labels or the catalogue alone say what is relevant; unlabelled candidates of a labelled list
-    are left out. `by_language` holds the same for the queries of a language.
+    are left out. `by_language` holds the same for the queries of a language; `p_value` is that of final against
+    retrieval, paired by query.
     """
 
     queries: int
     origin: str
     ndcg_10: Mapping[str, float]
     by_language: Mapping[str, Mapping[str, float]]
+    p_value: float
 
     @property
     def beats_retrieval(self) -> bool:
@@ -38,6 +41,7 @@ class Figures:
             "relevance_from": self.origin,
             "ndcg_10": _rounded(self.ndcg_10),
             "ndcg_10_by_language": {name: _rounded(means) for name, means in self.by_language.items()},
+            "p_value": round(self.p_value, 4),
         }
 
 
@@ -55,11 +59,13 @@ def figures(data: RankerData, scores: Mapping[str, Sequence[Floats]]) -> Figures
         for name, by_list in orders.items():
             values[name].append(ndcg_10(by_list[at][judged], data.relevance[number][judged]))
     languages = np.array([detect_language(served.query) for served in lists])
+    gained = np.array(values[FINAL]) - np.array(values[RETRIEVAL])
     return Figures(
         queries=len(lists),
         origin=" and ".join(sorted({served.origin for served in lists}, reverse=True)),
         ndcg_10=_means(values, np.ones(len(lists), dtype=np.bool_)),
         by_language={str(name): _means(values, languages == name) for name in sorted(set(languages))},
+        p_value=sign_flip_p_value(gained[~np.isnan(gained)]),
     )
 
 

@@ -93,6 +93,7 @@ def ranker(
     for order, value in figures.ndcg_10.items():
         languages = "".join(f"  {language} {means[order]:.3f}" for language, means in figures.by_language.items())
         print(f"  {order:<16}{value:.3f}{languages}")
+    print(f"  final against retrieval: p = {figures.p_value:.3f} (paired sign-flip test)")
     weights = ", ".join(f"{part} {weight:.3g}" for part, weight in tuned.calibration.evidence.items())
     print(f"final score: {weights}; calibration error {tuned.fit.ece:.3f}, Brier {tuned.fit.brier:.3f}")
     print(f"{bundle.manifest.digest} {out}")

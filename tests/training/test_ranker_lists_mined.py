@@ -1,6 +1,7 @@
 """Mined lists: evidence as served, labels, hard negatives, and what the catalogue alone says."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,35 @@ def test_a_made_list_prefers_the_product_that_its_query_was_made_from(mined: Min
     assert len(lists) > 10
     assert not any(any(served.labelled) for served in lists)
     assert all(max(served.relevance) > 0 for served in lists)
+
+
+def test_clicks_count_by_what_was_done_and_where_it_stood(tmp_path: Path, embedder: Path) -> None:
+    products, _ = write_shop(tmp_path)
+    events = tmp_path / "events.jsonl"
+    rows: list[dict[str, object]] = []
+    for visit in range(24):
+        shown = [f"p{(visit + place) % 48:02}" for place in range(6)]
+        session = {"session_id": f"s{visit}", "visitor_id": f"v{visit}"}
+        rows += [
+            {"event_type": "search", "query": "red watch", "product_ids": shown, **session},
+            {"event_type": "view", "product_ids": [shown[visit % 3]], **session},
+            {"event_type": "purchase", "product_ids": [shown[visit % 3]], **session},
+        ]
+    for number, row in enumerate(rows):
+        row |= {"id": f"e{number}", "event_time": f"2026-01-01T00:{number // 60:02}:{number % 60:02}Z"}
+    events.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = SourceFiles((products,), (events,))
+    run = RunFolder(tmp_path / "run", "test", {})
+    (served,) = mine_lists(open_sources(files, run.path), files, embedder, MiningSettings(made_lists=0), run)
+    known = [
+        (relevance, weight)
+        for relevance, weight, labelled in zip(served.relevance, served.weights, served.labelled, strict=True)
+        if labelled
+    ]
+    assert len(known) >= 6
+    assert max(relevance for relevance, _ in known) == 1.0
+    assert len({weight for _, weight in known}) > 1
+    assert all(0 < weight <= 1 for _, weight in known)
 
 
 def test_lists_are_made_once(mined: Mined, embedder: Path) -> None:
