@@ -5,7 +5,6 @@ honoured). Pooling: the mean for encoders that see both ways, the last token for
 """
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +26,6 @@ _LAST_TOKEN = frozenset(("gpt2", "gpt_neo", "gpt_neox", "llama", "qwen2", "qwen3
 _T5 = frozenset(("t5", "mt5", "umt5"))
 _ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-OPSET = 17
 
 
 def load_backbone(source: str, revision: str = "") -> PreTrainedModel:
@@ -203,34 +201,10 @@ def has_types(model: PreTrainedModel) -> bool:
     return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
 
-class _WithTypes(nn.Module):
-    """A ranker whose backbone has no token types, with the input all the same: serving gives it to every ranker."""
-
-    def __init__(self, ranker: BackboneRanker) -> None:
-        super().__init__()
-        self.ranker = ranker
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
-        logits: Tensor = self.ranker(input_ids, attention_mask, token_type_ids)
-        return logits + 0.0 * token_type_ids[:, 0]
-
-
-def export_backbone(module: BackboneEncoder | BackboneRanker, path: Path) -> None:
-    """Float32 ONNX with the same inputs and outputs as the shipped bundles', batch and length free."""
-    ranker = isinstance(module, BackboneRanker)
-    names = ["input_ids", "attention_mask", *(["token_type_ids"] if ranker else [])]
-    output = "logits" if ranker else "vectors"
-    shape = {0: "batch", 1: "length"}
-    sample = torch.ones((2, 6), dtype=torch.int64)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the tracer warns of every shape that it reads
-        torch.onnx.export(
-            (_WithTypes(module) if ranker and not has_types(module.model) else module).eval(),
-            tuple(sample for _ in names),
-            str(path),
-            input_names=names,
-            output_names=[output],
-            dynamic_axes={**dict.fromkeys(names, shape), output: {0: "batch"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+def window(config: PretrainedConfig, most: int) -> int:
+    """Tokens that fit into a row, at most `most`. RoBERTa's positions begin after the padding token's number."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if not positions:
+        return most
+    roberta = config.model_type in ("roberta", "xlm-roberta", "camembert")
+    return min(most, int(positions) - (int(config.pad_token_id) + 1 if roberta else 0))

@@ -49,6 +49,11 @@ class Base:
     lineage: dict[str, Any]
     head: dict[str, Floats] = field(default_factory=dict)  # a ranker's, by name (head.dense.weight, …); else empty
 
+    @property
+    def opening(self) -> int:
+        """How many special tokens come before a text: one, or with T5 and GPT none."""
+        return len(self.tokenizer.encode("").ids) - 1
+
 
 def load_base(source: str, revision: str = "") -> Base:
     """The base that `source` names. Raises TrainingError naming the source and what is wrong with it."""

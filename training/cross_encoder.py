@@ -53,9 +53,14 @@ class CrossEncoder(nn.Module):
             )
 
 
-def pair_row(query: Sequence[int], product: Sequence[int], max_tokens: int) -> tuple[list[int], list[int]]:
-    """`<s> query </s> product </s>` with types 0 and 1; both inputs carry their specials; only the product is cut."""
-    tail = list(product[1:])
+def pair_row(
+    query: Sequence[int], product: Sequence[int], max_tokens: int, opening: int = 1
+) -> tuple[list[int], list[int]]:
+    """`<s> query </s> product </s>` with types 0 and 1; both inputs carry their specials; only the product is cut.
+
+    `opening`: how many special tokens come before a text, 0 with T5 and GPT.
+    """
+    tail = list(product[opening:])
     room = max(1, max_tokens - len(query))
     if len(tail) > room:
         tail = [*tail[: room - 1], tail[-1]]

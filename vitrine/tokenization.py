@@ -34,13 +34,21 @@ class Tokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._special = self._tokenizer.encode("").ids
-        if len(self._special) != 2:
-            raise FailedPrecondition(f"{path} puts {len(self._special)} special tokens around a text; 2 are needed")
+        if len(self._special) not in (1, 2) or self._tokenizer.encode("a").ids[-1] != self._special[-1]:
+            raise FailedPrecondition(
+                f"{path} puts {len(self._special)} special tokens around a text; one after it is needed, and one before"
+                " it may be"
+            )
 
     @property
-    def special(self) -> tuple[int, int]:
-        """Ids of the tokens before and after a text."""
-        return self._special[0], self._special[1]
+    def opening(self) -> list[int]:
+        """Ids of the tokens before a text: one, or with T5 and GPT none."""
+        return self._special[:-1]
+
+    @property
+    def closing(self) -> int:
+        """Id of the token after a text."""
+        return self._special[-1]
 
     def content_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without special tokens, uncut."""
@@ -49,6 +57,8 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str], max_tokens: int) -> list[Tokens]:
         """Tokens of each text between the special ones, cut at its end to `max_tokens` in all."""
-        first, last = self.special
         room = max_tokens - len(self._special)
-        return [Tokens([first, *ids[:room], last], max(0, len(ids) - room)) for ids in self.content_ids(texts)]
+        return [
+            Tokens([*self.opening, *ids[:room], self.closing], max(0, len(ids) - room))
+            for ids in self.content_ids(texts)
+        ]

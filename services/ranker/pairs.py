@@ -1,4 +1,7 @@
-"""Pairs of query and product as the model reads them: [first] query [last] product [last], types 0 and 1."""
+"""Pairs of query and product as the model reads them: [first] query [last] product [last], types 0 and 1.
+
+T5's and GPT's tokenizers have no first token.
+"""
 
 import math
 from array import array
@@ -13,7 +16,7 @@ from vitrine.text import normalize_text
 from vitrine.tokenization import Tokenizer
 
 MAX_TEXT_CHARACTERS = 8_192
-SPECIAL_TOKENS = 3
+SPECIAL_TOKENS = 3  # at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class PairBuilder:
         """A pair for each candidate, in order, or what is wrong with that candidate. `query` is normalised."""
         (query_ids,) = self._tokenizer.content_ids([query])
         query_dropped = max(0, len(query_ids) - self._query_cap)
-        first, last = self._tokenizer.special
-        head = [first, *query_ids[: self._query_cap], last]
+        last = self._tokenizer.closing
+        head = [*self._tokenizer.opening, *query_ids[: self._query_cap], last]
         room = self._max_tokens - len(head) - 1
         pairs: list[Pair | VitrineError] = []
         for text in self._texts(candidates):

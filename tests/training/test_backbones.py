@@ -8,11 +8,11 @@ import pytest
 import torch
 from transformers import BertConfig, GPT2Config, PretrainedConfig, RobertaConfig, T5Config
 
+from training.backbone_onnx import export_backbone
 from training.backbones import (
     BackboneEncoder,
     BackboneRanker,
     build_backbone,
-    export_backbone,
     last_states,
     load_backbone,
     pooling_of,

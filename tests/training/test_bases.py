@@ -106,7 +106,7 @@ def test_bundles_of_both_precisions_give_their_weights_back(tmp_path: Path, trim
         write_embedder(tmp_path / "e", trained, "tiny", "1", prompts, int8=int8)
         base = load_base(str(tmp_path / "e"))
         assert base.prompts == prompts
-        assert base.lineage["before"] == {"base": "tiny"}
+        assert base.lineage["before"]["base"] == "tiny"
         assert ((_vectors(base) * expected).sum(axis=1) > least).all()
 
 

@@ -75,7 +75,7 @@ class CountingTokenizer:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.texts: list[str] = []
-        self.special = tokenizer.special
+        self.opening, self.closing = tokenizer.opening, tokenizer.closing
         self._tokenizer = tokenizer
 
     def content_ids(self, texts: list[str]) -> list[list[int]]:
