@@ -4,13 +4,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from training.bases import Base, load_base
-from training.bundles import Trained, write_ranker
+from training.bundles import TrainedBackbone, write_ranker
 from training.candidate_mining import MiningSettings
-from training.errors import TrainingError
 from training.processes import processes
 from training.ranker_data import RankerData, ranker_data
 from training.ranker_fine_tuning import FineTuned, RankerTuning, fine_tune_ranker
-from training.ranker_teachers import TeacherSpec
+from training.ranker_teachers import Teacher, TeacherSpec
 from training.run_folder import RunFolder
 from training.sources.files import SourceFiles, Sources, open_sources
 from vitrine.bundle import Bundle, load_bundle
@@ -40,12 +39,12 @@ def train_ranker(plan: RankerPlan, out: Path, run_dir: Path) -> tuple[Bundle, Fi
     """
     base = load_base(plan.base, plan.revision)
     embedder = load_bundle(plan.embedder, "embedder").manifest
-    teachers = [(spec, load_base(spec.source).digest) for spec in plan.teachers]
+    teachers = [Teacher(spec, load_base(spec.source)) for spec in plan.teachers]
     settings = {
         "files": plan.files.described(),
         "base": base.digest,
         "embedder": embedder.digest,
-        "teachers": [[spec.source, spec.language, spec.weight, digest] for spec, digest in teachers],
+        "teachers": [[one.spec.language, one.spec.weight, one.base.digest] for one in teachers],
         "mining": asdict(plan.mining),
         "tuning": asdict(plan.tuning),
         "held_out": plan.held_out,
@@ -54,7 +53,7 @@ def train_ranker(plan: RankerPlan, out: Path, run_dir: Path) -> tuple[Bundle, Fi
     sources = _opened(plan.files, run)
     for note in sources.notes:
         run.log(step="sources", note=note)
-    data = ranker_data(sources, plan.files, plan.embedder, plan.teachers, plan.mining, plan.held_out, run)
+    data = ranker_data(sources, plan.files, plan.embedder, teachers, plan.mining, plan.held_out, run)
     tuned = fine_tune_ranker(data, base, plan.tuning, run)
     if processes().is_main_process:
         write_ranker(
@@ -79,11 +78,7 @@ def _opened(files: SourceFiles, run: RunFolder) -> Sources:
     return open_sources(files, run.path)
 
 
-def _trained(plan: RankerPlan, base: Base, embedder: str, tuned: FineTuned, data: RankerData) -> Trained:
-    config = base.model.config
-    if config.model_type != "bert":
-        raise TrainingError(f"base {base.source}: a ranker's bundle of a {config.model_type} cannot be written yet")
-    body = {name: values.detach().numpy() for name, values in base.model.state_dict().items()}
+def _trained(plan: RankerPlan, base: Base, embedder: str, tuned: FineTuned, data: RankerData) -> TrainedBackbone:
     lineage = {
         **base.lineage,
         "steps": [*base.lineage.get("steps", []), "ranker: fine-tuned on mined lists", "calibrated on held-out lists"],
@@ -94,7 +89,4 @@ def _trained(plan: RankerPlan, base: Base, embedder: str, tuned: FineTuned, data
         "lists": len(data.learned),
     }
     metrics = {"held_out": tuned.figures.described(), "calibration": tuned.fit.described()}
-    tensors = {**body, **tuned.ranker.head()}
-    return Trained(
-        tensors, config.num_attention_heads, config.layer_norm_eps, base.tokenizer.to_str(), lineage, metrics
-    )
+    return TrainedBackbone(tuned.ranker, base.tokenizer, base.pad_id, lineage, metrics)

@@ -10,7 +10,7 @@ from training.candidate_mining import MiningSettings, mine_lists
 from training.e5_weights import Floats
 from training.errors import TrainingError
 from training.final_score import Lists
-from training.ranker_teachers import TeacherSpec, standardised, teacher_scores
+from training.ranker_teachers import Teacher, standardised, teacher_scores
 from training.run_folder import RunFolder
 from training.served_lists import ListFile, ServedList
 from training.sources.files import SourceFiles, Sources
@@ -62,7 +62,7 @@ def ranker_data(
     sources: Sources,
     files: SourceFiles,
     embedder: Path,
-    teachers: Sequence[TeacherSpec],
+    teachers: Sequence[Teacher],
     mining: MiningSettings,
     held_out_share: float,
     run: RunFolder,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.backbones import BackboneEncoder, BackboneRanker
-from training.bases import Base, load_base
+from training.bases import Base
 from training.e5_weights import Floats
 from training.encoder import encode, tokenize
 from training.errors import TrainingError
@@ -35,6 +35,14 @@ class TeacherSpec:
     weight: float = 1.0
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """A teacher, loaded."""
+
+    spec: TeacherSpec
+    base: Base
+
+
 def teacher_spec(text: str) -> TeacherSpec:
     """Raises TrainingError when the weight is 0 or the text names no source."""
     match = _SPEC.fullmatch(text)
@@ -46,15 +54,15 @@ def teacher_spec(text: str) -> TeacherSpec:
     return TeacherSpec(match["source"], match["language"] or "", weight)
 
 
-def teacher_scores(lists: Sequence[ServedList], teachers: Sequence[TeacherSpec], run: RunFolder) -> list[Floats]:
+def teacher_scores(lists: Sequence[ServedList], teachers: Sequence[Teacher], run: RunFolder) -> list[Floats]:
     """For each list (n,) scores, standardised within it; a list that no teacher teaches gets the retriever's cosines.
 
     Each teacher's scores are kept in the run folder, in resumable pieces.
     """
     totals = [np.zeros(len(served), dtype=np.float32) for served in lists]
     weights = np.zeros(len(lists), dtype=np.float32)
-    for spec in teachers:
-        base = load_base(spec.source)
+    for teacher in teachers:
+        spec, base = teacher.spec, teacher.base
         known: dict[str, Floats] = {}
         for start in range(0, len(lists), _SHARD):
             rows = [row for row in range(start, min(start + _SHARD, len(lists))) if _teaches(spec, lists[row])]

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
+from transformers import GPT2Config
 
 from services.ranker.engine import RankerEngine
 from services.ranker.settings import RankerSettings
 from tests.training.tiny_shop import write_shop
-from training.bases import load_base
+from training.backbones import build_backbone
+from training.bases import load_base, make_base, save_base
 from training.candidate_mining import MiningSettings
 from training.errors import TrainingError
 from training.pair_scores import PairLayout
 from training.ranker_bundle import RankerPlan, train_ranker
 from training.ranker_fine_tuning import FineTuned, RankerTuning, drawn
-from training.ranker_teachers import TeacherSpec, standardised, teacher_scores, teacher_spec
+from training.ranker_teachers import Teacher, TeacherSpec, standardised, teacher_scores, teacher_spec
 from training.run_folder import RunFolder
 from training.served_lists import ServedList
 from training.sources.files import SourceFiles
@@ -131,6 +136,30 @@ def test_without_a_label_the_catalogue_teaches(trained: Trained) -> None:
     assert bundle.manifest.calibration is not None
 
 
+def test_a_gpt_learns_and_is_served_as_well(trained: Trained, tmp_path: Path) -> None:
+    """Its rows have no opening token, its states are read at the last one."""
+    plan, *_ = trained
+    base = load_base(plan.base)
+    tokenizer = Tokenizer.from_str(base.tokenizer.to_str())
+    end = tokenizer.token_to_id("[SEP]")
+    tokenizer.post_processor = TemplateProcessing(single="$A [SEP]", special_tokens=[("[SEP]", end)])
+    config = GPT2Config(vocab_size=60, n_embd=32, n_layer=1, n_head=2, n_positions=64, eos_token_id=end)
+    torch.manual_seed(0)
+    save_base(make_base(build_backbone(config), tokenizer, source="gpt"), tmp_path / "gpt")
+    bundle, tuned = train_ranker(replace(plan, base=str(tmp_path / "gpt")), tmp_path / "ranker", tmp_path / "run")
+    assert bundle.manifest.pooling == "last"
+    assert tuned.figures.ndcg_10["final"] > tuned.figures.ndcg_10["retrieval"] + 0.1
+
+    async def tested() -> None:
+        budget = ComputeBudget(threads=1)
+        engine = await RankerEngine.open(RankerSettings(bundle=tmp_path / "ranker"), budget)
+        await engine.self_test()
+        await engine.close()
+        await budget.close()
+
+    asyncio.run(tested())
+
+
 def test_too_few_lists_end_with_what_to_give(trained: Trained) -> None:
     plan, folder, *_ = trained
     few = replace(plan, mining=replace(plan.mining, labels=4, made_lists=0))
@@ -163,12 +192,16 @@ def _list(query: str, dense: tuple[float, ...]) -> ServedList:
     )
 
 
+def _teacher(folder: Path, language: str = "", weight: float = 1.0) -> Teacher:
+    return Teacher(TeacherSpec(str(folder), language, weight), load_base(str(folder)))
+
+
 def test_an_ensemble_is_the_weighted_mean_of_standardised_scores(tmp_path: Path, embedder: Path) -> None:
     lists = [_list("red phone", (0.1, 0.5, 0.9)), _list("手表", (0.4, 0.2, 0.3))]
-    english = teacher_scores(lists, [TeacherSpec(str(embedder), "en")], RunFolder(tmp_path / "a", "t", {}))
+    english = teacher_scores(lists, [_teacher(embedder, "en")], RunFolder(tmp_path / "a", "t", {}))
     np.testing.assert_allclose(english[1], standardised(np.array([0.4, 0.2, 0.3], dtype=np.float32)), atol=1e-6)
     assert english[0].std() == pytest.approx(1.0, abs=1e-5)
-    twice = [TeacherSpec(str(embedder), "en", 1.0), TeacherSpec(str(embedder), "", 3.0)]
+    twice = [_teacher(embedder, "en"), _teacher(embedder, weight=3.0)]
     both = teacher_scores(lists, twice, RunFolder(tmp_path / "b", "t", {}))
     np.testing.assert_allclose(both[0], english[0], atol=1e-6)
     assert not np.allclose(both[1], english[1])
@@ -176,10 +209,10 @@ def test_an_ensemble_is_the_weighted_mean_of_standardised_scores(tmp_path: Path,
 
 def test_a_teacher_is_asked_once(tmp_path: Path, embedder: Path) -> None:
     run = RunFolder(tmp_path, "t", {})
-    first = teacher_scores([_list("red phone", (0.1, 0.5, 0.9))], [TeacherSpec(str(embedder))], run)
+    first = teacher_scores([_list("red phone", (0.1, 0.5, 0.9))], [_teacher(embedder)], run)
     (kept,) = tmp_path.glob("teacher-*.npz")
     np.savez(kept, scores=np.array([3.0, 2.0, 1.0], dtype=np.float32))
-    again = teacher_scores([_list("red phone", (0.1, 0.5, 0.9))], [TeacherSpec(str(embedder))], run)
+    again = teacher_scores([_list("red phone", (0.1, 0.5, 0.9))], [_teacher(embedder)], run)
     assert again[0][0] > again[0][1] > again[0][2]
     assert not np.allclose(first[0], again[0])
 
