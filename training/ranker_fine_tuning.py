@@ -30,7 +30,7 @@ from training.run_folder import RunFolder
 from training.served_lists import ServedList
 from vitrine.bundle import MANIFEST, Calibration, load_bundle
 
-_START_LISTS = 200  # on which the evidence's first weights are fitted
+_START_LISTS = 50  # on which the evidence's first weights are fitted
 
 
 @dataclass(frozen=True)
