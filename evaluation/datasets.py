@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluation.chinese_pairs import read_chinese_pairs
+from evaluation.chinese_shop import read_chinese_shop
 from evaluation.icecat import read_icecat
 from evaluation.judged_data import JudgedShop, LabelledPair
 from evaluation.shop_folder import read_shop_folder
 from vitrine.errors import invalid
 
-SHOPS: dict[str, Callable[[Path], JudgedShop]] = {"icecat": read_icecat}
+SHOPS: dict[str, Callable[[Path], JudgedShop]] = {"icecat": read_icecat, "zh-shop": read_chinese_shop}
 PAIRS: dict[str, Callable[[Path], list[LabelledPair]]] = {"zh": read_chinese_pairs}
 
 

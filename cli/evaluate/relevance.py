@@ -18,11 +18,12 @@ def relevance(
     dataset: Annotated[
         str,
         typer.Option(
-            help="icecat (graded queries on a shop), zh (labelled Chinese pairs), or a folder of your own with "
-            "products.jsonl and judgements.jsonl, as `vitrine sample` writes them; CSV and Parquet too."
+            help="icecat (graded queries on a shop), zh (labelled Chinese pairs), zh-shop (their titles as a shop), or "
+            "a folder of your own with products.jsonl and judgements.jsonl, as `vitrine sample` writes them; CSV and "
+            "Parquet too."
         ),
     ],
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the data sets icecat and zh.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the data sets icecat, zh and zh-shop.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures, by query too, here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page and its charts into this folder.")] = None,
     embedder: Annotated[Path, typer.Option(help="Embedder bundle.")] = Path("models/embedder"),

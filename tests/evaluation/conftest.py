@@ -51,6 +51,8 @@ def data_dir(tmp_path: Path) -> Path:
         csv.writer(file).writerows([("query", "product_id", "grade"), *JUDGMENTS])
     pairs = [{"query": q, "title": t, "label": label, "src": source} for q, t, label, source in PAIRS]
     write_lines(tmp_path / "zh" / "pairs.jsonl.gz", pairs)
+    titles = [{"title": title} for title in dict.fromkeys(pair["title"] for pair in pairs)]
+    write_lines(tmp_path / "zh" / "titles.jsonl.gz", [*titles, titles[0], {"title": "无人评价的水壶"}])
     return tmp_path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.chinese_pairs import read_chinese_pairs
+from evaluation.chinese_shop import read_chinese_shop
 from evaluation.datasets import PAIRS, SHOPS, read_dataset
 from evaluation.icecat import read_icecat
 from evaluation.judged_data import JudgedShop, LabelledPair
@@ -40,11 +41,20 @@ def test_chinese_pairs(data_dir: Path) -> None:
     assert len(pairs) == 5
 
 
+def test_chinese_titles_are_a_shop(data_dir: Path) -> None:
+    shop = read_chinese_shop(data_dir)
+    titles = [product.title for product in shop.products]
+    assert len(set(titles)) == len(titles), "a title is one product, however often it is listed"
+    assert "无人评价的水壶" in titles
+    judged = {shop.products[int(number)].title: grade for number, grade in shop.grades["耳机"].items()}
+    assert judged == {pair.title: int(pair.relevant) for pair in read_chinese_pairs(data_dir) if pair.query == "耳机"}
+
+
 def test_by_name(data_dir: Path) -> None:
     assert isinstance(read_dataset("icecat", data_dir), JudgedShop)
     assert isinstance(read_dataset("zh", data_dir), list)
     assert not SHOPS.keys() & PAIRS.keys()
-    with pytest.raises(InvalidArgument, match="'wands' is not known; choose from icecat, zh"):
+    with pytest.raises(InvalidArgument, match="'wands' is not known; choose from icecat, zh, zh-shop"):
         read_dataset("wands", data_dir)
 
 
@@ -56,13 +66,15 @@ def test_by_name(data_dir: Path) -> None:
         ("icecat/products.jsonl.gz", '{"id": "1", "title": " "}', "line 1 is not a product: title: is empty"),
         ("icecat/products.jsonl.gz", '{"id": "9", "title": "x"}', "which is not among the products"),
         ("zh/pairs.jsonl.gz", '{"query": "x"}', "line 1 has no 'title'"),
+        ("zh/titles.jsonl.gz", '{"text": "x"}', "line 1 has no 'title'"),
+        ("zh/titles.jsonl.gz", '{"title": "x"}', "lacks the title"),
     ],
 )
 def test_a_bad_row_is_named(data_dir: Path, name: str, text: str, fault: str) -> None:
     with gzip.open(data_dir / name, "wt", encoding="utf-8") as file:
         file.write(text + "\n")
     with pytest.raises(InvalidArgument, match=fault):
-        read_dataset(name.split("/")[0], data_dir)
+        read_dataset("zh-shop" if "titles" in name else name.split("/")[0], data_dir)
 
 
 @pytest.mark.parametrize(
