@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from gateway.clients.embedder import EmbedderClient
 from gateway.clients.ranker import RankerClient
 from gateway.clients.retriever import RetrieverClient
+from gateway.events.settings import EventsSettings
 from gateway.serving import Ports, serve_gateway
 from gateway.settings import GatewaySettings
 from vitrine.channel import open_channel
@@ -25,7 +26,7 @@ def main() -> None:
         ):
             yield Ports(EmbedderClient(embedder), RetrieverClient(retriever), RankerClient(ranker))
 
-    asyncio.run(serve_gateway(settings, clients))
+    asyncio.run(serve_gateway(settings, EventsSettings(), clients))
 
 
 if __name__ == "__main__":

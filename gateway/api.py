@@ -1,23 +1,34 @@
 """The public calls, message in and message out, the same for gRPC and HTTP."""
 
 from gateway.catalog import Catalog
-from gateway.messages import answer_to_message, search_from_message
+from gateway.messages import answer_to_message, search_from_message, visitor_to_message
 from gateway.pipeline import SearchPipeline
+from gateway.user_events import DEFAULT_PAGE_SIZE, UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument
 from vitrine.messages.common import outcome_to_message
 from vitrine.messages.product import product_from_message, product_to_message
+from vitrine.messages.user_event import event_from_message, event_to_message, time_from_message
 from vitrine.ports import ItemOutcome, WriteResult
 from vitrine.product import Product
-from vitrine.v1 import catalog_service_pb2, common_pb2, product_pb2, search_service_pb2
+from vitrine.user_event import UserEvent
+from vitrine.v1 import (
+    catalog_service_pb2,
+    common_pb2,
+    product_pb2,
+    search_service_pb2,
+    user_event_pb2,
+    user_event_service_pb2,
+)
 
 
 class Api:
-    """SearchService and CatalogService over the engine; every method raises the errors of `vitrine.errors`."""
+    """The public services over the engine; every method raises the errors of `vitrine.errors`."""
 
-    def __init__(self, pipeline: SearchPipeline, catalog: Catalog) -> None:
+    def __init__(self, pipeline: SearchPipeline, catalog: Catalog, user_events: UserEvents) -> None:
         self.pipeline = pipeline
         self.catalog = catalog
+        self.user_events = user_events
 
     async def search(
         self, request: search_service_pb2.SearchRequest, deadline: Deadline
@@ -52,12 +63,63 @@ class Api:
         product = await self.catalog.get_product(request.id, deadline=deadline)
         return catalog_service_pb2.GetProductResponse(product=product_to_message(product))
 
+    async def write_user_events(
+        self, request: user_event_service_pb2.WriteUserEventsRequest, deadline: Deadline
+    ) -> user_event_service_pb2.WriteUserEventsResponse:
+        """Writes the events of one request; on return they are durable, and in their visitors' histories."""
+        items = [_event(index, message) for index, message in enumerate(request.events)]
+        written = await self.user_events.write(items, deadline=deadline)
+        return user_event_service_pb2.WriteUserEventsResponse(
+            outcomes=[outcome_to_message(index, outcome) for index, outcome in enumerate(written.outcomes)],
+            duplicates=written.duplicates,
+        )
+
+    async def delete_visitor(
+        self, request: user_event_service_pb2.DeleteVisitorRequest, deadline: Deadline
+    ) -> user_event_service_pb2.DeleteVisitorResponse:
+        """Erases a visitor."""
+        erased = await self.user_events.delete_visitor(request.visitor_id, deadline=deadline)
+        return user_event_service_pb2.DeleteVisitorResponse(events_erased=erased)
+
+    async def get_visitor(
+        self, request: user_event_service_pb2.GetVisitorRequest, deadline: Deadline
+    ) -> user_event_service_pb2.GetVisitorResponse:
+        """Reads what is kept of a visitor."""
+        return visitor_to_message(await self.user_events.get_visitor(request.visitor_id, deadline=deadline))
+
+    async def list_user_events(
+        self, request: user_event_service_pb2.ListUserEventsRequest, deadline: Deadline
+    ) -> user_event_service_pb2.ListUserEventsResponse:
+        """Reads one page of all events."""
+        page_size = request.page_size or DEFAULT_PAGE_SIZE
+        page = await self.user_events.list_events(page_size, request.page_token, deadline=deadline)
+        return user_event_service_pb2.ListUserEventsResponse(
+            events=map(event_to_message, page.events), next_page_token=page.next_page_token
+        )
+
+    async def list_erased_visitors(
+        self, request: user_event_service_pb2.ListErasedVisitorsRequest, deadline: Deadline
+    ) -> user_event_service_pb2.ListErasedVisitorsResponse:
+        """Names the visitors erased."""
+        since = time_from_message(request.since, "since") if request.HasField("since") else None
+        response = user_event_service_pb2.ListErasedVisitorsResponse()
+        for digest, time in await self.user_events.list_erased(since, deadline=deadline):
+            response.visitors.add(visitor_digest=digest).erase_time.FromDatetime(time)
+        return response
+
 
 def _item(index: int, message: product_pb2.Product) -> Product | ItemOutcome:
     try:
         return product_from_message(message)
     except InvalidArgument as error:
         return ItemOutcome(message.id, error.within(f"products[{index}]"))
+
+
+def _event(index: int, message: user_event_pb2.UserEvent) -> UserEvent | ItemOutcome:
+    try:
+        return event_from_message(message)
+    except InvalidArgument as error:
+        return ItemOutcome(message.event_id, error.within(f"events[{index}]"))
 
 
 def _outcomes(written: WriteResult) -> list[common_pb2.ItemOutcome]:

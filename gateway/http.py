@@ -26,7 +26,7 @@ from vitrine.errors import DeadlineExceeded, ResourceExhausted, VitrineError, in
 from vitrine.metrics import CALL_SECONDS
 from vitrine.status import connect_code, grpc_code, http_code, status_of
 from vitrine.tracing import server_span, trace_id
-from vitrine.v1 import catalog_service_pb2, search_service_pb2
+from vitrine.v1 import catalog_service_pb2, search_service_pb2, user_event_service_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
         ready = is_ready()
         return PlainTextResponse("ready\n" if ready else "not ready\n", status_code=200 if ready else 503)
 
-    search, catalog = search_service_pb2, catalog_service_pb2
+    search, catalog, events = search_service_pb2, catalog_service_pb2, user_event_service_pb2
     return Starlette(
         routes=[
             rpc("/vitrine.v1.SearchService/Search", search.SearchRequest, api.search),
@@ -66,6 +66,15 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
                 api.delete_products,
             ),
             rpc("/vitrine.v1.CatalogService/GetProduct", catalog.GetProductRequest, api.get_product),
+            rpc("/vitrine.v1.UserEventService/WriteUserEvents", events.WriteUserEventsRequest, api.write_user_events),
+            rpc("/vitrine.v1.UserEventService/DeleteVisitor", events.DeleteVisitorRequest, api.delete_visitor),
+            rpc("/vitrine.v1.UserEventService/GetVisitor", events.GetVisitorRequest, api.get_visitor),
+            rpc("/vitrine.v1.UserEventService/ListUserEvents", events.ListUserEventsRequest, api.list_user_events),
+            rpc(
+                "/vitrine.v1.UserEventService/ListErasedVisitors",
+                events.ListErasedVisitorsRequest,
+                api.list_erased_visitors,
+            ),
             _route("/recommend", recommended, settings),
             Route("/healthz", _alive),
             Route("/readyz", readiness),

@@ -1,9 +1,11 @@
-"""Searches and their answers on the wire."""
+"""Searches, visitors and their answers on the wire."""
 
+from gateway.events.store import Visitor
 from gateway.search import DEFAULT_PAGE_SIZE, Degradation, SearchAnswer, SearchHit, SearchQuery
 from vitrine.messages.common import shortfall_to_message
 from vitrine.messages.product import filter_from_message, product_to_message
-from vitrine.v1 import common_pb2, retriever_service_pb2, search_service_pb2
+from vitrine.messages.user_event import type_to_message
+from vitrine.v1 import common_pb2, retriever_service_pb2, search_service_pb2, user_event_service_pb2
 
 _DEGRADATION_VALUES = {
     Degradation.LEXICAL_ONLY: common_pb2.DEGRADATION_LEXICAL_ONLY,
@@ -41,6 +43,18 @@ def answer_to_message(answer: SearchAnswer, *, with_description: bool) -> search
         attribution_token=answer.attribution_token,
         query_tokens_dropped=answer.query_tokens_dropped,
     )
+
+
+def visitor_to_message(visitor: Visitor) -> user_event_service_pb2.GetVisitorResponse:
+    """What is kept of a visitor."""
+    message = user_event_service_pb2.GetVisitorResponse(event_count=visitor.event_count)
+    for action in visitor.history:
+        message.history.add(
+            event_type=type_to_message(action.event_type), product_id=action.product_id, query=action.query
+        ).event_time.FromDatetime(action.event_time)
+    if visitor.erase_time is not None:
+        message.erase_time.FromDatetime(visitor.erase_time)
+    return message
 
 
 def _hit_to_message(hit: SearchHit, with_description: bool) -> search_service_pb2.SearchResult:

@@ -15,3 +15,4 @@ RANK_DEPTH = Histogram(
 QUERY_VECTORS = Counter("vitrine_query_vectors", "Query vectors by where they came from.", ("origin",))
 CACHE_FAILURES = Counter("vitrine_cache_failures", "Redis commands that failed or were too late.")
 CACHE_VALUES_REFUSED = Counter("vitrine_cache_values_refused", "Values in Redis that were not right, read as misses.")
+USER_EVENTS = Counter("vitrine_user_events", "User events by what became of them.", ("outcome",))

@@ -1,4 +1,4 @@
-"""SearchService and CatalogService over gRPC."""
+"""The public services over gRPC."""
 
 from collections.abc import AsyncIterator
 
@@ -10,6 +10,8 @@ from vitrine.v1 import (
     catalog_service_pb2_grpc,
     search_service_pb2,
     search_service_pb2_grpc,
+    user_event_service_pb2,
+    user_event_service_pb2_grpc,
 )
 
 
@@ -55,3 +57,41 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
     ) -> catalog_service_pb2.GetProductResponse:
         """Reads one product."""
         return await self._api.get_product(request, deadline_of(context, self._timeout_s))
+
+
+class UserEventServicer(user_event_service_pb2_grpc.UserEventServiceServicer):
+    """What visitors do."""
+
+    def __init__(self, api: Api, settings: GatewaySettings) -> None:
+        self._api = api
+        self._timeout_s = settings.default_timeout_s
+
+    async def WriteUserEvents(
+        self, request: user_event_service_pb2.WriteUserEventsRequest, context: Context
+    ) -> user_event_service_pb2.WriteUserEventsResponse:
+        """Writes events; answered once they are durable."""
+        return await self._api.write_user_events(request, deadline_of(context, self._timeout_s))
+
+    async def DeleteVisitor(
+        self, request: user_event_service_pb2.DeleteVisitorRequest, context: Context
+    ) -> user_event_service_pb2.DeleteVisitorResponse:
+        """Erases a visitor."""
+        return await self._api.delete_visitor(request, deadline_of(context, self._timeout_s))
+
+    async def GetVisitor(
+        self, request: user_event_service_pb2.GetVisitorRequest, context: Context
+    ) -> user_event_service_pb2.GetVisitorResponse:
+        """Reads what is kept of a visitor."""
+        return await self._api.get_visitor(request, deadline_of(context, self._timeout_s))
+
+    async def ListUserEvents(
+        self, request: user_event_service_pb2.ListUserEventsRequest, context: Context
+    ) -> user_event_service_pb2.ListUserEventsResponse:
+        """Reads one page of all events."""
+        return await self._api.list_user_events(request, deadline_of(context, self._timeout_s))
+
+    async def ListErasedVisitors(
+        self, request: user_event_service_pb2.ListErasedVisitorsRequest, context: Context
+    ) -> user_event_service_pb2.ListErasedVisitorsResponse:
+        """Names the visitors erased."""
+        return await self._api.list_erased_visitors(request, deadline_of(context, self._timeout_s))

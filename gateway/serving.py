@@ -16,21 +16,24 @@ from gateway.api import Api
 from gateway.catalog import Catalog
 from gateway.circuit_breaker import CircuitBreaker
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache
+from gateway.events.settings import EventsSettings
+from gateway.events.store import EventStore
 from gateway.http import http_application
 from gateway.model_agreement import require_one_model
 from gateway.pipeline import SearchPipeline
 from gateway.query_vectors import QueryVectors
 from gateway.rank_depth import RankDepth
 from gateway.ranking import RankStage
-from gateway.servicer import CatalogServicer, SearchServicer
+from gateway.servicer import CatalogServicer, SearchServicer, UserEventServicer
 from gateway.settings import GatewaySettings
+from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, VitrineError
 from vitrine.ports import Embedder, Ranker, Retriever
 from vitrine.server import SelfTest, serve
-from vitrine.v1 import catalog_service_pb2_grpc, search_service_pb2_grpc
+from vitrine.v1 import catalog_service_pb2_grpc, search_service_pb2_grpc, user_event_service_pb2_grpc
 
-SERVICES = ("vitrine.v1.SearchService", "vitrine.v1.CatalogService")
+SERVICES = ("vitrine.v1.SearchService", "vitrine.v1.CatalogService", "vitrine.v1.UserEventService")
 _SELF_TEST_TIMEOUT_S = 2.0
 
 log = structlog.get_logger(__name__)
@@ -48,8 +51,8 @@ class Ports:
 class Gateway:
     """The engine: everything between the servicers and the ports."""
 
-    def __init__(self, settings: GatewaySettings, ports: Ports) -> None:
-        """Raises FailedPrecondition when redis_url is not one."""
+    def __init__(self, settings: GatewaySettings, ports: Ports, events: EventsSettings) -> None:
+        """Raises FailedPrecondition when a redis_url is not one."""
         self.ready = False
         self.ports = ports
         self._settings = settings
@@ -72,12 +75,19 @@ class Gateway:
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,
         )
-        self.api = Api(pipeline, Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes")))
+        self._event_store = EventStore(events) if events.redis_url else None
+        self.api = Api(
+            pipeline,
+            Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes")),
+            UserEvents(self._event_store, Admission(events.max_writes, "writes of events")),
+        )
 
     def add_to(self, server: grpc.aio.Server) -> tuple[str, ...]:
         """Registers the servicers; returns the full names of their services."""
         search_service_pb2_grpc.add_SearchServiceServicer_to_server(SearchServicer(self.api, self._settings), server)
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.api, self._settings), server)
+        user_events = UserEventServicer(self.api, self._settings)
+        user_event_service_pb2_grpc.add_UserEventServiceServicer_to_server(user_events, server)
         return SERVICES
 
     async def self_test(self) -> None:
@@ -139,6 +149,8 @@ class Gateway:
     async def close(self) -> None:
         """Closes what the gateway opened; the ports are their opener's."""
         await self._vectors.close()
+        if self._event_store is not None:
+            await self._event_store.close()
 
 
 class _HttpServer(uvicorn.Server):
@@ -150,6 +162,7 @@ class _HttpServer(uvicorn.Server):
 
 async def serve_gateway(
     settings: GatewaySettings,
+    events: EventsSettings,
     open_ports: Callable[[], AbstractAsyncContextManager[Ports]],
     on_open: Callable[[], None] = lambda: None,
 ) -> None:
@@ -161,7 +174,7 @@ async def serve_gateway(
     @asynccontextmanager
     async def part(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
         async with open_ports() as ports:
-            gateway = Gateway(settings, ports)
+            gateway = Gateway(settings, ports, events)
             gateway.add_to(server)
             try:
                 async with gateway.http() as http_port:

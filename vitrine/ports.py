@@ -1,16 +1,18 @@
-"""The three ports that the gateway's pipeline sees: engines implement them, and so do their gRPC clients.
+"""The ports that the gateway's pipeline sees: engines implement them, and so do their gRPC clients.
 
 Every method raises the errors of `vitrine.errors`, and gives up by its deadline.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Literal, Protocol
 
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
 from vitrine.product import Availability, Product
+from vitrine.user_event import EventType
 from vitrine.vectors import FloatArray
 
 Source = Literal["dense", "lexical"]
@@ -286,4 +288,40 @@ class Ranker(Protocol):
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         """Names the model that is served."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VisitorAction:
+    """One entry of a visitor's history: a product acted upon, or a search, which has a query and no product."""
+
+    event_type: EventType
+    event_time: datetime
+    product_id: str = ""
+    query: str = ""
+
+
+class VisitorHistory(Protocol):
+    """What a visitor did lately; an event is in it as soon as it is acknowledged."""
+
+    async def history(self, visitor_id: str, *, deadline: Deadline, limit: int = 200) -> tuple[VisitorAction, ...]:
+        """The latest actions, newest first by event time; none for a visitor who is not known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PopularProduct:
+    """A product and its weight of now: one visitor's purchase today is 5, and halves with each half-life."""
+
+    product_id: str
+    weight: float
+
+
+class Popularity(Protocol):
+    """Which products visitors turn to, older events counting less, no visitor counting much."""
+
+    async def popular(
+        self, limit: int, *, deadline: Deadline, category: str = "", country_code: str = ""
+    ) -> tuple[PopularProduct, ...]:
+        """The heaviest products, ties by id: of all, of one category path or of one country (not of both at once)."""
         ...

@@ -69,7 +69,7 @@ def checked_product(product: Product) -> Product:
         product,
         title=clean_text(product.title),
         brand=clean_text(product.brand),
-        categories=tuple(dict.fromkeys(_clean_path(path) for path in product.categories)),
+        categories=tuple(dict.fromkeys(clean_category(path) for path in product.categories)),
         description=clean_text(product.description),
         attributes={name: _clean_values(values) for name, values in product.attributes.items()},
         image_uris=tuple(map(clean_text, product.image_uris)),
@@ -82,7 +82,8 @@ def checked_product(product: Product) -> Product:
     return cleaned
 
 
-def _clean_path(path: str) -> str:
+def clean_category(path: str) -> str:
+    """A category path with its levels cleaned, empty ones left out, divided as everywhere."""
     levels = (clean_text(level) for level in path.split(CATEGORY_SEPARATOR.strip()))
     return CATEGORY_SEPARATOR.join(level for level in levels if level)
 

@@ -6,13 +6,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import typer
 
-from cli.up.cache import LocalCache
 from cli.up.hints import hints
+from cli.up.local_redis import cache_redis, events_redis
 from cli.up.model_of_index import require_model_of_index
 from cli.up.ports import require_free, require_free_port
 from cli.up.sample_fill import fill_if_empty
 from cli.up.settings import UpSettings
 from cli.up.supervisor import Supervisor
+from gateway.events.settings import EventsSettings
 from gateway.serving import Ports, serve_gateway
 from gateway.settings import GatewaySettings
 from services.embedder.engine import EmbedderEngine
@@ -36,19 +37,23 @@ async def run_one_process(settings: UpSettings) -> None:
     gateway = _for_people(GatewaySettings())
     require_free_port(gateway)
     require_free(gateway.host, gateway.http_port, "VITRINE_GATEWAY_HTTP_PORT")
-    cache = None if gateway.redis_url else LocalCache(settings)
-    if cache is not None:
+    events, servers = EventsSettings(), []
+    if not gateway.redis_url:
+        servers.append(cache := cache_redis(settings))
         gateway = gateway.model_copy(update={"redis_url": cache.url})
+    if not events.redis_url:
+        servers.append(event_store := events_redis(events))
+        events = events.model_copy(update={"redis_url": event_store.url})
     opened = asyncio.Event()
 
     @asynccontextmanager
     async def parts() -> AsyncIterator[Ports]:
         async with AsyncExitStack() as stack:
-            if cache is not None:
-                supervisor = Supervisor(settings, typer.echo)
-                stack.push_async_callback(supervisor.stop)
-                await cache.start(supervisor)
-                supervisor.strict = False
+            supervisor = Supervisor(settings, typer.echo)
+            stack.push_async_callback(supervisor.stop)
+            for server in servers:
+                await server.start(supervisor)
+            supervisor.strict = False
             ports = await _open_engines(stack)
             welcome = asyncio.create_task(_welcome(ports, opened, gateway, settings))
             try:
@@ -57,7 +62,7 @@ async def run_one_process(settings: UpSettings) -> None:
                 welcome.cancel()
                 await asyncio.wait({welcome})
 
-    await serve_gateway(gateway, parts, opened.set)
+    await serve_gateway(gateway, events, parts, opened.set)
 
 
 def _for_people(settings: GatewaySettings) -> GatewaySettings:

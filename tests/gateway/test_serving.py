@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.events.settings import EventsSettings
 from gateway.serving import Gateway
 from gateway.settings import GatewaySettings
 from vitrine.errors import FailedPrecondition, Unavailable
@@ -68,7 +69,9 @@ async def test_it_is_not_ready_without_the_retriever(shop: Any) -> None:
 
 async def test_an_http_port_in_use_is_named(shop: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        gateway = Gateway(GatewaySettings(redis_url="", http_port=taken.getsockname()[1]), shop.gateway.ports)
+        gateway = Gateway(
+            GatewaySettings(redis_url="", http_port=taken.getsockname()[1]), shop.gateway.ports, EventsSettings()
+        )
         with pytest.raises(FailedPrecondition, match=f"cannot listen on 127.0.0.1:{taken.getsockname()[1]}"):
             async with gateway.http():
                 pass
@@ -76,7 +79,7 @@ async def test_an_http_port_in_use_is_named(shop: Any) -> None:
 
 async def test_a_redis_url_that_is_none_is_refused_by_name(shop: Any) -> None:
     with pytest.raises(FailedPrecondition, match="redis_url"):
-        Gateway(GatewaySettings(redis_url="localhost:6379"), shop.gateway.ports)
+        Gateway(GatewaySettings(redis_url="localhost:6379"), shop.gateway.ports, EventsSettings())
 
 
 async def test_calls_before_the_parts_are_open_are_unavailable(start_server: Any, channel_to: Any, shop: Any) -> None:

@@ -1,0 +1,24 @@
+"""What can be set of the event store: environment variables VITRINE_EVENTS_…"""
+
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class EventsSettings(BaseSettings):
+    """Where events are kept, and for how long what follows from them."""
+
+    model_config = SettingsConfigDict(env_prefix="VITRINE_EVENTS_", frozen=True)
+
+    redis_url: str = Field("", description="Redis or Valkey of the events; empty: none, or the one of `vitrine up`")
+    prefix: str = Field("vitrine", description="start of each key: one for each deployment on a Redis")
+    command_timeout_s: PositiveFloat = Field(5.0, description="time after which a command has failed")
+    max_writes: PositiveInt = Field(64, description="writes inside at a time; more are refused at once")
+    history_actions: PositiveInt = Field(200, le=1_000, description="latest actions kept of a visitor's history")
+    history_days: PositiveFloat = Field(180.0, description="a history is dropped so long after its last event")
+    half_life_days: PositiveFloat = Field(7.0, ge=0.1, description="time in which an event's popularity halves")
+    popular_products: PositiveInt = Field(100_000, description="products counted in a category or country")
+    visitor_products: PositiveInt = Field(100, description="products a day that one visitor makes more popular")
+    data_dir: Path = Field(Path("data/events"), description="folder of the store that `vitrine up` starts")
+    megabytes: PositiveInt = Field(1024, description="memory of that store; when it is full, events are refused")

@@ -1,0 +1,227 @@
+"""The event store: Redis or Valkey with append-only persistence.
+
+Keys, in one slot of a Redis Cluster: `stream`, the order of arrival, with digests only; for each visitor, by digest,
+`events` (a hash of event digest to its place in the stream and its data), `history` (a sorted set by event time),
+`counted:DAY` (the weights given to products that day) and `days` (those lists); `popularity:…`; `erasures`.
+A deleted entry of a stream stays in its memory and files until its neighbours are gone too: so the stream holds nothing
+of a visitor, and to erase one is to drop whole keys.
+"""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, cast
+
+from redis.exceptions import OutOfMemoryError, ResponseError
+
+from gateway.events.connection import Connection, Script
+from gateway.events.popularity import FORGOTTEN_HALF_LIVES, WEIGHTS, Decay, segment, segments
+from gateway.events.record import milliseconds, moment, packed_actions, packed_event, unpacked_action, unpacked_event
+from gateway.events.settings import EventsSettings
+from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, ResourceExhausted, Unavailable, VitrineError, invalid
+from vitrine.ports import PopularProduct, VisitorAction
+from vitrine.user_event import UserEvent, visitor_digest
+
+MAX_EVENT_BYTES = 32 * 1024
+MAX_ERASURES = 10_000
+_CHUNK_EVENTS = 100
+_LIST_CHUNK_EVENTS = 50
+_PAGE_BYTES = 1024 * 1024
+_DAY_LIST_LIFE_S = 2 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events in the order of arrival, and the token of what comes next: unchanged when there is nothing more."""
+
+    events: tuple[UserEvent, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """What is kept of a visitor: history newest first, number of events, time of the last erasure."""
+
+    history: tuple[VisitorAction, ...]
+    event_count: int
+    erase_time: datetime | None
+
+
+class EventStore:
+    """Events in, history and popularity out; implements the ports `VisitorHistory` and `Popularity`.
+
+    Every method raises Unavailable when the store is away, DeadlineExceeded when it is late.
+    """
+
+    def __init__(self, settings: EventsSettings) -> None:
+        """Raises FailedPrecondition when redis_url is not one."""
+        self._settings = settings
+        self._decay = Decay(settings.half_life_days)
+        self._tag = f"{{{settings.prefix}}}:events"
+        self._write, self._erase = Script("write"), Script("erase")
+        self._connection = Connection(settings)
+        self._redis, self._reply = self._connection.redis, self._connection.reply
+
+    async def write(self, events: Sequence[UserEvent], *, deadline: Deadline) -> list[bool | VitrineError]:
+        """Writes checked events; for each: True when written, False when it was there already, or what is wrong.
+
+        On return all that is True or False is as durable as the store's appendfsync makes it.
+        """
+        await self._connection.require_durable(deadline)
+        outcomes: list[bool | VitrineError] = []
+        for start in range(0, len(events), _CHUNK_EVENTS):
+            pipeline = self._redis.pipeline(transaction=False)
+            packed = [packed_event(event) for event in events[start : start + _CHUNK_EVENTS]]
+            sent = False
+            for event, data in zip(events[start:], packed, strict=False):
+                if len(data) <= MAX_EVENT_BYTES:
+                    self._write.add_to(pipeline, *self._write_arguments(event, data), known=sent)
+                    sent = True
+            replies = iter(await self._reply(pipeline.execute(raise_on_error=False), deadline) if sent else ())
+            outcomes += [
+                _outcome(next(replies)) if len(data) <= MAX_EVENT_BYTES else _too_large(data) for data in packed
+            ]
+        return outcomes
+
+    async def history(self, visitor_id: str, *, deadline: Deadline, limit: int = 200) -> tuple[VisitorAction, ...]:
+        """See `vitrine.ports.VisitorHistory.history`."""
+        key = self._visitor_key("history", visitor_digest(visitor_id))
+        found = await self._reply(self._redis.zrange(key, 0, limit - 1, desc=True, withscores=True), deadline)
+        return tuple(unpacked_action(data, time_ms) for data, time_ms in found)
+
+    async def popular(
+        self, limit: int, *, deadline: Deadline, category: str = "", country_code: str = ""
+    ) -> tuple[PopularProduct, ...]:
+        """See `vitrine.ports.Popularity.popular`."""
+        if category and country_code:
+            raise invalid("country_code", "is set beside category; popularity is of one of them")
+        now, weights = datetime.now(UTC), dict[str, float]()
+        name = segment(category, country_code)
+        for era in (self._decay.era(now), self._decay.era(now) - 1):
+            if share := self._decay.share(era, now):
+                key = self._popularity_key(era, name)
+                command = self._redis.zrange(key, 0, limit - 1, desc=True, withscores=True)
+                for product, units in await self._reply(command, deadline):
+                    weights[product.decode()] = weights.get(product.decode(), 0.0) + units * share
+        heaviest = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(PopularProduct(*item) for item in heaviest[:limit])
+
+    async def get_visitor(self, visitor_id: str, *, deadline: Deadline) -> Visitor:
+        """What is kept of a visitor."""
+        digest = visitor_digest(visitor_id)
+        history = await self.history(visitor_id, deadline=deadline, limit=self._settings.history_actions)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hlen(self._visitor_key("events", digest))
+        pipeline.zscore(f"{self._tag}:erasures", digest)
+        count, erased = await self._reply(pipeline.execute(), deadline)
+        return Visitor(history, count, None if erased is None else moment(erased))
+
+    async def delete_visitor(self, visitor_id: str, *, deadline: Deadline) -> int:
+        """Erases a visitor for good; the number of events there were.
+
+        Memory holds nothing on return; the log on disk is then rewritten without what was erased, in the background.
+        """
+        await self._connection.require_durable(deadline)
+        digest = visitor_digest(visitor_id)
+        keys = [
+            f"{self._tag}:stream",
+            self._visitor_key("events", digest),
+            f"{self._tag}:erasures",
+            self._visitor_key("days", digest),
+            self._visitor_key("history", digest),
+        ]
+        arguments: list[str | bytes] = [digest, self._visitor_key("counted", digest) + ":"]
+        command = cast(Awaitable[Any], self._redis.eval(self._erase.text, len(keys), *keys, *arguments))
+        count = int(await self._reply(command, deadline))
+        self._connection.rewrite_log()
+        return count
+
+    async def list_events(self, page_size: int, page_token: str, *, deadline: Deadline) -> EventPage:
+        """At most `page_size` events after `page_token`, fewer when they are large.
+
+        Raises InvalidArgument for a token that is none.
+        """
+        events: list[UserEvent] = []
+        size, token, wanted, more = 0, page_token, page_size, True
+        while more and wanted and size < _PAGE_BYTES:
+            entries = await self._entries(token, min(wanted, _LIST_CHUNK_EVENTS), deadline)
+            pipeline = self._redis.pipeline(transaction=False)
+            for _, entry in entries:
+                pipeline.hget(self._visitor_key("events", entry[b"v"]), entry[b"e"])
+            # Erased between the two commands: not there any more.
+            kept = [value for value in (await self._reply(pipeline.execute(), deadline) if entries else ()) if value]
+            events += (unpacked_event(value.partition(b" ")[2]) for value in kept)
+            more, wanted, size = bool(entries), wanted - len(entries), size + sum(map(len, kept))
+            token = entries[-1][0].decode() if entries else token
+        return EventPage(tuple(events), token)
+
+    async def list_erased(self, since: datetime | None, *, deadline: Deadline) -> list[tuple[bytes, datetime]]:
+        """Digests and times of at most MAX_ERASURES visitors erased at or after `since`, by time."""
+        least = milliseconds(since) if since else "-inf"
+        command = self._redis.zrangebyscore(
+            f"{self._tag}:erasures", least, "+inf", start=0, num=MAX_ERASURES, withscores=True
+        )
+        return [(digest, moment(time_ms)) for digest, time_ms in await self._reply(command, deadline)]
+
+    async def close(self) -> None:
+        """Closes the connections once the commands under way have ended."""
+        await self._connection.close()
+
+    async def _entries(self, token: str, count: int, deadline: Deadline) -> Any:
+        try:
+            command = self._redis.xrange(f"{self._tag}:stream", f"({token}" if token else "-", "+", count)
+            return await self._reply(command, deadline)
+        except ResponseError:
+            raise invalid("page_token", f"{token!r} is not a next_page_token; leave it empty to begin") from None
+
+    def _visitor_key(self, part: str, digest: bytes) -> str:
+        return f"{self._tag}:{part}:{digest.hex()}"
+
+    def _popularity_key(self, era: int, name: str) -> str:
+        return f"{self._tag}:popularity:{self._settings.half_life_days:g}:{era}:{name}"
+
+    def _write_arguments(self, event: UserEvent, data: bytes) -> tuple[list[str], list[Any]]:
+        """KEYS and ARGV of write.lua."""
+        assert event.event_time is not None
+        settings, time = self._settings, event.event_time
+        visitor = visitor_digest(event.visitor_id)
+        digest = blake2b(event.event_id.encode(), digest_size=12).digest()
+        day, era = time.astimezone(UTC).date().isoformat(), self._decay.era(time)
+        keys = [
+            f"{self._tag}:stream",
+            self._visitor_key("events", visitor),
+            self._visitor_key("history", visitor),
+            f"{self._visitor_key('counted', visitor)}:{day}",
+            self._visitor_key("days", visitor),
+            f"{self._tag}:erasures",
+        ]
+        actions = packed_actions(event, digest)
+        arguments: list[Any] = [visitor, digest, data, milliseconds(time), settings.history_actions]
+        arguments += [round(settings.history_days * 86_400), len(actions), *actions]
+        arguments += [repr(self._decay.growth(time)), round(FORGOTTEN_HALF_LIVES * self._decay.half_life_s)]
+        arguments += [settings.popular_products, settings.visitor_products, _DAY_LIST_LIFE_S, day]
+        if weight := WEIGHTS.get(event.event_type):
+            for product in event.products:
+                names = [self._popularity_key(era, name) for name in segments(event, product.category)]
+                keys += [name for name in names if name not in keys]
+                arguments += [product.product_id, weight, len(names), *(keys.index(name) + 1 for name in names)]
+        return keys, arguments
+
+
+def _outcome(reply: Any) -> bool | VitrineError:
+    """What became of one event. Raises Unavailable where the store, and not the event, is at fault."""
+    if isinstance(reply, OutOfMemoryError):
+        return ResourceExhausted("the event store is full; export and purge events, or give it memory")
+    if isinstance(reply, Exception):
+        raise Unavailable(f"the event store refuses writes: {reply}", reason="EVENT_STORE_AWAY") from reply
+    if reply == b"erased":
+        return FailedPrecondition(
+            "the visitor was erased after this event happened; it is not kept", reason="VISITOR_ERASED"
+        )
+    return bool(reply == b"written")
+
+
+def _too_large(data: bytes) -> VitrineError:
+    return invalid("products", f"make the event {len(data)} bytes; at most {MAX_EVENT_BYTES} are kept of one")
