@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from evaluation.bundle_cost import METRIC, WORKLOADS, BundleCost
 from evaluation.calibration import Calibration
 from evaluation.comparison import Difference
-from evaluation.intervals import Interval
+from evaluation.intervals import LEAST_FOR_INTERVAL, Interval
 from evaluation.slices import Slice
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B4C9A", "#8C8C00", "#404040")
@@ -118,7 +118,8 @@ def differences_chart(difference: Difference) -> bytes:
 
 
 def _point(panel: Axes, figure: Interval, at: float, colour: str, label: str | None = None) -> None:
-    panel.plot((figure.low, figure.high), (at, at), color=colour, linewidth=2, alpha=0.6)
+    if figure.count >= LEAST_FOR_INTERVAL:
+        panel.plot((figure.low, figure.high), (at, at), color=colour, linewidth=2, alpha=0.6)
     panel.plot(figure.value, at, marker="o", markersize=5, color=colour, linestyle="none", label=label)
 
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 RESAMPLES = 2_000
 _SEED = 20_240_229
 BOUNDS = (2.5, 97.5)
+# Fewer say nothing of how far a figure may be off.
+LEAST_FOR_INTERVAL = 5
 
 
 @dataclass(frozen=True, slots=True)

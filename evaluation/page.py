@@ -13,7 +13,7 @@ from evaluation import charts
 from evaluation.bundle_cost import WORKLOADS, BundleCost
 from evaluation.calibration import Calibration, calibration
 from evaluation.comparison import Difference, compare
-from evaluation.intervals import Interval
+from evaluation.intervals import LEAST_FOR_INTERVAL, Interval
 from evaluation.result import LISTED, JudgedQuery, RelevanceResult, ScoredPair
 from evaluation.search_orders import ORDERS
 from evaluation.slices import Slice, pair_slices, popularity_slices, query_slices
@@ -21,8 +21,6 @@ from services.retriever.words import query_words
 from vitrine.errors import FailedPrecondition, invalid
 
 PAGE = "index.html"
-# Fewer say nothing of how far a figure may be off.
-LEAST_FOR_INTERVAL = 5
 _MAIN = "judged"
 _MOVED = 5
 

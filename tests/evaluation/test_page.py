@@ -1,7 +1,6 @@
 """The page: its figures are the result's, its charts are pictures, and no title becomes markup."""
 
 import base64
-import re
 import struct
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -116,9 +115,9 @@ def test_slices_per_language_and_band(page: Path, own_result: RelevanceResult) -
 def test_calibration(page: Path, own_result: RelevanceResult) -> None:
     pairs = own_result.pairs
     measured = calibration([p.probability for p in pairs], [p.relevant for p in pairs], [p.query for p in pairs])
-    text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
-    assert f"calibration error {measured.expected_error.value:.3f}<small>" in text
-    assert f"Brier score {measured.brier.value:.3f}<small>" in text
+    errors = Page(page).table("expected calibration error")[1]
+    for cell, figure in zip(errors, (measured.expected_error, measured.brier), strict=True):
+        assert cell == f"{figure.value:.3f} {figure.low:.3f}–{figure.high:.3f}"
     rows = Page(page).table("probability")[1:]
     assert [row[3] for row in rows] == [str(one.observed.count) for one in measured.bins]
 
