@@ -26,7 +26,7 @@ _STOP_WORDS = "en"
 def baseline_orders(shop: JudgedShop, encoders: Mapping[str, Encode]) -> dict[str, dict[str, QueryOrders]]:
     """Orders by name and query: BM25, each encoder, BM25 fused with each, and, of several, all fused."""
     scores = {BM25: bm25_scores(shop)} | {name: dense_scores(shop, encode) for name, encode in encoders.items()}
-    fusions = [(BM25, name) for name in encoders]
+    fusions: list[tuple[str, ...]] = [(BM25, name) for name in encoders]
     if len(encoders) > 1:
         fusions.append((BM25, *encoders))
     fused = {f"rrf {' '.join(names)}": _fused([scores[name] for name in names]) for names in fusions}

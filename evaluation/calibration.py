@@ -53,7 +53,7 @@ def calibration(probabilities: Sequence[float], relevant: Sequence[bool], querie
     resampled = np.abs(draws @ hopes - draws @ hits).sum(axis=1) / (draws @ pairs).sum(axis=1)
     low, high = np.percentile(resampled, BOUNDS)
     error = float(np.abs((hopes - hits).sum(axis=0)).sum() / len(predicted))
-    squares = np.bincount(query, (predicted - outcome) ** 2)
+    squares = np.bincount(query, (predicted - outcome) ** 2).astype(np.float64)
     bins = []
     for number in range(pairs.shape[1]):
         within = predicted[place == number]

@@ -61,8 +61,8 @@ def compare(before: RelevanceResult, after: RelevanceResult) -> list[Difference]
 def _by_query(order: str, metric: str, before: Mapping[str, float], after: Mapping[str, float]) -> Difference:
     gains = {query: after[query] - before[query] for query in after}
     values = list(gains.values())
-    means = (sum(side[query] for query in after) / len(after) for side in (before, after))
-    return Difference(order, metric, *means, mean_interval(values), sign_flip_p_value(values), gains)
+    was, now = (sum(side[query] for query in after) / len(after) for side in (before, after))
+    return Difference(order, metric, was, now, mean_interval(values), sign_flip_p_value(values), gains)
 
 
 def _of_pairs(before: RelevanceResult, after: RelevanceResult) -> list[Difference]:
