@@ -128,8 +128,10 @@ def shop_item(product: Product) -> ShopItem:
 
 def _model(product: Product) -> str:
     """The title's words right after the brand up to the first that has letters and digits, at most three; or ""."""
-    _, found, after = product.title.partition(product.brand)
-    words = after.split()[:3] if product.brand and found else []
+    if not product.brand:
+        return ""
+    _, _, after = product.title.partition(product.brand)
+    words = after.split()[:3]
     for end, word in enumerate(words, 1):
         if any(map(str.isdigit, word)) and any(c.isascii() and c.isalpha() for c in word):
             return " ".join(words[:end]).strip(",;()（），")
