@@ -3,13 +3,13 @@
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from training.backbones import BackboneEncoder
 from training.bases import load_base
-from training.bundles import Trained, write_embedder
+from training.bundles import TrainedBackbone, write_embedder
 from training.embedder_fine_tuning import FineTunedEmbedder, FineTuning, Report, fine_tune_embedder
-from training.errors import TrainingError
 from training.processes import processes
-from training.run_folder import RunFolder
-from training.sources.files import SourceFiles, Sources, open_sources
+from training.sources.files import SourceFiles
+from training.sources.run import start_run
 from vitrine.bundle import Bundle, load_bundle
 
 
@@ -34,11 +34,8 @@ def train_embedder(
     Raises TrainingError when a source or the base can't be used; nothing is written to `out` then.
     """
     base = load_base(plan.base, plan.revision)
-    settings = {"files": plan.files.described(), "base": base.digest, "tuning": asdict(plan.tuning)}
-    run = RunFolder(run_dir, "embedder", settings)
-    sources = _opened(plan.files, run)
-    for note in sources.notes:
-        run.log(step="sources", note=note)
+    settings = {"base": base.digest, "tuning": asdict(plan.tuning)}
+    run, sources = start_run(run_dir, "embedder", settings, plan.files)
     tuned = fine_tune_embedder(plan.tuning, sources, base, run, report)
     if processes().is_main_process:
         prompts = tuned.base.prompts
@@ -49,20 +46,8 @@ def train_embedder(
     return bundle, tuned, sources.notes
 
 
-def _opened(files: SourceFiles, run: RunFolder) -> Sources:
-    """The sources, read by the main process while the others wait."""
-    if processes().is_main_process:
-        open_sources(files, run.path)
-    processes().wait_for_everyone()
-    return open_sources(files, run.path)
-
-
-def _trained(tuned: FineTunedEmbedder) -> Trained:
-    base, config = tuned.base, tuned.base.model.config
-    if config.model_type != "bert":
-        raise TrainingError(f"base {base.source}: an embedder's bundle of a {config.model_type} cannot be written yet")
-    tensors = {name: values.detach().numpy() for name, values in base.model.state_dict().items()}
+def _trained(tuned: FineTunedEmbedder) -> TrainedBackbone:
+    base = tuned.base
     metrics = {"held_out": {"before": tuned.before, "after": tuned.after}}
-    return Trained(
-        tensors, config.num_attention_heads, config.layer_norm_eps, base.tokenizer.to_str(), base.lineage, metrics
-    )
+    encoder = BackboneEncoder(base.model, base.pooling)
+    return TrainedBackbone(encoder, base.tokenizer, base.pad_id, base.lineage, metrics)

@@ -41,6 +41,10 @@ class Sources:
     weights: EventWeights
     notes: tuple[str, ...]
 
+    def close(self) -> None:
+        """Close the store's file."""
+        self.store.connection.close()
+
 
 def open_sources(files: SourceFiles, folder: Path) -> Sources:
     """Read the files into `folder`, or take what an earlier run read there.

@@ -63,6 +63,7 @@ def open_store(folder: Path, digest: str, fill: Callable[[SourceStore], None]) -
         except sqlite3.DatabaseError as error:
             raise TrainingError(f"{path} is damaged: {error}; delete it to read the sources again") from error
         store.connection.close()
+    new_folder = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     scratch = folder / ".sources.sqlite.tmp"
     scratch.unlink(missing_ok=True)
@@ -75,6 +76,8 @@ def open_store(folder: Path, digest: str, fill: Callable[[SourceStore], None]) -
     except BaseException:
         connection.close()
         scratch.unlink(missing_ok=True)
+        if new_folder:
+            folder.rmdir()
         raise
     connection.close()
     scratch.replace(path)
