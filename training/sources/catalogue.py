@@ -130,8 +130,7 @@ def _model(product: Product) -> str:
     """The title's words right after the brand up to the first that has letters and digits, at most three; or ""."""
     if not product.brand:
         return ""
-    _, _, after = product.title.partition(product.brand)
-    words = after.split()[:3]
+    words = product.title.partition(product.brand)[2].split()[:3]
     for end, word in enumerate(words, 1):
         if any(map(str.isdigit, word)) and any(c.isascii() and c.isalpha() for c in word):
             return " ".join(words[:end]).strip(",;()（），")
