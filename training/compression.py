@@ -1,16 +1,23 @@
-"""Makes an encoder smaller by structure: fewer layers, narrower feed-forward blocks; distillation repairs it after.
+"""Makes an encoder smaller by structure: fewer layers, feed-forward units and heads; distillation repairs it after.
 
 Layers: evenly spaced ones are kept (Sajjad et al. 2020). Feed-forward units: those with the largest product of in- and
-outgoing weight lengths are kept (magnitude pruning of whole units, Li et al. 2017).
+outgoing weight lengths are kept (magnitude pruning of whole units, Li et al. 2017). Heads: those whose absence changes
+most (Michel et al. 2019), as many in each layer, because one graph operator computes a layer.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import BertModel
 
 from training.e5_weights import Floats
 from training.errors import TrainingError
+
+KeptHeads = tuple[tuple[int, ...], ...]  # numbers of the heads kept, by layer
 
 _LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)")
 
@@ -50,3 +57,51 @@ def narrow_feed_forward(tensors: Mapping[str, Floats], width: int) -> dict[str, 
         smaller[wide + "weight"], smaller[wide + "bias"] = into[kept], tensors[wide + "bias"][kept]
         smaller[narrow + "weight"] = np.ascontiguousarray(out[:, kept])
     return smaller
+
+
+def silence_heads(model: BertModel, kept: KeptHeads) -> None:
+    """Let the other heads of each layer add nothing, whatever their weights: the model computes without them."""
+    size = model.config.hidden_size // model.config.num_attention_heads
+    layers: Any = model.encoder.layer
+    for layer, heads in zip(layers, kept, strict=True):
+        mask = torch.zeros(model.config.hidden_size)
+        for head in heads:
+            mask[head * size : (head + 1) * size] = 1.0
+
+        def silence(_: nn.Module, inputs: tuple[Tensor, ...], mask: Tensor = mask) -> tuple[Tensor, ...]:
+            return (inputs[0] * mask.to(inputs[0].device), *inputs[1:])
+
+        layer.attention.output.dense.register_forward_pre_hook(silence)
+
+
+def without_heads(tensors: Mapping[str, Floats], heads: int, kept: KeptHeads) -> dict[str, Floats]:
+    """The encoder without the heads that `silence_heads` silences; attention gets narrower than the states."""
+    smaller = dict(tensors)
+    for layer, numbers in enumerate(kept):
+        prefix = f"encoder.layer.{layer}.attention."
+        size = tensors[prefix + "self.query.weight"].shape[0] // heads
+        rows = np.concatenate([np.arange(head * size, (head + 1) * size) for head in numbers])
+        for part in ("query", "key", "value"):
+            for what in ("weight", "bias"):
+                smaller[f"{prefix}self.{part}.{what}"] = tensors[f"{prefix}self.{part}.{what}"][rows]
+        smaller[prefix + "output.dense.weight"] = np.ascontiguousarray(tensors[prefix + "output.dense.weight"][:, rows])
+    return smaller
+
+
+def choose_heads(layers: int, heads: int, count: int, change: Callable[[KeptHeads], float]) -> KeptHeads:
+    """Which `count` heads of each layer to keep: those whose absence alone changes the answers most.
+
+    `change` tells how much the answers change when only the given heads are left. Raises TrainingError for a count
+    that can't be kept.
+    """
+    if not 1 <= count <= heads:
+        raise TrainingError(f"cannot keep {count} attention heads of {heads}")
+    every = tuple(range(heads))
+    kept = []
+    for layer in range(layers):
+        changes = []
+        for head in every:
+            left = tuple(tuple(h for h in every if h != head) if at == layer else every for at in range(layers))
+            changes.append(change(left))
+        kept.append(tuple(sorted(sorted(every, key=lambda head: -changes[head])[:count])))
+    return tuple(kept)

@@ -39,11 +39,15 @@ WORKLOADS: Mapping[BundleKind, Workload] = {"embedder": Workload(1, 10, 60), "ra
 
 @dataclass(frozen=True)
 class Step:
-    """One compression step: the folder of the model that it left (model.onnx, tokenizer.json) and its quality."""
+    """One compression step: the folder of the model that it left (model.onnx, tokenizer.json) and its quality.
+
+    `after`: the name of the step that it follows, when that is not the one before it: variants of one step.
+    """
 
     name: str
     folder: Path
     figures: Mapping[str, float] = field(default_factory=dict)
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ def measure(steps: Sequence[Step], kind: BundleKind) -> list[Entry]:
     sessions = [_session(step.folder / ONNX_FILE) for step in steps]
     feeds = [_feed(session, work) for session in sessions]
     taken: list[list[float]] = [[] for _ in steps]
+    names = [step.name for step in steps]
+    befores = [names.index(step.after) if step.after else max(0, at - 1) for at, step in enumerate(steps)]
     for round_number in range(work.rounds + 1):
         for times, session, feed in zip(taken, sessions, feeds, strict=True):
             started = time.perf_counter()
@@ -78,7 +84,7 @@ def measure(steps: Sequence[Step], kind: BundleKind) -> list[Entry]:
             step.name,
             round(served_bytes(step.folder) / 1e6, 2),
             round(statistics.median(taken[at]), 3),
-            _ratio(taken[at], taken[max(0, at - 1)]),
+            _ratio(taken[at], taken[befores[at]]),
             _ratio(taken[at], taken[0]),
             {name: round(value, 5) for name, value in step.figures.items()},
         )

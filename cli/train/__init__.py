@@ -2,13 +2,15 @@
 
 import typer
 
+from cli.train.compress import compress
 from cli.train.embedder import embedder
 from cli.train.few_shot import few_shot
 from cli.train.ledger import ledger
+from cli.train.pretrain import pretrain
 from cli.train.promote import promote
 from cli.train.ranker import ranker
 from cli.train.shipped import shipped_embedder, shipped_ranker
 
 app = typer.Typer(name="train", help="Make models: each step resumable, seeded, logged.", no_args_is_help=True)
-for command in (embedder, few_shot, ledger, promote, ranker, shipped_embedder, shipped_ranker):
+for command in (compress, embedder, few_shot, ledger, pretrain, promote, ranker, shipped_embedder, shipped_ranker):
     app.command(command.__name__.replace("_", "-"))(command)
