@@ -11,6 +11,7 @@ from training.errors import TrainingError
 from training.shop_files import read_icecat, read_litemall, read_litemall_reviews, read_vespa
 from training.shop_queries import item_queries
 from training.teachers import ShopText, han_share
+from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_COLUMNS
 from vitrine.text import normalize_text
 
 MAX_TITLE_CHARACTERS = 160
@@ -45,6 +46,14 @@ def distil_texts(data_dir: Path, seed: int) -> list[ShopText]:
     unique = [text for text in dict.fromkeys(texts) if text.text]
     rng.shuffle(unique)
     return _first(unique, _MAX_ENGLISH_DOCUMENTS, lambda text: not text.is_query and han_share(text.text) == 0)
+
+
+def served_texts(data_dir: Path, icecat: int, vespa: int, seed: int) -> list[ShopText]:
+    """Products of the English shops in the words that serving embeds: title and description; each once."""
+    rng = random.Random(seed)
+    items = rng.sample(read_icecat(data_dir), icecat) + rng.sample(read_vespa(data_dir), vespa)
+    columns = (EMBEDDING_TITLE_COLUMNS, EMBEDDING_DESCRIPTION_COLUMNS)
+    return list(dict.fromkeys(ShopText(item.words(columns), False) for item in items))
 
 
 def _first(texts: list[ShopText], limit: int, of_kind: Callable[[ShopText], bool]) -> list[ShopText]:

@@ -33,6 +33,7 @@ class RankerSettings:
     batch_lists: int = 4
     max_tokens: int = 44
     target_temperature: float = 0.12
+    evidence_temperature: float = 0.084  # a cosine's share of relevance (0.7) times the target's temperature
     pointwise: float = 1.0  # weight of the pointwise loss
     dropout: float = 0.05
     made_lists: int = 350
@@ -40,10 +41,14 @@ class RankerSettings:
     vespa_lists: int = 80
     litemall_lists: int = 60
     reading_rounds: int = 2  # more rounds, on new lists that MiniLM has read
+    served_icecat: int = 1_200  # the last round: lists judged on served texts, learned as a correction of the evidence
+    served_vespa: int = 250
+    served_made: int = 400
+    served_pointwise: float = 0.3
     aside: int = 60  # lists kept for calibration
     logit_weight: float = 0.04
     dense_weight: float = 1.0
-    lexical_weight: float = 0.1
+    lexical_weight: float = 0.2
 
     @property
     def evidence(self) -> dict[Literal["logit", "dense", "lexical"], float]:
@@ -58,8 +63,13 @@ def fit(
     lists: Sequence[RankList],
     settings: RankerSettings,
     run: RunFolder,
+    evidence: Floats | None = None,
 ) -> None:
-    """Train the model in place on lists of LIST_SIZE candidates at most."""
+    """Train the model in place on lists of LIST_SIZE candidates at most.
+
+    With `evidence` (n,), weighted, of every candidate in order, the lists' order is learned by the final score, so that
+    the logit says what the evidence misses; the pointwise loss still asks the logit alone.
+    """
     pairs = _pair_rows(student, lists, settings)
     starts = np.cumsum([0, *(len(ranked.documents) for ranked in lists)])
     order = list(range(len(lists)))
@@ -71,14 +81,20 @@ def fit(
         logits = model(*pad_pairs(rows, PAD_ID))
         sizes = [len(lists[index].documents) for index in batch]
         goals = torch.tensor([score for index in batch for score in lists[index].relevance])
-        return list_loss(logits, goals, sizes, settings.target_temperature, settings.pointwise)
+        order = logits
+        if evidence is not None:
+            known = torch.from_numpy(np.concatenate([evidence[starts[index] : starts[index + 1]] for index in batch]))
+            order = (known + settings.logit_weight * logits) / settings.evidence_temperature
+        return list_loss(order, logits, goals, sizes, settings.target_temperature, settings.pointwise)
 
     optimise(step, model, batches, loss_of, Schedule(settings.rate), run)
 
 
-def list_loss(logits: Tensor, relevance: Tensor, sizes: Sequence[int], temperature: float, pointwise: float) -> Tensor:
-    """ListNet over each list plus `pointwise` times binary cross-entropy; logits and relevance (sum of sizes,)."""
-    lists = zip(torch.split(logits, list(sizes)), torch.split(relevance, list(sizes)), strict=True)
+def list_loss(
+    order: Tensor, logits: Tensor, relevance: Tensor, sizes: Sequence[int], temperature: float, pointwise: float
+) -> Tensor:
+    """ListNet of `order` over each list plus `pointwise` times binary cross-entropy of logits; all (sum of sizes,)."""
+    lists = zip(torch.split(order, list(sizes)), torch.split(relevance, list(sizes)), strict=True)
     listwise = [
         -(torch.softmax(goal / temperature, dim=0) * torch.log_softmax(score, dim=0)).sum() for score, goal in lists
     ]

@@ -53,6 +53,15 @@ def is_accessory(item: ShopItem) -> bool:
     return bool(_FOR.search(item.title))
 
 
+def made_for(query: str, title: str) -> bool:
+    """Whether the title names the query's last word only as what the product is for; both normalised."""
+    found = _FOR.search(title)
+    if found is None or _FOR.search(query):
+        return False
+    wanted = query.split(" ")[-1]
+    return wanted in title[found.end() :].split(" ") and wanted not in title[: found.start()].split(" ")
+
+
 def item_queries(item: ShopItem, rng: random.Random, count: int) -> list[str]:
     """Up to `count` different queries for the item, normalised."""
     makers = {"zh": _chinese, "en": _electronics if item.model else _english}

@@ -1,19 +1,23 @@
 """Queries, pairs and lists made without labels say what they should."""
 
+import gzip
+import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from training import shop_lexicon
 from training.contrast_pairs import catalogue_pairs, made_pairs, near_miss
+from training.distil_texts import served_texts
 from training.e5_weights import Floats
 from training.lexical_evidence import lexical_scores
 from training.ranker_lists import LIST_SIZE, Catalogue, catalogue_lists, made_lists
 from training.shop_files import ShopItem
 from training.shop_lexicon import MadeProduct, product_types
-from training.shop_queries import head_noun, is_accessory, item_queries, with_other_unit, with_typo
+from training.shop_queries import head_noun, is_accessory, item_queries, made_for, with_other_unit, with_typo
 
 
 def _item(number: int, title: str, brand: str = "HP", model: str = "") -> ShopItem:
@@ -120,3 +124,35 @@ def test_lexical_scores_are_relative_to_the_best() -> None:
     scores = lexical_scores("红色 手机", ["红色手机", "手机壳", "连衣裙"])
     assert scores.tolist() == [1.0, 0.5, 0.0]
     assert lexical_scores("abc", ["xyz"]).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("query", "title", "made"),
+    [
+        ("laptop", "bag for laptop 15 inch", True),
+        ("laptop", "hp laptop for students", False),
+        ("bag", "bag for laptop 15 inch", False),
+        ("bag for laptop", "bag for laptop 15 inch", False),
+        ("laptop", "laptop sleeve for laptop", False),
+        ("printer", "ink cartridge compatible with hp printer", True),
+    ],
+)
+def test_made_for_is_what_serves_the_thing_asked(query: str, title: str, made: bool) -> None:
+    assert made_for(query, title) is made
+
+
+def test_served_texts_are_titles_with_descriptions(tmp_path: Path) -> None:
+    rows = [
+        {"id": str(n), "title": f"lamp {n}", "name": "", "supplier": "acme", "short_description": "warm"}
+        for n in range(4)
+    ]
+    for shop, name in (("icecat", "products"), ("vespa_products", "products")):
+        (tmp_path / shop).mkdir()
+        with gzip.open(tmp_path / shop / f"{name}.jsonl.gz", "wt", encoding="utf-8") as file:
+            for row in rows if shop == "icecat" else [{**row, "description": "bright", "category": []} for row in rows]:
+                file.write(json.dumps(row) + "\n")
+    texts = served_texts(tmp_path, 3, 2, seed=1)
+    assert texts == served_texts(tmp_path, 3, 2, seed=1)
+    assert len(texts) == 5
+    assert all(not text.is_query for text in texts)
+    assert sum(text.text.endswith("warm") for text in texts) == 3

@@ -1,59 +1,39 @@
-"""The recipes of the two shipped bundles, whole: one call each, resumable, from declared inputs and seeds."""
+"""The recipe of the shipped ranker, whole: one call, resumable, from declared inputs and seeds."""
 
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from training.base_models import BaseFiles, packaged_bases
-from training.bundles import Trained, write_embedder, write_ranker
+from training.base_models import packaged_bases
+from training.bundles import Trained, write_ranker
 from training.cross_encoder import CrossEncoder
-from training.distil_texts import distil_texts
 from training.e5_weights import Floats
-from training.embedder_training import (
-    PROMPTS,
-    EmbedderSettings,
-    average,
-    contrast,
-    contrast_pairs,
-    distil,
-    second_round,
-    teacher_targets,
-)
+from training.embedder_training import PROMPTS, EmbedderSettings, served_vectors
 from training.encoder import Encoder, build_bert, encode, tokenize
 from training.lexical_evidence import lexical_scores
 from training.ranker_lists import LIST_SIZE, Catalogue, RankList, catalogue_lists, made_lists
 from training.ranker_training import RankerSettings, calibrate, fit, score_lists
 from training.run_folder import RunFolder
-from training.shop_files import ShopItem, read_icecat, read_litemall, read_vespa, read_vocabulary_texts
+from training.shipped_embedder import VERSION, distilled, embedder_encoder, served_documents, shipped_lineage
+from training.shop_files import ShopItem, read_icecat, read_litemall, read_vespa
 from training.shop_queries import item_queries
-from training.student import EPS, HEADS, PAD_ID, Student, make_student
+from training.student import EPS, HEADS, PAD_ID, Student
 from training.teachers import BaseEncoder, ShopText, load_minilm
 from vitrine.bundle import Bundle
+from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_COLUMNS
 from vitrine.text import normalize_text
 
-VERSION = "1.0.0"
-_BASE = "all-MiniLM-L6-v2 body under multilingual-e5-small's trimmed vocabulary"
-_DATA = ["icecat products", "vespa products", "litemall", "online retail descriptions", "made bilingual products"]
-
-
-def train_shipped_embedder(data_dir: Path, out: Path, run_dir: Path, settings: EmbedderSettings) -> Bundle:
-    """Transplant, distil, contrast, average; write the int8 bundle to `out`. Resumes what `run_dir` holds."""
-    run = RunFolder(run_dir, "shipped-embedder", asdict(settings))
-    student, encoder, texts, targets = distilled(data_dir, run, settings)
-    again = second_round(texts, settings)
-    distil("distil-chinese", encoder, student, [texts[row] for row in again], targets[again], settings, run)
-    before = {name: values.clone() for name, values in encoder.state_dict().items()}
-    contrast(encoder, student, contrast_pairs(data_dir, settings), settings, run)
-    final = average(before, encoder.state_dict(), settings.after_share)
-    tensors = {name.removeprefix("bert."): values.numpy() for name, values in final.items()}
-    steps = ["trim", "transplant", "distil", "distil Chinese again", "contrast", "average", "int8"]
-    trained = Trained(tensors, HEADS, EPS, student.tokenizer_json, _lineage(_BASE, steps, settings), {})
-    return write_embedder(out, trained, "vitrine-embedder", VERSION, PROMPTS, int8=True)
+_STEPS = (
+    "embedder's trim, transplant, distil",
+    "cross-encoder on label-free lists",
+    "again on lists that MiniLM read",
+    "again on served texts, as a correction of the evidence",
+    "calibrate",
+)
 
 
 def train_shipped_ranker(
@@ -63,15 +43,16 @@ def train_shipped_ranker(
     embedder_run_dir: Path,
     settings: RankerSettings,
     embedder: EmbedderSettings,
+    float32_out: Path | None = None,
 ) -> Bundle:
     """Make lists, train the distilled embedder's body as cross-encoder on them, calibrate, write the bundle to `out`.
 
-    The embedder's run folder gives the body; its steps are run first when it does not hold them yet.
+    The embedder's run folder gives the body and, finished, the dense evidence; its steps are run first when it does
+    not hold them yet. `float32_out` takes the same weights before int8.
     """
     run = RunFolder(run_dir, "shipped-ranker", asdict(settings))
-    student, encoder, texts, targets = distilled(
-        data_dir, RunFolder(embedder_run_dir, "shipped-embedder", asdict(embedder)), embedder
-    )
+    embedder_run = RunFolder(embedder_run_dir, "shipped-embedder", asdict(embedder))
+    student, encoder, texts, targets = distilled(data_dir, embedder_run, embedder)
     lists = ranker_lists(data_dir, encoder, student, texts, targets, settings)
     minilm = load_minilm(packaged_bases())
     rounds = [
@@ -83,43 +64,35 @@ def train_shipped_ranker(
     bert = build_bert(body, HEADS, PAD_ID, EPS, dropout=settings.dropout)
     bert.embeddings.word_embeddings.weight.requires_grad_(False)
     model = CrossEncoder(bert)
-    learned, aside = lists[: -settings.aside], lists[-settings.aside :]
-    fit("rank", model, student, learned, settings, run)
+    fit("rank", model, student, lists[: -settings.aside], settings, run)
     for number, again in enumerate(rounds, 1):
         fit(f"rank-reading-{number}", model, student, again, settings, run)
+    encoder = embedder_encoder(data_dir, embedder_run, embedder)[1]
+    served = served_lists(data_dir, embedder_run, embedder, settings, minilm)
+    learned = served[: -settings.aside]
+    fit(
+        "rank-served",
+        model,
+        student,
+        learned,
+        replace(settings, pointwise=settings.served_pointwise),
+        run,
+        list_evidence(encoder, student, learned, settings, run),
+    )
     model.eval()
+    aside = lists[-settings.aside :] + served[-settings.aside :]
     logits = score_lists(model, student, aside, settings)
-    lexical = np.concatenate([lexical_scores(ranked.query, ranked.documents) for ranked in aside])
-    calibration = calibrate(aside, logits, _dense_scores(encoder, student, aside, settings), lexical, settings)
-    steps = [
-        "embedder's trim, transplant, distil",
-        "cross-encoder on label-free lists",
-        "again on lists that MiniLM read",
-        "calibrate",
-        "int8",
-    ]
+    dense, lexical = _dense_scores(encoder, student, aside, settings), _lexical_scores(aside)
+    calibration = calibrate(aside, logits, dense, lexical, settings)
     lineage = {
-        **_lineage(_BASE, steps, settings),
-        "lists": len(learned) + sum(map(len, rounds)),
+        **shipped_lineage(_STEPS, asdict(settings)),
+        "lists": len(lists) + sum(map(len, rounds)) + len(served) - len(aside),
         "list_size": LIST_SIZE,
     }
     trained = Trained(model.tensors(), HEADS, EPS, student.tokenizer_json, lineage, {})
+    if float32_out is not None:
+        write_ranker(float32_out, trained, "vitrine-ranker", VERSION, calibration, int8=False)
     return write_ranker(out, trained, "vitrine-ranker", VERSION, calibration, int8=True)
-
-
-def distilled(
-    data_dir: Path, run: RunFolder, settings: EmbedderSettings
-) -> tuple[Student, Encoder, list[ShopText], Floats]:
-    """The student after distillation, with the texts and target vectors (n, d) that it learned; all resumable."""
-    torch.manual_seed(settings.seed)
-    bases: BaseFiles = packaged_bases()
-    student = make_student(bases, map(normalize_text, read_vocabulary_texts(data_dir)), run)
-    rows = run.json("texts", lambda: [[t.text, t.is_query] for t in distil_texts(data_dir, settings.seed)])
-    texts = [ShopText(text, is_query) for text, is_query in rows]
-    targets = teacher_targets(bases, texts, settings, run)
-    encoder = Encoder(build_bert(student.tensors, HEADS, PAD_ID, EPS))
-    distil("distil", encoder, student, texts, targets, settings, run)
-    return student, encoder, texts, targets
 
 
 def ranker_lists(
@@ -183,18 +156,54 @@ def _query_vectors(
     return vectors
 
 
+def served_lists(
+    data_dir: Path, embedder_run: RunFolder, embedder: EmbedderSettings, settings: RankerSettings, reader: BaseEncoder
+) -> list[RankList]:
+    """Lists of the English shops' products, judged by MiniLM on what serving embeds, and Chinese and made lists."""
+    rng = random.Random(settings.seed + 100)
+    vectors = served_vectors(embedder_run, embedder)
+    row_of = {text: row for row, text in enumerate(served_documents(data_dir, embedder))}
+    lists = made_lists(rng, settings.served_made)
+    columns = (EMBEDDING_TITLE_COLUMNS, EMBEDDING_DESCRIPTION_COLUMNS)
+    for read, count in ((read_icecat, settings.served_icecat), (read_vespa, settings.served_vespa)):
+        seen = [
+            (item, row)
+            for item in read(data_dir)
+            if (row := row_of.get(ShopText(item.words(columns), False))) is not None
+        ]
+        catalogue = Catalogue([item for item, _ in seen], vectors[[row for _, row in seen]])
+        sources = [rng.randrange(len(seen)) for _ in range(count)]
+        queries = [(query, source) for source in sources for query in item_queries(catalogue.items[source], rng, 1)]
+        asked = reader.vectors([ShopText(query, True) for query, _ in queries])
+        lists += catalogue_lists(catalogue, queries, asked, rng, by_head=False)
+    rng.shuffle(lists)
+    return lists
+
+
+def list_evidence(
+    encoder: Encoder, student: Student, lists: Sequence[RankList], settings: RankerSettings, run: RunFolder
+) -> Floats:
+    """What the final score adds to the logit's share, of every candidate in order (n,): dense and lexical, weighted."""
+
+    def make() -> dict[str, Floats]:
+        dense = _dense_scores(encoder, student, lists, settings)
+        return {"evidence": settings.dense_weight * dense + settings.lexical_weight * _lexical_scores(lists)}
+
+    return run.arrays("served-evidence", make)["evidence"]
+
+
+def _lexical_scores(lists: Sequence[RankList]) -> Floats:
+    return np.concatenate([lexical_scores(ranked.query, ranked.documents) for ranked in lists])
+
+
 def _dense_scores(encoder: Encoder, student: Student, lists: Sequence[RankList], settings: RankerSettings) -> Floats:
-    """Cosines of every candidate with its query, in order."""
+    """Cosines (n,) of every candidate with its query, in order."""
     tokenizer = student.tokenizer()
-    queries = encode(
-        encoder, tokenize(tokenizer, [PROMPTS["query"] + ranked.query for ranked in lists], settings.max_tokens), PAD_ID
-    )
-    texts = [text for ranked in lists for text in ranked.documents]
-    products = encode(encoder, tokenize(tokenizer, texts, settings.max_tokens), PAD_ID)
+    rows = tokenize(tokenizer, [PROMPTS["query"] + ranked.query for ranked in lists], settings.max_tokens)
+    queries = encode(encoder, rows, PAD_ID)
+    place = {text: at for at, text in enumerate(dict.fromkeys(text for one in lists for text in one.documents))}
+    products = encode(encoder, tokenize(tokenizer, list(place), settings.max_tokens), PAD_ID)
     owners = [index for index, ranked in enumerate(lists) for _ in ranked.documents]
-    cosines: Floats = (queries[owners] * products).sum(axis=1)
+    shown = [place[text] for ranked in lists for text in ranked.documents]
+    cosines: Floats = (queries[owners] * products[shown]).sum(axis=1)
     return cosines
-
-
-def _lineage(base: str, steps: list[str], settings: EmbedderSettings | RankerSettings) -> dict[str, Any]:
-    return {"base": base, "steps": steps, "settings": asdict(settings), "data": _DATA}
