@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from vitrine.product import Product
 from vitrine.product_text import embedding_text, ranking_text
 from vitrine.vectors import FloatArray
 
-FEATURES = ("logit", "dense", "lexical")
+FEATURES: tuple[Literal["logit", "dense", "lexical"], ...] = ("logit", "dense", "lexical")
 _CHUNK = 128
 
 

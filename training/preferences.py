@@ -98,10 +98,12 @@ def fit_platt(scores: Array, relevance: Array, prior: tuple[float, float], stren
     """
     start = np.array([np.log(prior[0]), prior[1]])
 
-    def loss(values: Array) -> float:
-        margin = np.exp(values[0]) * scores + values[1]
-        fit = (np.logaddexp(0.0, margin) - relevance * margin).sum()
-        return float(fit + 0.5 * strength * np.square(values - start).sum())
+    def loss(values: Array) -> tuple[float, Array]:
+        slope, away = np.exp(values[0]), values - start
+        margin = slope * scores + values[1]
+        wrong = expit(margin) - relevance
+        value = (np.logaddexp(0.0, margin) - relevance * margin).sum() + 0.5 * strength * np.square(away).sum()
+        return float(value), np.array([slope * (wrong @ scores), wrong.sum()]) + strength * away
 
-    found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
+    found = minimize(loss, start, jac=True, method="L-BFGS-B")
     return float(np.exp(found.x[0])), float(found.x[1])

@@ -42,7 +42,7 @@ def _pairs(queries: int, told_by: str, seed: int = 0) -> JudgedPairs:
     )
 
 
-def _rows(pairs: JudgedPairs, counts: Sequence[int], folds: int = 4, draws: int = 1) -> dict[tuple[str, str, int], Row]:
+def _rows(pairs: JudgedPairs, counts: Sequence[int], folds: int = 3, draws: int = 1) -> dict[tuple[str, str, int], Row]:
     rows = few_shot_rows(pairs, counts, folds, draws, seed=1, advance=lambda *_: None)
     return {(row.order, row.adaptation, row.labels): row for row in rows}
 
@@ -58,20 +58,22 @@ def _rows(pairs: JudgedPairs, counts: Sequence[int], folds: int = 4, draws: int 
 def test_what_the_grades_follow_is_learned_by_what_can_see_it(
     told_by: str, adaptation: str, others: tuple[str, ...]
 ) -> None:
-    rows = _rows(_pairs(24, told_by), (150,))
+    rows = _rows(_pairs(24, told_by), (100,))
     zero = rows["final", "nothing", 0]
-    assert rows["final", adaptation, 150].gain.low > 0.05
-    assert rows["final", "all", 150].gain.low > 0.05
-    assert rows["final", "nothing", 150].ndcg_10 == zero.ndcg_10
+    assert rows["final", adaptation, 100].gain.low > 0.01
+    assert rows["final", "all", 100].gain.low > 0.01
+    assert rows["final", "nothing", 100].ndcg_10 == zero.ndcg_10
     for other in others:
-        assert rows["final", other, 150].gain.value < rows["final", adaptation, 150].gain.value / 2
+        assert rows["final", other, 100].gain.value < rows["final", adaptation, 100].gain.value / 2
 
 
 def test_labels_that_say_nothing_change_next_to_nothing() -> None:
-    rows = _rows(_pairs(24, "nothing"), (0, 10, 100), draws=2)
+    rows = _rows(_pairs(20, "nothing"), (10, 60), folds=2, draws=2)
     for (order, adaptation, labels), row in rows.items():
         assert abs(row.gain.value) < 0.03, (order, adaptation, labels)
-        assert row.adopted < 0.5, (order, adaptation, labels)
+    # The rate of relevant products is there to be learned, an order is not.
+    adopted = [row.adopted for (_, adaptation, _), row in rows.items() if adaptation != "calibration"]
+    assert np.mean(adopted) < 0.2
 
 
 def test_without_labels_everything_is_as_served() -> None:
@@ -117,8 +119,8 @@ def test_a_setting_that_does_not_help_the_labels_own_queries_is_not_taken() -> N
 
 
 def test_calibration_is_learned_and_measured() -> None:
-    rows = _rows(_pairs(24, "head"), (150,))
-    before, after = rows["final", "nothing", 150], rows["final", "calibration", 150]
+    rows = _rows(_pairs(24, "head"), (100,))
+    before, after = rows["final", "nothing", 100], rows["final", "calibration", 100]
     assert before.log_loss is not None
     assert after.log_loss is not None
     assert after.log_loss.value < before.log_loss.value
@@ -129,12 +131,12 @@ def test_calibration_is_learned_and_measured() -> None:
 
 
 def test_fewer_labels_than_asked_are_counted() -> None:
-    assert _rows(_pairs(8, "head"), (1_000,))["final", "all", 1_000].drawn == 60
+    assert _rows(_pairs(8, "head"), (1_000,), folds=4)["final", "all", 1_000].drawn == 60
 
 
 def test_what_cannot_be_folded_or_ordered_is_named() -> None:
     with pytest.raises(TrainingError, match="3 judged queries cannot be split into 4 folds"):
-        _rows(_pairs(3, "head"), (0,))
+        _rows(_pairs(3, "head"), (0,), folds=4)
     alike = replace(_pairs(8, "head"), grades=np.ones(80))
     with pytest.raises(TrainingError, match="all grades are alike"):
         _rows(alike, (0,))
