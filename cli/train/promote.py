@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cli.train.options import one_line_errors
-from vitrine.bundle import BundleKind
 
 
 def promote(
@@ -19,13 +18,12 @@ def promote(
 ) -> None:
     """Replace the bundle in service by a candidate that loses on no metric; say why, either way."""
     with one_line_errors():
-        from training.promotion import compare, read_report
+        from training.ledger_chain import bundle_kind
         from training.promotion import promote as replace
+        from training.promotion import read_report
 
         before, after = (read_report(path, order) for path in (in_service_report, candidate_report))
-        kind: BundleKind = "embedder" if order == "dense" else "ranker"
-        comparisons = [compare(metric, values, after.get(metric, {})) for metric, values in before.items()]
-        decision = replace(candidate, in_service, kind, comparisons, why)
+        decision = replace(candidate, in_service, bundle_kind(candidate), before, after, order, why)
     for reason in decision.reasons:
         print(reason)
     print("promoted" if decision.promote else "refused: the bundle in service stays")
