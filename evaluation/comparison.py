@@ -1,6 +1,6 @@
 """Two evaluations of the same judged data, compared query by query."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.intervals import Interval, auc_difference_interval, mean_interval
@@ -39,16 +39,21 @@ class Difference:
         return len(self.by_query) - self.wins - self.losses
 
 
-def compare(before: RelevanceResult, after: RelevanceResult) -> list[Difference]:
-    """The figures that both have, in the order of `after`; p by permutation of signs, for an AUC by bootstrap.
+def check_comparable(baselines: Sequence[RelevanceResult], results: Sequence[RelevanceResult]) -> None:
+    """Raises InvalidArgument when a baseline is of other data than every result."""
+    for baseline in baselines:
+        if any(baseline.data_digest == result.data_digest for result in results):
+            continue
+        same_name = any(baseline.dataset == result.dataset for result in results)
+        fault = "was taken on other products or grades than the result" if same_name else "is not among the results"
+        raise invalid("--baseline", f"{baseline.dataset} {fault}; evaluate both on the same data")
 
-    Raises InvalidArgument when they are of different data.
+
+def compare(before: RelevanceResult, after: RelevanceResult) -> list[Difference]:
+    """The figures that two results of equal data share, in the order of `after`.
+
+    p is by permutation of signs, and for an AUC by bootstrap.
     """
-    if before.data_digest != after.data_digest:
-        fault = (
-            f"is of {before.dataset}" if before.dataset != after.dataset else "was taken on other products or grades"
-        )
-        raise invalid("--baseline", f"{fault} and not comparable to the result of {after.dataset}; evaluate both alike")
     differences = [
         _by_query(order, metric, before.by_query[order][metric], values)
         for order, metrics in after.by_query.items()

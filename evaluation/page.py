@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from evaluation import charts
 from evaluation.bundle_cost import WORKLOADS, BundleCost
 from evaluation.calibration import Calibration, calibration
-from evaluation.comparison import Difference, compare
+from evaluation.comparison import Difference, check_comparable, compare
 from evaluation.intervals import LEAST_FOR_INTERVAL, Interval
 from evaluation.result import LISTED, JudgedQuery, RelevanceResult, ScoredPair
 from evaluation.search_orders import ORDERS
@@ -88,9 +88,7 @@ def write_page(
     Raises InvalidArgument when a baseline is of other data than every result, FailedPrecondition when `out` cannot be
     written to.
     """
-    for baseline in baselines:
-        if not any(baseline.data_digest == result.data_digest for result in results):
-            compare(baseline, next((one for one in results if one.dataset == baseline.dataset), results[0]))
+    check_comparable(baselines, results)
     sections = [_section(number, result, baselines, worst) for number, result in enumerate(results, 1)]
     frontier = None
     if any(cost.quality for cost in costs):
@@ -110,7 +108,6 @@ def write_page(
         costs=costs,
         frontier=frontier,
         workloads=WORKLOADS,
-        main=_MAIN,
         listed=LISTED,
         least=LEAST_FOR_INTERVAL,
     )

@@ -21,11 +21,13 @@ def report(
 ) -> None:
     """Write a page that works offline: figures with intervals, slices, calibration, worst queries, comparisons."""
     from evaluation.bundle_cost import find_bundles, measure_bundles
+    from evaluation.comparison import check_comparable
     from evaluation.page import write_page
     from evaluation.result import read_result
 
     read = [read_result(path) for path in results]
     before = [read_result(path) for path in baseline or []]
+    check_comparable(before, read)
     bundles = find_bundles(bundle or [])
     with stage_bars() as advance:
         costs = measure_bundles(bundles, read, advance)

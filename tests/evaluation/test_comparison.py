@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.comparison import compare
+from evaluation.comparison import check_comparable, compare
 from evaluation.intervals import auc_interval, mean_interval
 from evaluation.result import RelevanceResult, ScoredPair
 from vitrine.errors import InvalidArgument
@@ -64,7 +64,9 @@ def test_an_auc_is_compared_by_resamples_of_the_same_queries() -> None:
 
 
 def test_other_data_is_refused() -> None:
-    with pytest.raises(InvalidArgument, match="other products or grades and not comparable to the result of shop"):
-        compare(replace(shop_result([1.0]), data_digest="sha256:2"), shop_result([1.0]))
-    with pytest.raises(InvalidArgument, match="is of icecat and not comparable"):
-        compare(replace(shop_result([1.0]), data_digest="sha256:2", dataset="icecat"), shop_result([1.0]))
+    result = shop_result([1.0])
+    check_comparable([result], [replace(result, data_digest="sha256:2"), result])
+    with pytest.raises(InvalidArgument, match="shop was taken on other products or grades"):
+        check_comparable([replace(result, data_digest="sha256:2")], [result])
+    with pytest.raises(InvalidArgument, match="icecat is not among the results"):
+        check_comparable([result, replace(result, data_digest="sha256:2", dataset="icecat")], [result])
