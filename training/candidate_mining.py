@@ -7,10 +7,15 @@ relevant too: it is measured, and not learned from (Moreira et al. 2024, "NV-Ret
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import Progress
+
+from gateway.search import MAX_QUERY_CHARACTERS
 from training.catalogue_labels import correction, made_queries
 from training.catalogue_search import CatalogueSearch, Shown, as_shown, open_search
 from training.errors import TrainingError
@@ -59,10 +64,13 @@ async def _mine(
     scratch = path.with_name(f".{path.name}.tmp")
     counts: Counter[str] = Counter()
     async with open_search(embedder, run.path / "catalogue") as search:
-        counts["products"] = await search.fill(read_products(files.products, files.mapping, _unheard))
-        with scratch.open("w", encoding="utf-8") as lines:
+        with _progress("embed products", len(sources.catalogue)) as show:
+            products = read_products(files.products, files.mapping, _unheard)
+            counts["products"] = await search.fill(products, show)
+        with _progress("search", None) as show, scratch.open("w", encoding="utf-8") as lines:
             async for served in _lists(search, sources, settings, counts):
                 lines.write(list_line(served))
+                show(1)
     scratch.replace(path)
     run.log(step="lists", **counts)
 
@@ -74,6 +82,9 @@ async def _lists(
     if settings.labels != 0:
         labels = None if settings.labels is None else draw_labels(sources, settings.labels, settings.seed)
         for labelled in training_lists(sources, labels=labels):
+            if len(labelled.query) > MAX_QUERY_CHARACTERS:
+                counts["queries_too_long"] += 1  # no shopper's search of that length is answered
+                continue
             found = await search.find(labelled.query)
             served = await _labelled(search, labelled, found, settings, rng, counts)
             if served is not None:
@@ -146,6 +157,15 @@ async def _shown(
 ) -> tuple[list[Shown], dict[str, ShopItem]]:
     products = await search.products([found[place].product_id for place in chosen])
     return as_shown(found, chosen, products), {name: shop_item(product) for name, product in products.items()}
+
+
+@contextmanager
+def _progress(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, where that is a terminal; told how many more are done."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda done: progress.advance(task, done)
 
 
 def _unheard(note: str) -> None:

@@ -3,7 +3,7 @@
 So the candidates of a training list and their evidence are what the ranker gets from the gateway, not a likeness of it.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -36,21 +36,24 @@ class CatalogueSearch:
         self._embedder = embedder
         self._retriever = retriever
 
-    async def fill(self, products: Iterable[Product]) -> int:
+    async def fill(self, products: Iterable[Product], advance: Callable[[int], None]) -> int:
         """Embed and write what is not there yet; answers how many products there are.
+
+        `advance` is told how many more are done.
 
         Raises TrainingError when a product is refused.
         """
         catalog = Catalog(self._embedder, self._retriever, Admission(1, "writes"))
         for chunk in _chunks(products, _WRITE_PRODUCTS):
-            ids = list(dict.fromkeys(product.id for product in chunk))
-            missing = set((await self._retriever.get_products(ids, deadline=_later())).missing_ids)
-            new = [product for product in chunk if product.id in missing]
+            stored = await self.products(list(dict.fromkeys(product.id for product in chunk)))
+            new = [product for product in chunk if not _is_as(stored.get(product.id), product)]
             if not new:
+                advance(len(chunk))
                 continue
             for outcome in (await catalog.upsert_products(new, deadline=_later())).outcomes:
                 if outcome.error is not None:
                     raise TrainingError(f"product {outcome.id} was refused: {outcome.error}")
+            advance(len(chunk))
         return (await self._retriever.get_index(deadline=_later())).products
 
     async def find(self, query: str) -> Sequence[Candidate]:
@@ -120,6 +123,13 @@ async def open_search(embedder: Path, folder: Path) -> AsyncIterator[CatalogueSe
         raise TrainingError(f"{embedder}: {error}") from error
     finally:
         await budget.close()
+
+
+def _is_as(stored: Product | None, product: Product) -> bool:
+    """Whether the catalogue has the product already; of one that comes twice the last row counts."""
+    return stored is not None and replace(stored, description="", revision=0, update_time=None) == replace(
+        product, description="", update_time=None
+    )
 
 
 def _chunks(products: Iterable[Product], size: int) -> Iterator[list[Product]]:

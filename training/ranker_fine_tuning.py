@@ -6,7 +6,7 @@ on queries that were held out, the calibration too, and both are measured on yet
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ from training.backbones import BackboneRanker
 from training.bases import Base
 from training.cross_encoder import pad_pairs
 from training.e5_weights import Floats
-from training.final_score import LEAST_LOGIT, CalibrationFit, ScoreWeights, calibration_fit, fit_weights
+from training.final_score import LEAST_LOGIT, CalibrationFit, ScoreWeights, calibration_fit, fit_weights, ndcg_10
 from training.optimisation import Precision, Schedule, optimise
 from training.pair_scores import PairLayout, pair_logits
 from training.ranker_data import RankerData, evidence
@@ -63,7 +63,13 @@ class FineTuned:
     fit: CalibrationFit
 
 
-def fine_tune_ranker(data: RankerData, base: Base, settings: RankerTuning, run: RunFolder) -> FineTuned:
+# Told of (epochs done, nDCG@10 of the final score on the lists that it is fitted on); may end the training.
+Report = Callable[[int, float], None]
+
+
+def fine_tune_ranker(
+    data: RankerData, base: Base, settings: RankerTuning, run: RunFolder, report: Report | None = None
+) -> FineTuned:
     """Train on `data.learned`, fit score and calibration on `data.fitted`, measure on `data.measured`.
 
     `base.model` is trained in place. Resumes what `run` holds. Raises TrainingError when the loss is not a number.
@@ -75,43 +81,69 @@ def fine_tune_ranker(data: RankerData, base: Base, settings: RankerTuning, run: 
     known = _start(ranker, layout, data, settings, bool(base.head))
     if not settings.train_words:
         base.model.get_input_embeddings().weight.requires_grad_(False)
-    rng = random.Random(settings.seed)
-    batches = _batches(data.learned, settings, rng)
 
     def loss_of(batch: Sequence[tuple[int, int]]) -> Tensor:
         return _loss(ranker, layout, data, known, batch, settings)
 
-    schedule = Schedule(
-        settings.rate,
-        weight_decay=settings.weight_decay,
-        accumulate=settings.accumulate,
-        precision=settings.precision,
-    )
-    optimise("rank", ranker, batches, loss_of, schedule, run)
-    ranker.eval()
-    fitted = data.stacked(data.fitted, _logits(ranker, layout, data, data.fitted))
-    weights = fit_weights(fitted, least=(LEAST_LOGIT, 0.0, 0.0))
-    scale, bias = platt(weights.of(fitted.features), fitted.relevance, fitted.weights)
-    names: tuple[Literal["logit", "dense", "lexical"], ...] = ("logit", "dense", "lexical")
-    calibration = Calibration(
-        scale=scale, bias=bias, evidence={name: float(w) for name, w in zip(names, weights.weights, strict=True)}
-    )
+    for epoch in range(settings.epochs):
+        schedule = Schedule(
+            settings.rate * (settings.epochs - epoch) / settings.epochs,
+            weight_decay=settings.weight_decay,
+            accumulate=settings.accumulate,
+            precision=settings.precision,
+        )
+        optimise(f"rank-{epoch + 1}", ranker, _batches(data.learned, settings, epoch), loss_of, schedule, run)
+        if report is not None:
+            report(epoch + 1, _fitted(ranker, layout, data).value)
+    final = _fitted(ranker, layout, data)
     after = _logits(ranker, layout, data, data.measured)
-    measured = data.stacked(data.measured, after)
-    fit = calibration_fit(weights.of(measured.features), measured.relevance, measured.weights, scale, bias)
     alone = fit_weights(data.stacked(data.fitted), least=(0.0, 0.0))
     scores = {"evidence alone": [alone.of(evidence(data.lists[number])) for number in data.measured]}
     if before is not None:
-        scores["base"] = [
-            _base_weights(base).of(np.column_stack([logit, evidence(data.lists[number])]))
-            for logit, number in zip(before, data.measured, strict=True)
-        ]
+        scores["base"] = _scores(_base_weights(base), data, data.measured, before)
     scores["logit"] = after
-    ends = np.cumsum(measured.sizes)[:-1]
-    scores["final"] = list(np.split(weights.of(measured.features), ends))
+    scores["final"] = _scores(final.weights, data, data.measured, after)
+    measured = data.stacked(data.measured)
+    fit = calibration_fit(
+        np.concatenate(scores["final"]), measured.relevance, measured.weights, final.scale, final.bias
+    )
     found = figures(data, scores)
     run.log(step="held-out", **found.described(), ece=round(fit.ece, 4), brier=round(fit.brier, 4))
-    return FineTuned(ranker, calibration, found, fit)
+    return FineTuned(ranker, final.calibration(), found, fit)
+
+
+@dataclass(frozen=True)
+class _Final:
+    """The final score as fitted, its calibration, and its nDCG@10 on the lists that it was fitted on."""
+
+    weights: ScoreWeights
+    scale: float
+    bias: float
+    value: float
+
+    def calibration(self) -> Calibration:
+        logit, dense, lexical = map(float, self.weights.weights)
+        return Calibration(
+            scale=self.scale, bias=self.bias, evidence={"logit": logit, "dense": dense, "lexical": lexical}
+        )
+
+
+def _fitted(ranker: BackboneRanker, layout: PairLayout, data: RankerData) -> _Final:
+    logits = _logits(ranker, layout, data, data.fitted)
+    lists = data.stacked(data.fitted, logits)
+    weights = fit_weights(lists, least=(LEAST_LOGIT, 0.0, 0.0))
+    scale, bias = platt(weights.of(lists.features), lists.relevance, lists.weights)
+    orders = _scores(weights, data, data.fitted, logits)
+    values = [ndcg_10(order, data.relevance[number]) for order, number in zip(orders, data.fitted, strict=True)]
+    return _Final(weights, scale, bias, float(np.nanmean(values)))
+
+
+def _scores(weights: ScoreWeights, data: RankerData, numbers: Sequence[int], logits: Sequence[Floats]) -> list[Floats]:
+    """Final scores (n,) of each list."""
+    return [
+        weights.of(np.column_stack([logit, evidence(data.lists[number])]))
+        for logit, number in zip(logits, numbers, strict=True)
+    ]
 
 
 def _start(
@@ -131,13 +163,11 @@ def _start(
     return ScoreWeights(np.concatenate([[1.0], alone.weights]).astype(np.float32), alone.bias)
 
 
-def _batches(learned: Sequence[int], settings: RankerTuning, rng: random.Random) -> list[list[tuple[int, int]]]:
+def _batches(learned: Sequence[int], settings: RankerTuning, epoch: int) -> list[list[tuple[int, int]]]:
     """(list, seed of its draw) by batch; every epoch sees all lists in another order, with other candidates."""
-    batches = []
-    for _ in range(settings.epochs):
-        order = [(number, rng.getrandbits(32)) for number in rng.sample(learned, len(learned))]
-        batches += [order[at : at + settings.batch_lists] for at in range(0, len(order), settings.batch_lists)]
-    return batches
+    rng = random.Random(f"{settings.seed} {epoch}")
+    order = [(number, rng.getrandbits(32)) for number in rng.sample(learned, len(learned))]
+    return [order[at : at + settings.batch_lists] for at in range(0, len(order), settings.batch_lists)]
 
 
 def _loss(

@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from training.errors import TrainingError
 
@@ -59,7 +59,7 @@ class ListFile(Sequence[ServedList]):
             lines.seek(self._starts[index])
             line = lines.readline()
         try:
-            values = json.loads(line)
+            values: dict[str, Any] = json.loads(line)
             return ServedList(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
         except (ValueError, TypeError) as error:
             raise TrainingError(f"{self._path} is damaged at list {index + 1}; delete it to make it again") from error

@@ -21,6 +21,7 @@ from training.shop_files import ShopItem
 from training.sources.files import SourceFiles, Sources, open_sources
 from vitrine.deadline import Deadline
 from vitrine.ports import Lane, ModelInfo, RankCandidate, RankedCandidate, Ranking
+from vitrine.product import Product, checked_product
 
 SETTINGS = MiningSettings(made_lists=20, depth=16, too_near=1.0)
 
@@ -162,6 +163,24 @@ def test_lists_are_made_once(mined: Mined, embedder: Path) -> None:
     again = mine_lists(sources, files, embedder, SETTINGS, run)
     assert (run.path / "lists.jsonl").stat().st_mtime_ns == before.st_mtime_ns
     assert again[len(again) - 1] == lists[len(lists) - 1]
+
+
+def test_of_a_product_that_comes_twice_the_last_row_counts_and_what_is_there_is_not_embedded_again(
+    tmp_path: Path, embedder: Path
+) -> None:
+    first, last = Product("a", "red phone"), Product("a", "blue watch")
+    others = [checked_product(Product(str(number), "red case")) for number in range(300)]
+
+    async def filled() -> tuple[int, str, int, int]:
+        async with open_search(embedder, tmp_path) as search:
+            count = await search.fill([checked_product(first), *others, checked_product(last)], lambda done: None)
+            before = (await search.products(["a"]))["a"]
+            await search.fill([*others, checked_product(last)], lambda done: None)
+            return count, before.title, before.revision, (await search.products(["a"]))["a"].revision
+
+    count, title, before, after = asyncio.run(filled())
+    assert (count, title) == (301, "blue watch")
+    assert before == after
 
 
 def test_a_damaged_list_file_is_named(tmp_path: Path) -> None:
