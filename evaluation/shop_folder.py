@@ -13,7 +13,8 @@ from vitrine.rows import FORMATS, Row, RowFile
 from vitrine.text import normalize_text
 
 _ENDINGS = (*FORMATS, *(f"{ending}.gz" for ending in FORMATS if ending != ".parquet"))
-_INTERACTIONS = frozenset({"view", "click", "add-to-cart", "purchase"})
+# As `vitrine sample` names them, and as the event store exports them.
+_INTERACTIONS = frozenset({"view", "click", "add-to-cart", "purchase", "view_item", "select_item", "add_to_cart"})
 
 
 def read_shop_folder(folder: Path, mapping: Path | None = None, traffic: Path | None = None) -> JudgedShop:

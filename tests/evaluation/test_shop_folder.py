@@ -55,12 +55,14 @@ def test_events_give_traffic_and_popularity(folder: Path) -> None:
         [
             {"event_type": "search", "query": "red shoes", "product_ids": ["1", "2"]},
             {"event_type": "view", "product_ids": ["1"]},
+            {"event_type": "add_to_cart", "product_ids": ["2"]},
+            {"event_type": "view_item_list", "product_ids": ["2"]},
             {"event_type": "purchase", "product_ids": ["1", "2"]},
         ],
     )
     shop = read_shop_folder(folder)
     assert shop.traffic == {"Red Shoes": 1, "鞋": 0}
-    assert shop.popularity == {"1": 2, "2": 1}, "what is only shown is not popular"
+    assert shop.popularity == {"1": 2, "2": 2}, "what is only shown is not popular"
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:
