@@ -29,7 +29,8 @@ class Processes(Protocol):
 @cache
 def processes() -> Processes:
     """This process among the others; the first call meets them."""
-    state: Processes = PartialState(timeout=_PATIENCE)
+    # Without cpu=True accelerate takes processes on a machine without accelerator for strangers.
+    state: Processes = PartialState(cpu=not torch.accelerator.is_available(), timeout=_PATIENCE)
     return state
 
 
