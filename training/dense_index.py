@@ -56,6 +56,13 @@ class DenseIndex:
         for chunk in chunks:
             self._index.add(chunk)
 
+    def vectors(self, numbers: Sequence[int]) -> Floats:
+        """The products' vectors (n, d) as the index keeps them."""
+        if not isinstance(self._index, faiss.IndexFlat):
+            self._index.make_direct_map()
+        found: Floats = self._index.reconstruct_batch(np.array(numbers, dtype=np.int64))
+        return found
+
     def find(self, queries: Floats, count: int) -> tuple[Floats, Any]:
         """Cosines and product numbers, best first, both (n, count)."""
         scores, numbers = self._index.search(queries, min(count, self._index.ntotal))

@@ -60,7 +60,10 @@ def measure(held: HeldOut, texts: TextEncoder, index: DenseIndex, sources: Sourc
         figures[origin] = {"queries": float(len(lists))}
         if origin != "label_free":
             figures[origin]["ndcg_10"] = _mean(
-                ndcg_10(texts.vectors(one.documents, "document") @ query, np.array(one.relevance, dtype=np.float32))
+                ndcg_10(
+                    index.vectors(sources.catalogue.numbers(one.product_ids)) @ query,
+                    np.array(one.relevance, dtype=np.float32),
+                )
                 for one, query in zip(lists, queries, strict=True)
             )
         _, found = index.find(queries, _DEPTH)

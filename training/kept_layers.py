@@ -24,4 +24,8 @@ def keep_model_layers(model: PreTrainedModel, count: int) -> None:
     while len(stack):
         del stack[-1]
     stack.extend(chosen)
+    for number, layer in enumerate(chosen):
+        for part in layer.modules():
+            if hasattr(part, "layer_idx"):  # the place of its keys in a cache
+                part.layer_idx = number
     model.config.num_hidden_layers = count

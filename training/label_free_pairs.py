@@ -15,7 +15,7 @@ import rjieba
 from training import shop_lexicon
 from training.contrast_pairs import made_pairs
 from training.product_facts import Facts, Wanted, product_facts, translated
-from training.query_forms import Slips, model_form, unit_form
+from training.query_forms import Slips, model_form, sizes, unit_form
 from training.shop_files import ShopItem
 from training.shop_queries import title_window
 from training.sources.catalogue import Catalogue
@@ -90,6 +90,7 @@ def _own_language(item: ShopItem, facts: Facts, rng: random.Random) -> tuple[str
     if facts.head:
         makers += [(5, _kind), (3, _brand_and_kind)]
         makers += [(4, _value_and_kind), (2, _two_values_and_kind)] if facts.values else []
+        makers += [(2, _size_and_kind)] if sizes(facts.title) else []
     if item.model:
         makers += [(2, _model), (2, _brand_and_model)]
     make = rng.choices([maker for _, maker in makers], weights=[weight for weight, _ in makers])[0]
@@ -114,6 +115,12 @@ def _value_and_kind(item: ShopItem, facts: Facts, rng: random.Random) -> tuple[s
 def _two_values_and_kind(item: ShopItem, facts: Facts, rng: random.Random) -> tuple[str, Wanted]:
     values = tuple(rng.sample(facts.values, k=min(2, len(facts.values))))
     return _gap(item, rng).join((*values, facts.head)), Wanted(facts.heads, values)
+
+
+def _size_and_kind(item: ShopItem, facts: Facts, rng: random.Random) -> tuple[str, Wanted]:
+    size = rng.choice(sizes(facts.title))
+    first, second = (size, facts.head) if rng.random() < 0.5 else (facts.head, size)
+    return f"{first}{_gap(item, rng)}{second}", Wanted(facts.heads, (size,))
 
 
 def _model(item: ShopItem, facts: Facts, rng: random.Random) -> tuple[str, Wanted]:

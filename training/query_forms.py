@@ -56,6 +56,11 @@ def model_form(model: str, rng: random.Random) -> str:
     return f"{''.join(part[:cut])}{rng.choice(' -')}{''.join(part[cut:])}".strip(" -")
 
 
+def sizes(text: str) -> list[str]:
+    """The sizes that a text tells, as it writes them."""
+    return [match.group(0) for pattern, _ in _UNITS for match in pattern.finditer(text)]
+
+
 def unit_form(text: str, rng: random.Random) -> str:
     """The same size in another unit, spelling or script: 17", 17 inch, 17 寸; 1.5l, 1500ml; 256gb, 256g."""
     changed = _in_thousands(text) if rng.random() < 0.3 else text

@@ -1,5 +1,7 @@
 """Fewer layers of every family still run."""
 
+import copy
+
 import pytest
 import torch
 from transformers import BertConfig, GPT2Config, PretrainedConfig, T5Config
@@ -17,7 +19,7 @@ _SHAPES = (
 
 @pytest.mark.parametrize("config", _SHAPES, ids=lambda config: str(config.model_type))
 def test_the_first_the_last_and_those_between_are_kept(config: PretrainedConfig) -> None:
-    model = build_backbone(config)
+    model = build_backbone(copy.deepcopy(config))
     encoder = BackboneEncoder(model).eval()
     ids = torch.ones((1, 4), dtype=torch.int64)
     full = encoder(ids, ids)
@@ -31,4 +33,4 @@ def test_the_first_the_last_and_those_between_are_kept(config: PretrainedConfig)
 @pytest.mark.parametrize("count", [0, 5])
 def test_a_number_that_there_is_not_is_refused(count: int) -> None:
     with pytest.raises(TrainingError, match="a base that has 4"):
-        keep_model_layers(build_backbone(_SHAPES[0]), count)
+        keep_model_layers(build_backbone(copy.deepcopy(_SHAPES[0])), count)
