@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.evaluate import app as evaluate_app
+from cli.events import app as events_app
 from cli.train import app as train_app
 from vitrine.errors import VitrineError
 
@@ -39,6 +40,7 @@ app = typer.Typer(
     name="vitrine", cls=_Commands, help="Product search for shops, in Chinese and English.", no_args_is_help=True
 )
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(events_app, name="events")
 app.add_typer(train_app, name="train")
 
 

@@ -97,6 +97,14 @@ class Api:
             events=map(event_to_message, page.events), next_page_token=page.next_page_token
         )
 
+    async def purge_user_events(
+        self, request: user_event_service_pb2.PurgeUserEventsRequest, deadline: Deadline
+    ) -> user_event_service_pb2.PurgeUserEventsResponse:
+        """Drops old events that were taken."""
+        before = time_from_message(request.before, "before") if request.HasField("before") else None
+        purged = await self.user_events.purge_events(request.page_token, before, deadline=deadline)
+        return user_event_service_pb2.PurgeUserEventsResponse(events_purged=purged)
+
     async def list_erased_visitors(
         self, request: user_event_service_pb2.ListErasedVisitorsRequest, deadline: Deadline
     ) -> user_event_service_pb2.ListErasedVisitorsResponse:

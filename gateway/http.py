@@ -70,6 +70,7 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
             rpc("/vitrine.v1.UserEventService/DeleteVisitor", events.DeleteVisitorRequest, api.delete_visitor),
             rpc("/vitrine.v1.UserEventService/GetVisitor", events.GetVisitorRequest, api.get_visitor),
             rpc("/vitrine.v1.UserEventService/ListUserEvents", events.ListUserEventsRequest, api.list_user_events),
+            rpc("/vitrine.v1.UserEventService/PurgeUserEvents", events.PurgeUserEventsRequest, api.purge_user_events),
             rpc(
                 "/vitrine.v1.UserEventService/ListErasedVisitors",
                 events.ListErasedVisitorsRequest,

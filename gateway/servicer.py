@@ -90,6 +90,12 @@ class UserEventServicer(user_event_service_pb2_grpc.UserEventServiceServicer):
         """Reads one page of all events."""
         return await self._api.list_user_events(request, deadline_of(context, self._timeout_s))
 
+    async def PurgeUserEvents(
+        self, request: user_event_service_pb2.PurgeUserEventsRequest, context: Context
+    ) -> user_event_service_pb2.PurgeUserEventsResponse:
+        """Drops old events that were taken."""
+        return await self._api.purge_user_events(request, deadline_of(context, self._timeout_s))
+
     async def ListErasedVisitors(
         self, request: user_event_service_pb2.ListErasedVisitorsRequest, context: Context
     ) -> user_event_service_pb2.ListErasedVisitorsResponse:

@@ -81,6 +81,12 @@ class UserEvents:
             raise invalid("page_size", f"is {page_size}; give 1 to {MAX_PAGE_SIZE:,}")
         return await self.store.list_events(page_size, page_token, deadline=deadline)
 
+    async def purge_events(self, page_token: str, before: datetime | None, *, deadline: Deadline) -> int:
+        """Drops some of the events up to `page_token` that arrived before a time; how many, 0 when none is left."""
+        if not page_token:
+            raise invalid("page_token", "is empty; give the next_page_token up to which events were taken")
+        return await self.store.purge_events(page_token, before, deadline=deadline)
+
     async def list_erased(self, since: datetime | None, *, deadline: Deadline) -> list[tuple[bytes, datetime]]:
         """Digests and times of visitors erased at or after `since`."""
         return await self.store.list_erased(since, deadline=deadline)

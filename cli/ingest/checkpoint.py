@@ -6,8 +6,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vitrine.mapping import Mapping
-
 _FINGERPRINT_BYTES = 1 << 20
 
 
@@ -60,10 +58,10 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def fingerprint_of(source: Path, mapping: Mapping) -> str:
-    """Identifies a file's content (its size, beginning and end) and how it is mapped."""
+def fingerprint_of(source: Path, layout: str) -> str:
+    """Identifies a file's content (its size, beginning and end) and how it is read."""
     size = source.stat().st_size
-    digest = hashlib.sha256(f"{size}\n{mapping.model_dump_json()}\n".encode())
+    digest = hashlib.sha256(f"{size}\n{layout}\n".encode())
     with source.open("rb") as file:
         digest.update(file.read(_FINGERPRINT_BYTES))
         file.seek(max(0, size - _FINGERPRINT_BYTES))

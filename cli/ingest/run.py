@@ -47,7 +47,7 @@ class Ingest:
         self._settings = settings
         self._products = ProductRows(loaded)
         self._checkpoint = Checkpoint(settings.state_dir, path, settings.target)
-        self._progress = self._checkpoint.load(fingerprint_of(path, loaded))
+        self._progress = self._checkpoint.load(fingerprint_of(path, loaded.model_dump_json()))
 
     async def run(self, moved: Moved, waits: Waits) -> Summary:
         """Goes on where the checkpoint says, to the end. Raises what `Delivery.run` raises; the checkpoint stays.

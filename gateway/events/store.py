@@ -7,11 +7,11 @@ A deleted entry of a stream stays in its memory and files until its neighbours a
 of a visitor, and to erase one is to drop whole keys.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
 from redis.exceptions import OutOfMemoryError, ResponseError
 
@@ -26,6 +26,7 @@ from vitrine.user_event import UserEvent, visitor_digest
 
 MAX_EVENT_BYTES = 32 * 1024
 MAX_ERASURES = 10_000
+MAX_PURGED = 10_000
 _CHUNK_EVENTS = 100
 _LIST_CHUNK_EVENTS = 50
 _PAGE_BYTES = 1024 * 1024
@@ -133,7 +134,7 @@ class EventStore:
             self._visitor_key("history", digest),
         ]
         arguments: list[str | bytes] = [digest, self._visitor_key("counted", digest) + ":"]
-        command = cast(Awaitable[Any], self._redis.eval(self._erase.text, len(keys), *keys, *arguments))
+        command = self._redis.eval(self._erase.text, len(keys), *keys, *arguments)
         count = int(await self._reply(command, deadline))
         self._connection.rewrite_log()
         return count
@@ -157,6 +158,30 @@ class EventStore:
             token = entries[-1][0].decode() if entries else token
         return EventPage(tuple(events), token)
 
+    async def purge_events(self, page_token: str, before: datetime | None, *, deadline: Deadline) -> int:
+        """Drops at most MAX_PURGED events up to `page_token` that arrived before a time; the number dropped.
+
+        Raises InvalidArgument for a token that is none.
+        """
+        stream, count = f"{self._tag}:stream", 0
+        least = f"{milliseconds(before)}-0" if before else ""
+        while count < MAX_PURGED:
+            entries = [
+                (place, entry)
+                for place, entry in await self._entries("", _CHUNK_EVENTS, deadline, last=page_token)
+                if not least or _order(place.decode()) < _order(least)
+            ]
+            if not entries:
+                break
+            pipeline = self._redis.pipeline(transaction=True)
+            for _, entry in entries:
+                pipeline.hdel(self._visitor_key("events", entry[b"v"]), entry[b"e"])
+            # Whole nodes of the stream are freed.
+            pipeline.xdel(stream, *(place for place, _ in entries))
+            await self._reply(pipeline.execute(), deadline)
+            count += len(entries)
+        return count
+
     async def list_erased(self, since: datetime | None, *, deadline: Deadline) -> list[tuple[bytes, datetime]]:
         """Digests and times of at most MAX_ERASURES visitors erased at or after `since`, by time."""
         least = milliseconds(since) if since else "-inf"
@@ -169,12 +194,13 @@ class EventStore:
         """Closes the connections once the commands under way have ended."""
         await self._connection.close()
 
-    async def _entries(self, token: str, count: int, deadline: Deadline) -> Any:
+    async def _entries(self, token: str, count: int, deadline: Deadline, last: str = "+") -> Any:
+        """Entries of the stream after `token` up to `last`. Raises InvalidArgument when one of them is no token."""
         try:
-            command = self._redis.xrange(f"{self._tag}:stream", f"({token}" if token else "-", "+", count)
+            command = self._redis.xrange(f"{self._tag}:stream", f"({token}" if token else "-", last, count)
             return await self._reply(command, deadline)
         except ResponseError:
-            raise invalid("page_token", f"{token!r} is not a next_page_token; leave it empty to begin") from None
+            raise invalid("page_token", f"{token or last!r} is not a next_page_token") from None
 
     def _visitor_key(self, part: str, digest: bytes) -> str:
         return f"{self._tag}:{part}:{digest.hex()}"
@@ -221,6 +247,12 @@ def _outcome(reply: Any) -> bool | VitrineError:
             "the visitor was erased after this event happened; it is not kept", reason="VISITOR_ERASED"
         )
     return bool(reply == b"written")
+
+
+def _order(place: str) -> tuple[int, int]:
+    """What a stream's ids are ordered by: milliseconds and number."""
+    time_ms, _, number = place.partition("-")
+    return int(time_ms), int(number)
 
 
 def _too_large(data: bytes) -> VitrineError:

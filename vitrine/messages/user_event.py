@@ -1,6 +1,7 @@
 """User events on the wire."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -8,7 +9,9 @@ from vitrine.errors import invalid
 from vitrine.user_event import EventProduct, EventType, UserEvent
 from vitrine.v1 import user_event_pb2
 
-_TYPE_VALUES = {kind: user_event_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}") for kind in EventType}
+_TYPE_VALUES: dict[EventType, Any] = {
+    kind: user_event_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}") for kind in EventType
+}
 _TYPES: dict[int, EventType] = {value: kind for kind, value in _TYPE_VALUES.items()}
 
 
@@ -72,7 +75,7 @@ def event_from_message(message: user_event_pb2.UserEvent) -> UserEvent:
     )
 
 
-def type_to_message(kind: EventType) -> user_event_pb2.EventType:
+def type_to_message(kind: EventType) -> Any:
     """The enum value of an event type."""
     return _TYPE_VALUES[kind]
 

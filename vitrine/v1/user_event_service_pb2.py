@@ -27,7 +27,7 @@ from vitrine.v1 import common_pb2 as vitrine_dot_v1_dot_common__pb2
 from vitrine.v1 import user_event_pb2 as vitrine_dot_v1_dot_user__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#vitrine/v1/user_event_service.proto\x12\nvitrine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17vitrine/v1/common.proto\x1a\x1bvitrine/v1/user_event.proto\"?\n\x16WriteUserEventsRequest\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.vitrine.v1.UserEvent\"X\n\x17WriteUserEventsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x12\n\nduplicates\x18\x02 \x01(\x05\"*\n\x14\x44\x65leteVisitorRequest\x12\x12\n\nvisitor_id\x18\x01 \x01(\t\".\n\x15\x44\x65leteVisitorResponse\x12\x15\n\revents_erased\x18\x01 \x01(\x03\"\'\n\x11GetVisitorRequest\x12\x12\n\nvisitor_id\x18\x01 \x01(\t\"\x8d\x01\n\rVisitorAction\x12)\n\nevent_type\x18\x01 \x01(\x0e\x32\x15.vitrine.v1.EventType\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\x12GetVisitorResponse\x12*\n\x07history\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.VisitorAction\x12\x13\n\x0b\x65vent_count\x18\x02 \x01(\x03\x12.\n\nerase_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\x15ListUserEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x16ListUserEventsResponse\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.vitrine.v1.UserEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x19ListErasedVisitorsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\rErasedVisitor\x12\x16\n\x0evisitor_digest\x18\x01 \x01(\x0c\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x1aListErasedVisitorsResponse\x12+\n\x08visitors\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.ErasedVisitor2\xcf\x03\n\x10UserEventService\x12Z\n\x0fWriteUserEvents\x12\".vitrine.v1.WriteUserEventsRequest\x1a#.vitrine.v1.WriteUserEventsResponse\x12T\n\rDeleteVisitor\x12 .vitrine.v1.DeleteVisitorRequest\x1a!.vitrine.v1.DeleteVisitorResponse\x12K\n\nGetVisitor\x12\x1d.vitrine.v1.GetVisitorRequest\x1a\x1e.vitrine.v1.GetVisitorResponse\x12W\n\x0eListUserEvents\x12!.vitrine.v1.ListUserEventsRequest\x1a\".vitrine.v1.ListUserEventsResponse\x12\x63\n\x12ListErasedVisitors\x12%.vitrine.v1.ListErasedVisitorsRequest\x1a&.vitrine.v1.ListErasedVisitorsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#vitrine/v1/user_event_service.proto\x12\nvitrine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17vitrine/v1/common.proto\x1a\x1bvitrine/v1/user_event.proto\"?\n\x16WriteUserEventsRequest\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.vitrine.v1.UserEvent\"X\n\x17WriteUserEventsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x12\n\nduplicates\x18\x02 \x01(\x05\"*\n\x14\x44\x65leteVisitorRequest\x12\x12\n\nvisitor_id\x18\x01 \x01(\t\".\n\x15\x44\x65leteVisitorResponse\x12\x15\n\revents_erased\x18\x01 \x01(\x03\"\'\n\x11GetVisitorRequest\x12\x12\n\nvisitor_id\x18\x01 \x01(\t\"\x8d\x01\n\rVisitorAction\x12)\n\nevent_type\x18\x01 \x01(\x0e\x32\x15.vitrine.v1.EventType\x12\x12\n\nproduct_id\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\x12GetVisitorResponse\x12*\n\x07history\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.VisitorAction\x12\x13\n\x0b\x65vent_count\x18\x02 \x01(\x03\x12.\n\nerase_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\x15ListUserEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x16ListUserEventsResponse\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.vitrine.v1.UserEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x16PurgeUserEventsRequest\x12\x12\n\npage_token\x18\x01 \x01(\t\x12*\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"0\n\x17PurgeUserEventsResponse\x12\x15\n\revents_purged\x18\x01 \x01(\x03\"F\n\x19ListErasedVisitorsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\rErasedVisitor\x12\x16\n\x0evisitor_digest\x18\x01 \x01(\x0c\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x1aListErasedVisitorsResponse\x12+\n\x08visitors\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.ErasedVisitor2\xab\x04\n\x10UserEventService\x12Z\n\x0fWriteUserEvents\x12\".vitrine.v1.WriteUserEventsRequest\x1a#.vitrine.v1.WriteUserEventsResponse\x12T\n\rDeleteVisitor\x12 .vitrine.v1.DeleteVisitorRequest\x1a!.vitrine.v1.DeleteVisitorResponse\x12K\n\nGetVisitor\x12\x1d.vitrine.v1.GetVisitorRequest\x1a\x1e.vitrine.v1.GetVisitorResponse\x12W\n\x0eListUserEvents\x12!.vitrine.v1.ListUserEventsRequest\x1a\".vitrine.v1.ListUserEventsResponse\x12Z\n\x0fPurgeUserEvents\x12\".vitrine.v1.PurgeUserEventsRequest\x1a#.vitrine.v1.PurgeUserEventsResponse\x12\x63\n\x12ListErasedVisitors\x12%.vitrine.v1.ListErasedVisitorsRequest\x1a&.vitrine.v1.ListErasedVisitorsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,12 +52,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSEREVENTSREQUEST']._serialized_end=768
   _globals['_LISTUSEREVENTSRESPONSE']._serialized_start=770
   _globals['_LISTUSEREVENTSRESPONSE']._serialized_end=858
-  _globals['_LISTERASEDVISITORSREQUEST']._serialized_start=860
-  _globals['_LISTERASEDVISITORSREQUEST']._serialized_end=930
-  _globals['_ERASEDVISITOR']._serialized_start=932
-  _globals['_ERASEDVISITOR']._serialized_end=1019
-  _globals['_LISTERASEDVISITORSRESPONSE']._serialized_start=1021
-  _globals['_LISTERASEDVISITORSRESPONSE']._serialized_end=1094
-  _globals['_USEREVENTSERVICE']._serialized_start=1097
-  _globals['_USEREVENTSERVICE']._serialized_end=1560
+  _globals['_PURGEUSEREVENTSREQUEST']._serialized_start=860
+  _globals['_PURGEUSEREVENTSREQUEST']._serialized_end=948
+  _globals['_PURGEUSEREVENTSRESPONSE']._serialized_start=950
+  _globals['_PURGEUSEREVENTSRESPONSE']._serialized_end=998
+  _globals['_LISTERASEDVISITORSREQUEST']._serialized_start=1000
+  _globals['_LISTERASEDVISITORSREQUEST']._serialized_end=1070
+  _globals['_ERASEDVISITOR']._serialized_start=1072
+  _globals['_ERASEDVISITOR']._serialized_end=1159
+  _globals['_LISTERASEDVISITORSRESPONSE']._serialized_start=1161
+  _globals['_LISTERASEDVISITORSRESPONSE']._serialized_end=1234
+  _globals['_USEREVENTSERVICE']._serialized_start=1237
+  _globals['_USEREVENTSERVICE']._serialized_end=1792
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,20 @@ class ListUserEventsResponse(_message.Message):
     next_page_token: str
     def __init__(self, events: _Optional[_Iterable[_Union[_user_event_pb2.UserEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class PurgeUserEventsRequest(_message.Message):
+    __slots__ = ("page_token", "before")
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    page_token: str
+    before: _timestamp_pb2.Timestamp
+    def __init__(self, page_token: _Optional[str] = ..., before: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class PurgeUserEventsResponse(_message.Message):
+    __slots__ = ("events_purged",)
+    EVENTS_PURGED_FIELD_NUMBER: _ClassVar[int]
+    events_purged: int
+    def __init__(self, events_purged: _Optional[int] = ...) -> None: ...
+
 class ListErasedVisitorsRequest(_message.Message):
     __slots__ = ("since",)
     SINCE_FIELD_NUMBER: _ClassVar[int]

@@ -57,6 +57,11 @@ class UserEventServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_user__event__service__pb2.ListUserEventsRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_user__event__service__pb2.ListUserEventsResponse.FromString,
                 _registered_method=True)
+        self.PurgeUserEvents = channel.unary_unary(
+                '/vitrine.v1.UserEventService/PurgeUserEvents',
+                request_serializer=vitrine_dot_v1_dot_user__event__service__pb2.PurgeUserEventsRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_user__event__service__pb2.PurgeUserEventsResponse.FromString,
+                _registered_method=True)
         self.ListErasedVisitors = channel.unary_unary(
                 '/vitrine.v1.UserEventService/ListErasedVisitors',
                 request_serializer=vitrine_dot_v1_dot_user__event__service__pb2.ListErasedVisitorsRequest.SerializeToString,
@@ -99,6 +104,14 @@ class UserEventServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PurgeUserEvents(self, request, context):
+        """Drops events that a reader has taken and that are old, to make room; histories and popularity stay. Their ids are
+        forgotten with them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListErasedVisitors(self, request, context):
         """Names the visitors erased, by digest, so that copies of events outside the store can be cleaned too.
         """
@@ -128,6 +141,11 @@ def add_UserEventServiceServicer_to_server(servicer, server):
                     servicer.ListUserEvents,
                     request_deserializer=vitrine_dot_v1_dot_user__event__service__pb2.ListUserEventsRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_user__event__service__pb2.ListUserEventsResponse.SerializeToString,
+            ),
+            'PurgeUserEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeUserEvents,
+                    request_deserializer=vitrine_dot_v1_dot_user__event__service__pb2.PurgeUserEventsRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_user__event__service__pb2.PurgeUserEventsResponse.SerializeToString,
             ),
             'ListErasedVisitors': grpc.unary_unary_rpc_method_handler(
                     servicer.ListErasedVisitors,
@@ -246,6 +264,33 @@ class UserEventService(object):
             '/vitrine.v1.UserEventService/ListUserEvents',
             vitrine_dot_v1_dot_user__event__service__pb2.ListUserEventsRequest.SerializeToString,
             vitrine_dot_v1_dot_user__event__service__pb2.ListUserEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeUserEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.UserEventService/PurgeUserEvents',
+            vitrine_dot_v1_dot_user__event__service__pb2.PurgeUserEventsRequest.SerializeToString,
+            vitrine_dot_v1_dot_user__event__service__pb2.PurgeUserEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,5 +1,6 @@
 """`vitrine up` as a user runs it: real processes, the models that ship, gRPC and HTTP."""
 
+import asyncio
 import json
 import os
 import shlex
@@ -16,10 +17,17 @@ from cli.main import app
 from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
 from tests.cli.up.running import ROOT, Up, vitrine_up
-from vitrine.channel import open_channel
+from vitrine.channel import call, open_channel
 from vitrine.deadline import Deadline
+from vitrine.errors import Unavailable
 from vitrine.product import Product, checked_product
-from vitrine.v1 import search_service_pb2, search_service_pb2_grpc
+from vitrine.v1 import (
+    search_service_pb2,
+    search_service_pb2_grpc,
+    user_event_pb2,
+    user_event_service_pb2,
+    user_event_service_pb2_grpc,
+)
 
 FILLING = "the store is empty: filling it with the sample shop, 40 products"
 PARTS = ("embedder", "retriever", "ranker", "gateway")
@@ -32,13 +40,42 @@ async def searched(up: Up, query: str) -> search_service_pb2.SearchResponse:
         return await stub.Search(request, timeout=30)  # type: ignore[no-any-return]
 
 
+async def write_event(up: Up, event_id: str) -> None:
+    """Writes an event, again while the store is away."""
+    event = user_event_pb2.UserEvent(
+        event_id=event_id,
+        event_type=user_event_pb2.EVENT_TYPE_VIEW_ITEM,
+        visitor_id="ana",
+        products=[user_event_pb2.EventProduct(product_id="p1")],
+    )
+    request = user_event_service_pb2.WriteUserEventsRequest(events=[event])
+    async with open_channel(up.target) as channel, asyncio.timeout(60):
+        stub = user_event_service_pb2_grpc.UserEventServiceStub(channel)
+        while True:
+            try:
+                answer = await call(stub.WriteUserEvents, request, deadline=Deadline.after(30))
+                break
+            except Unavailable:
+                await asyncio.sleep(0.05)
+    assert [outcome.status.code for outcome in answer.outcomes] == [0]
+
+
+async def events_kept(up: Up) -> int:
+    async with open_channel(up.target) as channel:
+        stub = user_event_service_pb2_grpc.UserEventServiceStub(channel)
+        request = user_event_service_pb2.GetVisitorRequest(visitor_id="ana")
+        return int((await stub.GetVisitor(request, timeout=30)).event_count)
+
+
 def children(process_id: int) -> dict[str, int]:
-    """The processes that a process started, by the last word of their command that names a part, else redis."""
+    """The processes that a process started, by the last word of their command that names a part, else events or
+    redis by the folder that they work in."""
     found = {}
     for task in Path(f"/proc/{process_id}/task").iterdir():
         for child in (task / "children").read_text().split():
             command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-            part = next((word.rpartition(".")[2] for word in command if word.rpartition(".")[2] in PARTS), "redis")
+            server = "events" if Path(f"/proc/{child}/cwd").resolve().name == "events" else "redis"
+            part = next((word.rpartition(".")[2] for word in command if word.rpartition(".")[2] in PARTS), server)
             found[part] = int(child)
     return found
 
@@ -59,20 +96,28 @@ async def test_one_process_serves_and_stops_cleanly_and_fills_an_empty_store_onc
         answer = await searched(up, "智能手表")
         assert any("智能手表" in result.product.title for result in answer.results)
         assert not answer.degradations
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             # The very line that was printed.
             line = next(line for line in up.output.splitlines() if line.lstrip().startswith("curl "))
             words = shlex.split(line)
             reply = await client.post(words[2], content=words[-1], headers={"Content-Type": "application/json"})
         assert len(reply.json()["recommendations"]) == 5
-        redis = children(up.process.pid)["redis"]
+        servers = children(up.process.pid)
+        assert set(servers) == {"redis", "events"}
+        await write_event(up, "e1")
+        os.kill(servers["events"], signal.SIGKILL)
+        await up.prints("events ended with status -9; starting it again")
+        assert (await searched(up, "智能手表")).results
+        await write_event(up, "e2")
+        servers = children(up.process.pid)
         up.process.send_signal(signal.SIGTERM)
         assert await up.ends() == 0
         assert "Traceback" not in up.output
-        assert not is_running(redis)
+        assert not any(map(is_running, servers.values()))
 
     async with vitrine_up(tmp_path) as up:
         await up.prints("Ctrl-C stops it.")
+        assert await events_kept(up) == 2
         assert FILLING not in up.output
         assert (await searched(up, "智能手表")).results[0].product == answer.results[0].product
         up.process.send_signal(signal.SIGINT)
@@ -100,10 +145,12 @@ async def test_the_suite_serves_restarts_what_dies_and_stops_all(tmp_path: Path)
         assert any("智能手表" in result.product.title for result in answer.results)
         assert not answer.degradations
         parts = children(up.process.pid)
-        assert set(parts) == {*PARTS, "redis"}
+        assert set(parts) == {*PARTS, "redis", "events"}
         os.kill(parts["ranker"], signal.SIGKILL)
         await up.prints("ranker ended with status -9; starting it again")
         assert (await searched(up, "智能手表")).results
+        await write_event(up, "e1")
+        assert await events_kept(up) == 1
         up.process.send_signal(signal.SIGINT)
         assert await up.ends() == 0
         assert "Traceback" not in up.output
