@@ -10,7 +10,19 @@ from cli.train.pretrain import pretrain
 from cli.train.promote import promote
 from cli.train.ranker import ranker
 from cli.train.shipped import shipped_embedder, shipped_ranker
+from cli.train.tune import tune
 
 app = typer.Typer(name="train", help="Make models: each step resumable, seeded, logged.", no_args_is_help=True)
-for command in (compress, embedder, few_shot, ledger, pretrain, promote, ranker, shipped_embedder, shipped_ranker):
+for command in (
+    compress,
+    embedder,
+    few_shot,
+    ledger,
+    pretrain,
+    promote,
+    ranker,
+    shipped_embedder,
+    shipped_ranker,
+    tune,
+):
     app.command(command.__name__.replace("_", "-"))(command)
