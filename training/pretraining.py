@@ -42,6 +42,7 @@ class PretrainingSettings:
     masked: float = 0.15  # share of words
     held_out: float = 0.05  # share of rows, for the loss before and after
     head_batches: int = 100  # that warm the head up
+    max_batches: int = 0  # at most so many are learned from; 0: all
     train_words: bool = True  # whether the word embeddings learn as well
     accumulate: int = 1
     precision: Precision = "no"
@@ -214,6 +215,7 @@ def _batches(
 
     held, warm = numbers(order[:aside]), numbers(order[aside:])[: settings.head_batches]
     learned = [batch for _ in range(settings.epochs) for batch in numbers(order[aside:])]
+    learned = learned[: settings.max_batches or None]
     parts = (("held-out", held), ("head", warm), ("learn", learned))
     one, other, last = (MaskedBatches(corpus, part, masking, f"{settings.seed} {name}") for name, part in parts)
     return one, other, last

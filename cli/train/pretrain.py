@@ -20,6 +20,7 @@ def pretrain(
     rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 5e-5,
     weight_decay: Annotated[float, typer.Option(min=0, help="Of AdamW.")] = 0.01,
     masked: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of words that are masked.")] = 0.15,
+    max_batches: Annotated[int, typer.Option(min=0, help="Batches to learn from at most; 0: all.")] = 0,
     batch_tokens: Annotated[int, typer.Option(min=64, help="Tokens of a batch, padding included.")] = 1_024,
     max_tokens: Annotated[int, typer.Option(min=8, max=512, help="Tokens of a row; longer texts take several.")] = 64,
     train_words: Annotated[
@@ -51,6 +52,7 @@ def pretrain(
             batch_tokens=batch_tokens,
             max_tokens=max_tokens,
             masked=masked,
+            max_batches=max_batches,
             train_words=train_words,
             accumulate=accumulate,
             precision=precision,
