@@ -20,9 +20,10 @@ from training.fidelity import MeasuredModel, Measurement
 from training.int8_choice import RULE, keep, variants, worst_loss, write_variant
 from training.ledger import Entry, Step, measure
 from training.repair import Repair, RepairSettings
-from training.run_folder import RunFolder
+from training.run_folder import RunFolder, file_digest
 from training.shop_lists import COLUMNS, ShopList, shop_lists
-from training.sources.files import SourceFiles, Sources, open_sources
+from training.sources.files import SourceFiles, Sources
+from training.sources.run import start_run
 from training.sources.supervision import training_lists
 from training.vocabulary import trim_any
 from training.vocabulary_check import check_kept_languages
@@ -77,9 +78,9 @@ def compress(
     vocabulary = [read_texts(path) for path in texts.vocabulary]
     languages = {language: read_texts(path) for language, path in texts.languages.items()}
     manifest = manifest_of(base, body)
-    made_of = {"base": base.digest, **files.described(), "settings": asdict(settings)}
-    run = RunFolder(run_dir, "compress", {**made_of, "vocabulary": [str(path) for path in texts.vocabulary]})
-    sources = open_sources(files, run.path)
+    read = [file_digest(path) for path in texts.vocabulary]
+    made_of = {"base": base.digest, "settings": asdict(settings), "vocabulary": read}
+    run, sources = start_run(run_dir, "compress", made_of, files)
     chain = _Chain(base, body, manifest, sources, settings, run)
     if vocabulary:
         chain.trim([text for part in vocabulary for text in part], languages)

@@ -10,7 +10,8 @@ from training.embedder_fine_tuning import FineTunedEmbedder, FineTuning, Report,
 from training.processes import processes
 from training.sources.files import SourceFiles
 from training.sources.run import start_run
-from vitrine.bundle import Bundle, load_bundle
+from training.whole_folder import check_replaceable
+from vitrine.bundle import MANIFEST, Bundle, load_bundle
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def train_embedder(
 
     Raises TrainingError when a source or the base can't be used; nothing is written to `out` then.
     """
+    check_replaceable(out, MANIFEST)
     base = load_base(plan.base, plan.revision)
     settings = {"base": base.digest, "tuning": asdict(plan.tuning)}
     run, sources = start_run(run_dir, "embedder", settings, plan.files)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def judged_pairs(
     Raises TrainingError when the run folder was made of other things, FailedPrecondition when a bundle can't be served.
     """
     bundle = load_bundle(ranker, "ranker")
-    content = json.dumps([[repr(product) for product in shop.products], shop.grades])
+    # Without the time of writing, which is now where a shop does not tell it.
+    content = json.dumps([[repr(replace(product, update_time=None)) for product in shop.products], shop.grades])
     calibration = bundle.manifest.calibration
     if calibration is None:
         raise TrainingError(f"{ranker}: bundle.json has no calibration, so there is no score to adapt; train it again")

@@ -1,4 +1,4 @@
-"""Bad input to any training command: one line that names what is wrong, exit status 1, and nothing written or changed."""
+"""Bad input to any training command: one line that names what is wrong, exit status 1, nothing written or changed."""
 
 import hashlib
 import json
