@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any, Literal
 
@@ -163,8 +164,6 @@ class _Tuning:
         pairs = self._pairs(mining)
         order = random.Random(f"{settings.seed} {epoch}").sample(range(len(pairs)), len(pairs))
         batches = [order[at : at + settings.batch] for at in range(0, len(order), settings.batch)]
-        if self._settings.objective == "click" and epoch == 0:
-            self._model.bias.data.fill_(self._first_bias(pairs, batches[0]))
         schedule = Schedule(
             settings.learning_rate * (settings.epochs - epoch) / settings.epochs,
             weight_decay=settings.weight_decay,
@@ -172,11 +171,14 @@ class _Tuning:
             precision=settings.precision,
         )
         self._index = None
-        optimise(
-            f"epoch-{epoch + 1}", self._model, batches, lambda batch: self._loss(pairs, batch), schedule, self._run
-        )
+        try:
+            if settings.objective == "click" and epoch == 0:
+                self._model.bias.data.fill_(self._first_bias(pairs, batches[0]))
+            loss_of = partial(self._loss, pairs)
+            optimise(f"epoch-{epoch + 1}", self._model, batches, loss_of, schedule, self._run)
+        finally:
+            pairs.close()
         self._model.eval()
-        pairs.close()
 
     def _pairs(self, mining: int) -> PairFile:
         path = self._run.path / f"pairs-{mining + 1}.jsonl"
@@ -186,7 +188,7 @@ class _Tuning:
             negatives = HardNegatives(
                 self._sources.catalogue, self._texts, index, self._settings.negatives, self._settings.seed
             )
-            counts: Counter[str] = Counter()
+            counts = Counter(labelled=0, label_free=0, lexicon=0)
             write_pairs(path, negatives.mined(self._counted(mining, counts)))
             self._run.json(f"pairs-{mining + 1}-counts", lambda: dict(counts))
             self._run.log(step=f"pairs-{mining + 1}", **counts)
@@ -194,6 +196,7 @@ class _Tuning:
         self.counts = self._run.json(f"pairs-{mining + 1}-counts", dict)
         pairs = PairFile(path)
         if not len(pairs):
+            pairs.close()
             raise TrainingError("no pair to learn from: give events, judgements or label-free pairs")
         return pairs
 
