@@ -14,6 +14,7 @@ import numpy as np
 from training import shop_lexicon
 from training.contrast_pairs import near_miss
 from training.e5_weights import Floats
+from training.lexical_evidence import lexical_scores
 from training.shop_files import ShopItem
 from training.shop_lexicon import MadeProduct
 from training.shop_queries import head_noun, is_accessory, made_for
@@ -51,13 +52,14 @@ def catalogue_lists(
     query_vectors: Floats,
     rng: random.Random,
     read_again: Reader | None = None,
-    by_head: bool = True,
+    word_weight: float | None = None,
 ) -> list[RankList]:
     """One list per query; `queries` hold (text, row of the item that it was made from), `query_vectors` are (n, d).
 
     With `read_again` a model that reads the very words that the ranker reads gives the similarities in place of the
-    catalogue's vectors, which then only choose the candidates. Without `by_head` the titles correct the similarity only
-    where a product is made for what the query asks for.
+    catalogue's vectors, which then only choose the candidates. With `word_weight` the share of the query's words that a
+    product has counts beside the similarity, as it does in the final score, and titles correct only where a product is
+    made for what the query asks for.
     """
     titles = [normalize_text(item.title)[:160] for item in catalogue.items]
     heads = [head_noun(item) for item in catalogue.items]
@@ -80,15 +82,16 @@ def catalogue_lists(
         columns = (RANKING_TITLE_COLUMNS, rng.choice((0, RANKING_DESCRIPTION_COLUMNS, RANKING_DESCRIPTION_COLUMNS)))
         words = tuple(catalogue.items[row].words(columns) for row in chosen)
         likeness = similarity[chosen] if read_again is None else read_again(query, words)
-        if by_head:
+        if word_weight is None:
             relevance = [
                 _relevance(float(like), query, last, heads[row], accessory[row], accessory[source], row == source)
                 for row, like in zip(chosen, likeness, strict=True)
             ]
         else:
+            found = word_weight * lexical_scores(query, words)
             relevance = [
-                _own_relevance(float(like), made_for(query, titles[row]), row == source)
-                for row, like in zip(chosen, likeness, strict=True)
+                _worded_relevance(float(score), word_weight, made_for(query, titles[row]), row == source)
+                for row, score in zip(chosen, likeness + found, strict=True)
             ]
         lists.append(RankList(query, words, tuple(relevance)))
     return lists
@@ -115,9 +118,9 @@ def title_corrected(score: float, same_kind: bool | None, unwanted_accessory: bo
     return score
 
 
-def _own_relevance(similarity: float, made_for_it: bool, own: bool) -> float:
-    """The similarity mapped to [0, 1]; more for the query's own product, less for what is made for the thing asked."""
-    return min(1.0, max(0.0, (similarity - 0.1) / 0.7 + 0.15 * own - 0.12 * made_for_it))
+def _worded_relevance(score: float, word_weight: float, made_for_it: bool, own: bool) -> float:
+    """Similarity and words mapped to [0, 1]; more for the query's own product, less for what only serves it."""
+    return min(1.0, max(0.0, (score - 0.1) / (0.7 + word_weight) + 0.12 * own - 0.1 * made_for_it))
 
 
 def made_lists(rng: random.Random, count: int) -> list[RankList]:

@@ -44,7 +44,7 @@ class RankerSettings:
     served_icecat: int = 1_200  # the last round: lists judged on served texts, learned as a correction of the evidence
     served_vespa: int = 250
     served_made: int = 400
-    served_pointwise: float = 0.3
+    served_temperature: float = 0.093  # as sharp for relevance in which words have a share
     aside: int = 60  # lists kept for calibration
     logit_weight: float = 0.04
     dense_weight: float = 1.0
@@ -67,8 +67,8 @@ def fit(
 ) -> None:
     """Train the model in place on lists of LIST_SIZE candidates at most.
 
-    With `evidence` (n,), weighted, of every candidate in order, the lists' order is learned by the final score, so that
-    the logit says what the evidence misses; the pointwise loss still asks the logit alone.
+    With `evidence` (n,), weighted, of every candidate in order, the lists' order is learned by the final score as well,
+    so that the logit says what the evidence misses and still orders without it.
     """
     pairs = _pair_rows(student, lists, settings)
     starts = np.cumsum([0, *(len(ranked.documents) for ranked in lists)])
@@ -81,22 +81,29 @@ def fit(
         logits = model(*pad_pairs(rows, PAD_ID))
         sizes = [len(lists[index].documents) for index in batch]
         goals = torch.tensor([score for index in batch for score in lists[index].relevance])
-        order = logits
+        orders = [logits]
         if evidence is not None:
             known = torch.from_numpy(np.concatenate([evidence[starts[index] : starts[index + 1]] for index in batch]))
-            order = (known + settings.logit_weight * logits) / settings.evidence_temperature
-        return list_loss(order, logits, goals, sizes, settings.target_temperature, settings.pointwise)
+            orders.append((known + settings.logit_weight * logits) / settings.evidence_temperature)
+        return list_loss(orders, logits, goals, sizes, settings.target_temperature, settings.pointwise)
 
     optimise(step, model, batches, loss_of, Schedule(settings.rate), run)
 
 
 def list_loss(
-    order: Tensor, logits: Tensor, relevance: Tensor, sizes: Sequence[int], temperature: float, pointwise: float
+    orders: Sequence[Tensor],
+    logits: Tensor,
+    relevance: Tensor,
+    sizes: Sequence[int],
+    temperature: float,
+    pointwise: float,
 ) -> Tensor:
-    """ListNet of `order` over each list plus `pointwise` times binary cross-entropy of logits; all (sum of sizes,)."""
-    lists = zip(torch.split(order, list(sizes)), torch.split(relevance, list(sizes)), strict=True)
+    """ListNet of each order over each list plus `pointwise` times binary cross-entropy of logits; (sum of sizes,)."""
+    goals = [torch.softmax(goal / temperature, dim=0) for goal in torch.split(relevance, list(sizes))]
     listwise = [
-        -(torch.softmax(goal / temperature, dim=0) * torch.log_softmax(score, dim=0)).sum() for score, goal in lists
+        -(goal * torch.log_softmax(score, dim=0)).sum()
+        for order in orders
+        for score, goal in zip(torch.split(order, list(sizes)), goals, strict=True)
     ]
     return torch.stack(listwise).mean() + pointwise * nn.functional.binary_cross_entropy_with_logits(logits, relevance)
 

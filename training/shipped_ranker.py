@@ -75,7 +75,7 @@ def train_shipped_ranker(
         model,
         student,
         learned,
-        replace(settings, pointwise=settings.served_pointwise),
+        replace(settings, target_temperature=settings.served_temperature),
         run,
         list_evidence(encoder, student, learned, settings, run),
     )
@@ -175,7 +175,7 @@ def served_lists(
         sources = [rng.randrange(len(seen)) for _ in range(count)]
         queries = [(query, source) for source in sources for query in item_queries(catalogue.items[source], rng, 1)]
         asked = reader.vectors([ShopText(query, True) for query, _ in queries])
-        lists += catalogue_lists(catalogue, queries, asked, rng, by_head=False)
+        lists += catalogue_lists(catalogue, queries, asked, rng, word_weight=settings.lexical_weight)
     rng.shuffle(lists)
     return lists
 

@@ -32,19 +32,19 @@ def test_info_nce_leaves_its_own_group_out() -> None:
 def test_list_loss_is_least_in_the_right_order() -> None:
     goals = torch.tensor([1.0, 0.5, 0.0, 1.0, 0.0])
     good, bad = torch.tensor([4.0, 0.0, -4.0, 4.0, -4.0]), torch.tensor([-4.0, 0.0, 4.0, -4.0, 4.0])
-    right = list_loss(good, good, goals, [3, 2], 0.1, 1.0)
-    wrong = list_loss(bad, bad, goals, [3, 2], 0.1, 1.0)
+    right = list_loss([good], good, goals, [3, 2], 0.1, 1.0)
+    wrong = list_loss([bad], bad, goals, [3, 2], 0.1, 1.0)
     assert right < wrong
 
 
-def test_the_order_is_the_final_scores_and_the_pointwise_loss_the_logits() -> None:
+def test_every_order_counts_and_the_pointwise_loss_is_the_logits() -> None:
     goals = torch.tensor([1.0, 0.0])
-    logits = torch.tensor([-1.0, 1.0], requires_grad=True)
-    good_order = logits + torch.tensor([9.0, -9.0])  # evidence that outweighs the logits
-    assert list_loss(good_order, logits, goals, [2], 0.1, 0.0) < list_loss(logits, logits, goals, [2], 0.1, 0.0)
-    alone, weighed = (list_loss(good_order, logits, goals, [2], 0.1, weight) for weight in (0.0, 1.0))
-    expected = nn.functional.binary_cross_entropy_with_logits(logits, goals)
-    assert float((weighed - alone).detach()) == pytest.approx(float(expected.detach()))
+    logits = torch.tensor([-1.0, 1.0])
+    final = logits + torch.tensor([9.0, -9.0])  # evidence that outweighs the logits
+    alone, weighed = (float(list_loss([final], logits, goals, [2], 0.1, weight)) for weight in (0.0, 1.0))
+    assert weighed - alone == pytest.approx(float(nn.functional.binary_cross_entropy_with_logits(logits, goals)))
+    both = float(list_loss([final, logits], logits, goals, [2], 0.1, 0.0))
+    assert alone < both < float(list_loss([logits], logits, goals, [2], 0.1, 0.0))
 
 
 def test_platt_recovers_slope_and_bias() -> None:
