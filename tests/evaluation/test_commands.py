@@ -36,7 +36,7 @@ def test_a_shop_of_ones_own_from_products_to_page(own_shop: Path, tmp_path: Path
     [
         (["--dataset", "icecat", "--data-dir", "nowhere"], "--data-dir names the folder"),
         (["--dataset", "icecat"], "--data-dir: is missing"),
-        (["--dataset", "wands"], "choose from icecat, zh, or give a folder"),
+        (["--dataset", "wands"], "or give a folder with products and judgements"),
         (["--dataset", "models"], "models/products: the folder has none"),
     ],
 )
