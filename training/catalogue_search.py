@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from sqlalchemy.exc import DatabaseError
+
 from gateway.admission import Admission
 from gateway.catalog import Catalog
 from gateway.ranking import rank_candidates
@@ -121,6 +123,8 @@ async def open_search(embedder: Path, folder: Path) -> AsyncIterator[CatalogueSe
             await engine.close()
     except VitrineError as error:
         raise TrainingError(f"{embedder}: {error}") from error
+    except DatabaseError as error:
+        raise TrainingError(f"cannot write the catalogue in {folder}: {error.orig}") from error
     finally:
         await budget.close()
 

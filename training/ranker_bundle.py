@@ -10,9 +10,10 @@ from training.processes import processes
 from training.ranker_data import RankerData, ranker_data
 from training.ranker_fine_tuning import FineTuned, RankerTuning, fine_tune_ranker
 from training.ranker_teachers import Teacher, TeacherSpec
-from training.run_folder import RunFolder
-from training.sources.files import SourceFiles, Sources, open_sources
-from vitrine.bundle import Bundle, load_bundle
+from training.sources.files import SourceFiles
+from training.sources.run import start_run
+from training.whole_folder import check_replaceable
+from vitrine.bundle import MANIFEST, Bundle, load_bundle
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ def train_ranker(plan: RankerPlan, out: Path, run_dir: Path) -> tuple[Bundle, Fi
 
     Raises TrainingError, before anything is written, when a source, base or bundle can't be used.
     """
+    check_replaceable(out, MANIFEST)
     base = load_base(plan.base, plan.revision)
     embedder = load_bundle(plan.embedder, "embedder").manifest
     teachers = [Teacher(spec, load_base(spec.source)) for spec in plan.teachers]
     settings = {
-        "files": plan.files.described(),
         "base": base.digest,
         "embedder": embedder.digest,
         "teachers": [[one.spec.language, one.spec.weight, one.base.digest] for one in teachers],
@@ -49,11 +50,11 @@ def train_ranker(plan: RankerPlan, out: Path, run_dir: Path) -> tuple[Bundle, Fi
         "tuning": asdict(plan.tuning),
         "held_out": plan.held_out,
     }
-    run = RunFolder(run_dir, "ranker", settings)
-    sources = _opened(plan.files, run)
-    for note in sources.notes:
-        run.log(step="sources", note=note)
-    data = ranker_data(sources, plan.files, plan.embedder, teachers, plan.mining, plan.held_out, run)
+    run, sources = start_run(run_dir, "ranker", settings, plan.files)
+    try:
+        data = ranker_data(sources, plan.files, plan.embedder, teachers, plan.mining, plan.held_out, run)
+    finally:
+        sources.close()
     tuned = fine_tune_ranker(data, base, plan.tuning, run)
     if processes().is_main_process:
         write_ranker(
@@ -68,14 +69,6 @@ def train_ranker(plan: RankerPlan, out: Path, run_dir: Path) -> tuple[Bundle, Fi
     bundle = load_bundle(out, "ranker")
     run.log(step="bundle", digest=bundle.manifest.digest)
     return bundle, tuned
-
-
-def _opened(files: SourceFiles, run: RunFolder) -> Sources:
-    """The sources, read by the main process while the others wait."""
-    if processes().is_main_process:
-        open_sources(files, run.path)
-    processes().wait_for_everyone()
-    return open_sources(files, run.path)
 
 
 def _trained(plan: RankerPlan, base: Base, embedder: str, tuned: FineTuned, data: RankerData) -> TrainedBackbone:
