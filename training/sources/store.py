@@ -73,11 +73,13 @@ def open_store(folder: Path, digest: str, fill: Callable[[SourceStore], None]) -
         fill(SourceStore(connection))
         connection.execute("INSERT INTO made_by VALUES (?)", (digest,))
         connection.commit()
-    except BaseException:
+    except BaseException as error:
         connection.close()
         scratch.unlink(missing_ok=True)
         if new_folder:
             folder.rmdir()
+        if isinstance(error, sqlite3.OperationalError):
+            raise TrainingError(f"cannot write {path}: {error}; free the place or give another folder") from error
         raise
     connection.close()
     scratch.replace(path)
