@@ -208,12 +208,19 @@ def _manifest(
         max_tokens=trained.window(),
         pooling=trained.pooling,
         pad_id=trained.pad_id,
-        languages=["zh", "en"],
+        languages=_languages(trained.tokenizer()),
         licence=trained.licence,
         lineage=lineage,
         metrics=trained.metrics,
         self_test={},
     )
+
+
+def _languages(tokenizer: Tokenizer) -> list[str]:
+    """The languages whose common characters the tokenizer knows."""
+    unknown = {tokenizer.token_to_id(piece) for piece in ("<unk>", "[UNK]")}
+    chinese = not unknown & set(tokenizer.encode("的女男机手大小色").ids)
+    return ["zh", "en"] if chinese else ["en"]
 
 
 def bert_config(trained: Trained) -> dict[str, Any]:

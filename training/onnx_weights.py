@@ -92,8 +92,8 @@ def _layer(stored: dict[str, NDArray[Any]], layer: int) -> dict[str, NDArray[Any
         tensors[f"{prefix}attention.self.{part}.bias"] = bias
     biases = {"mixed": "attention_out_bias", "wide": "wide_bias", "narrow": "out_bias"}
     for output, dense in _DENSE.items():
-        weight = stored.get(f"{name}{output}_weight")
-        tensors[f"{prefix}{dense}.weight"] = (_dequantised(stored, name + output) if weight is None else weight).T
+        plain = stored.get(f"{name}{output}_weight")
+        tensors[f"{prefix}{dense}.weight"] = (_dequantised(stored, name + output) if plain is None else plain).T
         tensors[f"{prefix}{dense}.bias"] = stored[name + biases[output]]
     for output, module in _NORMS.items():
         tensors[f"{prefix}{module}.LayerNorm.weight"] = stored[f"{name}{output}_gain"]

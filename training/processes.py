@@ -1,5 +1,6 @@
 """The processes that train together, as torchrun or `accelerate launch` started them; one where neither did."""
 
+import atexit
 from datetime import timedelta
 from functools import cache
 from typing import Protocol
@@ -30,8 +31,11 @@ class Processes(Protocol):
 def processes() -> Processes:
     """This process among the others; the first call meets them."""
     # Without cpu=True accelerate takes processes on a machine without accelerator for strangers.
-    state: Processes = PartialState(cpu=not torch.accelerator.is_available(), timeout=_PATIENCE)
-    return state
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=_PATIENCE)
+    if state.use_distributed:
+        atexit.register(state.destroy_process_group)
+    found: Processes = state
+    return found
 
 
 def summed(values: Tensor) -> Tensor:
@@ -59,5 +63,5 @@ def sum_gradients(parameters: list[nn.Parameter]) -> None:
     used = [one for one, count in zip(parameters, present, strict=True) if count]
     grads = [torch.zeros_like(one) if one.grad is None else one.grad for one in used]
     joined = summed(torch.cat([grad.reshape(-1) for grad in grads]))
-    for one, grad in zip(used, joined.split([one.numel() for one in used]), strict=True):
+    for one, grad in zip(used, torch.split(joined, [one.numel() for one in used]), strict=True):
         one.grad = grad.view_as(one)

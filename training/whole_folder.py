@@ -16,13 +16,16 @@ def replace_folder(folder: Path, marker: str, build: Callable[[Path], Made]) -> 
     Raises TrainingError when `folder` holds files and no `marker` among them: such a folder is not ours to replace.
     """
     check_replaceable(folder, marker)
-    scratch = folder.with_name(f".{folder.name}.new")
+    scratch, before = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "before"))
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir(parents=True)
         made = build(scratch)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(before, ignore_errors=True)
+            folder.rename(before)
         scratch.rename(folder)
+        shutil.rmtree(before, ignore_errors=True)
     except OSError as error:
         raise TrainingError(f"cannot write {folder}: {error}") from error
     finally:

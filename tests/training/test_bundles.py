@@ -1,5 +1,7 @@
 """What is exported computes what was trained."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +86,15 @@ def test_a_pair_is_cut_in_the_product_only() -> None:
     ids, types = pair_row([0, 5, 6, 2], [0, 7, 8, 9, 10, 2], max_tokens=7)
     assert ids == [0, 5, 6, 2, 7, 8, 2]
     assert types == [0, 0, 0, 0, 1, 1, 1]
+
+
+def test_a_bundle_names_the_languages_that_its_tokenizer_can_write(tmp_path: Path, trimmed: Trimmed) -> None:
+    tensors, prompts = bert_tensors(len(trimmed.pieces)), {"query": "", "document": ""}
+    both = write_embedder(tmp_path / "both", _trained(trimmed, tensors), "tiny", "1", prompts, int8=True)
+    assert both.manifest.languages == ["zh", "en"]
+    document = json.loads(trimmed.tokenizer_json)
+    document["model"]["vocab"] = [
+        ["?" if piece == "机" else piece, score] for piece, score in document["model"]["vocab"]
+    ]
+    english = replace(_trained(trimmed, tensors), tokenizer_json=json.dumps(document))
+    assert write_embedder(tmp_path / "en", english, "tiny", "1", prompts, int8=True).manifest.languages == ["en"]
