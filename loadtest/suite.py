@@ -70,6 +70,7 @@ def _started(folder: Path) -> Iterator[None]:
     places = {
         "VITRINE_RETRIEVER_DATA_DIR": str(folder / "data"),
         "VITRINE_UP_CACHE_DIR": str(folder / "cache"),
+        "VITRINE_EVENTS_DATA_DIR": str(folder / "events"),
     }
     with log.open("wb") as output:
         suite = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **places})

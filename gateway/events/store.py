@@ -25,6 +25,8 @@ from vitrine.ports import PopularProduct, VisitorAction
 from vitrine.user_event import UserEvent, visitor_digest
 
 MAX_EVENT_BYTES = 32 * 1024
+# What is kept of a visitor beside events and counts; whoever keeps more adds its name, so that it is erased too.
+VISITOR_PARTS = ("history",)
 MAX_ERASURES = 10_000
 MAX_PURGED = 10_000
 _CHUNK_EVENTS = 100
@@ -131,7 +133,7 @@ class EventStore:
             self._visitor_key("events", digest),
             f"{self._tag}:erasures",
             self._visitor_key("days", digest),
-            self._visitor_key("history", digest),
+            *(self._visitor_key(part, digest) for part in VISITOR_PARTS),
         ]
         arguments: list[str | bytes] = [digest, self._visitor_key("counted", digest) + ":"]
         command = self._redis.eval(self._erase.text, len(keys), *keys, *arguments)

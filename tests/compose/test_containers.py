@@ -34,6 +34,12 @@ def test_threads_follow_the_cpu_limit(client: Client, service: str) -> None:
     assert int(compose("exec", "-T", service, "python", "-c", quota)) == limit
 
 
+def test_the_event_store_is_durable_and_evicts_nothing(client: Client) -> None:
+    wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "slowlog-max-len": "0"}
+    answer = compose("exec", "-T", "events", "redis-cli", "config", "get", *wanted).split()
+    assert dict(zip(answer[::2], answer[1::2], strict=True)) == wanted
+
+
 def test_redis_is_a_bounded_cache(client: Client) -> None:
     answer = compose("exec", "-T", "redis", "redis-cli", "config", "get", "maxmemory*").split()
     settings = dict(zip(answer[::2], answer[1::2], strict=True))

@@ -84,6 +84,18 @@ def test_without_a_part_search_says_what_is_missing(
     eventually(lambda: not client.search(f"{title} {part}{next(number)}").degradations)
 
 
+def test_an_acknowledged_event_survives_its_stores_end(client: Client, shop: list[Product]) -> None:
+    event = {"eventId": "e1", "eventType": "EVENT_TYPE_VIEW_ITEM", "visitorId": "ana", "products": [{"productId": "p"}]}
+    written = post("/vitrine.v1.UserEventService/WriteUserEvents", {"events": [event]})
+    assert written["outcomes"] == [{"id": "e1"}]
+    compose("kill", "events")
+    assert shop[1].id in ids(client.search(shop[1].title))
+    up()
+    seen = post("/vitrine.v1.UserEventService/GetVisitor", {"visitorId": "ana"})
+    assert seen["eventCount"] == "1"
+    assert [action["productId"] for action in seen["history"]] == ["p"]
+
+
 def test_without_the_retriever_search_is_unavailable_and_comes_back(client: Client, shop: list[Product]) -> None:
     compose("stop", "retriever")
     with pytest.raises(grpc.RpcError) as refused:
