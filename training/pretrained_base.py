@@ -1,7 +1,9 @@
 """A base pre-trained on a shop's files: texts read, model trained, folder written, gain measured."""
 
 import copy
+from collections import deque
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from training.bases import BASE_FILE, load_base, save_base
@@ -9,9 +11,10 @@ from training.embedder_fine_tuning import FineTuning
 from training.pretraining import Pretrained, PretrainingSettings, pretrain
 from training.pretraining_gain import Gain, measure_gain
 from training.processes import processes
-from training.run_folder import RunFolder, file_digest
-from training.shop_text import shop_texts
+from training.run_folder import file_digest
+from training.shop_text import product_texts, review_texts
 from training.sources.files import SourceFiles
+from training.sources.run import start_run
 from training.whole_folder import check_replaceable
 
 
@@ -35,15 +38,16 @@ def pretrain_base(plan: PretrainingPlan, out: Path, run_dir: Path) -> tuple[Pret
     base = load_base(plan.base, plan.revision)
     settings = {
         "base": base.digest,
-        "files": plan.files.described(),
         "reviews": [file_digest(path) for path in plan.reviews],
         "settings": asdict(plan.settings),
         "measure": plan.measure,
     }
     check_replaceable(out, BASE_FILE)
-    run = RunFolder(run_dir, "pretrain", settings)
+    # All of them once, so that one that can't be read ends the command before there is a run folder.
+    deque(review_texts(plan.reviews), maxlen=0)
+    run, sources = start_run(run_dir, "pretrain", settings, plan.files)
     before = replace(base, model=copy.deepcopy(base.model)) if plan.measure else None
-    texts = shop_texts(plan.files.products, plan.reviews, plan.files.mapping, lambda note: run.log(note=note))
+    texts = chain(product_texts(sources.catalogue.items()), review_texts(plan.reviews))
     result = pretrain(base, texts, plan.settings, run)
     if processes().is_main_process:
         save_base(result.base, out)
@@ -52,4 +56,4 @@ def pretrain_base(plan: PretrainingPlan, out: Path, run_dir: Path) -> tuple[Pret
         return result, None
     # Labels are kept from it: what pre-training gave shows in what the catalogue alone teaches.
     tuning = FineTuning(labels=0, label_free=plan.measure, lexicon=0, epochs=1, held_out=0.5, seed=plan.settings.seed)
-    return result, measure_gain(before, result.base, plan.files, tuning, run)
+    return result, measure_gain(before, result.base, sources, tuning, run)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from training.bases import Base
 from training.embedder_fine_tuning import FineTuning, fine_tune_embedder
 from training.held_out_figures import Figures
-from training.processes import processes
 from training.run_folder import RunFolder
-from training.sources.files import SourceFiles, Sources, open_sources
+from training.sources.files import Sources
 
 
 @dataclass(frozen=True)
@@ -18,24 +17,14 @@ class Gain:
     after: Figures
 
 
-def measure_gain(before: Base, after: Base, files: SourceFiles, tuning: FineTuning, run: RunFolder) -> Gain:
+def measure_gain(before: Base, after: Base, sources: Sources, tuning: FineTuning, run: RunFolder) -> Gain:
     """Fine-tune both alike and measure both alike. Resumes what `run` holds.
 
     Raises TrainingError when there is nothing to learn from or to measure on.
     """
-    sources = _opened(files, run)
     found = {}
     for name, base in (("before", before), ("after", after)):
-        settings = {"base": base.digest, "files": files.described()}
-        inner = RunFolder(run.path / f"measure-{name}", "pretrain-measure", settings)
+        inner = RunFolder(run.path / f"measure-{name}", "pretrain-measure", {**run.settings, "base": base.digest})
         found[name] = fine_tune_embedder(tuning, sources, base, inner).after
         run.log(step=f"measure-{name}", **found[name])
     return Gain(**found)
-
-
-def _opened(files: SourceFiles, run: RunFolder) -> Sources:
-    """The sources, read by the main process while the others wait."""
-    if processes().is_main_process:
-        open_sources(files, run.path)
-    processes().wait_for_everyone()
-    return open_sources(files, run.path)

@@ -1,14 +1,13 @@
 """A shop's own text for pre-training: streamed from its files, cleaned, and each text once."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from training.errors import TrainingError
 from training.near_duplicates import NearDuplicates
-from training.sources.catalogue import read_products
+from training.shop_files import ShopItem
 from training.sources.reading import read_rows
-from vitrine.product import Product
 from vitrine.text import normalize_text
 
 _MARKUP = re.compile(r"<[^>]+>|https?://\S+|&[a-z]+;")
@@ -17,16 +16,19 @@ _MIN_CHARACTERS = 4
 _REVIEW_COLUMNS = ("text", "content", "body", "review")
 
 
-def shop_texts(
-    products: Sequence[Path], reviews: Sequence[Path], mapping: Path | None, note: Callable[[str], None]
-) -> Iterator[str]:
-    """Titles with descriptions, titles with attributes, and reviews, streamed; `note` hears what is left out.
+def product_texts(items: Iterable[ShopItem]) -> Iterator[str]:
+    """Titles with descriptions and titles with attributes, streamed."""
+    for item in items:
+        title = item.title if item.brand in item.title else f"{item.brand} {item.title}"
+        yield f"{title}. {item.summary}" if item.summary else title
+        if item.attributes:
+            said = (f"{name.replace('_', ' ')} {value}" for name, value in item.attributes.items())
+            yield f"{title}: {', '.join(said)}"
 
-    Raises TrainingError naming a file that can't be read, or has no product or no review.
-    """
-    for product in read_products(products, mapping, note):
-        yield from _product_texts(product)
-    for path in reviews:
+
+def review_texts(paths: Sequence[Path]) -> Iterator[str]:
+    """What reviewers wrote, streamed. Raises TrainingError naming a file that can't be read or has no review."""
+    for path in paths:
         found = False
         for row in read_rows(path):
             if row.fault:
@@ -36,14 +38,6 @@ def shop_texts(
             yield from texts[:1]
         if not found:
             raise TrainingError(f"{path}: no review; it needs a column named {' or '.join(_REVIEW_COLUMNS)}")
-
-
-def _product_texts(product: Product) -> Iterator[str]:
-    title = product.title if product.brand in product.title else f"{product.brand} {product.title}"
-    yield f"{title}. {product.description}" if product.description else title
-    if product.attributes:
-        said = (f"{name.replace('_', ' ')} {' '.join(map(str, values))}" for name, values in product.attributes.items())
-        yield f"{title}: {', '.join(said)}"
 
 
 def cleaned_texts(texts: Iterable[str]) -> Iterator[str]:

@@ -17,7 +17,8 @@ from training.errors import TrainingError
 from training.optimisation import Schedule, optimise
 from training.pretraining import Masking, Pretrained, PretrainingSettings, pretrain
 from training.run_folder import RunFolder
-from training.shop_text import cleaned_texts, shop_texts
+from training.shop_files import ShopItem
+from training.shop_text import cleaned_texts, product_texts, review_texts
 from training.vocabulary import trim
 
 _BERT = {
@@ -69,19 +70,15 @@ def test_cleaning_drops_markup_and_what_says_the_same() -> None:
 
 
 def test_products_and_reviews_give_their_texts(tmp_path: Path) -> None:
-    products = tmp_path / "products.jsonl"
-    row = {"id": "1", "title": "Case", "brand": "Acme", "description": "Soft.", "attributes": {"screen_size": [17.0]}}
-    products.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    item = ShopItem("1", "Case", "en", brand="Acme", summary="Soft.", attributes={"screen_size": "17"})
+    bare = ShopItem("2", "Acme Bag", "en", brand="Acme")
+    assert list(product_texts([item, bare])) == ["Acme Case. Soft.", "Acme Case: screen size 17", "Acme Bag"]
     reviews = tmp_path / "reviews.jsonl"
     reviews.write_text(json.dumps({"id": "r", "text": "很好"}) + "\n", encoding="utf-8")
-    assert list(shop_texts([products], [reviews], None, print)) == [
-        "Acme Case. Soft.",
-        "Acme Case: screen size 17.0",
-        "很好",
-    ]
+    assert list(review_texts([reviews])) == ["很好"]
     reviews.write_text(json.dumps({"id": "r", "stars": 5}) + "\n", encoding="utf-8")
     with pytest.raises(TrainingError, match=r"reviews\.jsonl: no review; it needs a column named text"):
-        list(shop_texts([products], [reviews], None, print))
+        list(review_texts([reviews]))
 
 
 def test_all_pieces_of_a_word_are_masked_together(tokenizer: Tokenizer) -> None:

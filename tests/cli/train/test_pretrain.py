@@ -141,6 +141,7 @@ def test_what_can_be_put_right_is_one_line_and_nothing_is_written(shop: Path, ch
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (shop / "out").exists()
+    assert (shop / "out-run").exists() is (says == "loss is")
 
 
 def test_a_folder_with_other_things_is_not_replaced(shop: Path) -> None:
