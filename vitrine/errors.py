@@ -44,6 +44,12 @@ class FailedPrecondition(VitrineError):
     reason = "FAILED_PRECONDITION"
 
 
+class Unimplemented(VitrineError):
+    """The contract has it, this version does not; the message names what is served."""
+
+    reason = "UNIMPLEMENTED"
+
+
 class NotFound(VitrineError):
     """What was named does not exist."""
 

@@ -151,6 +151,55 @@ class Retrieval:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """A product that others shall be near to, and how much it counts beside the other anchors, > 0."""
+
+    product_id: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarQuery:
+    """1 to 200 anchors, each once, divided into at most `max_interests`; `depth` candidates for each of these.
+
+    Anchors are candidates unless `excluded_ids` names them.
+    """
+
+    anchors: tuple[Anchor, ...]
+    max_interests: int = 1
+    filter: ProductFilter = ProductFilter()
+    excluded_ids: tuple[str, ...] = ()
+    depth: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarCandidate:
+    """A product near an interest: its cosine to the interest's anchor, and the nearest of the anchors alike."""
+
+    product: Product
+    cosine: float
+    nearest_anchor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Anchors that are alike: the one that stands for them, their share of the weight, and what is near, best first."""
+
+    anchor: Product
+    share: float
+    candidates: tuple[SimilarCandidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """Interests, largest share first, the shares adding up to 1; and the anchors that the catalogue does not hold."""
+
+    interests: tuple[Interest, ...]
+    missing_ids: tuple[str, ...]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class ItemOutcome:
     """What became of one item of a batch; no error: durable and searchable."""
 
@@ -194,6 +243,16 @@ class Retriever(Protocol):
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """Finds candidates by words, by vector, or by both fused."""
+        ...
+
+    async def retrieve_similar(self, query: SimilarQuery, *, deadline: Deadline) -> Similar:
+        """Finds products near given ones, by the vectors that the catalogue keeps of them."""
+        ...
+
+    async def list_newest_products(
+        self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
+    ) -> tuple[Product, ...]:
+        """Reads 1 to 1,000 products that match, those written last first."""
         ...
 
     async def upsert_products(

@@ -17,6 +17,7 @@ from vitrine.errors import (
     NotFound,
     ResourceExhausted,
     Unavailable,
+    Unimplemented,
     VitrineError,
 )
 
@@ -48,6 +49,7 @@ _CODES: dict[type[VitrineError], _Code] = {
     DeadlineExceeded: _Code(grpc.StatusCode.DEADLINE_EXCEEDED, 504, "deadline_exceeded"),
     Unavailable: _Code(grpc.StatusCode.UNAVAILABLE, 503, "unavailable"),
     Internal: _Code(grpc.StatusCode.INTERNAL, 500, "internal"),
+    Unimplemented: _Code(grpc.StatusCode.UNIMPLEMENTED, 501, "unimplemented"),
 }
 _INTERNAL = _CODES[Internal]
 _CLASSES = {code.number: error for error, code in _CODES.items()}

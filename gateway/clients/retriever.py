@@ -7,6 +7,7 @@ import grpc.aio
 from vitrine.channel import call, stream
 from vitrine.deadline import Deadline
 from vitrine.errors import invalid
+from vitrine.messages.product import filter_to_message, product_from_message
 from vitrine.messages.retriever import (
     index_from_message,
     outcomes_of,
@@ -14,9 +15,21 @@ from vitrine.messages.retriever import (
     products_request,
     query_to_message,
     retrieval_from_message,
+    similar_of,
+    similar_to_request,
     upsert_to_messages,
 )
-from vitrine.ports import IndexInfo, ItemOutcome, ProductFilter, ProductsFound, Retrieval, RetrievalQuery, WriteResult
+from vitrine.ports import (
+    IndexInfo,
+    ItemOutcome,
+    ProductFilter,
+    ProductsFound,
+    Retrieval,
+    RetrievalQuery,
+    Similar,
+    SimilarQuery,
+    WriteResult,
+)
 from vitrine.product import Product
 from vitrine.server_settings import MAX_MESSAGE_BYTES
 from vitrine.v1 import retriever_service_pb2 as pb
@@ -37,6 +50,22 @@ class RetrieverClient:
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """See `vitrine.ports.Retriever.retrieve`; depth at most 1,000."""
         return retrieval_from_message(await call(self._stub.Retrieve, query_to_message(query), deadline=deadline))
+
+    async def retrieve_similar(self, query: SimilarQuery, *, deadline: Deadline) -> Similar:
+        """See `vitrine.ports.Retriever.retrieve_similar`."""
+        return similar_of(await call(self._stub.RetrieveSimilar, similar_to_request(query), deadline=deadline))
+
+    async def list_newest_products(
+        self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
+    ) -> tuple[Product, ...]:
+        """See `vitrine.ports.Retriever.list_newest_products`."""
+        if limit < 1:
+            raise invalid("limit", f"is {limit}; ask for at least 1")
+        request = pb.ListNewestProductsRequest(
+            filter=filter_to_message(filter), excluded_ids=excluded_ids, limit=limit
+        )
+        found = await call(self._stub.ListNewestProducts, request, deadline=deadline)
+        return tuple(map(product_from_message, found.products))
 
     async def upsert_products(
         self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline

@@ -16,6 +16,7 @@ from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.products import Products
 from services.retriever.retrieval import checked_query, retrieve
 from services.retriever.settings import RetrieverSettings
+from services.retriever.similar import MAX_EXCLUDED, checked_similar, rows_of, similar, without
 from services.retriever.snapshot import Snapshot
 from services.retriever.views import Prepared, Views, prepared
 from services.retriever.writer import Write, Writer, Written
@@ -31,7 +32,17 @@ from vitrine.errors import (
     VitrineError,
     invalid,
 )
-from vitrine.ports import IndexInfo, ItemOutcome, ProductFilter, ProductsFound, Retrieval, RetrievalQuery, WriteResult
+from vitrine.ports import (
+    IndexInfo,
+    ItemOutcome,
+    ProductFilter,
+    ProductsFound,
+    Retrieval,
+    RetrievalQuery,
+    Similar,
+    SimilarQuery,
+    WriteResult,
+)
 from vitrine.product import Product, checked_product
 from vitrine.vectors import FloatArray, l2_normalized
 
@@ -116,6 +127,40 @@ class RetrieverEngine:
             ),
         )
 
+    async def retrieve_similar(self, query: SimilarQuery, *, deadline: Deadline) -> Similar:
+        """Finds products near given ones, by the vectors that the catalogue keeps of them."""
+        plan = checked_similar(query)
+        named = [*(anchor.product_id for anchor in query.anchors), *query.excluded_ids]
+
+        def found() -> Similar:
+            snapshot = self._snapshot
+            living = self._rows_of(named, snapshot)
+            return similar(snapshot, query, plan, living, products=self._products, deadline=deadline)
+
+        return await self._search(deadline, found)
+
+    async def list_newest_products(
+        self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
+    ) -> tuple[Product, ...]:
+        """Reads 1 to 1,000 products that match, those written last first."""
+        plan = plan_of(filter)
+        if not 1 <= limit <= MAX_IDS:
+            raise invalid("limit", f"is {limit}; ask for 1 to {MAX_IDS}")
+        if len(excluded_ids) > MAX_EXCLUDED:
+            raise invalid("excluded_ids", f"has {len(excluded_ids)} entries; at most {MAX_EXCLUDED} are allowed")
+
+        def read() -> tuple[Product, ...]:
+            snapshot = self._snapshot
+            columns = snapshot.columns
+            excluded = columns.positions_of(rows_of(excluded_ids, self._rows_of(excluded_ids, snapshot)))
+            # Row keys grow with each write, and columns are in their order.
+            newest = np.flatnonzero(without(columns.allowed(plan), excluded))[: -limit - 1 : -1]
+            rows = columns.rows[newest].tolist()
+            products = self._products.read(rows, False)
+            return tuple(products[row] for row in rows)
+
+        return await self._search(deadline, read)
+
     async def upsert_products(
         self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
     ) -> WriteResult:
@@ -160,7 +205,7 @@ class RetrieverEngine:
 
         def read() -> ProductsFound:
             snapshot = self._snapshot
-            rows = dict(self._catalogue.rows_at(list(dict.fromkeys(ids)), snapshot.revision))
+            rows = self._rows_of(ids, snapshot)
             products = self._products.read(list(rows.values()), with_description)
             found = {product_id: products[row] for product_id, row in rows.items() if plan.matches(products[row])}
             return ProductsFound(
@@ -216,6 +261,10 @@ class RetrieverEngine:
             self._catalogue.close()
 
         await asyncio.to_thread(close)
+
+    def _rows_of(self, ids: Sequence[str], snapshot: Snapshot) -> dict[str, int]:
+        """Row keys of the ids that lived at the snapshot's revision."""
+        return dict(self._catalogue.rows_at(list(dict.fromkeys(ids)), snapshot.revision))
 
     async def _search(self, deadline: Deadline, work: Callable[[], T]) -> T:
         self._refuse_closed()

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from services.retriever.engine import RetrieverEngine, check_product_count
 from vitrine.call import Context, deadline_of
 from vitrine.deadline import Deadline
-from vitrine.messages.product import filter_from_message
+from vitrine.messages.product import filter_from_message, product_to_message
 from vitrine.messages.retriever import (
     deleted_to_message,
     index_to_message,
     products_to_message,
     query_from_message,
     retrieval_to_message,
+    similar_from_message,
+    similar_to_message,
     upsert_from_message,
     upserted_to_message,
 )
@@ -19,6 +21,9 @@ from vitrine.ports import ItemOutcome
 from vitrine.product import Product
 from vitrine.v1 import retriever_service_pb2 as pb
 from vitrine.v1 import retriever_service_pb2_grpc
+
+
+DEFAULT_LIMIT = 50
 
 
 class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
@@ -31,6 +36,23 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
     async def Retrieve(self, request: pb.RetrieveRequest, context: Context) -> pb.RetrieveResponse:
         query = query_from_message(request)
         return retrieval_to_message(await self._engine.retrieve(query, deadline=self._deadline(context)))
+
+    async def RetrieveSimilar(
+        self, request: pb.RetrieveSimilarRequest, context: Context
+    ) -> pb.RetrieveSimilarResponse:
+        query = similar_from_message(request)
+        return similar_to_message(await self._engine.retrieve_similar(query, deadline=self._deadline(context)))
+
+    async def ListNewestProducts(
+        self, request: pb.ListNewestProductsRequest, context: Context
+    ) -> pb.ListNewestProductsResponse:
+        products = await self._engine.list_newest_products(
+            request.limit or DEFAULT_LIMIT,
+            deadline=self._deadline(context),
+            filter=filter_from_message(request.filter),
+            excluded_ids=request.excluded_ids,
+        )
+        return pb.ListNewestProductsResponse(products=map(product_to_message, products))
 
     async def UpsertProducts(
         self, requests: AsyncIterator[pb.RetrieverServiceUpsertProductsRequest], context: Context

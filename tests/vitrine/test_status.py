@@ -15,6 +15,7 @@ from vitrine.errors import (
     NotFound,
     ResourceExhausted,
     Unavailable,
+    Unimplemented,
     VitrineError,
     invalid,
 )
@@ -30,6 +31,7 @@ from vitrine.status import connect_code, error_of, grpc_code, http_code, status_
         (ResourceExhausted("full"), grpc.StatusCode.RESOURCE_EXHAUSTED, 429, "resource_exhausted"),
         (DeadlineExceeded("late"), grpc.StatusCode.DEADLINE_EXCEEDED, 504, "deadline_exceeded"),
         (Unavailable("away"), grpc.StatusCode.UNAVAILABLE, 503, "unavailable"),
+        (Unimplemented("not yet"), grpc.StatusCode.UNIMPLEMENTED, 501, "unimplemented"),
         (Internal("NaN"), grpc.StatusCode.INTERNAL, 500, "internal"),
         (ValueError("secret"), grpc.StatusCode.INTERNAL, 500, "internal"),
     ],
@@ -108,7 +110,7 @@ def test_violations_that_do_not_fit_are_counted() -> None:
     ("code", "kind"),
     [
         (code_pb2.CANCELLED, Unavailable),
-        (code_pb2.UNIMPLEMENTED, Internal),
+        (code_pb2.ABORTED, Internal),
         (code_pb2.UNKNOWN, Internal),
         (4711, Internal),
     ],

@@ -19,13 +19,18 @@ from vitrine.messages.product import (
     product_to_message,
 )
 from vitrine.ports import (
+    Anchor,
     Candidate,
     IndexInfo,
+    Interest,
     ItemOutcome,
     ProductFilter,
     ProductsFound,
     Retrieval,
     RetrievalQuery,
+    Similar,
+    SimilarCandidate,
+    SimilarQuery,
     Source,
     SourceScore,
     WriteResult,
@@ -36,6 +41,8 @@ from vitrine.vectors import FloatArray
 
 DEFAULT_DEPTH = 200
 MAX_DEPTH = 1_000
+DEFAULT_SIMILAR_DEPTH = 50
+_MAX_ANCHORS = 1_000
 
 _SOURCES: dict[str, Source] = {"dense": "dense", "lexical": "lexical"}
 
@@ -114,6 +121,69 @@ def _candidate_from_message(message: pb.Candidate) -> Candidate:
         sources=tuple(SourceScore(_SOURCES[s.source], s.rank, s.score) for s in message.sources),
         product=product_from_message(message.product) if message.HasField("product") else None,
     )
+
+
+def similar_to_request(query: SimilarQuery) -> pb.RetrieveSimilarRequest:
+    """A query. Raises InvalidArgument for numbers below 1, which the wire cannot tell from unset."""
+    for name in ("max_interests", "depth"):
+        if (number := getattr(query, name)) < 1:
+            raise invalid(name, f"is {number}; give at least 1")
+    return pb.RetrieveSimilarRequest(
+        anchors=[pb.Anchor(product_id=anchor.product_id, weight=anchor.weight) for anchor in query.anchors],
+        max_interests=query.max_interests,
+        filter=filter_to_message(query.filter),
+        excluded_ids=query.excluded_ids,
+        depth=query.depth,
+    )
+
+
+def similar_from_message(message: pb.RetrieveSimilarRequest) -> SimilarQuery:
+    """The query of a call. Raises InvalidArgument naming the field."""
+    if len(message.anchors) > _MAX_ANCHORS:
+        raise invalid("anchors", f"has {len(message.anchors)} entries; at most {_MAX_ANCHORS} can be read")
+    return SimilarQuery(
+        anchors=tuple(Anchor(anchor.product_id, anchor.weight) for anchor in message.anchors),
+        max_interests=message.max_interests or 1,
+        filter=filter_from_message(message.filter),
+        excluded_ids=tuple(message.excluded_ids),
+        depth=message.depth or DEFAULT_SIMILAR_DEPTH,
+    )
+
+
+def similar_to_message(similar: Similar) -> pb.RetrieveSimilarResponse:
+    """The answer of a call."""
+    message = pb.RetrieveSimilarResponse(missing_ids=similar.missing_ids, revision=similar.revision)
+    for interest in similar.interests:
+        message.interests.add(
+            anchor=product_to_message(interest.anchor),
+            share=interest.share,
+            candidates=[
+                pb.SimilarCandidate(
+                    product_id=found.product.id,
+                    cosine=found.cosine,
+                    nearest_anchor_id=found.nearest_anchor_id,
+                    product=product_to_message(found.product),
+                )
+                for found in interest.candidates
+            ],
+        )
+    return message
+
+
+def similar_of(message: pb.RetrieveSimilarResponse) -> Similar:
+    """The interests of an answer."""
+    interests = (
+        Interest(
+            anchor=product_from_message(interest.anchor),
+            share=interest.share,
+            candidates=tuple(
+                SimilarCandidate(product_from_message(found.product), found.cosine, found.nearest_anchor_id)
+                for found in interest.candidates
+            ),
+        )
+        for interest in message.interests
+    )
+    return Similar(tuple(interests), tuple(message.missing_ids), message.revision)
 
 
 def upsert_to_messages(

@@ -27,6 +27,8 @@ class Degradation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEGRADATION_NOT_RANKED: _ClassVar[Degradation]
     DEGRADATION_NO_CACHE: _ClassVar[Degradation]
     DEGRADATION_RANK_DEPTH_REDUCED: _ClassVar[Degradation]
+    DEGRADATION_NO_PERSONALISATION: _ClassVar[Degradation]
+    DEGRADATION_NO_POPULARITY: _ClassVar[Degradation]
 
 class Shortfall(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -44,6 +46,8 @@ DEGRADATION_LEXICAL_ONLY: Degradation
 DEGRADATION_NOT_RANKED: Degradation
 DEGRADATION_NO_CACHE: Degradation
 DEGRADATION_RANK_DEPTH_REDUCED: Degradation
+DEGRADATION_NO_PERSONALISATION: Degradation
+DEGRADATION_NO_POPULARITY: Degradation
 SHORTFALL_UNSPECIFIED: Shortfall
 SHORTFALL_NO_MORE_MATCHES: Shortfall
 SHORTFALL_WINDOW_END: Shortfall

@@ -27,7 +27,7 @@ from vitrine.v1 import common_pb2 as vitrine_dot_v1_dot_common__pb2
 from vitrine.v1 import product_pb2 as vitrine_dot_v1_dot_product__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"vitrine/v1/retriever_service.proto\x12\nvitrine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\"\xdb\x01\n\rProductFilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x0e\n\x06\x62rands\x18\x02 \x03(\t\x12\x16\n\tmin_price\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tmax_price\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x30\n\x0e\x61vailabilities\x18\x06 \x03(\x0e\x32\x18.vitrine.v1.Availability\x12\x11\n\tlanguages\x18\x07 \x03(\tB\x0c\n\n_min_priceB\x0c\n\n_max_price\"\xe2\x01\n\x0fRetrieveRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12)\n\x06vector\x18\x02 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12)\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\x12\x1a\n\rproduct_limit\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x10with_description\x18\x07 \x01(\x08\x42\x10\n\x0e_product_limit\":\n\x0bSourceScore\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\"~\n\tCandidate\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12(\n\x07sources\x18\x03 \x03(\x0b\x32\x17.vitrine.v1.SourceScore\x12$\n\x07product\x18\x04 \x01(\x0b\x32\x13.vitrine.v1.Product\"\x9f\x01\n\x10RetrieveResponse\x12)\n\ncandidates\x18\x01 \x03(\x0b\x32\x15.vitrine.v1.Candidate\x12(\n\tshortfall\x18\x02 \x01(\x0e\x32\x15.vitrine.v1.Shortfall\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\nlexical_ms\x18\x04 \x01(\x01\x12\x10\n\x08\x64\x65nse_ms\x18\x05 \x01(\x01\"K\n\rProductVector\x12$\n\x07product\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product\x12\x14\n\x0cvector_index\x18\x02 \x01(\x05\"\x96\x01\n%RetrieverServiceUpsertProductsRequest\x12+\n\x08products\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.ProductVector\x12*\n\x07vectors\x18\x02 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\"e\n&RetrieverServiceUpsertProductsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"4\n%RetrieverServiceDeleteProductsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"e\n&RetrieverServiceDeleteProductsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"f\n\x12GetProductsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\x18\n\x10with_description\x18\x02 \x01(\x08\x12)\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\"c\n\x13GetProductsResponse\x12%\n\x08products\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Product\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x11\n\x0fGetIndexRequest\"\xbc\x01\n\x10GetIndexResponse\x12\x10\n\x08products\x18\x01 \x01(\x03\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12\x0b\n\x03\x64im\x18\x04 \x01(\x05\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x12\n\ntombstones\x18\x06 \x01(\x03\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61lerts\x18\x08 \x03(\t2\xe6\x03\n\x10RetrieverService\x12\x45\n\x08Retrieve\x12\x1b.vitrine.v1.RetrieveRequest\x1a\x1c.vitrine.v1.RetrieveResponse\x12{\n\x0eUpsertProducts\x12\x31.vitrine.v1.RetrieverServiceUpsertProductsRequest\x1a\x32.vitrine.v1.RetrieverServiceUpsertProductsResponse(\x01\x30\x01\x12w\n\x0e\x44\x65leteProducts\x12\x31.vitrine.v1.RetrieverServiceDeleteProductsRequest\x1a\x32.vitrine.v1.RetrieverServiceDeleteProductsResponse\x12N\n\x0bGetProducts\x12\x1e.vitrine.v1.GetProductsRequest\x1a\x1f.vitrine.v1.GetProductsResponse\x12\x45\n\x08GetIndex\x12\x1b.vitrine.v1.GetIndexRequest\x1a\x1c.vitrine.v1.GetIndexResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"vitrine/v1/retriever_service.proto\x12\nvitrine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\"\xdb\x01\n\rProductFilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x0e\n\x06\x62rands\x18\x02 \x03(\t\x12\x16\n\tmin_price\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tmax_price\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x30\n\x0e\x61vailabilities\x18\x06 \x03(\x0e\x32\x18.vitrine.v1.Availability\x12\x11\n\tlanguages\x18\x07 \x03(\tB\x0c\n\n_min_priceB\x0c\n\n_max_price\"\xe2\x01\n\x0fRetrieveRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12)\n\x06vector\x18\x02 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12)\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\x12\x1a\n\rproduct_limit\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x10with_description\x18\x07 \x01(\x08\x42\x10\n\x0e_product_limit\":\n\x0bSourceScore\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\"~\n\tCandidate\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12(\n\x07sources\x18\x03 \x03(\x0b\x32\x17.vitrine.v1.SourceScore\x12$\n\x07product\x18\x04 \x01(\x0b\x32\x13.vitrine.v1.Product\"\x9f\x01\n\x10RetrieveResponse\x12)\n\ncandidates\x18\x01 \x03(\x0b\x32\x15.vitrine.v1.Candidate\x12(\n\tshortfall\x18\x02 \x01(\x0e\x32\x15.vitrine.v1.Shortfall\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x12\n\nlexical_ms\x18\x04 \x01(\x01\x12\x10\n\x08\x64\x65nse_ms\x18\x05 \x01(\x01\",\n\x06\x41nchor\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x02\"\xa4\x01\n\x16RetrieveSimilarRequest\x12#\n\x07\x61nchors\x18\x01 \x03(\x0b\x32\x12.vitrine.v1.Anchor\x12\x15\n\rmax_interests\x18\x02 \x01(\x05\x12)\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\x12\x14\n\x0c\x65xcluded_ids\x18\x04 \x03(\t\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\"w\n\x10SimilarCandidate\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63osine\x18\x02 \x01(\x02\x12\x19\n\x11nearest_anchor_id\x18\x03 \x01(\t\x12$\n\x07product\x18\x04 \x01(\x0b\x32\x13.vitrine.v1.Product\"p\n\x08Interest\x12#\n\x06\x61nchor\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product\x12\r\n\x05share\x18\x02 \x01(\x02\x12\x30\n\ncandidates\x18\x03 \x03(\x0b\x32\x1c.vitrine.v1.SimilarCandidate\"i\n\x17RetrieveSimilarResponse\x12\'\n\tinterests\x18\x01 \x03(\x0b\x32\x14.vitrine.v1.Interest\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"k\n\x19ListNewestProductsRequest\x12)\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\x12\x14\n\x0c\x65xcluded_ids\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"C\n\x1aListNewestProductsResponse\x12%\n\x08products\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Product\"K\n\rProductVector\x12$\n\x07product\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product\x12\x14\n\x0cvector_index\x18\x02 \x01(\x05\"\x96\x01\n%RetrieverServiceUpsertProductsRequest\x12+\n\x08products\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.ProductVector\x12*\n\x07vectors\x18\x02 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\"e\n&RetrieverServiceUpsertProductsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"4\n%RetrieverServiceDeleteProductsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"e\n&RetrieverServiceDeleteProductsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"f\n\x12GetProductsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\x18\n\x10with_description\x18\x02 \x01(\x08\x12)\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\"c\n\x13GetProductsResponse\x12%\n\x08products\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Product\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\"\x11\n\x0fGetIndexRequest\"\xbc\x01\n\x10GetIndexResponse\x12\x10\n\x08products\x18\x01 \x01(\x03\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12\x0b\n\x03\x64im\x18\x04 \x01(\x05\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x12\n\ntombstones\x18\x06 \x01(\x03\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61lerts\x18\x08 \x03(\t2\xa7\x05\n\x10RetrieverService\x12\x45\n\x08Retrieve\x12\x1b.vitrine.v1.RetrieveRequest\x1a\x1c.vitrine.v1.RetrieveResponse\x12Z\n\x0fRetrieveSimilar\x12\".vitrine.v1.RetrieveSimilarRequest\x1a#.vitrine.v1.RetrieveSimilarResponse\x12\x63\n\x12ListNewestProducts\x12%.vitrine.v1.ListNewestProductsRequest\x1a&.vitrine.v1.ListNewestProductsResponse\x12{\n\x0eUpsertProducts\x12\x31.vitrine.v1.RetrieverServiceUpsertProductsRequest\x1a\x32.vitrine.v1.RetrieverServiceUpsertProductsResponse(\x01\x30\x01\x12w\n\x0e\x44\x65leteProducts\x12\x31.vitrine.v1.RetrieverServiceDeleteProductsRequest\x1a\x32.vitrine.v1.RetrieverServiceDeleteProductsResponse\x12N\n\x0bGetProducts\x12\x1e.vitrine.v1.GetProductsRequest\x1a\x1f.vitrine.v1.GetProductsResponse\x12\x45\n\x08GetIndex\x12\x1b.vitrine.v1.GetIndexRequest\x1a\x1c.vitrine.v1.GetIndexResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,24 +44,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANDIDATE']._serialized_end=771
   _globals['_RETRIEVERESPONSE']._serialized_start=774
   _globals['_RETRIEVERESPONSE']._serialized_end=933
-  _globals['_PRODUCTVECTOR']._serialized_start=935
-  _globals['_PRODUCTVECTOR']._serialized_end=1010
-  _globals['_RETRIEVERSERVICEUPSERTPRODUCTSREQUEST']._serialized_start=1013
-  _globals['_RETRIEVERSERVICEUPSERTPRODUCTSREQUEST']._serialized_end=1163
-  _globals['_RETRIEVERSERVICEUPSERTPRODUCTSRESPONSE']._serialized_start=1165
-  _globals['_RETRIEVERSERVICEUPSERTPRODUCTSRESPONSE']._serialized_end=1266
-  _globals['_RETRIEVERSERVICEDELETEPRODUCTSREQUEST']._serialized_start=1268
-  _globals['_RETRIEVERSERVICEDELETEPRODUCTSREQUEST']._serialized_end=1320
-  _globals['_RETRIEVERSERVICEDELETEPRODUCTSRESPONSE']._serialized_start=1322
-  _globals['_RETRIEVERSERVICEDELETEPRODUCTSRESPONSE']._serialized_end=1423
-  _globals['_GETPRODUCTSREQUEST']._serialized_start=1425
-  _globals['_GETPRODUCTSREQUEST']._serialized_end=1527
-  _globals['_GETPRODUCTSRESPONSE']._serialized_start=1529
-  _globals['_GETPRODUCTSRESPONSE']._serialized_end=1628
-  _globals['_GETINDEXREQUEST']._serialized_start=1630
-  _globals['_GETINDEXREQUEST']._serialized_end=1647
-  _globals['_GETINDEXRESPONSE']._serialized_start=1650
-  _globals['_GETINDEXRESPONSE']._serialized_end=1838
-  _globals['_RETRIEVERSERVICE']._serialized_start=1841
-  _globals['_RETRIEVERSERVICE']._serialized_end=2327
+  _globals['_ANCHOR']._serialized_start=935
+  _globals['_ANCHOR']._serialized_end=979
+  _globals['_RETRIEVESIMILARREQUEST']._serialized_start=982
+  _globals['_RETRIEVESIMILARREQUEST']._serialized_end=1146
+  _globals['_SIMILARCANDIDATE']._serialized_start=1148
+  _globals['_SIMILARCANDIDATE']._serialized_end=1267
+  _globals['_INTEREST']._serialized_start=1269
+  _globals['_INTEREST']._serialized_end=1381
+  _globals['_RETRIEVESIMILARRESPONSE']._serialized_start=1383
+  _globals['_RETRIEVESIMILARRESPONSE']._serialized_end=1488
+  _globals['_LISTNEWESTPRODUCTSREQUEST']._serialized_start=1490
+  _globals['_LISTNEWESTPRODUCTSREQUEST']._serialized_end=1597
+  _globals['_LISTNEWESTPRODUCTSRESPONSE']._serialized_start=1599
+  _globals['_LISTNEWESTPRODUCTSRESPONSE']._serialized_end=1666
+  _globals['_PRODUCTVECTOR']._serialized_start=1668
+  _globals['_PRODUCTVECTOR']._serialized_end=1743
+  _globals['_RETRIEVERSERVICEUPSERTPRODUCTSREQUEST']._serialized_start=1746
+  _globals['_RETRIEVERSERVICEUPSERTPRODUCTSREQUEST']._serialized_end=1896
+  _globals['_RETRIEVERSERVICEUPSERTPRODUCTSRESPONSE']._serialized_start=1898
+  _globals['_RETRIEVERSERVICEUPSERTPRODUCTSRESPONSE']._serialized_end=1999
+  _globals['_RETRIEVERSERVICEDELETEPRODUCTSREQUEST']._serialized_start=2001
+  _globals['_RETRIEVERSERVICEDELETEPRODUCTSREQUEST']._serialized_end=2053
+  _globals['_RETRIEVERSERVICEDELETEPRODUCTSRESPONSE']._serialized_start=2055
+  _globals['_RETRIEVERSERVICEDELETEPRODUCTSRESPONSE']._serialized_end=2156
+  _globals['_GETPRODUCTSREQUEST']._serialized_start=2158
+  _globals['_GETPRODUCTSREQUEST']._serialized_end=2260
+  _globals['_GETPRODUCTSRESPONSE']._serialized_start=2262
+  _globals['_GETPRODUCTSRESPONSE']._serialized_end=2361
+  _globals['_GETINDEXREQUEST']._serialized_start=2363
+  _globals['_GETINDEXREQUEST']._serialized_end=2380
+  _globals['_GETINDEXRESPONSE']._serialized_start=2383
+  _globals['_GETINDEXRESPONSE']._serialized_end=2571
+  _globals['_RETRIEVERSERVICE']._serialized_start=2574
+  _globals['_RETRIEVERSERVICE']._serialized_end=3253
 # @@protoc_insertion_point(module_scope)

@@ -81,6 +81,76 @@ class RetrieveResponse(_message.Message):
     dense_ms: float
     def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., revision: _Optional[int] = ..., lexical_ms: _Optional[float] = ..., dense_ms: _Optional[float] = ...) -> None: ...
 
+class Anchor(_message.Message):
+    __slots__ = ("product_id", "weight")
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    product_id: str
+    weight: float
+    def __init__(self, product_id: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class RetrieveSimilarRequest(_message.Message):
+    __slots__ = ("anchors", "max_interests", "filter", "excluded_ids", "depth")
+    ANCHORS_FIELD_NUMBER: _ClassVar[int]
+    MAX_INTERESTS_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_IDS_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    anchors: _containers.RepeatedCompositeFieldContainer[Anchor]
+    max_interests: int
+    filter: ProductFilter
+    excluded_ids: _containers.RepeatedScalarFieldContainer[str]
+    depth: int
+    def __init__(self, anchors: _Optional[_Iterable[_Union[Anchor, _Mapping]]] = ..., max_interests: _Optional[int] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., excluded_ids: _Optional[_Iterable[str]] = ..., depth: _Optional[int] = ...) -> None: ...
+
+class SimilarCandidate(_message.Message):
+    __slots__ = ("product_id", "cosine", "nearest_anchor_id", "product")
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    COSINE_FIELD_NUMBER: _ClassVar[int]
+    NEAREST_ANCHOR_ID_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    product_id: str
+    cosine: float
+    nearest_anchor_id: str
+    product: _product_pb2.Product
+    def __init__(self, product_id: _Optional[str] = ..., cosine: _Optional[float] = ..., nearest_anchor_id: _Optional[str] = ..., product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ...) -> None: ...
+
+class Interest(_message.Message):
+    __slots__ = ("anchor", "share", "candidates")
+    ANCHOR_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    anchor: _product_pb2.Product
+    share: float
+    candidates: _containers.RepeatedCompositeFieldContainer[SimilarCandidate]
+    def __init__(self, anchor: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., share: _Optional[float] = ..., candidates: _Optional[_Iterable[_Union[SimilarCandidate, _Mapping]]] = ...) -> None: ...
+
+class RetrieveSimilarResponse(_message.Message):
+    __slots__ = ("interests", "missing_ids", "revision")
+    INTERESTS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_IDS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    interests: _containers.RepeatedCompositeFieldContainer[Interest]
+    missing_ids: _containers.RepeatedScalarFieldContainer[str]
+    revision: int
+    def __init__(self, interests: _Optional[_Iterable[_Union[Interest, _Mapping]]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class ListNewestProductsRequest(_message.Message):
+    __slots__ = ("filter", "excluded_ids", "limit")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_IDS_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    filter: ProductFilter
+    excluded_ids: _containers.RepeatedScalarFieldContainer[str]
+    limit: int
+    def __init__(self, filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., excluded_ids: _Optional[_Iterable[str]] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListNewestProductsResponse(_message.Message):
+    __slots__ = ("products",)
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    products: _containers.RepeatedCompositeFieldContainer[_product_pb2.Product]
+    def __init__(self, products: _Optional[_Iterable[_Union[_product_pb2.Product, _Mapping]]] = ...) -> None: ...
+
 class ProductVector(_message.Message):
     __slots__ = ("product", "vector_index")
     PRODUCT_FIELD_NUMBER: _ClassVar[int]

@@ -40,6 +40,16 @@ class RetrieverServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveResponse.FromString,
                 _registered_method=True)
+        self.RetrieveSimilar = channel.unary_unary(
+                '/vitrine.v1.RetrieverService/RetrieveSimilar',
+                request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarResponse.FromString,
+                _registered_method=True)
+        self.ListNewestProducts = channel.unary_unary(
+                '/vitrine.v1.RetrieverService/ListNewestProducts',
+                request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.ListNewestProductsRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.ListNewestProductsResponse.FromString,
+                _registered_method=True)
         self.UpsertProducts = channel.stream_stream(
                 '/vitrine.v1.RetrieverService/UpsertProducts',
                 request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceUpsertProductsRequest.SerializeToString,
@@ -69,6 +79,21 @@ class RetrieverServiceServicer(object):
     def Retrieve(self, request, context):
         """Finds candidates by words, by vector, or by both fused. Errors: INVALID_ARGUMENT,
         FAILED_PRECONDITION (vector of another model, both digests named), DEADLINE_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrieveSimilar(self, request, context):
+        """Finds products near given ones, one list for each of the interests that these show. Errors:
+        INVALID_ARGUMENT, DEADLINE_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNewestProducts(self, request, context):
+        """Lists products, those written last first. Errors: INVALID_ARGUMENT, DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +134,16 @@ def add_RetrieverServiceServicer_to_server(servicer, server):
                     servicer.Retrieve,
                     request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveResponse.SerializeToString,
+            ),
+            'RetrieveSimilar': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrieveSimilar,
+                    request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarResponse.SerializeToString,
+            ),
+            'ListNewestProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNewestProducts,
+                    request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.ListNewestProductsRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.ListNewestProductsResponse.SerializeToString,
             ),
             'UpsertProducts': grpc.stream_stream_rpc_method_handler(
                     servicer.UpsertProducts,
@@ -159,6 +194,60 @@ class RetrieverService(object):
             '/vitrine.v1.RetrieverService/Retrieve',
             vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRequest.SerializeToString,
             vitrine_dot_v1_dot_retriever__service__pb2.RetrieveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrieveSimilar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RetrieverService/RetrieveSimilar',
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarRequest.SerializeToString,
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNewestProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RetrieverService/ListNewestProducts',
+            vitrine_dot_v1_dot_retriever__service__pb2.ListNewestProductsRequest.SerializeToString,
+            vitrine_dot_v1_dot_retriever__service__pb2.ListNewestProductsResponse.FromString,
             options,
             channel_credentials,
             insecure,
