@@ -45,10 +45,12 @@ class RankerSettings:
     served_vespa: int = 250
     served_made: int = 400
     served_temperature: float = 0.093  # as sharp for relevance in which words have a share
+    served_logit: float = 0.04  # what the logit and the words weigh beside the cosine in that round
+    served_words: float = 0.2
     aside: int = 60  # lists kept for calibration
-    logit_weight: float = 0.04
+    logit_weight: float = 0.06
     dense_weight: float = 1.0
-    lexical_weight: float = 0.2
+    lexical_weight: float = 0.1
 
     @property
     def evidence(self) -> dict[Literal["logit", "dense", "lexical"], float]:
@@ -84,7 +86,7 @@ def fit(
         orders = [logits]
         if evidence is not None:
             known = torch.from_numpy(np.concatenate([evidence[starts[index] : starts[index + 1]] for index in batch]))
-            orders.append((known + settings.logit_weight * logits) / settings.evidence_temperature)
+            orders.append((known + settings.served_logit * logits) / settings.evidence_temperature)
         return list_loss(orders, logits, goals, sizes, settings.target_temperature, settings.pointwise)
 
     optimise(step, model, batches, loss_of, Schedule(settings.rate), run)

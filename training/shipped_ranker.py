@@ -175,7 +175,7 @@ def served_lists(
         sources = [rng.randrange(len(seen)) for _ in range(count)]
         queries = [(query, source) for source in sources for query in item_queries(catalogue.items[source], rng, 1)]
         asked = reader.vectors([ShopText(query, True) for query, _ in queries])
-        lists += catalogue_lists(catalogue, queries, asked, rng, word_weight=settings.lexical_weight)
+        lists += catalogue_lists(catalogue, queries, asked, rng, word_weight=settings.served_words)
     rng.shuffle(lists)
     return lists
 
@@ -187,7 +187,7 @@ def list_evidence(
 
     def make() -> dict[str, Floats]:
         dense = _dense_scores(encoder, student, lists, settings)
-        return {"evidence": settings.dense_weight * dense + settings.lexical_weight * _lexical_scores(lists)}
+        return {"evidence": dense + settings.served_words * _lexical_scores(lists)}
 
     return run.arrays("served-evidence", make)["evidence"]
 
