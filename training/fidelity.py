@@ -3,6 +3,7 @@
 Every figure is better when it is higher. Rank correlation: Kendall 1938.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tokenizers import Tokenizer
 from training.cross_encoder import pad_pairs, pair_row
 from training.e5_weights import Floats
 from training.encoder import pad_batch, tokenize
+from training.errors import TrainingError
 from training.shop_lists import ShopList
 from training.sources.supervision import TrainingList
 from vitrine.bundle import BundleKind
@@ -78,12 +80,14 @@ class Measurement:
     judged: Sequence[TrainingList]
 
     def figures(self, model: MeasuredModel, uncompressed: MeasuredModel) -> dict[str, float]:
-        """Figures by name, better when higher."""
+        """Figures by name, better when higher. Raises TrainingError when one is not a number."""
         of_kind = self._ranker if model.kind == "ranker" else self._embedder
         figures = of_kind(model, uncompressed)
         if self.judged:
             scores = [self._scores(model, one) for one in self.judged]
             figures |= judged_figures([one.relevance for one in self.judged], scores)
+        if broken := [name for name, value in figures.items() if not math.isfinite(value)]:
+            raise TrainingError(f"{broken[0]} is not a number after this step; lower --rate, or take away less")
         return {name: round(value, 5) for name, value in figures.items()}
 
     def _embedder(self, model: MeasuredModel, uncompressed: MeasuredModel) -> dict[str, float]:
