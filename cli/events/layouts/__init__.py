@@ -16,4 +16,7 @@ Layout = Callable[[Mapping[str, Any]], UserEvent | str | None]
 
 def layout_of(name: str, path: Path) -> Layout:
     """The layout "vitrine", "ga4" or "ubi" for a file. Raises InvalidArgument when the file cannot be read."""
-    return {"vitrine": lambda: native_event, "ga4": lambda: ga4_event, "ubi": lambda: Ubi(path).event}[name]()
+    if name == "ubi":
+        return Ubi(path).event
+    layouts: dict[str, Layout] = {"vitrine": native_event, "ga4": ga4_event}
+    return layouts[name]
