@@ -110,9 +110,10 @@ def _times_ms(bundles: Sequence[Bundle], workload: Workload, advance: Advance) -
 
 
 def _run(bundle: Bundle, session: Session, workload: Workload) -> tuple[Session, list[list[int]]]:
-    first, last = Tokenizer(bundle).special
-    content = [_FIRST_ID + place % _IDS for place in range(workload.tokens - 2)]
-    return session, [[first, *content, last]] * workload.sequences
+    tokenizer = Tokenizer(bundle)
+    room = workload.tokens - len(tokenizer.opening) - 1
+    content = [_FIRST_ID + place % _IDS for place in range(room)]
+    return session, [[*tokenizer.opening, *content, tokenizer.closing]] * workload.sequences
 
 
 def _costs(

@@ -114,7 +114,7 @@ async def _made_of(engines: Engines, rank_depth: int) -> dict[str, str | int]:
     return {"embedder": embedder.digest, "ranker": ranker.digest, "rank_depth": rank_depth}
 
 
-def _judgements(shop: JudgedShop) -> Iterable[list[str | int]]:
+def _judgements(shop: JudgedShop) -> Iterable[Sequence[object]]:
     yield from ([product.id, product.title] for product in sorted(shop.products, key=lambda product: product.id))
     for query, grades in sorted(shop.grades.items()):
         yield from ([query, product_id, grade] for product_id, grade in sorted(grades.items()))

@@ -34,6 +34,9 @@ class _WithTypes(nn.Module):
 def export_backbone(module: BackboneEncoder | BackboneRanker, path: Path) -> None:
     """Float32 ONNX with the same inputs and outputs as the shipped bundles', batch and length free."""
     ranker = isinstance(module, BackboneRanker)
+    graph: nn.Module = module
+    if isinstance(module, BackboneRanker) and not has_types(module.model):
+        graph = _WithTypes(module)
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if ranker else [])]
     output = "logits" if ranker else "vectors"
     shape = {0: "batch", 1: "length"}
@@ -41,7 +44,7 @@ def export_backbone(module: BackboneEncoder | BackboneRanker, path: Path) -> Non
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the tracer warns of every shape that it reads
         torch.onnx.export(
-            (_WithTypes(module) if ranker and not has_types(module.model) else module).eval(),
+            graph.eval(),
             tuple(sample for _ in names),
             str(path),
             input_names=names,

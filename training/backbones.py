@@ -70,7 +70,7 @@ def load_backbone(source: str, revision: str = "") -> PreTrainedModel:
 def _quiet() -> Iterator[None]:
     """Without transformers' report on stderr: what is missing is refused here in one line."""
     verbosity = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity(transformers.logging.ERROR)
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield

@@ -100,7 +100,7 @@ def make_base(
     words: int = model.get_input_embeddings().weight.shape[0]  # type: ignore[index, assignment]
     if tokenizer.get_vocab_size() > words:
         raise TrainingError(f"base {source}: its tokenizer has {tokenizer.get_vocab_size()} pieces, its model {words}")
-    model.to(torch.float32)
+    model.float()  # type: ignore[no-untyped-call]
     return Base(
         model=model,
         tokenizer=tokenizer,

@@ -59,7 +59,8 @@ class Trained:
 
     def window(self) -> int:
         """Tokens that fit into a row."""
-        return min(self.max_tokens, self.tensors["embeddings.position_embeddings.weight"].shape[0])
+        positions: int = self.tensors["embeddings.position_embeddings.weight"].shape[0]
+        return min(self.max_tokens, positions)
 
     def write(self, folder: Path, rows: Sequence[list[int]], int8: bool) -> str:
         """Write model.onnx and, in float32, what the torch runtime reads; give what keeps it from int8, or ""."""

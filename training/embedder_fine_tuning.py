@@ -151,7 +151,8 @@ class _Tuning:
             figures: Figures = self._run.json(f"figures-{name}", make)
             self._run.log(step=f"held-out {name}", **figures)
         processes().wait_for_everyone()
-        return self._run.json(f"figures-{name}", make)
+        kept: Figures = self._run.json(f"figures-{name}", make)
+        return kept
 
     def value(self, figures: Figures) -> float:
         origin, figure = self.held.decisive

@@ -182,7 +182,7 @@ def pretrain(base: Base, texts: Iterable[str], settings: PretrainingSettings, ru
     before = run.json("loss-before", lambda: held_out_loss(model, held, base.pad_id))
     for values in model.body.parameters():
         values.requires_grad_(True)
-    base.model.get_input_embeddings().weight.requires_grad_(settings.train_words)  # type: ignore[union-attr]
+    base.model.get_input_embeddings().weight.requires_grad_(settings.train_words)
     optimise("pretrain", model, learned, lambda batch: _loss(model, batch, base.pad_id), schedule, run)
     after = run.json("loss-after", lambda: held_out_loss(model, held, base.pad_id))
     run.log(step="held-out", loss_before=before, loss_after=after)

@@ -75,7 +75,9 @@ def ranker_data(
     scores = teacher_scores(lists, teachers, run)
     share = min(held_out_share, _MOST_HELD_OUT / len(lists))
     aside, measures = held_out(share, mining.seed), held_out(0.5, mining.seed + 1)
-    learned, fitted, measured = [], [], []
+    learned: list[int] = []
+    fitted: list[int] = []
+    measured: list[int] = []
     relevance, labelled = [], []
     for number, (served, likeness) in enumerate(zip(lists, scores, strict=True)):
         relevance.append(_relevance(served, likeness))
@@ -96,7 +98,8 @@ def _relevance(served: ServedList, likeness: Floats) -> Floats:
     given = np.array(served.relevance, dtype=np.float32)
     if served.origin == "labels":
         return given
-    return np.clip(_MIDDLE + _SLOPE * standardised(likeness) + given, 0.0, 1.0)
+    mixed: Floats = np.clip(_MIDDLE + _SLOPE * standardised(likeness) + given, 0.0, 1.0)
+    return mixed
 
 
 def _deciding(part: Sequence[int], labelled: Sequence[bool]) -> list[int]:

@@ -60,7 +60,8 @@ class ListFile(Sequence[ServedList]):
             line = lines.readline()
         try:
             values: dict[str, Any] = json.loads(line)
-            return ServedList(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+            fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+            return ServedList(**fields)
         except (ValueError, TypeError) as error:
             raise TrainingError(f"{self._path} is damaged at list {index + 1}; delete it to make it again") from error
 

@@ -75,8 +75,8 @@ def searched(plan: TuningPlan, layers: int) -> dict[str, Range | OneOf]:
         before = known[name]
         if isinstance(before, OneOf):
             raise TrainingError(f"{name!r} takes {', '.join(before.values)} and has no range")
-        whole = isinstance(before.low, int)
-        known[name] = Range(*(int(end) if whole else float(end) for end in (bounds.low, bounds.high)), log=before.log)
+        number = int if isinstance(before.low, int) else float
+        known[name] = Range(number(bounds.low), number(bounds.high), before.log)
     return {name: one for name, one in known.items() if not plan.vary or name in plan.vary}
 
 
