@@ -3,6 +3,8 @@
 from gateway.catalog import Catalog
 from gateway.messages import answer_to_message, search_from_message, visitor_to_message
 from gateway.pipeline import SearchPipeline
+from gateway.recommendation import messages as recommendation_messages
+from gateway.recommendation.pipeline import Recommender
 from gateway.user_events import DEFAULT_PAGE_SIZE, UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument
@@ -16,6 +18,7 @@ from vitrine.v1 import (
     catalog_service_pb2,
     common_pb2,
     product_pb2,
+    recommendation_service_pb2,
     search_service_pb2,
     user_event_pb2,
     user_event_service_pb2,
@@ -25,8 +28,11 @@ from vitrine.v1 import (
 class Api:
     """The public services over the engine; every method raises the errors of `vitrine.errors`."""
 
-    def __init__(self, pipeline: SearchPipeline, catalog: Catalog, user_events: UserEvents) -> None:
+    def __init__(
+        self, pipeline: SearchPipeline, recommender: Recommender, catalog: Catalog, user_events: UserEvents
+    ) -> None:
         self.pipeline = pipeline
+        self.recommender = recommender
         self.catalog = catalog
         self.user_events = user_events
 
@@ -36,6 +42,14 @@ class Api:
         """Finds products for a query."""
         answer = await self.pipeline.search(search_from_message(request), deadline=deadline)
         return answer_to_message(answer, with_description=request.with_description)
+
+    async def recommend(
+        self, request: recommendation_service_pb2.RecommendRequest, deadline: Deadline
+    ) -> recommendation_service_pb2.RecommendResponse:
+        """Recommends products."""
+        query = recommendation_messages.query_from_message(request)
+        answer = await self.recommender.recommend(query, deadline=deadline)
+        return recommendation_messages.answer_to_message(answer, explain=request.explain)
 
     async def upsert_products(
         self, request: catalog_service_pb2.CatalogServiceUpsertProductsRequest, deadline: Deadline

@@ -26,7 +26,7 @@ from vitrine.errors import DeadlineExceeded, ResourceExhausted, VitrineError, in
 from vitrine.metrics import CALL_SECONDS
 from vitrine.status import connect_code, grpc_code, http_code, status_of
 from vitrine.tracing import server_span, trace_id
-from vitrine.v1 import catalog_service_pb2, search_service_pb2, user_event_service_pb2
+from vitrine.v1 import catalog_service_pb2, recommendation_service_pb2, search_service_pb2, user_event_service_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +60,11 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
     return Starlette(
         routes=[
             rpc("/vitrine.v1.SearchService/Search", search.SearchRequest, api.search),
+            rpc(
+                "/vitrine.v1.RecommendationService/Recommend",
+                recommendation_service_pb2.RecommendRequest,
+                api.recommend,
+            ),
             rpc(
                 "/vitrine.v1.CatalogService/DeleteProducts",
                 catalog.CatalogServiceDeleteProductsRequest,

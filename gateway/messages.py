@@ -7,11 +7,13 @@ from vitrine.messages.product import filter_from_message, product_to_message
 from vitrine.messages.user_event import type_to_message
 from vitrine.v1 import common_pb2, retriever_service_pb2, search_service_pb2, user_event_service_pb2
 
-_DEGRADATION_VALUES = {
+DEGRADATION_VALUES = {
     Degradation.LEXICAL_ONLY: common_pb2.DEGRADATION_LEXICAL_ONLY,
     Degradation.NOT_RANKED: common_pb2.DEGRADATION_NOT_RANKED,
     Degradation.NO_CACHE: common_pb2.DEGRADATION_NO_CACHE,
     Degradation.RANK_DEPTH_REDUCED: common_pb2.DEGRADATION_RANK_DEPTH_REDUCED,
+    Degradation.NO_PERSONALISATION: common_pb2.DEGRADATION_NO_PERSONALISATION,
+    Degradation.NO_POPULARITY: common_pb2.DEGRADATION_NO_POPULARITY,
 }
 
 
@@ -33,7 +35,7 @@ def answer_to_message(answer: SearchAnswer, *, with_description: bool) -> search
         results=[_hit_to_message(hit, with_description) for hit in answer.hits],
         next_page_token=answer.next_page_token,
         shortfall=shortfall_to_message(answer.shortfall),
-        degradations=[_DEGRADATION_VALUES[kind] for kind in answer.degradations],
+        degradations=[DEGRADATION_VALUES[kind] for kind in answer.degradations],
         timings=[
             search_service_pb2.StageTiming(stage=stage, duration_ms=duration_ms)
             for stage, duration_ms in answer.timings_ms.items()

@@ -1,44 +1,20 @@
 """The one pipeline: understand, embed, retrieve, rank, arrange; each part that is missing is told in the answer."""
 
-import asyncio
 import itertools
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from time import perf_counter
-
-import structlog
+from dataclasses import replace
 
 from gateway.admission import Admission
 from gateway.metrics import DEGRADATIONS, RANK_DEPTH, STAGE_SECONDS
+from gateway.notes import Notes
 from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
-from gateway.query_vectors import QueryVector, QueryVectors
 from gateway.ranking import Ordered, RankStage
 from gateway.search import Degradation, SearchAnswer, SearchHit, SearchQuery, checked_query
+from gateway.text_retrieval import TextRetrieval
 from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, Internal, InvalidArgument
-from vitrine.ports import Retrieval, RetrievalQuery, Retriever, Shortfall
-
-log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Notes:
-    """What is noted of a search on its way."""
-
-    timings_ms: dict[str, float] = field(default_factory=dict)
-    cached: list[str] = field(default_factory=list)
-    degradations: list[Degradation] = field(default_factory=list)
-    query_tokens_dropped: int = 0
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        started_s = perf_counter()
-        try:
-            yield
-        finally:
-            self.timings_ms[stage] = (perf_counter() - started_s) * 1000
+from vitrine.errors import Internal
+from vitrine.ports import RetrievalQuery, Retriever, Shortfall
 
 
 class SearchPipeline:
@@ -46,7 +22,7 @@ class SearchPipeline:
 
     def __init__(
         self,
-        vectors: QueryVectors,
+        text_retrieval: TextRetrieval,
         retriever: Retriever,
         rank_stage: RankStage,
         admission: Admission,
@@ -55,7 +31,7 @@ class SearchPipeline:
         result_window: int,
     ) -> None:
         """`rank_depth` is the default; `result_window` is how many results a shopper can page through."""
-        self._vectors = vectors
+        self._text_retrieval = text_retrieval
         self._retriever = retriever
         self._rank_stage = rank_stage
         self.admission = admission
@@ -71,7 +47,7 @@ class SearchPipeline:
         text = checked_query(search)
         with self.admission.admit():
             deadline.check("the search")
-            notes = _Notes()
+            notes = Notes()
             with notes.timed("total"):
                 if search.page_token:
                     answer = await self._next_page(search, text, notes, deadline)
@@ -89,9 +65,9 @@ class SearchPipeline:
             query_tokens_dropped=notes.query_tokens_dropped,
         )
 
-    async def _first_page(self, search: SearchQuery, text: str, notes: _Notes, deadline: Deadline) -> SearchAnswer:
+    async def _first_page(self, search: SearchQuery, text: str, notes: Notes, deadline: Deadline) -> SearchAnswer:
         asked = self._rank_depth if search.rank_depth is None else search.rank_depth
-        retrieval = await self._retrieved(
+        retrieval = await self._text_retrieval.retrieve(
             RetrievalQuery(
                 text=text,
                 filter=search.filter,
@@ -119,7 +95,7 @@ class SearchPipeline:
         hits = tuple(_hits(ordered, search.page_size))
         return self._answer(search, text, hits, state.after(len(hits), next_position=len(hits) + 1))
 
-    async def _next_page(self, search: SearchQuery, text: str, notes: _Notes, deadline: Deadline) -> SearchAnswer:
+    async def _next_page(self, search: SearchQuery, text: str, notes: Notes, deadline: Deadline) -> SearchAnswer:
         state = decode_page_token(search.page_token, query_fingerprint(text, search.filter))
         notes.cached.append("page")
         hits: list[SearchHit] = []
@@ -161,76 +137,6 @@ class SearchPipeline:
             rank_depth=rest.rank_depth,
             attribution_token=secrets.token_urlsafe(12),
         )
-
-    async def _retrieved(self, words: RetrievalQuery, notes: _Notes, deadline: Deadline) -> Retrieval:
-        """Candidates by words and vector; by words only, and noted, when there is no vector to be had."""
-        with notes.timed("embed"):
-            lookup = await self._vectors.lookup(words.text)
-        if lookup.cache_missing:
-            notes.degradations.append(Degradation.NO_CACHE)
-        if lookup.found is not None:
-            notes.cached.append("query_embedding")
-            return await self._retrieved_by_kept(words, lookup.found, notes, deadline)
-        early = asyncio.create_task(self._lexical(words, notes, deadline))
-        try:
-            vector = await self._embedded(words.text, notes, deadline)
-            if vector is None:
-                await early  # the retriever keeps what it found by words: asking again costs it nothing
-            with notes.timed("retrieve"):
-                return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
-        finally:
-            early.cancel()
-            await asyncio.wait({early})
-            if not early.cancelled():
-                early.exception()  # what matters of it has been raised above
-
-    async def _lexical(self, words: RetrievalQuery, notes: _Notes, deadline: Deadline) -> None:
-        """Searches by words while the query is being embedded, so that the retriever has that part ready."""
-        with notes.timed("lexical"):
-            await self._retriever.retrieve(replace(words, product_limit=0), deadline=deadline)
-
-    async def _embedded(self, text: str, notes: _Notes, deadline: Deadline) -> QueryVector | None:
-        with notes.timed("embed"):
-            try:
-                # Half of the time left is kept for the answer by words, should the embedder hang.
-                vector = await self._vectors.embed(text, deadline=Deadline.after(deadline.remaining_s() / 2))
-            except InvalidArgument:
-                raise
-            except Exception as error:  # Only the retriever's loss fails a search.
-                log.warning("embedder away, searched by words", error=repr(error))
-                notes.degradations.append(Degradation.LEXICAL_ONLY)
-                return None
-        notes.query_tokens_dropped = vector.tokens_dropped
-        return vector
-
-    async def _retrieved_by_kept(
-        self, words: RetrievalQuery, kept: QueryVector, notes: _Notes, deadline: Deadline
-    ) -> Retrieval:
-        with notes.timed("retrieve"):
-            try:
-                return await self._retriever.retrieve(_with_vector(words, kept), deadline=deadline)
-            except FailedPrecondition:
-                # Embedder and index may have moved on together since the vector was kept.
-                served = await self._served_model(notes, deadline)
-                if served == kept.model_digest:
-                    raise
-        notes.cached.clear()
-        vector = None if served is None else await self._embedded(words.text, notes, deadline)
-        with notes.timed("retrieve"):
-            return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
-
-    async def _served_model(self, notes: _Notes, deadline: Deadline) -> str | None:
-        """The digest of the embedder's model; None, and noted, when it is away."""
-        try:
-            return await self._vectors.refresh_model(deadline=Deadline.after(deadline.remaining_s() / 2))
-        except Exception as error:  # Only the retriever's loss fails a search.
-            log.warning("embedder away, searched by words", error=repr(error))
-            notes.degradations.append(Degradation.LEXICAL_ONLY)
-            return None
-
-
-def _with_vector(words: RetrievalQuery, found: QueryVector | None) -> RetrievalQuery:
-    return words if found is None else replace(words, vector=found.vector, model_digest=found.model_digest)
 
 
 def _hits(ordered: Ordered, count: int) -> Iterator[SearchHit]:

@@ -21,6 +21,8 @@ class Degradation(Enum):
     NOT_RANKED = "not_ranked"
     NO_CACHE = "no_cache"
     RANK_DEPTH_REDUCED = "rank_depth_reduced"
+    NO_PERSONALISATION = "no_personalisation"
+    NO_POPULARITY = "no_popularity"
 
 
 @dataclass(frozen=True, slots=True)

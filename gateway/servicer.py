@@ -8,6 +8,8 @@ from vitrine.call import Context, deadline_of
 from vitrine.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
+    recommendation_service_pb2,
+    recommendation_service_pb2_grpc,
     search_service_pb2,
     search_service_pb2_grpc,
     user_event_service_pb2,
@@ -27,6 +29,20 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
     ) -> search_service_pb2.SearchResponse:
         """Finds products for a query."""
         return await self._api.search(request, deadline_of(context, self._timeout_s))
+
+
+class RecommendationServicer(recommendation_service_pb2_grpc.RecommendationServiceServicer):
+    """What to show to a visitor."""
+
+    def __init__(self, api: Api, settings: GatewaySettings) -> None:
+        self._api = api
+        self._timeout_s = settings.default_timeout_s
+
+    async def Recommend(
+        self, request: recommendation_service_pb2.RecommendRequest, context: Context
+    ) -> recommendation_service_pb2.RecommendResponse:
+        """Recommends products."""
+        return await self._api.recommend(request, deadline_of(context, self._timeout_s))
 
 
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):

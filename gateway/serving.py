@@ -24,16 +24,31 @@ from gateway.pipeline import SearchPipeline
 from gateway.query_vectors import QueryVectors
 from gateway.rank_depth import RankDepth
 from gateway.ranking import RankStage
-from gateway.servicer import CatalogServicer, SearchServicer, UserEventServicer
+from gateway.recommendation.candidates import Candidates
+from gateway.recommendation.pipeline import Recommender
+from gateway.recommendation.popular import PopularProducts
+from gateway.recommendation.settings import RecommendationSettings
+from gateway.servicer import CatalogServicer, RecommendationServicer, SearchServicer, UserEventServicer
 from gateway.settings import GatewaySettings
+from gateway.text_retrieval import TextRetrieval
 from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, VitrineError
 from vitrine.ports import Embedder, Ranker, Retriever
 from vitrine.server import SelfTest, serve
-from vitrine.v1 import catalog_service_pb2_grpc, search_service_pb2_grpc, user_event_service_pb2_grpc
+from vitrine.v1 import (
+    catalog_service_pb2_grpc,
+    recommendation_service_pb2_grpc,
+    search_service_pb2_grpc,
+    user_event_service_pb2_grpc,
+)
 
-SERVICES = ("vitrine.v1.SearchService", "vitrine.v1.CatalogService", "vitrine.v1.UserEventService")
+SERVICES = (
+    "vitrine.v1.SearchService",
+    "vitrine.v1.RecommendationService",
+    "vitrine.v1.CatalogService",
+    "vitrine.v1.UserEventService",
+)
 _SELF_TEST_TIMEOUT_S = 2.0
 
 log = structlog.get_logger(__name__)
@@ -51,8 +66,15 @@ class Ports:
 class Gateway:
     """The engine: everything between the servicers and the ports."""
 
-    def __init__(self, settings: GatewaySettings, ports: Ports, events: EventsSettings) -> None:
-        """Raises FailedPrecondition when a redis_url is not one."""
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        ports: Ports,
+        events: EventsSettings,
+        recommendation: RecommendationSettings | None = None,
+    ) -> None:
+        """Without `recommendation` its defaults hold. Raises FailedPrecondition when a redis_url is not one."""
+        recommendation = recommendation or RecommendationSettings()
         self.ready = False
         self.ports = ports
         self._settings = settings
@@ -62,8 +84,9 @@ class Gateway:
             kept=settings.kept_vectors,
             embed_timeout_s=settings.embed_timeout_s,
         )
+        text_retrieval = TextRetrieval(self._vectors, ports.retriever)
         pipeline = SearchPipeline(
-            self._vectors,
+            text_retrieval,
             ports.retriever,
             RankStage(
                 ports.ranker,
@@ -76,8 +99,15 @@ class Gateway:
             result_window=settings.result_window,
         )
         self._event_store = EventStore(events) if events.redis_url else None
+        recommender = Recommender(
+            Candidates(text_retrieval, ports.retriever, PopularProducts(self._event_store)),
+            self._event_store,
+            Admission(recommendation.max_recommendations, "recommendations"),
+            recommendation,
+        )
         self.api = Api(
             pipeline,
+            recommender,
             Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes")),
             UserEvents(self._event_store, Admission(events.max_writes, "writes of events")),
         )
@@ -85,6 +115,9 @@ class Gateway:
     def add_to(self, server: grpc.aio.Server) -> tuple[str, ...]:
         """Registers the servicers; returns the full names of their services."""
         search_service_pb2_grpc.add_SearchServiceServicer_to_server(SearchServicer(self.api, self._settings), server)
+        recommendation_service_pb2_grpc.add_RecommendationServiceServicer_to_server(
+            RecommendationServicer(self.api, self._settings), server
+        )
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.api, self._settings), server)
         user_events = UserEventServicer(self.api, self._settings)
         user_event_service_pb2_grpc.add_UserEventServiceServicer_to_server(user_events, server)

@@ -61,9 +61,7 @@ class RetrieverClient:
         """See `vitrine.ports.Retriever.list_newest_products`."""
         if limit < 1:
             raise invalid("limit", f"is {limit}; ask for at least 1")
-        request = pb.ListNewestProductsRequest(
-            filter=filter_to_message(filter), excluded_ids=excluded_ids, limit=limit
-        )
+        request = pb.ListNewestProductsRequest(filter=filter_to_message(filter), excluded_ids=excluded_ids, limit=limit)
         found = await call(self._stub.ListNewestProducts, request, deadline=deadline)
         return tuple(map(product_from_message, found.products))
 

@@ -22,7 +22,6 @@ from vitrine.product import Product
 from vitrine.v1 import retriever_service_pb2 as pb
 from vitrine.v1 import retriever_service_pb2_grpc
 
-
 DEFAULT_LIMIT = 50
 
 
@@ -37,9 +36,7 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
         query = query_from_message(request)
         return retrieval_to_message(await self._engine.retrieve(query, deadline=self._deadline(context)))
 
-    async def RetrieveSimilar(
-        self, request: pb.RetrieveSimilarRequest, context: Context
-    ) -> pb.RetrieveSimilarResponse:
+    async def RetrieveSimilar(self, request: pb.RetrieveSimilarRequest, context: Context) -> pb.RetrieveSimilarResponse:
         query = similar_from_message(request)
         return similar_to_message(await self._engine.retrieve_similar(query, deadline=self._deadline(context)))
 

@@ -61,9 +61,7 @@ async def test_the_newest_come_first_and_what_is_written_again_is_new(filled: Re
 
     assert await newest(3) == ["p00059", "p00058", "p00057"]
     assert await newest(2, excluded_ids=["p00059", "nobody"]) == ["p00058", "p00057"]
-    await shop.fill(
-        filled, [shop.product(5), shop.product(6, availability=Availability.OUT_OF_STOCK)], shop.vectors(2)
-    )
+    await shop.fill(filled, [shop.product(5), shop.product(6, availability=Availability.OUT_OF_STOCK)], shop.vectors(2))
     in_stock = ProductFilter(availabilities=(Availability.IN_STOCK,))
     assert await newest(2, filter=in_stock) == ["p00005", "p00059"]
     assert len(await newest(1_000)) == 60

@@ -1,0 +1,26 @@
+"""What is noted of an answer on its way through the stages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from gateway.search import Degradation
+
+
+@dataclass(slots=True)
+class Notes:
+    """Times by stage, what came from a cache, and what was missing."""
+
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    cached: list[str] = field(default_factory=list)
+    degradations: list[Degradation] = field(default_factory=list)
+    query_tokens_dropped: int = 0
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        started_s = perf_counter()
+        try:
+            yield
+        finally:
+            self.timings_ms[stage] = (perf_counter() - started_s) * 1000

@@ -1,0 +1,112 @@
+"""Candidate lists: each source asked for products that may be shown now; a further source is a further method."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.notes import Notes
+from gateway.recommendation.blend import CandidateList, Proposal
+from gateway.recommendation.popular import LIMIT, PopularProducts
+from gateway.recommendation.query import Source
+from gateway.search import Degradation
+from gateway.text_retrieval import TextRetrieval
+from vitrine.deadline import Deadline
+from vitrine.errors import FieldViolation, InvalidArgument
+from vitrine.ports import Anchor, ProductFilter, RetrievalQuery, Retriever, Similar, SimilarQuery
+from vitrine.product import CATEGORY_SEPARATOR, Product
+from vitrine.text import normalize_text
+
+_MAX_DEPTH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What every candidate of a call meets, and how many each source is asked for."""
+
+    filter: ProductFilter
+    excluded: frozenset[str]
+    depth: int
+    deadline: Deadline
+    # The event store may take less time than the call has.
+    events_deadline: Deadline
+
+
+class Candidates:
+    """The sources; every method raises what the retriever raises."""
+
+    def __init__(self, text_retrieval: TextRetrieval, retriever: Retriever, popular: PopularProducts) -> None:
+        self._text_retrieval = text_retrieval
+        self._retriever = retriever
+        self._popular = popular
+
+    async def near(self, anchors: Sequence[Anchor], interests: int, wanted: Wanted) -> Similar:
+        """What is near to the anchors, by interest; see `lists_of`."""
+        query = SimilarQuery(tuple(anchors), interests, wanted.filter, tuple(sorted(wanted.excluded)), wanted.depth)
+        return await self._retriever.retrieve_similar(query, deadline=wanted.deadline)
+
+    async def by_text(
+        self, source: Source, text: str, share: float, wanted: Wanted, notes: Notes, field: str
+    ) -> CandidateList:
+        """What answers a text. Raises InvalidArgument naming `field` where the embedder cannot take it."""
+        depth = min(wanted.depth + len(wanted.excluded), _MAX_DEPTH)
+        query = RetrievalQuery(text=normalize_text(text), filter=wanted.filter, depth=depth)
+        try:
+            retrieval = await self._text_retrieval.retrieve(query, notes, wanted.deadline)
+        except InvalidArgument as error:
+            named = (FieldViolation(field if v.field == "query" else v.field, v.description) for v in error.violations)
+            raise InvalidArgument(*named) from error
+        proposals = []
+        for found in retrieval.candidates:
+            if found.product is not None and found.product_id not in wanted.excluded:
+                names = {"dense": "cosine", "lexical": "bm25"}
+                scores = {names[one.source]: one.score for one in found.sources}
+                proposals.append(Proposal(found.product, features=scores))
+        return CandidateList(source, share, proposals[: wanted.depth], text=text)
+
+    async def popular(self, category: str, share: float, wanted: Wanted, notes: Notes) -> CandidateList:
+        """What visitors turn to now: of all products (""), or of a category path."""
+        with notes.timed("popular"):
+            counted, is_current = await self._popular.read(category, deadline=wanted.events_deadline)
+            if not is_current and Degradation.NO_POPULARITY not in notes.degradations:
+                notes.degradations.append(Degradation.NO_POPULARITY)
+            weights = {one.product_id: one.weight for one in counted if one.product_id not in wanted.excluded}
+            products: Iterable[Product] = ()
+            if weights:
+                # Read now, so that what was deleted, sold out or moved to another category is out at once.
+                found = await self._retriever.get_products(
+                    list(weights)[:LIMIT], deadline=wanted.deadline, filter=wanted.filter
+                )
+                products = (one for one in found.products if not category or lies_in(one, category))
+        proposals = [Proposal(product, features={"weight": weights[product.id]}) for product in products]
+        source = Source.POPULAR_IN_CATEGORY if category else Source.POPULAR
+        return CandidateList(source, share, proposals[: wanted.depth], category=category)
+
+    async def newest(self, count: int, share: float, excluded: Collection[str], wanted: Wanted) -> CandidateList:
+        """What was written to the catalogue last."""
+        products = await self._retriever.list_newest_products(
+            count, deadline=wanted.deadline, filter=wanted.filter, excluded_ids=sorted({*wanted.excluded, *excluded})
+        )
+        return CandidateList(Source.NEWEST, share, [Proposal(product) for product in products])
+
+
+def lists_of(similar: Similar, source: Source, share: float) -> list[CandidateList]:
+    """A list for each interest, `share` divided among them by theirs."""
+    return [
+        CandidateList(
+            source,
+            share * interest.share,
+            [
+                Proposal(
+                    found.product,
+                    tuple(dict.fromkeys((found.nearest_anchor_id, interest.anchor.id))),
+                    {"cosine": found.cosine},
+                )
+                for found in interest.candidates
+            ],
+        )
+        for interest in similar.interests
+    ]
+
+
+def lies_in(product: Product, category: str) -> bool:
+    """Whether one of the product's category paths is this one or lies below it."""
+    return any(path == category or path.startswith(category + CATEGORY_SEPARATOR) for path in product.categories)

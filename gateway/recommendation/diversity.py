@@ -1,0 +1,44 @@
+"""Diversity: the order of a list in which what repeats a kind or brand stands back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.recommendation.query import Recommendation
+from vitrine.product import CATEGORY_SEPARATOR
+
+# How alike two products are, in parts that add up to 1.
+_SAME_CATEGORY, _SAME_TOP_CATEGORY, _SAME_BRAND = 0.35, 0.35, 0.3
+
+
+def diversified(scored: Sequence[Recommendation], count: int, diversity: float) -> list[Recommendation]:
+    """The first `count` by maximal marginal relevance; `scored` comes best first, and decides ties.
+
+    Carbonell and Goldstein (1998): next is what has the most of (1 - d) score - d likeness to the likest already
+    taken; scores are divided by the best one.
+    """
+    if not scored:
+        return []
+    points = np.array([one.score for one in scored]) * ((1.0 - diversity) / scored[0].score)
+    paths = [one.product.categories[0] if one.product.categories else "" for one in scored]
+    features = (
+        (_SAME_CATEGORY, _codes(paths)),
+        (_SAME_TOP_CATEGORY, _codes([path.split(CATEGORY_SEPARATOR)[0] for path in paths])),
+        (_SAME_BRAND, _codes([one.product.brand for one in scored])),
+    )
+    likest = np.zeros(len(scored))
+    taken: list[int] = []
+    for _ in range(min(count, len(scored))):
+        best = int(np.argmax(points - diversity * likest))
+        taken.append(best)
+        points[best] = -np.inf
+        alike = sum(part * ((codes == codes[best]) & (codes[best] >= 0)) for part, codes in features)
+        likest = np.maximum(likest, alike)
+    return [scored[place] for place in taken]
+
+
+def _codes(names: Sequence[str]) -> NDArray[np.int64]:
+    """A number for each different name; -1 for none, which is like nothing."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) if name else -1 for name in names], np.int64)

@@ -1,0 +1,96 @@
+"""Embed and retrieve: a text to candidates, by vector and words while the embedder is there, else by words."""
+
+import asyncio
+from dataclasses import replace
+
+import structlog
+
+from gateway.notes import Notes
+from gateway.query_vectors import QueryVector, QueryVectors
+from gateway.search import Degradation
+from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, InvalidArgument
+from vitrine.ports import Retrieval, RetrievalQuery, Retriever
+
+log = structlog.get_logger(__name__)
+
+
+class TextRetrieval:
+    """The first two stages of whatever begins with a text."""
+
+    def __init__(self, vectors: QueryVectors, retriever: Retriever) -> None:
+        self._vectors = vectors
+        self._retriever = retriever
+
+    async def retrieve(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> Retrieval:
+        """Candidates by words and vector; by words only, and noted, when there is no vector to be had.
+
+        Raises what the retriever raises.
+        """
+        with notes.timed("embed"):
+            lookup = await self._vectors.lookup(words.text)
+        if lookup.cache_missing:
+            notes.degradations.append(Degradation.NO_CACHE)
+        if lookup.found is not None:
+            notes.cached.append("query_embedding")
+            return await self._retrieved_by_kept(words, lookup.found, notes, deadline)
+        early = asyncio.create_task(self._lexical(words, notes, deadline))
+        try:
+            vector = await self._embedded(words.text, notes, deadline)
+            if vector is None:
+                await early  # the retriever keeps what it found by words: asking again costs it nothing
+            with notes.timed("retrieve"):
+                return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
+        finally:
+            early.cancel()
+            await asyncio.wait({early})
+            if not early.cancelled():
+                early.exception()  # what matters of it has been raised above
+
+    async def _lexical(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> None:
+        """Searches by words while the query is being embedded, so that the retriever has that part ready."""
+        with notes.timed("lexical"):
+            await self._retriever.retrieve(replace(words, product_limit=0), deadline=deadline)
+
+    async def _embedded(self, text: str, notes: Notes, deadline: Deadline) -> QueryVector | None:
+        with notes.timed("embed"):
+            try:
+                # Half of the time left is kept for the answer by words, should the embedder hang.
+                vector = await self._vectors.embed(text, deadline=Deadline.after(deadline.remaining_s() / 2))
+            except InvalidArgument:
+                raise
+            except Exception as error:  # Only the retriever's loss fails a search.
+                log.warning("embedder away, searched by words", error=repr(error))
+                notes.degradations.append(Degradation.LEXICAL_ONLY)
+                return None
+        notes.query_tokens_dropped = vector.tokens_dropped
+        return vector
+
+    async def _retrieved_by_kept(
+        self, words: RetrievalQuery, kept: QueryVector, notes: Notes, deadline: Deadline
+    ) -> Retrieval:
+        with notes.timed("retrieve"):
+            try:
+                return await self._retriever.retrieve(_with_vector(words, kept), deadline=deadline)
+            except FailedPrecondition:
+                # Embedder and index may have moved on together since the vector was kept.
+                served = await self._served_model(notes, deadline)
+                if served == kept.model_digest:
+                    raise
+        notes.cached.clear()
+        vector = None if served is None else await self._embedded(words.text, notes, deadline)
+        with notes.timed("retrieve"):
+            return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
+
+    async def _served_model(self, notes: Notes, deadline: Deadline) -> str | None:
+        """The digest of the embedder's model; None, and noted, when it is away."""
+        try:
+            return await self._vectors.refresh_model(deadline=Deadline.after(deadline.remaining_s() / 2))
+        except Exception as error:  # Only the retriever's loss fails a search.
+            log.warning("embedder away, searched by words", error=repr(error))
+            notes.degradations.append(Degradation.LEXICAL_ONLY)
+            return None
+
+
+def _with_vector(words: RetrievalQuery, found: QueryVector | None) -> RetrievalQuery:
+    return words if found is None else replace(words, vector=found.vector, model_digest=found.model_digest)

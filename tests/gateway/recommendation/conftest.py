@@ -1,0 +1,104 @@
+"""A shop with an event store of its own, asked over real gRPC."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from gateway.events.settings import EventsSettings
+from tests.gateway.events.conftest import events_settings, raw, store_server
+from vitrine.deadline import Deadline
+from vitrine.ports import InputType
+from vitrine.product import Product
+from vitrine.product_text import embedding_text
+from vitrine.v1 import recommendation_service_pb2 as pb
+from vitrine.v1 import recommendation_service_pb2_grpc, user_event_pb2, user_event_service_pb2_grpc
+from vitrine.v1.user_event_service_pb2 import WriteUserEventsRequest
+
+__all__ = ["events_settings", "raw", "store_server"]
+LIMIT_S = 60.0
+
+
+class Stand:
+    """What a test does with the shop: recommend, report events, write and delete products."""
+
+    def __init__(self, shop: Any, channel: Any) -> None:
+        self.shop = shop
+        self.stub = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
+        self._events = user_event_service_pb2_grpc.UserEventServiceStub(channel)
+        self._numbers = count()
+
+    async def recommend(self, **fields: Any) -> pb.RecommendResponse:
+        """One call."""
+        answer: pb.RecommendResponse = await self.stub.Recommend(pb.RecommendRequest(**fields), timeout=LIMIT_S)
+        return answer
+
+    async def ids(self, **fields: Any) -> list[str]:
+        """The ids recommended; none is there twice."""
+        found = [result.product.id for result in (await self.recommend(**fields)).results]
+        assert len(set(found)) == len(found)
+        return found
+
+    async def report(self, visitor_id: str, *product_ids: str, kind: str = "VIEW_ITEM", **fields: Any) -> None:
+        """Writes an event of a visitor about each product; one without products where none is given."""
+        category = fields.pop("category", "")
+        products = [[user_event_pb2.EventProduct(product_id=one, category=category)] for one in product_ids] or [[]]
+        events = [
+            user_event_pb2.UserEvent(
+                event_id=f"e{next(self._numbers)}",
+                event_type=user_event_pb2.EventType.Value(f"EVENT_TYPE_{kind}"),
+                visitor_id=visitor_id,
+                products=named,
+                **fields,
+            )
+            for named in products
+        ]
+        answer = await self._events.WriteUserEvents(WriteUserEventsRequest(events=events), timeout=LIMIT_S)
+        assert not any(outcome.HasField("status") for outcome in answer.outcomes)
+
+    async def product(self, product_id: str) -> Product:
+        """A product as the catalogue has it."""
+        product: Product = await self.shop.gateway.api.catalog.get_product(product_id, deadline=Deadline.after(LIMIT_S))
+        return product
+
+    async def write(self, *products: Product) -> None:
+        """Writes products with their vectors."""
+        deadline = Deadline.after(LIMIT_S)
+        texts = [embedding_text(product) for product in products]
+        made = await self.shop.embedder.port.embed(texts, input_type=InputType.DOCUMENT, deadline=deadline)
+        written = await self.shop.retriever.port.upsert_products(
+            products, made.vectors, model_digest=made.model_digest, deadline=deadline
+        )
+        assert [outcome.error for outcome in written.outcomes] == [None] * len(products)
+
+    async def change(self, product_id: str, **fields: Any) -> None:
+        """Writes a product anew with some fields changed."""
+        await self.write(replace(await self.product(product_id), **fields))
+
+    async def delete(self, *product_ids: str) -> None:
+        """Deletes products."""
+        await self.shop.retriever.port.delete_products(list(product_ids), deadline=Deadline.after(LIMIT_S))
+
+
+OpenStand = Callable[..., Awaitable[Stand]]
+
+
+@pytest.fixture
+async def open_stand(open_shop: Any, start_server: Any, channel_to: Any, monkeypatch: pytest.MonkeyPatch) -> OpenStand:
+    """Opens a shop of the sample products, which the test may change, over an event store."""
+    monkeypatch.setenv("VITRINE_RECOMMENDATION_EVENTS_TIMEOUT_S", "30")
+
+    async def opened(events: EventsSettings) -> Stand:
+        shop = await open_shop(own_catalogue=True, events=events)
+        server = await start_server(shop.gateway.add_to)
+        return Stand(shop, channel_to(server.port))
+
+    return opened
+
+
+@pytest.fixture
+async def stand(open_stand: OpenStand, events_settings: EventsSettings) -> Stand:
+    """A shop with an empty event store."""
+    return await open_stand(events_settings)
