@@ -191,7 +191,7 @@ def _cut(rows: list[list[int]], trained: Trained | TrainedBackbone) -> list[list
 
 def _write(folder: Path, trained: Trained | TrainedBackbone, rows: Sequence[list[int]], int8: bool) -> dict[str, Any]:
     """Write tokenizer and weights; give the lineage with the precision that was written."""
-    trained.tokenizer().save(str(folder / "tokenizer.json"))
+    trained.tokenizer().save(str(folder / "tokenizer.json"), pretty=False)
     hindrance = trained.write(folder, rows, int8)
     precision = "int8" if int8 and not hindrance else "float32"
     why = {"not_int8_because": hindrance} if hindrance else {}

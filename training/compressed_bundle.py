@@ -86,7 +86,8 @@ def write_compressed(
 
 def _self_test(folder: Path, manifest: Manifest) -> dict[str, Any]:
     """The same input as before, with the new model's answer."""
-    model = MeasuredModel(folder, manifest.kind, {str(name): text for name, text in manifest.prompts.items()}, manifest.max_tokens)
+    prompts = {str(name): text for name, text in manifest.prompts.items()}
+    model = MeasuredModel(folder, manifest.kind, prompts, manifest.max_tokens)
     test = manifest.self_test
     if manifest.kind == "ranker":
         query, document = normalize_text(test.get("query", _TEXT)), normalize_text(test.get("document", _PRODUCT))

@@ -27,5 +27,5 @@ def keep_model_layers(model: PreTrainedModel, count: int) -> None:
     for number, layer in enumerate(chosen):
         for part in layer.modules():
             if hasattr(part, "layer_idx"):  # the place of its keys in a cache
-                setattr(part, "layer_idx", number)  # noqa: B010: a module's attributes are typed as tensors
+                part.layer_idx = number  # type: ignore[assignment]
     model.config.num_hidden_layers = count

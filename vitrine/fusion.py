@@ -1,8 +1,12 @@
-"""Fusion of what two sources found: reciprocal ranks, or a convex combination of scores.
+"""Fusion of what two sources found: a convex combination of scores, or reciprocal ranks.
 
-Measured on Icecat (judged list, condensed, full nDCG@10, R@200), words over all fields with multilingual-e5-small:
-words 0.823 0.825 0.773 0.947, vectors 0.829 0.818 0.512 0.796, reciprocal ranks 0.842 0.840 0.709 0.965, convex with
-dense_weight 0.3 0.832 0.831 0.756 0.946. Full punishes whatever words did not find, for words made the judged pool.
+Measured by `vitrine evaluate relevance`, `--dataset icecat` and `zh-shop` (English and Chinese), under each value of
+VITRINE_RETRIEVER_FUSION, the embedder and settings as shipped; nDCG@10 of the judged lists and of all products, R@200:
+
+    convex    icecat 0.908 0.739 0.958    zh-shop 0.987 0.754 0.964
+    rrf       icecat 0.860 0.750 0.967    zh-shop 0.987 0.727 0.964
+    dense     icecat 0.909 0.576 0.884    zh-shop 0.983 0.642 0.952
+    lexical   icecat 0.825 0.773 0.947    zh-shop 0.975 0.644 0.884
 """
 
 from collections.abc import Sequence
@@ -17,16 +21,15 @@ RRF_K = 60
 
 
 def convex_scores(cosines: FloatArray, bm25: FloatArray, *, dense_weight: float) -> FloatArray:
-    """Weighted mean of both sources' scores, each brought to [0, 1]; (n,) float32 over the union of both lists.
+    """Weighted mean of both sources' scores; (n,) float32 over the union of both lists.
 
     Bruch, Gai and Ingber (2023), "An analysis of fusion functions for hybrid retrieval". Cosines are known for every
-    candidate and scaled min-max over them; BM25 is divided by the query's best, and 0 where words did not find it.
+    candidate and taken as they are: scaled to the candidates at hand, a query that nothing answers would look like one
+    that is answered. BM25 has no upper end: it is divided by the query's best, and 0 where words did not find it.
     """
-    low, high = float(cosines.min(initial=1.0)), float(cosines.max(initial=-1.0))
-    dense = (cosines - low) / (high - low) if high > low else np.zeros_like(cosines)
     best = float(bm25.max(initial=0.0))
     lexical = bm25 / best if best > 0 else np.zeros_like(bm25)
-    scores: FloatArray = (dense_weight * dense + (1.0 - dense_weight) * lexical).astype(np.float32)
+    scores: FloatArray = (dense_weight * cosines + (1.0 - dense_weight) * lexical).astype(np.float32)
     return scores
 
 

@@ -1,4 +1,4 @@
-"""The settings tables of the README and of the page on events, as the code has them."""
+"""The settings tables of the pages on settings and on events, as the code has them."""
 
 from collections.abc import Iterator
 from pathlib import Path

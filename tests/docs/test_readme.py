@@ -22,7 +22,7 @@ PAGES = [path for path in TRACKED if path.suffix == ".md"]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("page", "classes"), [("README.md", CLASSES), ("docs/events.md", EVENTS)])
+@pytest.mark.parametrize(("page", "classes"), [("docs/settings.md", CLASSES), ("docs/events.md", EVENTS)])
 def test_the_settings_table_is_the_codes(page: str, classes: dict[str, Any]) -> None:
     lines = (ROOT / page).read_text().splitlines()
     start = lines.index(HEADER[0])

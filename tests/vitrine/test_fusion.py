@@ -28,10 +28,16 @@ def test_rrf_keeps_the_first_of_one_list_before_rank_95() -> None:
     assert scores == pytest.approx([1 / (RRF_K + 1), 1 / (RRF_K + 95), 1 / (RRF_K + 2) + 1 / (RRF_K + 1)])
 
 
-def test_convex_is_the_weighted_mean_of_both_scaled() -> None:
-    cosines = np.array([0.9, 0.7, 0.8], np.float32)
+def test_convex_is_the_weighted_mean_of_the_cosine_and_the_scaled_bm25() -> None:
+    cosines = np.array([0.9, 0.7, -0.2], np.float32)
     bm25 = np.array([0.0, 12.0, 6.0], np.float32)
-    assert convex_scores(cosines, bm25, dense_weight=0.6) == pytest.approx([0.6, 0.4, 0.5], abs=1e-6)
+    assert convex_scores(cosines, bm25, dense_weight=0.6) == pytest.approx([0.54, 0.82, 0.08], abs=1e-6)
+
+
+def test_convex_scores_a_candidate_alike_whoever_stands_beside_it() -> None:
+    alone = convex_scores(np.array([0.9, 0.5], np.float32), np.array([3.0, 1.0], np.float32), dense_weight=0.6)
+    more = np.array([0.9, 0.5, -0.4], np.float32)
+    assert convex_scores(more, np.array([3.0, 1.0, 0.0], np.float32), dense_weight=0.6)[:2] == pytest.approx(alone)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
