@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import re
 import resource
 import shutil
@@ -62,8 +63,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shop(tmp_path: Path, bundle: Path, base: Path) -> Path:
-    """A folder with what every command reads, all of it sound: products, judgements, a bundle, a base."""
+    """A folder with what every command reads, all of it sound: products, labels, reviews, a bundle, a base."""
     write_shop(tmp_path)
+    rng = random.Random(0)
+    reviews = [{"text": " ".join("".join(rng.choices("abcdefghij", k=6)) for _ in range(4))} for _ in range(40)]
+    (tmp_path / "reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in reviews))
     shutil.copytree(bundle, tmp_path / "bundle")
     shutil.copytree(base, tmp_path / "base")
     return tmp_path
@@ -73,7 +77,7 @@ def _arguments(shop: Path, command: str) -> list[str]:
     models = {
         "embedder": ("--base", f"{shop}/bundle"),
         "ranker": ("--base", f"{shop}/bundle", "--embedder", f"{shop}/bundle"),
-        "pretrain": ("--base", f"{shop}/base"),
+        "pretrain": ("--base", f"{shop}/base", "--reviews", f"{shop}/reviews.jsonl"),
         "compress": ("--bundle", f"{shop}/bundle"),
     }[command]
     files = ("--products", f"{shop}/products.jsonl", "--judgements", f"{shop}/judgements.jsonl")
