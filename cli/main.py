@@ -135,3 +135,31 @@ def search(
         availabilities=(Availability.IN_STOCK,) if in_stock else (),
     )
     asyncio.run(search_and_print(query, product_filter, page_size, target))
+
+
+@app.command()
+def recommend(
+    visitor: Annotated[str, typer.Option(help="The shop's id of the visitor.")] = "",
+    similar_to: Annotated[list[str] | None, typer.Option(help="Product ids: what is like them.")] = None,
+    profile: Annotated[str, typer.Option(help="What the visitor said to like.")] = "",
+    category: Annotated[list[str] | None, typer.Option(help="Category path or its upper levels; any of these.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Product ids to leave out.")] = None,
+    page_size: Annotated[int, typer.Option(min=1, max=100)] = 10,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the numbers behind each reason.")] = False,
+    target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
+) -> None:
+    """Recommend to a visitor, or what is like products, and print the results with their reasons."""
+    from cli.recommend import recommend_and_print
+    from vitrine.v1 import recommendation_service_pb2, retriever_service_pb2
+
+    request = recommendation_service_pb2.RecommendRequest(
+        placement=recommendation_service_pb2.PLACEMENT_SIMILAR if similar_to else None,
+        visitor_id=visitor,
+        product_ids=similar_to,
+        profile_text=profile,
+        filter=retriever_service_pb2.ProductFilter(categories=category),
+        exclude_product_ids=exclude,
+        page_size=page_size,
+        explain=explain,
+    )
+    asyncio.run(recommend_and_print(request, target))

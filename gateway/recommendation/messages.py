@@ -1,5 +1,7 @@
 """Calls for recommendations and their answers on the wire."""
 
+from typing import Any
+
 from gateway.messages import DEGRADATION_VALUES
 from gateway.recommendation.query import Placement, Reason, RecommendAnswer, RecommendQuery, Source
 from gateway.search import DEFAULT_PAGE_SIZE
@@ -10,7 +12,9 @@ from vitrine.v1 import recommendation_service_pb2 as pb
 from vitrine.v1 import search_service_pb2
 
 _PLACEMENTS = {pb.Placement.Value(f"PLACEMENT_{one.name}"): one for one in Placement}
-_SOURCES = {one: pb.RecommendationSource.Value(f"RECOMMENDATION_SOURCE_{one.name}") for one in Source}
+_SOURCES: dict[Source, Any] = {
+    one: pb.RecommendationSource.Value(f"RECOMMENDATION_SOURCE_{one.name}") for one in Source
+}
 
 
 def query_from_message(message: pb.RecommendRequest) -> RecommendQuery:

@@ -1,0 +1,52 @@
+"""Recommendations from the command line: a table with the reasons."""
+
+from rich.console import Console
+from rich.table import Table
+
+from vitrine.channel import call, open_channel
+from vitrine.deadline import Deadline
+from vitrine.v1 import common_pb2, recommendation_service_pb2, recommendation_service_pb2_grpc
+
+_TIMEOUT_S = 10.0
+_REASONS = 3
+
+
+async def recommend_and_print(request: recommendation_service_pb2.RecommendRequest, target: str) -> None:
+    """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
+    async with open_channel(target) as channel:
+        stub = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
+        answer = await call(stub.Recommend, request, deadline=Deadline.after(_TIMEOUT_S))
+    console = Console()
+    console.print(_table(answer))
+    console.print(_footer(answer), markup=False)
+
+
+def _table(answer: recommendation_service_pb2.RecommendResponse) -> Table:
+    table = Table()
+    for heading in ("#", "id", "title", "brand", "price", "score", "because"):
+        table.add_column(heading, justify="right" if heading in ("#", "price", "score") else "left")
+    for result in answer.results:
+        product = result.product
+        price = f"{product.price:,.2f} {product.currency_code}" if product.HasField("price") else ""
+        because = "\n".join(map(reason_line, result.reasons[:_REASONS]))
+        table.add_row(
+            str(result.position), product.id, product.title, product.brand, price, f"{result.score:.3f}", because
+        )
+    return table
+
+
+def reason_line(reason: recommendation_service_pb2.RecommendationReason) -> str:
+    """A reason in one line: "0.833 HISTORY P0000358"."""
+    name = recommendation_service_pb2.RecommendationSource.Name(reason.source).removeprefix("RECOMMENDATION_SOURCE_")
+    evidence = reason.text or reason.category or " ".join(reason.product_ids)
+    numbers = " ".join(f"{feature.name}={feature.value:.4g}" for feature in reason.features)
+    return " ".join(part for part in (f"{reason.contribution:.3f}", name, evidence, numbers) if part)
+
+
+def _footer(answer: recommendation_service_pb2.RecommendResponse) -> str:
+    parts = [f"{timing.stage} {timing.duration_ms:.1f} ms" for timing in answer.timings]
+    parts += [f"missing: {common_pb2.Degradation.Name(value)}" for value in answer.degradations]
+    parts += [f"not in the catalogue: {product_id}" for product_id in answer.missing_product_ids]
+    if answer.shortfall:
+        parts.append(common_pb2.Shortfall.Name(answer.shortfall))
+    return "  ".join(parts)
