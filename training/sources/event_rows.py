@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
+from operator import itemgetter
 from typing import Any
 
 from vitrine.text import normalize_text
@@ -22,7 +23,18 @@ class Kind(IntEnum):
     PURCHASE = 3
 
 
-_NATIVE = {"search": Kind.SEARCH, "view": Kind.CLICK, "add-to-cart": Kind.CART, "purchase": Kind.PURCHASE}
+# As the sample shop writes them, and by GA4's names, as `vitrine events export` does.
+_NATIVE = {
+    "search": Kind.SEARCH,
+    "view_item_list": Kind.SEARCH,
+    "view": Kind.CLICK,
+    "view_item": Kind.CLICK,
+    "select_item": Kind.CLICK,
+    "ad_click": Kind.CLICK,
+    "add-to-cart": Kind.CART,
+    "add_to_cart": Kind.CART,
+    "purchase": Kind.PURCHASE,
+}
 _UBI = {
     "impression": Kind.SHOWN,
     "click": Kind.CLICK,
@@ -77,7 +89,10 @@ def _native(row: Mapping[str, Any]) -> EventRow | str:
         products = tuple(one.strip() for one in products.split("|") if one.strip())
     query = normalize_text(str(row.get("query") or ""))
     if kind == Kind.SEARCH and not query:
-        return "searches without a query"
+        return "searches and lists without a query"
+    positions = row.get("positions") or ()
+    if kind == Kind.SEARCH and len(positions) == len(products) and all(positions):
+        products = [product for _, product in sorted(zip(positions, products, strict=True), key=itemgetter(0))]
     return EventRow(str(session), time_s, kind, query, tuple(map(str, products)))
 
 

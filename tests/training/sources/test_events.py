@@ -1,5 +1,6 @@
 """Events of both layouts become showings; positions are corrected for; what is of no use is noted."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,23 @@ def test_actions_belong_to_the_latest_search_that_showed_the_product(tmp_path: P
 def test_parquet_gives_the_same(tmp_path: Path) -> None:
     path = tmp_path / "events.parquet"
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"query": None} | event for event in _EVENTS]), path)
+    assert _shown(_opened(tmp_path, path)) == _EXPECTED
+
+
+def test_an_export_of_the_event_store_gives_the_same(tmp_path: Path) -> None:
+    names = {"view": "view_item", "add-to-cart": "add_to_cart"}
+    rows = []
+    for event in _EVENTS:
+        row = {**event, "event_type": names.get(event["event_type"], event["event_type"]), "positions": None}
+        row["event_time"] = datetime.fromisoformat(event["event_time"])
+        if event["event_type"] == "search":
+            rows.append({**row, "product_ids": []})  # what was typed; what it showed follows as a list, in any order
+            shown = list(enumerate(event["product_ids"], 1))[::-1]
+            row |= {"event_type": "view_item_list", "positions": [place for place, _ in shown]}
+            row["product_ids"] = [product for _, product in shown]
+        rows.append({"query": None} | row)
+    path = tmp_path / "events.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     assert _shown(_opened(tmp_path, path)) == _EXPECTED
 
 
