@@ -1,4 +1,4 @@
-"""The settings tables of the pages on settings and on events, as the code has them."""
+"""The settings tables of the pages on settings, events and recommendation, as the code has them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from cli.ingest.settings import IngestSettings
 from cli.up.settings import UpSettings
 from gateway.events.settings import EventsSettings
+from gateway.recommendation.settings import RecommendationSettings
 from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
@@ -26,6 +27,7 @@ CLASSES: dict[str, type[BaseSettings]] = {
     "INGEST": IngestSettings,
 }
 EVENTS: dict[str, type[BaseSettings]] = {"EVENTS": EventsSettings}
+RECOMMENDATION: dict[str, type[BaseSettings]] = {"RECOMMENDATION": RecommendationSettings}
 SERVERS = ["GATEWAY", "EMBEDDER", "RETRIEVER", "RANKER"]
 
 HEADER = ["| variable | default | meaning |", "|---|---|---|"]

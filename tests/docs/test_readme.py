@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.settings_table import CLASSES, EVENTS, HEADER, settings_table
+from tests.docs.settings_table import CLASSES, EVENTS, HEADER, RECOMMENDATION, settings_table
 
 ROOT = Path(__file__).parents[2]
 TRACKED = [
@@ -22,7 +22,10 @@ PAGES = [path for path in TRACKED if path.suffix == ".md"]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("page", "classes"), [("docs/settings.md", CLASSES), ("docs/events.md", EVENTS)])
+@pytest.mark.parametrize(
+    ("page", "classes"),
+    [("docs/settings.md", CLASSES), ("docs/events.md", EVENTS), ("docs/recommendation.md", RECOMMENDATION)],
+)
 def test_the_settings_table_is_the_codes(page: str, classes: dict[str, Any]) -> None:
     lines = (ROOT / page).read_text().splitlines()
     start = lines.index(HEADER[0])
@@ -40,7 +43,8 @@ def test_no_settings_class_is_left_out() -> None:
     for path in TRACKED:
         if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts:
             written.update(re.findall(r"^class (\w+)\((?:Base|Server)Settings\)", path.read_text(), re.MULTILINE))
-    assert written == {settings.__name__ for settings in (CLASSES | EVENTS).values()} | {"ServerSettings"}
+    known = (CLASSES | EVENTS | RECOMMENDATION).values()
+    assert written == {settings.__name__ for settings in known} | {"ServerSettings"}
 
 
 def test_it_stays_short() -> None:
