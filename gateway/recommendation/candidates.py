@@ -26,8 +26,8 @@ class Wanted:
     excluded: frozenset[str]
     depth: int
     deadline: Deadline
-    # The event store may take less time than the call has.
-    events_deadline: Deadline
+    # What the event store may take of the call's time, each time that it is asked.
+    events_timeout_s: float
 
 
 class Candidates:
@@ -65,7 +65,10 @@ class Candidates:
     async def popular(self, category: str, share: float, wanted: Wanted, notes: Notes) -> CandidateList:
         """What visitors turn to now: of all products (""), or of a category path."""
         with notes.timed("popular"):
-            counted, is_current = await self._popular.read(category, deadline=wanted.events_deadline)
+            # A store that was away a moment ago is not waited for again.
+            is_away = {Degradation.NO_PERSONALISATION, Degradation.NO_POPULARITY} & set(notes.degradations)
+            deadline = Deadline.after(0.0 if is_away else min(wanted.events_timeout_s, wanted.deadline.remaining_s()))
+            counted, is_current = await self._popular.read(category, deadline=deadline)
             if not is_current and Degradation.NO_POPULARITY not in notes.degradations:
                 notes.degradations.append(Degradation.NO_POPULARITY)
             weights = {one.product_id: one.weight for one in counted if one.product_id not in wanted.excluded}

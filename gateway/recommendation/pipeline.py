@@ -67,15 +67,15 @@ class Recommender:
         return replace(answer, timings_ms=notes.timings_ms)
 
     async def _recommended(self, query: RecommendQuery, notes: Notes, deadline: Deadline) -> RecommendAnswer:
-        events_deadline = Deadline.after(min(self._settings.events_timeout_s, deadline.remaining_s() / 4))
+        events_timeout_s = min(self._settings.events_timeout_s, deadline.remaining_s() / 4)
         with notes.timed("visitor"):
-            taste = await self._taste(query.visitor_id, notes, events_deadline)
+            taste = await self._taste(query.visitor_id, notes, Deadline.after(events_timeout_s))
         wanted = Wanted(
             filter=_buyable(query.filter),
             excluded=_excluded(query, taste),
             depth=min(3 * query.page_size + 20, 200),
             deadline=deadline,
-            events_deadline=events_deadline,
+            events_timeout_s=events_timeout_s,
         )
         if query.placement is Placement.SIMILAR:
             anchors = [Anchor(product_id) for product_id in dict.fromkeys(query.product_ids)]
