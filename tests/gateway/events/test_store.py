@@ -215,7 +215,7 @@ async def test_a_burst_of_one_visitor_makes_nothing_popular(store: EventStore) -
     await written(store, *(event(f"many{n}", f"x{n}", "bot") for n in range(1_000)))
     for visitor in ("ana", "bob"):
         await written(store, event("v", "liked", visitor), event("b", "liked", visitor, event_type=EventType.PURCHASE))
-    assert await popular(store, 2) == {"liked": 10.0, "pushed": 5.0}
+    assert await popular(store, 2) == pytest.approx({"liked": 10.0, "pushed": 5.0}, rel=0.01)  # it decays meanwhile
     found = await store.popular(2_000, deadline=in_time())
     assert sum(product.product_id.startswith("x") for product in found) == 99
 
