@@ -17,7 +17,7 @@ from training.compressed_bundle import check_out, manifest_of, write_compressed
 from training.compression import choose_heads, keep_layers, layer_count, narrow_feed_forward
 from training.errors import TrainingError
 from training.fidelity import MeasuredModel, Measurement
-from training.int8_choice import RULE, keep, variants, worst_loss, write_variant
+from training.int8_choice import RULE, excess, keep, variants, worst_loss, write_variant
 from training.ledger import Entry, Step, measure
 from training.repair import Repair, RepairSettings
 from training.run_folder import RunFolder, file_digest
@@ -166,11 +166,11 @@ class _Chain:
         float32 = self._steps[-1]
         made = [self._quantised(variant, float32) for variant in variants(self._settings.int8)]
         entries = measure([*self._steps, *made], self._body.kind)
-        kept = entries[len(self._steps) - 1]
+        kept = before = entries[len(self._steps) - 1]
         lineage: dict[str, Any] = {}
         if made:
-            kept = keep(kept, entries[len(self._steps) :])
-            lineage = {"int8_rule": RULE, "int8_kept": kept.step}
+            kept = keep(before, entries[len(self._steps) :])
+            lineage = {"int8_rule": RULE, "int8_kept": kept.step, **excess(before, kept)}
             self._refuse_loss(kept.step, float32.figures, kept.figures)
         folder = next(step.folder for step in (*self._steps, *made) if step.name == kept.step)
         lineage |= {"steps": [step.name for step in self._steps] + ([kept.step] if made else [])}

@@ -43,6 +43,12 @@ def keep(float32: Entry, made: list[Entry]) -> Entry:
     return min(made, key=lambda one: worst_loss(float32.figures, one.figures)[0])
 
 
+def excess(float32: Entry, kept: Entry) -> dict[str, str]:
+    """What the kept variant loses beyond TOLERANCE, for the card; nothing when it keeps to it."""
+    loss, figure = worst_loss(float32.figures, kept.figures)
+    return {"int8_loses": f"{loss:.4f} of {figure}"} if loss > TOLERANCE else {}
+
+
 def worst_loss(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[float, str]:
     """The largest fall of a figure and the figure's name; (0, "") when there are none."""
     return max(((value - after[name], name) for name, value in before.items()), default=(0.0, ""))

@@ -15,7 +15,6 @@ from training.candidate_mining import MiningSettings
 from training.embedder_fine_tuning import FineTuning, fine_tune_embedder
 from training.errors import TrainingError
 from training.ranker_data import ranker_data
-from training.ranker_figures import FINAL
 from training.ranker_fine_tuning import RankerTuning, fine_tune_ranker
 from training.ranker_teachers import Teacher, TeacherSpec
 from training.run_folder import RunFolder
@@ -147,8 +146,16 @@ def _ranker_objective(plan: TuningPlan, sources: Sources, run: RunFolder) -> Obj
     def objective(values: Mapping[str, Any], report: Report) -> float:
         tuning = replace(plan.ranker_tuning, **values)
         base = load_base(plan.base, plan.revision)  # it is trained in place
+        reported: list[float] = []
+
+        def heard(epochs: int, value: float) -> None:
+            reported.append(value)
+            report(epochs, value)
+
         with _trial(run, base.digest, asdict(tuning)) as trial:
-            return fine_tune_ranker(data, base, tuning, trial, report).figures.ndcg_10[FINAL]
+            fine_tune_ranker(data, base, tuning, trial, heard)
+        # On the lists that final scores are fitted on: those that measure stay unseen until the best is trained.
+        return reported[-1]
 
     return objective
 

@@ -60,6 +60,8 @@ def compress(
     Console().print(ledger_table(entries))
     kept = written.manifest.lineage
     print(f"kept: {kept['int8_kept']} ({kept['int8_rule']})" if "int8_kept" in kept else "kept in float32")
+    if kept.get("int8_loses"):
+        typer.echo(f"warning: every int8 variant loses more than that; this one: {kept['int8_loses']}", err=True)
     print(f"{written.manifest.digest} {out}")
 
 

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from tests.training.tiny import bert_tensors
-from training.int8_choice import PER_TENSOR, PER_TOKEN, STATIC, keep, variants, worst_loss, write_variant
+from training.int8_choice import PER_TENSOR, PER_TOKEN, STATIC, excess, keep, variants, worst_loss, write_variant
 from training.ledger import Entry
 from training.onnx_bert import write_embedder_onnx
 from training.quantize import quantize
@@ -70,6 +70,8 @@ def test_the_fastest_that_loses_little_is_kept() -> None:
     slow, fast, worse = _entry("slow", 5.0, 0.999), _entry("fast", 4.0, 0.996), _entry("worse", 1.0, 0.99)
     assert keep(float32, [slow, fast, worse]) is fast
     assert keep(float32, [worse, _entry("worst", 0.5, 0.9)]) is worse
+    assert excess(float32, fast) == {}
+    assert "of mean cosine" in excess(float32, worse)["int8_loses"]
     assert worst_loss(float32.figures, worse.figures) == (pytest.approx(0.01), "mean cosine")
     assert variants("none") == ()
     assert variants("best") == (PER_TOKEN, PER_TENSOR, STATIC)
