@@ -77,9 +77,12 @@ class SlowProxy:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
-        upstream, upwriter = await asyncio.open_connection(self._host, self._port)
-        replies = asyncio.create_task(self._replies(upstream, writer))
+        writers = [writer]
+        replies: asyncio.Task[None] | None = None
         try:
+            upstream, upwriter = await asyncio.open_connection(self._host, self._port)
+            writers.append(upwriter)
+            replies = asyncio.create_task(self._replies(upstream, writer))
             while data := await reader.read(65_536):
                 self.requests += 1
                 self.asked.set()
@@ -87,9 +90,12 @@ class SlowProxy:
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            replies.cancel()
-            upwriter.close()
-            writer.close()
+            if replies is not None:
+                replies.cancel()
+            for one in writers:
+                one.close()
+                with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                    await one.wait_closed()
             self._connections.discard(task)
 
     async def _replies(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
