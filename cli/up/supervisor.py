@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cli.up import with_parent
 from cli.up.settings import UpSettings
 from vitrine.errors import Unavailable
 
@@ -24,7 +27,8 @@ class Child:
 
 
 class Supervisor:
-    """Starts children, starts again those that end, with growing waits, and stops all in reverse order.
+    """Starts children, starts again those that end, with growing waits, and stops all in reverse order. On Linux they
+    end with us, however we end.
 
     `say` gets a line for people about each of these. While `strict` (the first start) a child that ends is not started
     again; `failed` then tells which it was.
@@ -75,7 +79,11 @@ class Supervisor:
             started_at_s = time.monotonic()
             # A session of its own: Ctrl-C goes to us alone, and children are stopped in order.
             process = await asyncio.create_subprocess_exec(
-                *child.command, env=child.environment, start_new_session=True, stdin=asyncio.subprocess.DEVNULL
+                *(sys.executable, "-m", with_parent.__name__, str(os.getpid())),
+                *child.command,
+                env=child.environment,
+                start_new_session=True,
+                stdin=asyncio.subprocess.DEVNULL,
             )
             self._processes[child.name] = process
             if self._stopping:

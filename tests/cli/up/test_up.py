@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -129,8 +130,13 @@ async def test_a_fill_that_was_cut_off_is_made_whole(tmp_path: Path, redis_url: 
     settings = {"REDIS_URL": redis_url, "VITRINE_GATEWAY_RANK_DEPTH": "0"}
     async with vitrine_up(tmp_path, VITRINE_UP_SAMPLE_PRODUCTS="2000", **settings) as up:
         await up.prints("the store is empty")
+        servers = children(up.process.pid)
+        assert set(servers) == {"events"}
+        store = psutil.Process(servers["events"])
         up.process.send_signal(signal.SIGKILL)
         await up.ends()
+        # Left alone, it would write the log that the next one writes.
+        assert psutil.wait_procs([store], timeout=30)[1] == []
     async with vitrine_up(tmp_path, **settings) as up:
         await up.prints("Ctrl-C stops it.")
         assert FILLING in up.output
