@@ -18,6 +18,7 @@ from vitrine.fork import refuse_fork
 from vitrine.health import HealthServicer
 from vitrine.interceptor import CallInterceptor
 from vitrine.logs import configure_logging
+from vitrine.reflection_pool import ReflectionPool
 from vitrine.server_settings import KEEPALIVE_TIME_S, KEEPALIVE_TIMEOUT_S, ServerSettings
 
 SelfTest = Callable[[], Awaitable[None]]
@@ -71,7 +72,8 @@ class Server:
         """Takes the port and answers health as NOT_SERVING, calls as UNAVAILABLE, until `open`."""
         self._health.names.update(services)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
-        reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
+        names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self.grpc, ReflectionPool())  # type: ignore[arg-type]
         address = f"{self.settings.host}:{self.settings.port}"
         try:
             self.port = self.grpc.add_insecure_port(address)

@@ -67,6 +67,27 @@ async def test_health_names_every_service_and_the_whole(serve_embed: Any, channe
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("symbol", "found"),
+    [
+        ("vitrine.v1.EmbedderService", True),
+        ("vitrine.v1.EmbedderService.Embed", True),
+        ("vitrine.v1.EmbedRequest", True),
+        ("vitrine.v1.EmbedderService.Forget", False),
+        ("vitrine.v1.Nothing.Embed", False),
+    ],
+)
+async def test_reflection_finds_services_messages_and_methods(
+    serve_embed: Any, channel_to: Any, symbol: str, found: bool
+) -> None:
+    """ghz asks for the file that holds a method."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel_to((await serve_embed()).port))
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)]))
+    answer = await anext(aiter(call))
+    assert bool(answer.file_descriptor_response.file_descriptor_proto) is found
+    assert answer.HasField("error_response") is not found
+
+
 async def test_reflection_lists_the_services(serve_embed: Any, channel_to: Any) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(channel_to((await serve_embed()).port))
     call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
@@ -379,7 +400,10 @@ async def test_sigterm_drains_the_call_in_flight_and_exits_0(start_process: Any,
     assert (await call).prompt == "held"
     out, err = await process.communicate()
     assert (process.returncode, out) == (0, b"closed\n")
-    assert [json.loads(line)["event"] for line in err.splitlines()] == ["stopped"]
+    # gRPC's core writes lines of its own.
+    entries = [json.loads(line) for line in err.splitlines() if line.startswith(b"{")]
+    assert entries[-1]["event"] == "stopped"
+    assert [entry for entry in entries if entry["level"] not in ("info", "warning")] == []
 
 
 @pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "go"), (signal.SIGTERM, "wait")])
