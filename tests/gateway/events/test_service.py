@@ -212,7 +212,8 @@ def _request(event_id: str) -> service_pb.WriteUserEventsRequest:
 
 async def test_without_a_store_calls_say_so() -> None:
     nothing = cast(Any, None)
-    gateway = Gateway(GatewaySettings(redis_url=""), Ports(nothing, nothing, nothing), EventsSettings(redis_url=""))
+    settings = GatewaySettings(redis_url="", http_port=0)
+    gateway = Gateway(settings, Ports(nothing, nothing, nothing), EventsSettings(redis_url=""))
     async with gateway.http() as port, httpx.AsyncClient(trust_env=False) as client:
         reply = await client.post(f"http://127.0.0.1:{port}{HTTP}/GetVisitor", json={"visitorId": "ana"})
     assert reply.json()["code"] == "failed_precondition"
