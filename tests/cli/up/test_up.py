@@ -183,7 +183,7 @@ async def test_a_missing_model_ends_the_start_and_what_was_started(tmp_path: Pat
             assert await up.ends() == 1
             assert f"no bundle at {missing}" in up.output
             # A service that is stopped while it starts may log the call that it cut off; we print no traceback.
-    assert not any(line.startswith("Traceback") for line in up.output.splitlines())
+            assert not any(line.startswith("Traceback") for line in up.output.splitlines())
 
 
 async def test_a_store_of_another_model_is_refused_with_both_named(tmp_path: Path) -> None:
