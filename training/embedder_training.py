@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.base_models import BaseFiles
 from training.contrast_pairs import ContrastPair, catalogue_pairs, made_pairs
+from training.contrastive_loss import BatchLayout, softmax_loss
 from training.e5_weights import Floats
 from training.encoder import Encoder, pad_batch, tokenize
 from training.errors import TrainingError
@@ -185,16 +186,11 @@ def info_nce(queries: Tensor, products: Tensor, groups: Sequence[str], temperatu
 
     Products of a query's own group are left out of its softmax, except its own product and its own hard negative.
     """
-    count = len(groups)
-    scores = queries @ products.T / temperature
     numbers = torch.tensor([{name: at for at, name in enumerate(dict.fromkeys(groups))}[group] for group in groups])
-    same = numbers[:, None] == numbers[None, :]
-    own = torch.eye(count, dtype=torch.bool)
-    hidden = same & ~own
-    forward = scores.masked_fill(torch.cat([hidden, hidden], dim=1), -1e4)
-    backward = scores[:, :count].masked_fill(hidden, -1e4).T
-    goal = torch.arange(count)
-    return nn.functional.cross_entropy(forward, goal) + 0.5 * nn.functional.cross_entropy(backward, goal)
+    own = torch.eye(len(groups), dtype=torch.bool)
+    visible = own | (numbers[:, None] != numbers[None, :])
+    layout = BatchLayout(visible.repeat(1, 2), own.repeat(1, 2))
+    return softmax_loss(queries, products, layout, torch.ones(len(groups)), temperature)
 
 
 def average(before: Mapping[str, Tensor], after: Mapping[str, Tensor], after_share: float) -> dict[str, Tensor]:
