@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +12,15 @@ from cli.events.layouts import layout_of
 from cli.ingest.checkpoint import Checkpoint, Progress, fingerprint_of
 from cli.ingest.report import Refusal, Report
 from cli.ingest.settings import IngestSettings
+from cli.ingest.shown_run import Moved, Waits
 from vitrine.channel import call, open_channel
 from vitrine.deadline import Deadline
-from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable, VitrineError
+from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from vitrine.messages.common import error_from_message
 from vitrine.rows import RowFile
 from vitrine.v1 import user_event_service_pb2 as events_pb
 from vitrine.v1 import user_event_service_pb2_grpc
 
-Moved = Callable[[int, Progress], None]
-Waits = Callable[[float, VitrineError], None]
 # What another attempt may mend.
 _PASSING = (Unavailable, ResourceExhausted, DeadlineExceeded)
 _CALL_S = 30.0

@@ -1,36 +1,18 @@
 """An import as people see it: a progress bar, and in the end what was written, refused and left out."""
 
-import asyncio
 from pathlib import Path
 
 import typer
 
 from cli.events.importing import EventImport, Summary
-from cli.ingest.checkpoint import Progress
 from cli.ingest.settings import IngestSettings
-from cli.progress import progress_bar
-from vitrine.errors import VitrineError
+from cli.ingest.shown_run import shown_run
 
 
 def import_file(path: Path, format: str, settings: IngestSettings) -> None:
     """Imports one file. Raises what `EventImport` raises, and typer.Exit(1) when not one event was accepted."""
     importing = EventImport(path, format, settings)
-    with progress_bar(path.name, importing.file.size) as show:
-        position, counts = 0, ""
-
-        def moved(now_at: int, progress: Progress) -> None:
-            nonlocal position, counts
-            position, counts = now_at, f"{progress.accepted:,} accepted, {progress.refused:,} refused"
-            show(position, counts)
-
-        def waits(wait_s: float, error: VitrineError) -> None:
-            show(position, f"{counts}; again in {wait_s:.1f} s: {error.message}")
-
-        try:
-            summary = asyncio.run(importing.run(moved, waits))
-        except (VitrineError, KeyboardInterrupt):
-            typer.echo("stopped; the same command goes on from here", err=True)
-            raise
+    summary = shown_run(path, importing.file.size, importing.run)
     _print(summary)
     if not summary.accepted:
         typer.echo("error: the file holds no event of this --format", err=True)

@@ -1,7 +1,6 @@
 """One ingest from its file to its report."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +9,15 @@ from cli.ingest.checkpoint import Checkpoint, Progress, fingerprint_of
 from cli.ingest.delivery import Delivery, Outcomes
 from cli.ingest.report import Refusal, Report
 from cli.ingest.settings import IngestSettings
+from cli.ingest.shown_run import Moved, Waits
 from vitrine.channel import call, open_channel
 from vitrine.deadline import Deadline
-from vitrine.errors import NotFound, VitrineError
+from vitrine.errors import NotFound
 from vitrine.mapping import load_mapping
 from vitrine.product_row import ProductRows
 from vitrine.rows import RowFile
 from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 
-Moved = Callable[[int, Progress], None]
-Waits = Callable[[float, VitrineError], None]
 _LOOK_UP_S = 60.0
 
 

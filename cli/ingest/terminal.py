@@ -1,15 +1,12 @@
 """Ingest as people see it: a progress bar, and in the end what was written, refused and left out."""
 
-import asyncio
 from pathlib import Path
 
 import typer
 
-from cli.ingest.checkpoint import Progress
 from cli.ingest.run import Ingest, Summary
 from cli.ingest.settings import IngestSettings
-from cli.progress import progress_bar
-from vitrine.errors import VitrineError
+from cli.ingest.shown_run import shown_run
 
 _SHOWN_COLUMNS = 10
 
@@ -17,22 +14,7 @@ _SHOWN_COLUMNS = 10
 def ingest_file(path: Path, mapping: Path | None, settings: IngestSettings) -> None:
     """Ingests one file. Raises what `Ingest` raises, and typer.Exit(1) when not one product was accepted."""
     ingest = Ingest(path, mapping, settings)
-    with progress_bar(path.name, ingest.file.size) as show:
-        position, counts = 0, ""
-
-        def moved(now_at: int, progress: Progress) -> None:
-            nonlocal position, counts
-            position, counts = now_at, f"{progress.accepted:,} accepted, {progress.refused:,} refused"
-            show(position, counts)
-
-        def waits(wait_s: float, error: VitrineError) -> None:
-            show(position, f"{counts}; again in {wait_s:.1f} s: {error.message}")
-
-        try:
-            summary = asyncio.run(ingest.run(moved, waits))
-        except (VitrineError, KeyboardInterrupt):
-            typer.echo("stopped; the same command goes on from here", err=True)
-            raise
+    summary = shown_run(path, ingest.file.size, ingest.run)
     _print(summary)
     if summary.refused and not summary.accepted:
         raise typer.Exit(1)
