@@ -29,6 +29,7 @@ class Degradation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEGRADATION_RANK_DEPTH_REDUCED: _ClassVar[Degradation]
     DEGRADATION_NO_PERSONALISATION: _ClassVar[Degradation]
     DEGRADATION_NO_POPULARITY: _ClassVar[Degradation]
+    DEGRADATION_NO_RECOMMENDER: _ClassVar[Degradation]
 
 class Shortfall(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -48,6 +49,7 @@ DEGRADATION_NO_CACHE: Degradation
 DEGRADATION_RANK_DEPTH_REDUCED: Degradation
 DEGRADATION_NO_PERSONALISATION: Degradation
 DEGRADATION_NO_POPULARITY: Degradation
+DEGRADATION_NO_RECOMMENDER: Degradation
 SHORTFALL_UNSPECIFIED: Shortfall
 SHORTFALL_NO_MORE_MATCHES: Shortfall
 SHORTFALL_WINDOW_END: Shortfall
@@ -89,3 +91,11 @@ class ModelInfo(_message.Message):
     languages: _containers.RepeatedScalarFieldContainer[str]
     runtime: str
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., dim: _Optional[int] = ..., max_tokens: _Optional[int] = ..., languages: _Optional[_Iterable[str]] = ..., runtime: _Optional[str] = ...) -> None: ...
+
+class ExperimentArm(_message.Message):
+    __slots__ = ("experiment", "arm")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    arm: str
+    def __init__(self, experiment: _Optional[str] = ..., arm: _Optional[str] = ...) -> None: ...

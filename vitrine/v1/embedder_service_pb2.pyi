@@ -1,5 +1,6 @@
 from google.rpc import status_pb2 as _status_pb2
 from vitrine.v1 import common_pb2 as _common_pb2
+from vitrine.v1 import user_event_pb2 as _user_event_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -79,12 +80,50 @@ class EmbedStreamResponse(_message.Message):
     status: _status_pb2.Status
     def __init__(self, response: _Optional[_Union[EmbedResponse, _Mapping]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
+class HistoryItem(_message.Message):
+    __slots__ = ("vector_index", "event_type", "age_s")
+    VECTOR_INDEX_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    AGE_S_FIELD_NUMBER: _ClassVar[int]
+    vector_index: int
+    event_type: _user_event_pb2.EventType
+    age_s: float
+    def __init__(self, vector_index: _Optional[int] = ..., event_type: _Optional[_Union[_user_event_pb2.EventType, str]] = ..., age_s: _Optional[float] = ...) -> None: ...
+
+class History(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[HistoryItem]
+    def __init__(self, items: _Optional[_Iterable[_Union[HistoryItem, _Mapping]]] = ...) -> None: ...
+
+class EncodeHistoryRequest(_message.Message):
+    __slots__ = ("histories", "item_vectors", "recommender_digest", "lane")
+    HISTORIES_FIELD_NUMBER: _ClassVar[int]
+    ITEM_VECTORS_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LANE_FIELD_NUMBER: _ClassVar[int]
+    histories: _containers.RepeatedCompositeFieldContainer[History]
+    item_vectors: _common_pb2.PackedVectors
+    recommender_digest: str
+    lane: _common_pb2.Lane
+    def __init__(self, histories: _Optional[_Iterable[_Union[History, _Mapping]]] = ..., item_vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ..., lane: _Optional[_Union[_common_pb2.Lane, str]] = ...) -> None: ...
+
+class EncodeHistoryResponse(_message.Message):
+    __slots__ = ("vectors", "recommender_digest")
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    vectors: _common_pb2.PackedVectors
+    recommender_digest: str
+    def __init__(self, vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ...) -> None: ...
+
 class EmbedderServiceGetModelRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class EmbedderServiceGetModelResponse(_message.Message):
-    __slots__ = ("model",)
+    __slots__ = ("model", "recommender_digest")
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     model: _common_pb2.ModelInfo
-    def __init__(self, model: _Optional[_Union[_common_pb2.ModelInfo, _Mapping]] = ...) -> None: ...
+    recommender_digest: str
+    def __init__(self, model: _Optional[_Union[_common_pb2.ModelInfo, _Mapping]] = ..., recommender_digest: _Optional[str] = ...) -> None: ...

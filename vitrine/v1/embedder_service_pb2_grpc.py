@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EmbedderServiceStub(object):
-    """Text to vector.
+    """Text to vector, and a visitor's history to vector.
     """
 
     def __init__(self, channel):
@@ -45,6 +45,11 @@ class EmbedderServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_embedder__service__pb2.EmbedStreamRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_embedder__service__pb2.EmbedStreamResponse.FromString,
                 _registered_method=True)
+        self.EncodeHistory = channel.unary_unary(
+                '/vitrine.v1.EmbedderService/EncodeHistory',
+                request_serializer=vitrine_dot_v1_dot_embedder__service__pb2.EncodeHistoryRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_embedder__service__pb2.EncodeHistoryResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/vitrine.v1.EmbedderService/GetModel',
                 request_serializer=vitrine_dot_v1_dot_embedder__service__pb2.EmbedderServiceGetModelRequest.SerializeToString,
@@ -53,7 +58,7 @@ class EmbedderServiceStub(object):
 
 
 class EmbedderServiceServicer(object):
-    """Text to vector.
+    """Text to vector, and a visitor's history to vector.
     """
 
     def Embed(self, request, context):
@@ -66,6 +71,15 @@ class EmbedderServiceServicer(object):
 
     def EmbedStream(self, request_iterator, context):
         """Embeds a stream of batches; answers in order, one for each request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EncodeHistory(self, request, context):
+        """Encodes visitors' histories for the search in the retriever's behaviour space. Errors: INVALID_ARGUMENT,
+        FAILED_PRECONDITION (no recommender is served, or item vectors of another one: both digests named),
+        RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,6 +105,11 @@ def add_EmbedderServiceServicer_to_server(servicer, server):
                     request_deserializer=vitrine_dot_v1_dot_embedder__service__pb2.EmbedStreamRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_embedder__service__pb2.EmbedStreamResponse.SerializeToString,
             ),
+            'EncodeHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.EncodeHistory,
+                    request_deserializer=vitrine_dot_v1_dot_embedder__service__pb2.EncodeHistoryRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_embedder__service__pb2.EncodeHistoryResponse.SerializeToString,
+            ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
                     request_deserializer=vitrine_dot_v1_dot_embedder__service__pb2.EmbedderServiceGetModelRequest.FromString,
@@ -105,7 +124,7 @@ def add_EmbedderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmbedderService(object):
-    """Text to vector.
+    """Text to vector, and a visitor's history to vector.
     """
 
     @staticmethod
@@ -152,6 +171,33 @@ class EmbedderService(object):
             '/vitrine.v1.EmbedderService/EmbedStream',
             vitrine_dot_v1_dot_embedder__service__pb2.EmbedStreamRequest.SerializeToString,
             vitrine_dot_v1_dot_embedder__service__pb2.EmbedStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EncodeHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.EmbedderService/EncodeHistory',
+            vitrine_dot_v1_dot_embedder__service__pb2.EncodeHistoryRequest.SerializeToString,
+            vitrine_dot_v1_dot_embedder__service__pb2.EncodeHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

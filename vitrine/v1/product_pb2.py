@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vitrine/v1/product.proto\x12\nvitrine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"0\n\x0f\x41ttributeValues\x12\x0c\n\x04text\x18\x01 \x03(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x01\"\xe3\x03\n\x07Product\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05\x62rand\x18\x03 \x01(\t\x12\x12\n\ncategories\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x12\n\x05price\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0eoriginal_price\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rcurrency_code\x18\x08 \x01(\t\x12.\n\x0c\x61vailability\x18\t \x01(\x0e\x32\x18.vitrine.v1.Availability\x12\x37\n\nattributes\x18\n \x03(\x0b\x32#.vitrine.v1.Product.AttributesEntry\x12\x12\n\nimage_uris\x18\x0b \x03(\t\x12\x10\n\x08language\x18\x0c \x01(\t\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0e \x01(\x03\x1aN\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.vitrine.v1.AttributeValues:\x02\x38\x01\x42\x08\n\x06_priceB\x11\n\x0f_original_price*\x9d\x01\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41VAILABILITY_IN_STOCK\x10\x01\x12\x1d\n\x19\x41VAILABILITY_OUT_OF_STOCK\x10\x02\x12\x19\n\x15\x41VAILABILITY_PREORDER\x10\x03\x12\x1a\n\x16\x41VAILABILITY_BACKORDER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vitrine/v1/product.proto\x12\nvitrine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"0\n\x0f\x41ttributeValues\x12\x0c\n\x04text\x18\x01 \x03(\t\x12\x0f\n\x07numbers\x18\x02 \x03(\x01\"\xc5\x04\n\x07Product\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05\x62rand\x18\x03 \x01(\t\x12\x12\n\ncategories\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x12\n\x05price\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0eoriginal_price\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rcurrency_code\x18\x08 \x01(\t\x12.\n\x0c\x61vailability\x18\t \x01(\x0e\x32\x18.vitrine.v1.Availability\x12\x37\n\nattributes\x18\n \x03(\x0b\x32#.vitrine.v1.Product.AttributesEntry\x12\x12\n\nimage_uris\x18\x0b \x03(\t\x12\x10\n\x08language\x18\x0c \x01(\t\x12/\n\x0bupdate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04kind\x18\x0f \x01(\x0e\x32\x17.vitrine.v1.ProductKind\x12\x19\n\x11\x61\x62out_product_ids\x18\x10 \x03(\t\x12\x13\n\x06rating\x18\x11 \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x08revision\x18\x0e \x01(\x03\x1aN\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.vitrine.v1.AttributeValues:\x02\x38\x01\x42\x08\n\x06_priceB\x11\n\x0f_original_priceB\t\n\x07_rating*\x9d\x01\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41VAILABILITY_IN_STOCK\x10\x01\x12\x1d\n\x19\x41VAILABILITY_OUT_OF_STOCK\x10\x02\x12\x19\n\x15\x41VAILABILITY_PREORDER\x10\x03\x12\x1a\n\x16\x41VAILABILITY_BACKORDER\x10\x04*v\n\x0bProductKind\x12\x1c\n\x18PRODUCT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PRODUCT_KIND_PRODUCT\x10\x01\x12\x17\n\x13PRODUCT_KIND_REVIEW\x10\x02\x12\x16\n\x12PRODUCT_KIND_GUIDE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PRODUCT_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_PRODUCT_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_AVAILABILITY']._serialized_start=610
-  _globals['_AVAILABILITY']._serialized_end=767
+  _globals['_AVAILABILITY']._serialized_start=708
+  _globals['_AVAILABILITY']._serialized_end=865
+  _globals['_PRODUCTKIND']._serialized_start=867
+  _globals['_PRODUCTKIND']._serialized_end=985
   _globals['_ATTRIBUTEVALUES']._serialized_start=73
   _globals['_ATTRIBUTEVALUES']._serialized_end=121
   _globals['_PRODUCT']._serialized_start=124
-  _globals['_PRODUCT']._serialized_end=607
-  _globals['_PRODUCT_ATTRIBUTESENTRY']._serialized_start=500
-  _globals['_PRODUCT_ATTRIBUTESENTRY']._serialized_end=578
+  _globals['_PRODUCT']._serialized_end=705
+  _globals['_PRODUCT_ATTRIBUTESENTRY']._serialized_start=587
+  _globals['_PRODUCT_ATTRIBUTESENTRY']._serialized_end=665
 # @@protoc_insertion_point(module_scope)

@@ -15,11 +15,22 @@ class Availability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AVAILABILITY_OUT_OF_STOCK: _ClassVar[Availability]
     AVAILABILITY_PREORDER: _ClassVar[Availability]
     AVAILABILITY_BACKORDER: _ClassVar[Availability]
+
+class ProductKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRODUCT_KIND_UNSPECIFIED: _ClassVar[ProductKind]
+    PRODUCT_KIND_PRODUCT: _ClassVar[ProductKind]
+    PRODUCT_KIND_REVIEW: _ClassVar[ProductKind]
+    PRODUCT_KIND_GUIDE: _ClassVar[ProductKind]
 AVAILABILITY_UNSPECIFIED: Availability
 AVAILABILITY_IN_STOCK: Availability
 AVAILABILITY_OUT_OF_STOCK: Availability
 AVAILABILITY_PREORDER: Availability
 AVAILABILITY_BACKORDER: Availability
+PRODUCT_KIND_UNSPECIFIED: ProductKind
+PRODUCT_KIND_PRODUCT: ProductKind
+PRODUCT_KIND_REVIEW: ProductKind
+PRODUCT_KIND_GUIDE: ProductKind
 
 class AttributeValues(_message.Message):
     __slots__ = ("text", "numbers")
@@ -30,7 +41,7 @@ class AttributeValues(_message.Message):
     def __init__(self, text: _Optional[_Iterable[str]] = ..., numbers: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Product(_message.Message):
-    __slots__ = ("id", "title", "brand", "categories", "description", "price", "original_price", "currency_code", "availability", "attributes", "image_uris", "language", "update_time", "revision")
+    __slots__ = ("id", "title", "brand", "categories", "description", "price", "original_price", "currency_code", "availability", "attributes", "image_uris", "language", "update_time", "kind", "about_product_ids", "rating", "revision")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +62,9 @@ class Product(_message.Message):
     IMAGE_URIS_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ABOUT_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    RATING_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
@@ -65,5 +79,8 @@ class Product(_message.Message):
     image_uris: _containers.RepeatedScalarFieldContainer[str]
     language: str
     update_time: _timestamp_pb2.Timestamp
+    kind: ProductKind
+    about_product_ids: _containers.RepeatedScalarFieldContainer[str]
+    rating: float
     revision: int
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., brand: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., description: _Optional[str] = ..., price: _Optional[float] = ..., original_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availability: _Optional[_Union[Availability, str]] = ..., attributes: _Optional[_Mapping[str, AttributeValues]] = ..., image_uris: _Optional[_Iterable[str]] = ..., language: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., brand: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., description: _Optional[str] = ..., price: _Optional[float] = ..., original_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availability: _Optional[_Union[Availability, str]] = ..., attributes: _Optional[_Mapping[str, AttributeValues]] = ..., image_uris: _Optional[_Iterable[str]] = ..., language: _Optional[str] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., kind: _Optional[_Union[ProductKind, str]] = ..., about_product_ids: _Optional[_Iterable[str]] = ..., rating: _Optional[float] = ..., revision: _Optional[int] = ...) -> None: ...

@@ -78,6 +78,48 @@ class RankResponse(_message.Message):
     model_digest: str
     def __init__(self, ranked: _Optional[_Iterable[_Union[RankedCandidate, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[RankFailure, _Mapping]]] = ..., model_digest: _Optional[str] = ...) -> None: ...
 
+class ExplainRequest(_message.Message):
+    __slots__ = ("query", "candidates")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    candidates: _containers.RepeatedCompositeFieldContainer[RankCandidate]
+    def __init__(self, query: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[RankCandidate, _Mapping]]] = ...) -> None: ...
+
+class TokenAttribution(_message.Message):
+    __slots__ = ("text", "start", "end", "attribution")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    start: int
+    end: int
+    attribution: float
+    def __init__(self, text: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., attribution: _Optional[float] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("index", "id", "logit", "query_tokens", "text_tokens")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LOGIT_FIELD_NUMBER: _ClassVar[int]
+    QUERY_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    id: str
+    logit: float
+    query_tokens: _containers.RepeatedCompositeFieldContainer[TokenAttribution]
+    text_tokens: _containers.RepeatedCompositeFieldContainer[TokenAttribution]
+    def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., logit: _Optional[float] = ..., query_tokens: _Optional[_Iterable[_Union[TokenAttribution, _Mapping]]] = ..., text_tokens: _Optional[_Iterable[_Union[TokenAttribution, _Mapping]]] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("explanations", "model_digest")
+    EXPLANATIONS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    explanations: _containers.RepeatedCompositeFieldContainer[Explanation]
+    model_digest: str
+    def __init__(self, explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., model_digest: _Optional[str] = ...) -> None: ...
+
 class RankerServiceGetModelRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -40,6 +40,11 @@ class RankerServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_ranker__service__pb2.RankRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_ranker__service__pb2.RankResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/vitrine.v1.RankerService/Explain',
+                request_serializer=vitrine_dot_v1_dot_ranker__service__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_ranker__service__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/vitrine.v1.RankerService/GetModel',
                 request_serializer=vitrine_dot_v1_dot_ranker__service__pb2.RankerServiceGetModelRequest.SerializeToString,
@@ -59,6 +64,14 @@ class RankerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """Says which words made candidates' logits: each word is taken out in turn (occlusion, Zeiler and Fergus 2014).
+        Errors: as Rank.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetModel(self, request, context):
         """Names the model that is served.
         """
@@ -73,6 +86,11 @@ def add_RankerServiceServicer_to_server(servicer, server):
                     servicer.Rank,
                     request_deserializer=vitrine_dot_v1_dot_ranker__service__pb2.RankRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_ranker__service__pb2.RankResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=vitrine_dot_v1_dot_ranker__service__pb2.ExplainRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_ranker__service__pb2.ExplainResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
@@ -108,6 +126,33 @@ class RankerService(object):
             '/vitrine.v1.RankerService/Rank',
             vitrine_dot_v1_dot_ranker__service__pb2.RankRequest.SerializeToString,
             vitrine_dot_v1_dot_ranker__service__pb2.RankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RankerService/Explain',
+            vitrine_dot_v1_dot_ranker__service__pb2.ExplainRequest.SerializeToString,
+            vitrine_dot_v1_dot_ranker__service__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

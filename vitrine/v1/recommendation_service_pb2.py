@@ -24,31 +24,30 @@ _sym_db = _symbol_database.Default()
 
 from vitrine.v1 import common_pb2 as vitrine_dot_v1_dot_common__pb2
 from vitrine.v1 import product_pb2 as vitrine_dot_v1_dot_product__pb2
+from vitrine.v1 import recommendation_reason_pb2 as vitrine_dot_v1_dot_recommendation__reason__pb2
 from vitrine.v1 import retriever_service_pb2 as vitrine_dot_v1_dot_retriever__service__pb2
 from vitrine.v1 import search_service_pb2 as vitrine_dot_v1_dot_search__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'vitrine/v1/recommendation_service.proto\x12\nvitrine.v1\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\x1a\"vitrine/v1/retriever_service.proto\x1a\x1fvitrine/v1/search_service.proto\"\x93\x02\n\x10RecommendRequest\x12(\n\tplacement\x18\x01 \x01(\x0e\x32\x15.vitrine.v1.Placement\x12\x12\n\nvisitor_id\x18\x02 \x01(\t\x12\x13\n\x0bproduct_ids\x18\x03 \x03(\t\x12\x14\n\x0cprofile_text\x18\x04 \x01(\t\x12)\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\x12\x1b\n\x13\x65xclude_product_ids\x18\x06 \x03(\t\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\x12\x19\n\x0cinclude_seen\x18\t \x01(\x08H\x00\x88\x01\x01\x42\x0f\n\r_include_seen\"4\n\x15RecommendationFeature\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\xc8\x01\n\x14RecommendationReason\x12\x30\n\x06source\x18\x01 \x01(\x0e\x32 .vitrine.v1.RecommendationSource\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x01\x12\x13\n\x0bproduct_ids\x18\x03 \x03(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x33\n\x08\x66\x65\x61tures\x18\x06 \x03(\x0b\x32!.vitrine.v1.RecommendationFeature\"\x90\x01\n\x14RecommendationResult\x12$\n\x07product\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x31\n\x07reasons\x18\x04 \x03(\x0b\x32 .vitrine.v1.RecommendationReason\"\x81\x02\n\x11RecommendResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .vitrine.v1.RecommendationResult\x12(\n\tshortfall\x18\x02 \x01(\x0e\x32\x15.vitrine.v1.Shortfall\x12-\n\x0c\x64\x65gradations\x18\x03 \x03(\x0e\x32\x17.vitrine.v1.Degradation\x12\x19\n\x11\x61ttribution_token\x18\x04 \x01(\t\x12\x1b\n\x13missing_product_ids\x18\x05 \x03(\t\x12(\n\x07timings\x18\x06 \x03(\x0b\x32\x17.vitrine.v1.StageTiming*\xac\x01\n\tPlacement\x12\x19\n\x15PLACEMENT_UNSPECIFIED\x10\x00\x12\x12\n\x0ePLACEMENT_HOME\x10\x01\x12\x15\n\x11PLACEMENT_SIMILAR\x10\x02\x12\x1b\n\x17PLACEMENT_COMPLEMENTARY\x10\x03\x12\x12\n\x0ePLACEMENT_CART\x10\x04\x12\x11\n\rPLACEMENT_ADS\x10\x05\x12\x15\n\x11PLACEMENT_CONTENT\x10\x06*\xc3\x02\n\x14RecommendationSource\x12%\n!RECOMMENDATION_SOURCE_UNSPECIFIED\x10\x00\x12&\n\"RECOMMENDATION_SOURCE_TEXT_SIMILAR\x10\x01\x12!\n\x1dRECOMMENDATION_SOURCE_HISTORY\x10\x02\x12\"\n\x1eRECOMMENDATION_SOURCE_SEARCHED\x10\x03\x12!\n\x1dRECOMMENDATION_SOURCE_PROFILE\x10\x04\x12-\n)RECOMMENDATION_SOURCE_POPULAR_IN_CATEGORY\x10\x05\x12!\n\x1dRECOMMENDATION_SOURCE_POPULAR\x10\x06\x12 \n\x1cRECOMMENDATION_SOURCE_NEWEST\x10\x07\x32\x61\n\x15RecommendationService\x12H\n\tRecommend\x12\x1c.vitrine.v1.RecommendRequest\x1a\x1d.vitrine.v1.RecommendResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'vitrine/v1/recommendation_service.proto\x12\nvitrine.v1\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\x1a&vitrine/v1/recommendation_reason.proto\x1a\"vitrine/v1/retriever_service.proto\x1a\x1fvitrine/v1/search_service.proto\"\x93\x01\n\x07Profile\x12\x11\n\tlanguages\x18\x01 \x03(\t\x12\x16\n\tmin_price\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tmax_price\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12\x12\n\ncategories\x18\x05 \x03(\tB\x0c\n\n_min_priceB\x0c\n\n_max_price\"\xde\x02\n\x10RecommendRequest\x12(\n\tplacement\x18\x01 \x01(\x0e\x32\x15.vitrine.v1.Placement\x12\x12\n\nvisitor_id\x18\x02 \x01(\t\x12\x13\n\x0bproduct_ids\x18\x03 \x03(\t\x12\x14\n\x0cprofile_text\x18\x04 \x01(\t\x12)\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\x12\x1b\n\x13\x65xclude_product_ids\x18\x06 \x03(\t\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\x12\x19\n\x0cinclude_seen\x18\t \x01(\x08H\x00\x88\x01\x01\x12$\n\x07profile\x18\n \x01(\x0b\x32\x13.vitrine.v1.Profile\x12\x14\n\x0c\x63ountry_code\x18\x0b \x01(\t\x12\r\n\x05query\x18\x0c \x01(\tB\x0f\n\r_include_seen\"u\n\x02\x41\x64\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ost_per_click\x18\x02 \x01(\x01\x12\x15\n\rcurrency_code\x18\x03 \x01(\t\x12\x10\n\x08\x61\x64_token\x18\x04 \x01(\t\x12\x19\n\x11\x63lick_probability\x18\x05 \x01(\x01\"\xac\x01\n\x14RecommendationResult\x12$\n\x07product\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x31\n\x07reasons\x18\x04 \x03(\x0b\x32 .vitrine.v1.RecommendationReason\x12\x1a\n\x02\x61\x64\x18\x05 \x01(\x0b\x32\x0e.vitrine.v1.Ad\"\xb5\x02\n\x11RecommendResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .vitrine.v1.RecommendationResult\x12(\n\tshortfall\x18\x02 \x01(\x0e\x32\x15.vitrine.v1.Shortfall\x12-\n\x0c\x64\x65gradations\x18\x03 \x03(\x0e\x32\x17.vitrine.v1.Degradation\x12\x19\n\x11\x61ttribution_token\x18\x04 \x01(\t\x12\x1b\n\x13missing_product_ids\x18\x05 \x03(\t\x12(\n\x07timings\x18\x06 \x03(\x0b\x32\x17.vitrine.v1.StageTiming\x12\x32\n\x0f\x65xperiment_arms\x18\x07 \x03(\x0b\x32\x19.vitrine.v1.ExperimentArm*\xac\x01\n\tPlacement\x12\x19\n\x15PLACEMENT_UNSPECIFIED\x10\x00\x12\x12\n\x0ePLACEMENT_HOME\x10\x01\x12\x15\n\x11PLACEMENT_SIMILAR\x10\x02\x12\x1b\n\x17PLACEMENT_COMPLEMENTARY\x10\x03\x12\x12\n\x0ePLACEMENT_CART\x10\x04\x12\x11\n\rPLACEMENT_ADS\x10\x05\x12\x15\n\x11PLACEMENT_CONTENT\x10\x06\x32\x61\n\x15RecommendationService\x12H\n\tRecommend\x12\x1c.vitrine.v1.RecommendRequest\x1a\x1d.vitrine.v1.RecommendResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vitrine.v1.recommendation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLACEMENT']._serialized_start=1118
-  _globals['_PLACEMENT']._serialized_end=1290
-  _globals['_RECOMMENDATIONSOURCE']._serialized_start=1293
-  _globals['_RECOMMENDATIONSOURCE']._serialized_end=1616
-  _globals['_RECOMMENDREQUEST']._serialized_start=176
-  _globals['_RECOMMENDREQUEST']._serialized_end=451
-  _globals['_RECOMMENDATIONFEATURE']._serialized_start=453
-  _globals['_RECOMMENDATIONFEATURE']._serialized_end=505
-  _globals['_RECOMMENDATIONREASON']._serialized_start=508
-  _globals['_RECOMMENDATIONREASON']._serialized_end=708
-  _globals['_RECOMMENDATIONRESULT']._serialized_start=711
-  _globals['_RECOMMENDATIONRESULT']._serialized_end=855
-  _globals['_RECOMMENDRESPONSE']._serialized_start=858
-  _globals['_RECOMMENDRESPONSE']._serialized_end=1115
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=1618
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=1715
+  _globals['_PLACEMENT']._serialized_start=1325
+  _globals['_PLACEMENT']._serialized_end=1497
+  _globals['_PROFILE']._serialized_start=216
+  _globals['_PROFILE']._serialized_end=363
+  _globals['_RECOMMENDREQUEST']._serialized_start=366
+  _globals['_RECOMMENDREQUEST']._serialized_end=716
+  _globals['_AD']._serialized_start=718
+  _globals['_AD']._serialized_end=835
+  _globals['_RECOMMENDATIONRESULT']._serialized_start=838
+  _globals['_RECOMMENDATIONRESULT']._serialized_end=1010
+  _globals['_RECOMMENDRESPONSE']._serialized_start=1013
+  _globals['_RECOMMENDRESPONSE']._serialized_end=1322
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=1499
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=1596
 # @@protoc_insertion_point(module_scope)

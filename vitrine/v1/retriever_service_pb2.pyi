@@ -2,6 +2,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from vitrine.v1 import common_pb2 as _common_pb2
 from vitrine.v1 import product_pb2 as _product_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -9,8 +10,23 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Relation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RELATION_UNSPECIFIED: _ClassVar[Relation]
+    RELATION_BEHAVIOUR: _ClassVar[Relation]
+    RELATION_ALS: _ClassVar[Relation]
+    RELATION_ITEM_ITEM: _ClassVar[Relation]
+    RELATION_CO_PURCHASE: _ClassVar[Relation]
+    RELATION_TEXT: _ClassVar[Relation]
+RELATION_UNSPECIFIED: Relation
+RELATION_BEHAVIOUR: Relation
+RELATION_ALS: Relation
+RELATION_ITEM_ITEM: Relation
+RELATION_CO_PURCHASE: Relation
+RELATION_TEXT: Relation
+
 class ProductFilter(_message.Message):
-    __slots__ = ("categories", "brands", "min_price", "max_price", "currency_code", "availabilities", "languages")
+    __slots__ = ("categories", "brands", "min_price", "max_price", "currency_code", "availabilities", "languages", "kinds", "about_product_ids")
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     BRANDS_FIELD_NUMBER: _ClassVar[int]
     MIN_PRICE_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +34,8 @@ class ProductFilter(_message.Message):
     CURRENCY_CODE_FIELD_NUMBER: _ClassVar[int]
     AVAILABILITIES_FIELD_NUMBER: _ClassVar[int]
     LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    ABOUT_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
     categories: _containers.RepeatedScalarFieldContainer[str]
     brands: _containers.RepeatedScalarFieldContainer[str]
     min_price: float
@@ -25,7 +43,9 @@ class ProductFilter(_message.Message):
     currency_code: str
     availabilities: _containers.RepeatedScalarFieldContainer[_product_pb2.Availability]
     languages: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, categories: _Optional[_Iterable[str]] = ..., brands: _Optional[_Iterable[str]] = ..., min_price: _Optional[float] = ..., max_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availabilities: _Optional[_Iterable[_Union[_product_pb2.Availability, str]]] = ..., languages: _Optional[_Iterable[str]] = ...) -> None: ...
+    kinds: _containers.RepeatedScalarFieldContainer[_product_pb2.ProductKind]
+    about_product_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, categories: _Optional[_Iterable[str]] = ..., brands: _Optional[_Iterable[str]] = ..., min_price: _Optional[float] = ..., max_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availabilities: _Optional[_Iterable[_Union[_product_pb2.Availability, str]]] = ..., languages: _Optional[_Iterable[str]] = ..., kinds: _Optional[_Iterable[_Union[_product_pb2.ProductKind, str]]] = ..., about_product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
     __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description")
@@ -135,6 +155,76 @@ class RetrieveSimilarResponse(_message.Message):
     revision: int
     def __init__(self, interests: _Optional[_Iterable[_Union[Interest, _Mapping]]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ...) -> None: ...
 
+class RetrieveRelatedRequest(_message.Message):
+    __slots__ = ("anchors", "history_vector", "recommender_digest", "relations", "scored_ids", "filter", "excluded_ids", "depth")
+    ANCHORS_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_VECTOR_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RELATIONS_FIELD_NUMBER: _ClassVar[int]
+    SCORED_IDS_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_IDS_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    anchors: _containers.RepeatedCompositeFieldContainer[Anchor]
+    history_vector: _common_pb2.PackedVectors
+    recommender_digest: str
+    relations: _containers.RepeatedScalarFieldContainer[Relation]
+    scored_ids: _containers.RepeatedScalarFieldContainer[str]
+    filter: ProductFilter
+    excluded_ids: _containers.RepeatedScalarFieldContainer[str]
+    depth: int
+    def __init__(self, anchors: _Optional[_Iterable[_Union[Anchor, _Mapping]]] = ..., history_vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, str]]] = ..., scored_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., excluded_ids: _Optional[_Iterable[str]] = ..., depth: _Optional[int] = ...) -> None: ...
+
+class RelationScore(_message.Message):
+    __slots__ = ("relation", "rank", "score", "anchor_id")
+    RELATION_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    ANCHOR_ID_FIELD_NUMBER: _ClassVar[int]
+    relation: Relation
+    rank: int
+    score: float
+    anchor_id: str
+    def __init__(self, relation: _Optional[_Union[Relation, str]] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., anchor_id: _Optional[str] = ...) -> None: ...
+
+class RelatedCandidate(_message.Message):
+    __slots__ = ("product", "scores", "trained_events")
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    TRAINED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    product: _product_pb2.Product
+    scores: _containers.RepeatedCompositeFieldContainer[RelationScore]
+    trained_events: int
+    def __init__(self, product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., scores: _Optional[_Iterable[_Union[RelationScore, _Mapping]]] = ..., trained_events: _Optional[int] = ...) -> None: ...
+
+class RetrieveRelatedResponse(_message.Message):
+    __slots__ = ("candidates", "missing_ids", "recommender_digest", "revision")
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    MISSING_IDS_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    candidates: _containers.RepeatedCompositeFieldContainer[RelatedCandidate]
+    missing_ids: _containers.RepeatedScalarFieldContainer[str]
+    recommender_digest: str
+    revision: int
+    def __init__(self, candidates: _Optional[_Iterable[_Union[RelatedCandidate, _Mapping]]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class GetBehaviourVectorsRequest(_message.Message):
+    __slots__ = ("product_ids",)
+    PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    product_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetBehaviourVectorsResponse(_message.Message):
+    __slots__ = ("product_ids", "vectors", "recommender_digest")
+    PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    product_ids: _containers.RepeatedScalarFieldContainer[str]
+    vectors: _common_pb2.PackedVectors
+    recommender_digest: str
+    def __init__(self, product_ids: _Optional[_Iterable[str]] = ..., vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ...) -> None: ...
+
 class ListNewestProductsRequest(_message.Message):
     __slots__ = ("filter", "excluded_ids", "limit")
     FILTER_FIELD_NUMBER: _ClassVar[int]
@@ -216,7 +306,7 @@ class GetIndexRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetIndexResponse(_message.Message):
-    __slots__ = ("products", "revision", "model_digest", "dim", "kind", "tombstones", "update_time", "alerts")
+    __slots__ = ("products", "revision", "model_digest", "dim", "kind", "tombstones", "update_time", "alerts", "recommender_digest")
     PRODUCTS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -225,6 +315,7 @@ class GetIndexResponse(_message.Message):
     TOMBSTONES_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ALERTS_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     products: int
     revision: int
     model_digest: str
@@ -233,4 +324,5 @@ class GetIndexResponse(_message.Message):
     tombstones: int
     update_time: _timestamp_pb2.Timestamp
     alerts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, products: _Optional[int] = ..., revision: _Optional[int] = ..., model_digest: _Optional[str] = ..., dim: _Optional[int] = ..., kind: _Optional[str] = ..., tombstones: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., alerts: _Optional[_Iterable[str]] = ...) -> None: ...
+    recommender_digest: str
+    def __init__(self, products: _Optional[int] = ..., revision: _Optional[int] = ..., model_digest: _Optional[str] = ..., dim: _Optional[int] = ..., kind: _Optional[str] = ..., tombstones: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., alerts: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ...) -> None: ...

@@ -45,6 +45,16 @@ class RetrieverServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarResponse.FromString,
                 _registered_method=True)
+        self.RetrieveRelated = channel.unary_unary(
+                '/vitrine.v1.RetrieverService/RetrieveRelated',
+                request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRelatedRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRelatedResponse.FromString,
+                _registered_method=True)
+        self.GetBehaviourVectors = channel.unary_unary(
+                '/vitrine.v1.RetrieverService/GetBehaviourVectors',
+                request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetBehaviourVectorsRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.GetBehaviourVectorsResponse.FromString,
+                _registered_method=True)
         self.ListNewestProducts = channel.unary_unary(
                 '/vitrine.v1.RetrieverService/ListNewestProducts',
                 request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.ListNewestProductsRequest.SerializeToString,
@@ -87,6 +97,23 @@ class RetrieverServiceServicer(object):
     def RetrieveSimilar(self, request, context):
         """Finds products near given ones, one list for each of the interests that these show. Errors:
         INVALID_ARGUMENT, DEADLINE_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrieveRelated(self, request, context):
+        """Finds products by what visitors did: near a history's vector, and related to its products. Errors:
+        INVALID_ARGUMENT, FAILED_PRECONDITION (no recommender is served, or a vector of another one: both digests named),
+        DEADLINE_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBehaviourVectors(self, request, context):
+        """Reads products' vectors in the behaviour space. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (no recommender is
+        served), DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +166,16 @@ def add_RetrieverServiceServicer_to_server(servicer, server):
                     servicer.RetrieveSimilar,
                     request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarResponse.SerializeToString,
+            ),
+            'RetrieveRelated': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrieveRelated,
+                    request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRelatedRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRelatedResponse.SerializeToString,
+            ),
+            'GetBehaviourVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBehaviourVectors,
+                    request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.GetBehaviourVectorsRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetBehaviourVectorsResponse.SerializeToString,
             ),
             'ListNewestProducts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListNewestProducts,
@@ -221,6 +258,60 @@ class RetrieverService(object):
             '/vitrine.v1.RetrieverService/RetrieveSimilar',
             vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarRequest.SerializeToString,
             vitrine_dot_v1_dot_retriever__service__pb2.RetrieveSimilarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrieveRelated(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RetrieverService/RetrieveRelated',
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRelatedRequest.SerializeToString,
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieveRelatedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBehaviourVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RetrieverService/GetBehaviourVectors',
+            vitrine_dot_v1_dot_retriever__service__pb2.GetBehaviourVectorsRequest.SerializeToString,
+            vitrine_dot_v1_dot_retriever__service__pb2.GetBehaviourVectorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

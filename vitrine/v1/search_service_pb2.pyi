@@ -1,5 +1,7 @@
 from vitrine.v1 import common_pb2 as _common_pb2
 from vitrine.v1 import product_pb2 as _product_pb2
+from vitrine.v1 import ranker_service_pb2 as _ranker_service_pb2
+from vitrine.v1 import recommendation_reason_pb2 as _recommendation_reason_pb2
 from vitrine.v1 import retriever_service_pb2 as _retriever_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -10,23 +12,29 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SearchRequest(_message.Message):
-    __slots__ = ("query", "page_size", "page_token", "filter", "with_description", "rank_depth")
+    __slots__ = ("query", "page_size", "page_token", "filter", "with_description", "rank_depth", "visitor_id", "personalize", "explain")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     WITH_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     RANK_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    VISITOR_ID_FIELD_NUMBER: _ClassVar[int]
+    PERSONALIZE_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     query: str
     page_size: int
     page_token: str
     filter: _retriever_service_pb2.ProductFilter
     with_description: bool
     rank_depth: int
-    def __init__(self, query: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[_retriever_service_pb2.ProductFilter, _Mapping]] = ..., with_description: bool = ..., rank_depth: _Optional[int] = ...) -> None: ...
+    visitor_id: str
+    personalize: bool
+    explain: bool
+    def __init__(self, query: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., filter: _Optional[_Union[_retriever_service_pb2.ProductFilter, _Mapping]] = ..., with_description: bool = ..., rank_depth: _Optional[int] = ..., visitor_id: _Optional[str] = ..., personalize: bool = ..., explain: bool = ...) -> None: ...
 
 class SearchResult(_message.Message):
-    __slots__ = ("product", "position", "retrieval_score", "sources", "rank_logit", "rank_score", "rank_probability")
+    __slots__ = ("product", "position", "retrieval_score", "sources", "rank_logit", "rank_score", "rank_probability", "personal_score", "reasons", "explanation")
     PRODUCT_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     RETRIEVAL_SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +42,9 @@ class SearchResult(_message.Message):
     RANK_LOGIT_FIELD_NUMBER: _ClassVar[int]
     RANK_SCORE_FIELD_NUMBER: _ClassVar[int]
     RANK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    PERSONAL_SCORE_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     product: _product_pb2.Product
     position: int
     retrieval_score: float
@@ -41,7 +52,10 @@ class SearchResult(_message.Message):
     rank_logit: float
     rank_score: float
     rank_probability: float
-    def __init__(self, product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., position: _Optional[int] = ..., retrieval_score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[_retriever_service_pb2.SourceScore, _Mapping]]] = ..., rank_logit: _Optional[float] = ..., rank_score: _Optional[float] = ..., rank_probability: _Optional[float] = ...) -> None: ...
+    personal_score: float
+    reasons: _containers.RepeatedCompositeFieldContainer[_recommendation_reason_pb2.RecommendationReason]
+    explanation: _ranker_service_pb2.Explanation
+    def __init__(self, product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., position: _Optional[int] = ..., retrieval_score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[_retriever_service_pb2.SourceScore, _Mapping]]] = ..., rank_logit: _Optional[float] = ..., rank_score: _Optional[float] = ..., rank_probability: _Optional[float] = ..., personal_score: _Optional[float] = ..., reasons: _Optional[_Iterable[_Union[_recommendation_reason_pb2.RecommendationReason, _Mapping]]] = ..., explanation: _Optional[_Union[_ranker_service_pb2.Explanation, _Mapping]] = ...) -> None: ...
 
 class StageTiming(_message.Message):
     __slots__ = ("stage", "duration_ms")
@@ -52,7 +66,7 @@ class StageTiming(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., duration_ms: _Optional[float] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("results", "next_page_token", "shortfall", "degradations", "timings", "cached", "rank_depth", "attribution_token", "query_tokens_dropped")
+    __slots__ = ("results", "next_page_token", "shortfall", "degradations", "timings", "cached", "rank_depth", "attribution_token", "query_tokens_dropped", "experiment_arms")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SHORTFALL_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +76,7 @@ class SearchResponse(_message.Message):
     RANK_DEPTH_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
     QUERY_TOKENS_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_ARMS_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[SearchResult]
     next_page_token: str
     shortfall: _common_pb2.Shortfall
@@ -71,4 +86,5 @@ class SearchResponse(_message.Message):
     rank_depth: int
     attribution_token: str
     query_tokens_dropped: int
-    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., degradations: _Optional[_Iterable[_Union[_common_pb2.Degradation, str]]] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ..., cached: _Optional[_Iterable[str]] = ..., rank_depth: _Optional[int] = ..., attribution_token: _Optional[str] = ..., query_tokens_dropped: _Optional[int] = ...) -> None: ...
+    experiment_arms: _containers.RepeatedCompositeFieldContainer[_common_pb2.ExperimentArm]
+    def __init__(self, results: _Optional[_Iterable[_Union[SearchResult, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., degradations: _Optional[_Iterable[_Union[_common_pb2.Degradation, str]]] = ..., timings: _Optional[_Iterable[_Union[StageTiming, _Mapping]]] = ..., cached: _Optional[_Iterable[str]] = ..., rank_depth: _Optional[int] = ..., attribution_token: _Optional[str] = ..., query_tokens_dropped: _Optional[int] = ..., experiment_arms: _Optional[_Iterable[_Union[_common_pb2.ExperimentArm, _Mapping]]] = ...) -> None: ...
