@@ -1,0 +1,78 @@
+"""The port of the ranker: query and candidates to an order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vitrine.deadline import Deadline
+from vitrine.errors import VitrineError
+from vitrine.ports.service import Lane, ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the retriever knew: cosine, and BM25 divided by the query's best BM25."""
+
+    dense: float
+    lexical: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankCandidate:
+    """A product to score by its ranking text; tokens are kept by (id, revision) when revision > 0."""
+
+    id: str
+    text: str
+    revision: int = 0
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankedCandidate:
+    """A scored candidate: raw logit, score (logit and evidence), calibrated probability in (0, 1)."""
+
+    index: int
+    id: str
+    logit: float
+    score: float
+    probability: float
+    query_tokens_dropped: int = 0
+    text_tokens_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RankFailure:
+    """A candidate that could not be scored, and why."""
+
+    index: int
+    id: str
+    error: VitrineError
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Candidates by score, best first, ties by id; and those that failed."""
+
+    ranked: tuple[RankedCandidate, ...]
+    model_digest: str
+    failures: tuple[RankFailure, ...] = field(default=())
+
+
+class Ranker(Protocol):
+    """Query and candidates to an order."""
+
+    async def rank(
+        self,
+        query: str,
+        candidates: Sequence[RankCandidate],
+        *,
+        deadline: Deadline,
+        top_n: int | None = None,
+        lane: Lane = Lane.LIVE,
+    ) -> Ranking:
+        """Scores 1 to 256 candidates; a bad one fails its item only."""
+        ...
+
+    async def get_model(self, *, deadline: Deadline) -> ModelInfo:
+        """Names the model that is served."""
+        ...

@@ -1,0 +1,125 @@
+"""Searches of the retriever by words and vectors: queries and what they find."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from vitrine.product import Availability, Product
+from vitrine.vectors import FloatArray
+
+Source = Literal["dense", "lexical"]
+
+
+class Shortfall(Enum):
+    """Why there are fewer results than asked for."""
+
+    NO_MORE_MATCHES = "no_more_matches"
+    WINDOW_END = "window_end"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFilter:
+    """Conditions that every result meets; empty ones do not restrict. Fields are those of the proto."""
+
+    categories: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    min_price: float | None = None
+    max_price: float | None = None
+    currency_code: str = ""
+    availabilities: tuple[Availability, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalQuery:
+    """Words, a vector ((dim,) float32 with its model's digest), or both.
+
+    Products come with their whole description on wish, else with its first 200 characters, for the ranker.
+    """
+
+    text: str = ""
+    vector: FloatArray | None = None
+    model_digest: str = ""
+    filter: ProductFilter = ProductFilter()
+    depth: int = 200
+    product_limit: int | None = None
+    with_description: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceScore:
+    """How one source found a product; rank 0: the score was filled in."""
+
+    source: Source
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A product found, its fused score (larger is better) and the sources that found it."""
+
+    product_id: str
+    score: float
+    sources: tuple[SourceScore, ...]
+    product: Product | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """Candidates, best first, no id twice."""
+
+    candidates: tuple[Candidate, ...]
+    shortfall: Shortfall | None
+    revision: int
+    lexical_ms: float = 0.0
+    dense_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A product that others shall be near to, and how much it counts beside the other anchors, > 0."""
+
+    product_id: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarQuery:
+    """1 to 200 anchors, each once, divided into at most `max_interests`; `depth` candidates for each of these.
+
+    Anchors are candidates unless `excluded_ids` names them.
+    """
+
+    anchors: tuple[Anchor, ...]
+    max_interests: int = 1
+    filter: ProductFilter = ProductFilter()
+    excluded_ids: tuple[str, ...] = ()
+    depth: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarCandidate:
+    """A product near an interest: its cosine to the interest's anchor, and the nearest of the anchors alike."""
+
+    product: Product
+    cosine: float
+    nearest_anchor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Anchors that are alike: the one that stands for them, their share of the weight, and what is near, best first."""
+
+    anchor: Product
+    share: float
+    candidates: tuple[SimilarCandidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """Interests, largest share first, the shares adding up to 1; and the anchors that the catalogue does not hold."""
+
+    interests: tuple[Interest, ...]
+    missing_ids: tuple[str, ...]
+    revision: int

@@ -1,0 +1,95 @@
+"""The port of the retriever: vector, words and behaviour to candidates; the catalogue's writes and reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vitrine.deadline import Deadline
+from vitrine.ports.related import BehaviourVectors, Related, RelatedQuery
+from vitrine.ports.retrieval import ProductFilter, Retrieval, RetrievalQuery, Similar, SimilarQuery
+from vitrine.ports.service import ItemOutcome
+from vitrine.product import Product
+from vitrine.vectors import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """An outcome for each item, in order, and the catalogue's revision after the write."""
+
+    outcomes: tuple[ItemOutcome, ...]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProductsFound:
+    """Products in the order asked, and the ids that were not found or did not match."""
+
+    products: tuple[Product, ...]
+    missing_ids: tuple[str, ...]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """The index that is served; fields are those of GetIndexResponse."""
+
+    products: int
+    revision: int
+    model_digest: str
+    dim: int
+    kind: str
+    tombstones: int = 0
+    update_time_s: float | None = None
+    alerts: tuple[str, ...] = ()
+    recommender_digest: str = ""
+
+
+class Retriever(Protocol):
+    """Vector, words and behaviour to candidates; keeper of the catalogue."""
+
+    async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
+        """Finds candidates by words, by vector, or by both fused."""
+        ...
+
+    async def retrieve_similar(self, query: SimilarQuery, *, deadline: Deadline) -> Similar:
+        """Finds products near given ones, by the vectors that the catalogue keeps of them."""
+        ...
+
+    async def retrieve_related(self, query: RelatedQuery, *, deadline: Deadline) -> Related:
+        """Finds products by what visitors did: near a history's vector, and related to its products."""
+        ...
+
+    async def get_behaviour_vectors(self, ids: Sequence[str], *, deadline: Deadline) -> BehaviourVectors:
+        """Reads the behaviour vectors of 1 to 200 products, each once."""
+        ...
+
+    async def list_newest_products(
+        self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
+    ) -> tuple[Product, ...]:
+        """Reads 1 to 1,000 products that match, those written last first."""
+        ...
+
+    async def upsert_products(
+        self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
+    ) -> WriteResult:
+        """Writes 1 to 500 products with their (n, dim) vectors; durable and searchable on return."""
+        ...
+
+    async def delete_products(self, ids: Sequence[str], *, deadline: Deadline) -> WriteResult:
+        """Deletes 1 to 1,000 products; NotFound in the outcome of an unknown id."""
+        ...
+
+    async def get_products(
+        self,
+        ids: Sequence[str],
+        *,
+        deadline: Deadline,
+        with_description: bool = False,
+        filter: ProductFilter | None = None,
+    ) -> ProductsFound:
+        """Reads 1 to 1,000 products by id."""
+        ...
+
+    async def get_index(self, *, deadline: Deadline) -> IndexInfo:
+        """Describes the index that is served."""
+        ...
