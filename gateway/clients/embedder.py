@@ -6,10 +6,16 @@ import grpc.aio
 
 from vitrine.channel import call
 from vitrine.deadline import Deadline
-from vitrine.messages.common import model_info_from_message
-from vitrine.messages.embedder import embed_request, embeddings_from_message
-from vitrine.ports import Embeddings, InputType, Lane, ModelInfo
+from vitrine.messages.embedder import (
+    embed_request,
+    embeddings_from_message,
+    encoded_from_message,
+    history_request,
+    model_from_message,
+)
+from vitrine.ports import Embeddings, EncodedHistories, HistoryItem, InputType, Lane, ModelInfo
 from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
+from vitrine.vectors import FloatArray
 
 
 class EmbedderClient:
@@ -31,8 +37,21 @@ class EmbedderClient:
         request = embed_request(texts, input_type, lane, refuse_overflow)
         return embeddings_from_message(await call(self._stub.Embed, request, deadline=deadline))
 
+    async def encode_history(
+        self,
+        histories: Sequence[Sequence[HistoryItem]],
+        item_vectors: FloatArray,
+        *,
+        recommender_digest: str,
+        deadline: Deadline,
+        lane: Lane = Lane.LIVE,
+    ) -> EncodedHistories:
+        """See `vitrine.ports.Embedder.encode_history`."""
+        request = history_request(histories, item_vectors, recommender_digest, lane)
+        return encoded_from_message(await call(self._stub.EncodeHistory, request, deadline=deadline))
+
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         """See `vitrine.ports.Embedder.get_model`."""
         request = embedder_service_pb2.EmbedderServiceGetModelRequest()
         answer = await call(self._stub.GetModel, request, deadline=deadline)
-        return model_info_from_message(answer.model)
+        return model_from_message(answer)

@@ -8,6 +8,7 @@ from vitrine.channel import call, stream
 from vitrine.deadline import Deadline
 from vitrine.errors import invalid
 from vitrine.messages.product import filter_to_message, product_from_message
+from vitrine.messages.related import behaviour_from_message, behaviour_request, related_of, related_to_request
 from vitrine.messages.retriever import (
     index_from_message,
     outcomes_of,
@@ -20,10 +21,13 @@ from vitrine.messages.retriever import (
     upsert_to_messages,
 )
 from vitrine.ports import (
+    BehaviourVectors,
     IndexInfo,
     ItemOutcome,
     ProductFilter,
     ProductsFound,
+    Related,
+    RelatedQuery,
     Retrieval,
     RetrievalQuery,
     Similar,
@@ -54,6 +58,16 @@ class RetrieverClient:
     async def retrieve_similar(self, query: SimilarQuery, *, deadline: Deadline) -> Similar:
         """See `vitrine.ports.Retriever.retrieve_similar`."""
         return similar_of(await call(self._stub.RetrieveSimilar, similar_to_request(query), deadline=deadline))
+
+    async def retrieve_related(self, query: RelatedQuery, *, deadline: Deadline) -> Related:
+        """See `vitrine.ports.Retriever.retrieve_related`."""
+        return related_of(await call(self._stub.RetrieveRelated, related_to_request(query), deadline=deadline))
+
+    async def get_behaviour_vectors(self, ids: Sequence[str], *, deadline: Deadline) -> BehaviourVectors:
+        """See `vitrine.ports.Retriever.get_behaviour_vectors`."""
+        return behaviour_from_message(
+            await call(self._stub.GetBehaviourVectors, behaviour_request(ids), deadline=deadline)
+        )
 
     async def list_newest_products(
         self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()

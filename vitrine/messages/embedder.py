@@ -1,19 +1,24 @@
-"""Texts and embeddings over the wire."""
+"""Texts, histories and their vectors over the wire."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from vitrine.errors import invalid
+from vitrine.errors import InvalidArgument, invalid
 from vitrine.messages.common import (
     error_from_message,
     error_to_message,
     lane_to_message,
+    model_info_from_message,
+    model_info_to_message,
     vectors_from_message,
     vectors_to_message,
 )
-from vitrine.ports import EmbeddedItem, Embeddings, InputType, Lane
+from vitrine.messages.user_event import type_from_message, type_to_message
+from vitrine.ports import EmbeddedItem, Embeddings, EncodedHistories, HistoryItem, InputType, Lane, ModelInfo
+from vitrine.ports.embedder import MAX_HISTORIES, MAX_HISTORY_ITEMS
 from vitrine.v1 import embedder_service_pb2
-from vitrine.vectors import VectorDtype
+from vitrine.vectors import FloatArray, VectorDtype
 
 _INPUT_TYPES: dict[int, InputType] = {
     embedder_service_pb2.INPUT_TYPE_QUERY: InputType.QUERY,
@@ -82,3 +87,73 @@ def embeddings_from_message(message: embedder_service_pb2.EmbedResponse) -> Embe
         model_digest=message.model_digest,
         prompt=message.prompt,
     )
+
+
+def history_request(
+    histories: Sequence[Sequence[HistoryItem]], item_vectors: FloatArray, recommender_digest: str, lane: Lane
+) -> embedder_service_pb2.EncodeHistoryRequest:
+    """The request of a call."""
+    return embedder_service_pb2.EncodeHistoryRequest(
+        histories=[
+            embedder_service_pb2.History(
+                items=[
+                    embedder_service_pb2.HistoryItem(
+                        vector_index=item.vector_index, event_type=type_to_message(item.event_type), age_s=item.age_s
+                    )
+                    for item in history
+                ]
+            )
+            for history in histories
+        ],
+        item_vectors=vectors_to_message(item_vectors),
+        recommender_digest=recommender_digest,
+        lane=lane_to_message(lane),
+    )
+
+
+def histories_from_message(message: embedder_service_pb2.EncodeHistoryRequest) -> list[list[HistoryItem]]:
+    """The histories of a call. Raises InvalidArgument naming the field for more than are read or an unknown type."""
+    if len(message.histories) > MAX_HISTORIES:
+        raise invalid("histories", f"has {len(message.histories)} entries; give 1 to {MAX_HISTORIES}")
+    return [_history(history, f"histories[{index}]") for index, history in enumerate(message.histories)]
+
+
+def _history(message: embedder_service_pb2.History, field: str) -> list[HistoryItem]:
+    if len(message.items) > MAX_HISTORY_ITEMS:
+        raise invalid(f"{field}.items", f"has {len(message.items)} entries; give 1 to {MAX_HISTORY_ITEMS}")
+    items = []
+    for index, item in enumerate(message.items):
+        try:
+            items.append(HistoryItem(item.vector_index, type_from_message(item.event_type), item.age_s))
+        except InvalidArgument as error:
+            raise error.within(f"{field}.items[{index}]") from None
+    return items
+
+
+def item_vectors_from_message(message: embedder_service_pb2.EncodeHistoryRequest) -> FloatArray:
+    """The (m, d) item vectors of a call. Raises InvalidArgument naming the field."""
+    return vectors_from_message(message.item_vectors, "item_vectors")
+
+
+def encoded_to_message(encoded: EncodedHistories) -> embedder_service_pb2.EncodeHistoryResponse:
+    """The answer of a call."""
+    return embedder_service_pb2.EncodeHistoryResponse(
+        vectors=vectors_to_message(encoded.vectors), recommender_digest=encoded.recommender_digest
+    )
+
+
+def encoded_from_message(message: embedder_service_pb2.EncodeHistoryResponse) -> EncodedHistories:
+    """The answer as plain data."""
+    return EncodedHistories(vectors_from_message(message.vectors), message.recommender_digest)
+
+
+def model_to_message(info: ModelInfo) -> embedder_service_pb2.EmbedderServiceGetModelResponse:
+    """What is served: the model of texts and the recommender of histories."""
+    return embedder_service_pb2.EmbedderServiceGetModelResponse(
+        model=model_info_to_message(info), recommender_digest=info.recommender_digest
+    )
+
+
+def model_from_message(message: embedder_service_pb2.EmbedderServiceGetModelResponse) -> ModelInfo:
+    """What is served, as plain data."""
+    return replace(model_info_from_message(message.model), recommender_digest=message.recommender_digest)

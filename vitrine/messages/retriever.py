@@ -284,6 +284,7 @@ def index_to_message(info: IndexInfo) -> pb.GetIndexResponse:
         kind=info.kind,
         tombstones=info.tombstones,
         alerts=info.alerts,
+        recommender_digest=info.recommender_digest,
     )
     if info.update_time_s is not None:
         message.update_time.FromDatetime(datetime.fromtimestamp(info.update_time_s, UTC))
@@ -301,4 +302,5 @@ def index_from_message(message: pb.GetIndexResponse) -> IndexInfo:
         tombstones=message.tombstones,
         update_time_s=message.update_time.ToDatetime(UTC).timestamp() if message.HasField("update_time") else None,
         alerts=tuple(message.alerts),
+        recommender_digest=message.recommender_digest,
     )

@@ -11,6 +11,9 @@ from vitrine.ports.service import Lane, ModelInfo
 from vitrine.user_event import EventType
 from vitrine.vectors import FloatArray
 
+MAX_HISTORIES = 64
+MAX_HISTORY_ITEMS = 200
+
 
 class InputType(Enum):
     """What a text is: the model has a prompt for each."""
