@@ -1,7 +1,7 @@
 """What the fusion model reads of a call's candidates: one code for serving, training and evaluation.
 
-A candidate's columns are what sources and catalogue say of it; what nobody says is NaN, or the whole column is not
-given, and becomes a default: a product without features is ranked like any other.
+0 of any feature says that nothing is known, so that a group without evidence contributes nothing. A candidate's columns
+are what sources and catalogue say of it; what nobody says is NaN, or the whole column is not given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,69 +14,74 @@ from vitrine.vectors import FloatArray
 RELATIONS = ("behaviour", "als", "item_item", "co_purchase", "text")
 # Of these a score of 0 says that the product is no neighbour of the anchors: nothing is known.
 _NEIGHBOURS = ("item_item", "co_purchase")
-# Further columns: events that the recommender learned from of the product; weight beside the heaviest of its list in
-# (0, 1]; how much more than usual, >= 0; rank in the list of a text, from 1; in [0, 1], the fit to prices paid, to
-# categories and brands of the history, to the stated profile; days since the product was new; 1 or 0.
-COLUMNS = (
-    *RELATIONS,
-    "trained_events",
-    "popular",
-    "popular_in_category",
-    "popular_in_country",
-    "trending",
-    "searched_rank",
-    "profile_rank",
-    "price_fit",
-    "category_share",
-    "brand_share",
-    "profile_fit",
-    "age_days",
-    "in_stock",
-)
-_FRESH_DAYS = 30.0
-# The distance of a product that a relation knows nothing of: as that of a weak candidate.
-_FAR = 3.0
+# Further columns. Weights of popularity are those beside the heaviest of their list, in (0, 1].
+COLUMNS = {
+    **{name: "score of the relation" for name in RELATIONS},
+    "trained_events": "events that the recommender learned from of the product",
+    "popular": "weight among all products",
+    "popular_in_category": "weight in the product's own category among those of the visitor",
+    "popular_in_country": "weight in the visitor's country",
+    "trending": "how much more than usual, >= 0",
+    "searched": "cosine to the words searched for last",
+    "searched_rank": "rank in that search, from 1",
+    "profile": "cosine to the profile's words",
+    "profile_rank": "rank in that search, from 1",
+    "category_share": "share of the history's weight in the product's category",
+    "brand_share": "share of the history's weight of the product's brand",
+    "seen": "times that the product is in the history",
+    "price_fit": "see `price_fit`",
+    "profile_fit": "fit to the stated profile, -1 to 1",
+    "age_days": "days since the product was new",
+    "not_in_stock": "1: it can be ordered but is not there",
+}
 _AS_THEY_ARE = (
-    "popular",
-    "popular_in_category",
-    "popular_in_country",
     "trending",
-    "price_fit",
+    "searched",
+    "profile",
     "category_share",
     "brand_share",
+    "price_fit",
     "profile_fit",
+    "not_in_stock",
 )
+_POPULARITIES = ("popular", "popular_in_category", "popular_in_country")
+_FRESH_DAYS = 30.0
+_PARTS = ("", "_near", "_place", "_known")
 
-# The group that a feature's contribution is told under, by the name of a recommendation Source. Those of no group say
-# how much is known, of visitor or product, and only weigh the others.
+# The group that a feature's contribution is told under, by the value of a recommendation Source. Those of no group say
+# how much is known, of visitor or product, or what the call is for, and only weigh the groups.
 GROUP_OF = {
-    **{f"{name}{part}": name for name in RELATIONS[:-1] for part in ("", "_gap", "_place")},
-    **{f"text{part}": "history" for part in ("", "_gap", "_place")},
+    **{f"{name}{part}": "text_similar" if name == "text" else name for name in RELATIONS for part in _PARTS},
     "category_share": "history",
     "brand_share": "history",
+    "seen": "history",
+    "searched": "searched",
     "searched_place": "searched",
+    "profile": "profile",
     "profile_place": "profile",
-    "trained_events": "popular",
     "popular": "popular",
+    "trained_events": "popular",
     "popular_in_category": "popular_in_category",
     "popular_in_country": "popular_in_country",
     "trending": "trending",
     "price_fit": "price_fit",
     "profile_fit": "profile_fit",
     "fresh": "fresh",
-    "in_stock": "fresh",
-    **{f"{name}_known": "" for name in RELATIONS},
+    "new": "fresh",
+    "not_in_stock": "availability",
     "history_length": "",
+    "goes_with": "",
 }
 FEATURES = tuple(GROUP_OF)
 GROUPS = tuple(dict.fromkeys(group for group in GROUP_OF.values() if group))
 
 
-def features(columns: Mapping[str, FloatArray], history_length: int, count: int) -> FloatArray:
+def features(columns: Mapping[str, FloatArray], history_length: int, count: int, goes_with: bool = False) -> FloatArray:
     """(count, len(FEATURES)) float32 of the candidates of one call, whose visitor liked `history_length` products.
 
-    `columns` are (count,) each, by names of COLUMNS. Of a relation the model reads the score, the distance to the
-    call's best score in standard deviations, and 1 / log2(1 + rank) among the call's candidates.
+    `columns` are (count,) each, by names of COLUMNS. `goes_with`: what completes the anchors is wanted, not more of
+    their kind. Of a relation the model reads the score, how near it is to the call's best, exp(-distance) in standard
+    deviations, and 1 / log2(1 + rank) among the call's candidates.
     """
     found = {name: np.zeros(count, np.float32) for name in FEATURES}
     for name in RELATIONS:
@@ -84,24 +89,30 @@ def features(columns: Mapping[str, FloatArray], history_length: int, count: int)
             scores = np.asarray(columns[name], np.float32)
             known = np.isfinite(scores) & ((scores > 0) | (name not in _NEIGHBOURS))
             if known.any():
-                least = np.where(known, scores, -np.inf)
-                best, spread = least.max(), scores[known].std()
+                least = np.where(known, scores, -np.inf).astype(np.float32)
+                best, spread = least.max(), max(scores[known].std(), 1e-6)
                 found[name] = np.where(known, scores, 0.0)
-                found[f"{name}_gap"] = np.where(known, (scores - best) / max(spread, 1e-6), -_FAR)
+                found[f"{name}_near"] = np.exp((least - best) / spread)
                 found[f"{name}_place"] = np.where(known, _places(_ranks(least)), 0.0)
                 found[f"{name}_known"] = known.astype(np.float32)
     for name in ("searched", "profile"):
         if (ranks := columns.get(f"{name}_rank")) is not None:
             found[f"{name}_place"] = np.where(np.isfinite(ranks), _places(np.nan_to_num(ranks, nan=1.0)), 0.0)
+    for name in _POPULARITIES:
+        if name in columns:
+            found[name] = np.log1p(99.0 * np.nan_to_num(columns[name])) / np.log(100.0)
+    for name in _AS_THEY_ARE:
+        if name in columns:
+            found[name] = np.nan_to_num(columns[name])
+    if (seen := columns.get("seen")) is not None:
+        found["seen"] = np.log1p(np.nan_to_num(seen))
     if (ages := columns.get("age_days")) is not None:
         found["fresh"] = np.exp(-np.maximum(np.nan_to_num(ages, nan=np.inf), 0.0) / _FRESH_DAYS)
     if (events := columns.get("trained_events")) is not None:
         found["trained_events"] = np.log1p(np.nan_to_num(events))
-    found["history_length"] = np.full(count, np.log1p(history_length), np.float32)
-    found["in_stock"] = np.nan_to_num(columns.get("in_stock", np.ones(count)), nan=1.0)
-    for name in _AS_THEY_ARE:
-        if name in columns:
-            found[name] = np.nan_to_num(columns[name])
+        found["new"] = events == 0
+    found["history_length"] = np.full(count, np.log1p(history_length))
+    found["goes_with"] = np.full(count, goes_with)
     return np.stack([found[name] for name in FEATURES], axis=1).astype(np.float32)
 
 
@@ -116,8 +127,7 @@ def price_fit(prices: FloatArray, liked: FloatArray, weights: FloatArray) -> Flo
     usual = np.average(np.log(liked[known]), weights=weights[known])
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = np.abs(np.log(np.where(prices > 0, prices, np.nan)) - usual)
-    fit: FloatArray = np.exp(-distance).astype(np.float32)
-    return fit
+    return np.asarray(np.exp(-distance), np.float32)
 
 
 def shares(names: Sequence[str], liked: Sequence[str], weights: FloatArray) -> FloatArray:
@@ -132,10 +142,8 @@ def shares(names: Sequence[str], liked: Sequence[str], weights: FloatArray) -> F
 
 def _ranks(scores: FloatArray) -> FloatArray:
     """Ranks from 1, the largest first; what is equal shares the better rank, so that the order given says nothing."""
-    ordered = np.sort(-scores)
-    ranks: FloatArray = np.searchsorted(ordered, -scores, side="left").astype(np.float32) + 1.0
-    return ranks
+    return np.asarray(np.searchsorted(np.sort(-scores), -scores, side="left") + 1, np.float32)
 
 
 def _places(ranks: FloatArray) -> FloatArray:
-    return (1.0 / np.log2(1.0 + ranks)).astype(np.float32)
+    return np.asarray(1.0 / np.log2(1.0 + ranks), np.float32)
