@@ -16,7 +16,7 @@ RELATIONS = ("behaviour", "als", "item_item", "co_purchase", "text")
 _NEIGHBOURS = ("item_item", "co_purchase")
 # Further columns. Weights of popularity are those beside the heaviest of their list, in (0, 1].
 COLUMNS = {
-    **{name: "score of the relation" for name in RELATIONS},
+    **dict.fromkeys(RELATIONS, "score of the relation"),
     "trained_events": "events that the recommender learned from of the product",
     "popular": "weight among all products",
     "popular_in_category": "weight in the product's own category among those of the visitor",
