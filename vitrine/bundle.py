@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,28 +29,40 @@ class Calibration(BaseModel):
     evidence: dict[Literal["logit", "dense", "lexical"], float]
 
 
-class Manifest(BaseModel):
-    """What bundle.json holds. `digest` is sha256 over the sorted "name sha256" lines of `files` and the settings."""
+class BundleManifest(BaseModel):
+    """What every bundle.json holds. `digest` is sha256 over the sorted "name sha256" lines of `files` and the settings.
+
+    What changes a model's answers is in the digest; what only tells about it (lineage, metrics) is not.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    digested: ClassVar[tuple[str, ...]] = ("format", "kind", "dim")
 
     format: Literal[1] = 1
-    kind: BundleKind
+    kind: str
     name: str
     version: str
     digest: str = ""
     files: dict[str, str] = Field(default_factory=dict)
     dim: int = Field(ge=0)
+    licence: str
+    lineage: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    self_test: dict[str, Any]
+
+
+class Manifest(BundleManifest):
+    """What bundle.json holds of a model that reads text."""
+
+    digested = (*BundleManifest.digested, "max_tokens", "pooling", "prompts", "calibration")
+
+    kind: BundleKind
     max_tokens: int = Field(ge=8)
     pooling: Literal["mean", "last", "cls"] = "mean"
     pad_id: int = Field(default=0, ge=0)  # the token that fills up shorter rows; the mask keeps it out of the answer
     prompts: dict[Literal["query", "document"], str] = Field(default_factory=dict)
     languages: list[str]
-    licence: str
     calibration: Calibration | None = None
-    lineage: dict[str, Any] = Field(default_factory=dict)
-    metrics: dict[str, Any] = Field(default_factory=dict)
-    self_test: dict[str, Any]
 
     def model_info(self, runtime: str) -> ModelInfo:
         """What a service tells of this model when `runtime` runs it."""
@@ -65,8 +77,7 @@ class Manifest(BaseModel):
         )
 
 
-# What changes a model's answers is in the digest; what only tells about it (lineage, metrics) is not.
-_DIGESTED = ("format", "kind", "dim", "max_tokens", "pooling", "prompts", "calibration")
+ManifestT = TypeVar("ManifestT", bound=BundleManifest)
 
 
 class Bundle:
@@ -78,9 +89,7 @@ class Bundle:
 
     def path(self, name: str) -> Path:
         """Where the bundle's file `name` lies. Raises FailedPrecondition when the bundle has none."""
-        if name not in self.manifest.files:
-            raise FailedPrecondition(f"bundle {self.folder} has no {name}; it holds {sorted(self.manifest.files)}")
-        return self.folder / name
+        return file_of(self.folder, self.manifest, name)
 
 
 def _sha256(path: Path) -> str:
@@ -88,9 +97,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _digest(manifest: Manifest) -> str:
+def _digest(manifest: BundleManifest) -> str:
     lines = [f"{name} {sha}" for name, sha in sorted(manifest.files.items())]
-    settings = {name: manifest.model_dump(mode="json")[name] for name in _DIGESTED}
+    settings = {name: manifest.model_dump(mode="json")[name] for name in manifest.digested}
     lines.append(json.dumps(settings, sort_keys=True, ensure_ascii=True))
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -100,15 +109,37 @@ def load_bundle(folder: Path, kind: BundleKind) -> Bundle:
 
     Raises FailedPrecondition when it is not there, is of another kind, or a file does not match its digest.
     """
+    return Bundle(folder, read_manifest(folder, kind, Manifest))
+
+
+def write_bundle(folder: Path, manifest: Manifest) -> Bundle:
+    """Writes bundle.json for the files that lie in `folder`, with their digests; atomic and durable."""
+    return Bundle(folder, write_manifest(folder, manifest))
+
+
+def file_of(folder: Path, manifest: BundleManifest, name: str) -> Path:
+    """Where a bundle's file `name` lies. Raises FailedPrecondition when the bundle has none."""
+    if name not in manifest.files:
+        raise FailedPrecondition(f"bundle {folder} has no {name}; it holds {sorted(manifest.files)}")
+    return folder / name
+
+
+def read_manifest(folder: Path, kind: str, form: type[ManifestT]) -> ManifestT:
+    """The bundle.json of a bundle whose files match it; raises as `load_bundle` does."""
     path = folder / MANIFEST
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        content = json.loads(path.read_bytes())
+        # Before all else: bundles of two kinds have different fields.
+        found = content.get("kind", kind) if isinstance(content, dict) else kind
+        if found != kind:
+            raise FailedPrecondition(f"bundle {folder} is for the {found}, and one for the {kind} is needed here")
+        manifest = form.model_validate(content)
     except FileNotFoundError:
         raise FailedPrecondition(f"no bundle at {folder}: {path} does not exist") from None
     except ValidationError as error:
         raise FailedPrecondition(f"{path} is not a bundle manifest: {error.errors()[0]['msg']}") from error
-    if manifest.kind != kind:
-        raise FailedPrecondition(f"bundle {folder} is for the {manifest.kind}, and one for the {kind} is needed here")
+    except ValueError as error:
+        raise FailedPrecondition(f"{path} is not a bundle manifest: {error}") from error
     for name, expected in manifest.files.items():
         file = folder / name
         if file.parent != folder or not file.is_file():
@@ -117,11 +148,11 @@ def load_bundle(folder: Path, kind: BundleKind) -> Bundle:
             raise FailedPrecondition(f"{file} does not match its digest in {MANIFEST}; copy the bundle again")
     if _digest(manifest) != manifest.digest:
         raise FailedPrecondition(f"{path} does not match its own digest; copy the bundle again")
-    return Bundle(folder, manifest)
+    return manifest
 
 
-def write_bundle(folder: Path, manifest: Manifest) -> Bundle:
-    """Writes bundle.json for the files that lie in `folder`, with their digests; atomic and durable."""
+def write_manifest(folder: Path, manifest: ManifestT) -> ManifestT:
+    """Writes bundle.json for the files that lie in `folder`; the manifest with their digests. Atomic and durable."""
     files = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != MANIFEST}
     complete = manifest.model_copy(update={"files": {n: s for n, s in files.items() if not n.startswith(".")}})
     complete = complete.model_copy(update={"digest": _digest(complete)})
@@ -131,4 +162,4 @@ def write_bundle(folder: Path, manifest: Manifest) -> Bundle:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(folder / MANIFEST)
-    return Bundle(folder, complete)
+    return complete
