@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 class Script:
     """A Lua script that ships."""
 
-    def __init__(self, name: str) -> None:
-        self.text = resources.files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    def __init__(self, name: str, package: str = "gateway.events") -> None:
+        self.text = resources.files(package).joinpath(f"{name}.lua").read_text(encoding="utf-8")
         self._digest = hashlib.sha1(self.text.encode()).hexdigest()
 
     def add_to(self, pipeline: Any, keys: Sequence[str], arguments: Sequence[Any], *, known: bool) -> None:

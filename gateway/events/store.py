@@ -26,7 +26,7 @@ from vitrine.user_event import UserEvent, visitor_digest
 
 MAX_EVENT_BYTES = 32 * 1024
 # What is kept of a visitor beside events and counts; whoever keeps more adds its name, so that it is erased too.
-VISITOR_PARTS = ("history",)
+VISITOR_PARTS = ("history", "ads_seen", "ads_reserved")
 MAX_ERASURES = 10_000
 MAX_PURGED = 10_000
 _CHUNK_EVENTS = 100
@@ -64,15 +64,15 @@ class EventStore:
         self._decay = Decay(settings.half_life_days)
         self._tag = f"{{{settings.prefix}}}:events"
         self._write, self._erase = Script("write"), Script("erase")
-        self._connection = Connection(settings)
-        self._redis, self._reply = self._connection.redis, self._connection.reply
+        self.connection = Connection(settings)
+        self._redis, self._reply = self.connection.redis, self.connection.reply
 
     async def write(self, events: Sequence[UserEvent], *, deadline: Deadline) -> list[bool | VitrineError]:
         """Writes checked events; for each: True when written, False when it was there already, or what is wrong.
 
         On return all that is True or False is as durable as the store's appendfsync makes it.
         """
-        await self._connection.require_durable(deadline)
+        await self.connection.require_durable(deadline)
         outcomes: list[bool | VitrineError] = []
         for start in range(0, len(events), _CHUNK_EVENTS):
             pipeline = self._redis.pipeline(transaction=False)
@@ -126,7 +126,7 @@ class EventStore:
 
         Memory holds nothing on return; the log on disk is then rewritten without what was erased, in the background.
         """
-        await self._connection.require_durable(deadline)
+        await self.connection.require_durable(deadline)
         digest = visitor_digest(visitor_id)
         keys = [
             f"{self._tag}:stream",
@@ -138,7 +138,7 @@ class EventStore:
         arguments: list[str | bytes] = [digest, self._visitor_key("counted", digest) + ":"]
         command = self._redis.eval(self._erase.text, len(keys), *keys, *arguments)
         count = int(await self._reply(command, deadline))
-        self._connection.rewrite_log()
+        self.connection.rewrite_log()
         return count
 
     async def list_events(self, page_size: int, page_token: str, *, deadline: Deadline) -> EventPage:
@@ -194,7 +194,7 @@ class EventStore:
 
     async def close(self) -> None:
         """Closes the connections once the commands under way have ended."""
-        await self._connection.close()
+        await self.connection.close()
 
     async def _entries(self, token: str, count: int, deadline: Deadline, last: str = "+") -> Any:
         """Entries of the stream after `token` up to `last`. Raises InvalidArgument when one of them is no token."""
@@ -205,7 +205,7 @@ class EventStore:
             raise invalid("page_token", f"{token or last!r} is not a next_page_token") from None
 
     def _visitor_key(self, part: str, digest: bytes) -> str:
-        return f"{self._tag}:{part}:{digest.hex()}"
+        return visitor_key(self._settings.prefix, part, digest)
 
     def _popularity_key(self, era: int, name: str) -> str:
         return f"{self._tag}:popularity:{self._settings.half_life_days:g}:{era}:{name}"
@@ -236,6 +236,11 @@ class EventStore:
                 keys += [name for name in names if name not in keys]
                 arguments += [product.product_id, weight, len(names), *(keys.index(name) + 1 for name in names)]
         return keys, arguments
+
+
+def visitor_key(prefix: str, part: str, digest: bytes) -> str:
+    """The key of a part of what is kept of a visitor; one that is not events or counts stands in VISITOR_PARTS."""
+    return f"{{{prefix}}}:events:{part}:{digest.hex()}"
 
 
 def _outcome(reply: Any) -> bool | VitrineError:
