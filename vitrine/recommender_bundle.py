@@ -58,7 +58,7 @@ class RecommenderManifest(BundleManifest):
     text_dim: int = Field(ge=1)  # width of the text vectors that the projection reads
     embedder_digest: str = Field(min_length=1)  # the model that made them
     max_history: int = Field(ge=1, le=200)  # items of a history that history.onnx reads
-    als_regularization: float = Field(default=0.01, ge=0)
+    als_regularization: float = Field(default=0.01, gt=0)
     als_alpha: float = Field(default=1.0, ge=0)  # confidence in an anchor is 1 + als_alpha * its weight
     fusion: FusionManifest | None = None
 

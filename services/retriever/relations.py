@@ -1,0 +1,93 @@
+"""How products relate to anchors: plain functions over arrays, the same in serving, training and evaluation.
+
+Rows are numbers of learned products. Weights of anchors are of order 1: one event of a visitor is 1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrine.learned_products import IntArray, Neighbours
+from vitrine.vectors import FloatArray, l2_normalized
+
+Doubles = NDArray[np.float64]
+
+
+def behaviour_vectors(
+    text: FloatArray, projection: FloatArray, bias: FloatArray, residuals: NDArray[np.floating]
+) -> FloatArray:
+    """(n, d) float32, L2-normalised, of (n, text_dim) text vectors; `residuals` (n, d), zeros where none is known."""
+    return l2_normalized(text @ projection + bias + residuals)
+
+
+def als_gram(factors: FloatArray) -> Doubles:
+    """(f, f): what `als_parts` needs of all (p, f) factors, made once."""
+    wide = factors.astype(np.float64)
+    gram: Doubles = wide.T @ wide
+    return gram
+
+
+def als_parts(
+    factors: FloatArray, gram: Doubles, rows: IntArray, weights: FloatArray, *, alpha: float, regularization: float
+) -> FloatArray:
+    """(len(rows), f): what each anchor adds to the factor of a visitor who is folded in; their sum is that factor.
+
+    Confidence in an anchor is 1 + alpha * its weight (Hu, Koren, Volinsky 2008, where the parts explain a score, §5).
+    """
+    liked = factors[rows].astype(np.float64)
+    confidence = 1.0 + alpha * np.asarray(weights, np.float64)
+    system = gram + liked.T @ (liked * (confidence - 1.0)[:, None]) + regularization * np.eye(len(gram))
+    parts: FloatArray = np.linalg.solve(system, (liked * confidence[:, None]).T).T.astype(np.float32)
+    return parts
+
+
+def als_user(
+    factors: FloatArray, gram: Doubles, rows: IntArray, weights: FloatArray, *, alpha: float, regularization: float
+) -> FloatArray:
+    """(f,) factor of a visitor with these anchors; a product's score is its inner product with the product's."""
+    parts = als_parts(factors, gram, rows, weights, alpha=alpha, regularization=regularization)
+    user: FloatArray = parts.sum(axis=0, dtype=np.float64).astype(np.float32)
+    return user
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeighbourScores:
+    """Neighbours of some anchors: `rows` (n,) ascending, `scores` (n,) > 0, `anchors` (n,) places of those that count
+    most, the first of equals.
+    """
+
+    rows: IntArray
+    scores: FloatArray
+    anchors: IntArray
+
+
+def neighbour_scores(neighbours: Neighbours, rows: IntArray, weights: FloatArray) -> NeighbourScores:
+    """The sum over anchors of the anchor's weight x the neighbour's weight."""
+    begins = neighbours.starts[rows]
+    counts = neighbours.starts[rows + 1] - begins
+    if not counts.sum():
+        nothing = np.zeros(0, np.int64)
+        return NeighbourScores(nothing, np.zeros(0, np.float32), nothing)
+    anchors = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(anchors)) - np.repeat(np.cumsum(counts) - counts, counts)
+    places = np.repeat(begins, counts) + within
+    found = neighbours.products[places]
+    parts = neighbours.weights[places] * np.asarray(weights, np.float64)[anchors]
+    order = np.argsort(found, kind="stable")
+    found, parts, anchors = found[order], parts[order], anchors[order]
+    firsts = np.flatnonzero(np.diff(found, prepend=-1))
+    largest = np.repeat(np.maximum.reduceat(parts, firsts), np.diff(firsts, append=len(found)))
+    leading = np.where(parts == largest, anchors, len(rows))
+    return NeighbourScores(
+        rows=found[firsts],
+        scores=np.add.reduceat(parts, firsts).astype(np.float32),
+        anchors=np.minimum.reduceat(leading, firsts),
+    )
+
+
+def nearest(vectors: FloatArray, anchors: FloatArray) -> tuple[FloatArray, IntArray]:
+    """(n,) cosines of (n, dim) vectors to the nearest of (a, dim) anchors, a > 0, and (n,) which that is."""
+    cosines = vectors @ anchors.T
+    places = np.argmax(cosines, axis=1)
+    return np.take_along_axis(cosines, places[:, None], axis=1)[:, 0], places
