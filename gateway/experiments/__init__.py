@@ -1,0 +1,1 @@
+"""Experiments: which visitor gets which settings, and tokens that tie what visitors then do to it."""
