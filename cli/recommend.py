@@ -5,7 +5,7 @@ from rich.table import Table
 
 from vitrine.channel import call, open_channel
 from vitrine.deadline import Deadline
-from vitrine.v1 import common_pb2, recommendation_service_pb2, recommendation_service_pb2_grpc
+from vitrine.v1 import common_pb2, recommendation_reason_pb2, recommendation_service_pb2, recommendation_service_pb2_grpc
 
 _TIMEOUT_S = 10.0
 _REASONS = 3
@@ -35,9 +35,9 @@ def _table(answer: recommendation_service_pb2.RecommendResponse) -> Table:
     return table
 
 
-def reason_line(reason: recommendation_service_pb2.RecommendationReason) -> str:
+def reason_line(reason: recommendation_reason_pb2.RecommendationReason) -> str:
     """A reason in one line: "0.833 HISTORY P0000358"."""
-    name = recommendation_service_pb2.RecommendationSource.Name(reason.source).removeprefix("RECOMMENDATION_SOURCE_")
+    name = recommendation_reason_pb2.RecommendationSource.Name(reason.source).removeprefix("RECOMMENDATION_SOURCE_")
     evidence = reason.text or reason.category or " ".join(reason.product_ids)
     numbers = " ".join(f"{feature.name}={feature.value:.4g}" for feature in reason.features)
     return " ".join(part for part in (f"{reason.contribution:.3f}", name, evidence, numbers) if part)

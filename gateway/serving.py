@@ -24,10 +24,15 @@ from gateway.pipeline import SearchPipeline
 from gateway.query_vectors import QueryVectors
 from gateway.rank_depth import RankDepth
 from gateway.ranking import RankStage
+from gateway.recommendation.arrange import Arranger
 from gateway.recommendation.candidates import Candidates
+from gateway.recommendation.home import Home
 from gateway.recommendation.pipeline import Recommender
+from gateway.recommendation.placement import PlacementRecommender
 from gateway.recommendation.popular import PopularProducts
+from gateway.recommendation.query import Placement
 from gateway.recommendation.settings import RecommendationSettings
+from gateway.recommendation.similar import Similar
 from gateway.servicer import CatalogServicer, RecommendationServicer, SearchServicer, UserEventServicer
 from gateway.settings import GatewaySettings
 from gateway.text_retrieval import TextRetrieval
@@ -99,8 +104,14 @@ class Gateway:
             result_window=settings.result_window,
         )
         self._event_store = EventStore(events) if events.redis_url else None
+        candidates = Candidates(text_retrieval, ports.retriever, PopularProducts(self._event_store))
+        arranger = Arranger(candidates, recommendation.diversity)
+        placements: dict[Placement, PlacementRecommender] = {
+            Placement.HOME: Home(candidates, arranger, recommendation.interests),
+            Placement.SIMILAR: Similar(candidates, arranger, recommendation.interests),
+        }
         recommender = Recommender(
-            Candidates(text_retrieval, ports.retriever, PopularProducts(self._event_store)),
+            placements,
             self._event_store,
             Admission(recommendation.max_recommendations, "recommendations"),
             recommendation,

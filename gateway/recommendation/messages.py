@@ -1,20 +1,19 @@
 """Calls for recommendations and their answers on the wire."""
 
-from typing import Any
+import math
 
 from gateway.messages import DEGRADATION_VALUES
-from gateway.recommendation.query import Placement, Reason, RecommendAnswer, RecommendQuery, Source
+from gateway.recommendation.query import Ad, Placement, Profile, RecommendAnswer, RecommendQuery
+from gateway.recommendation.reason_messages import reason_to_message
 from gateway.search import DEFAULT_PAGE_SIZE
 from vitrine.errors import invalid
 from vitrine.messages.common import shortfall_to_message
 from vitrine.messages.product import filter_from_message, product_to_message
+from vitrine.product import clean_category
 from vitrine.v1 import recommendation_service_pb2 as pb
 from vitrine.v1 import search_service_pb2
 
 _PLACEMENTS = {pb.Placement.Value(f"PLACEMENT_{one.name}"): one for one in Placement}
-_SOURCES: dict[Source, Any] = {
-    one: pb.RecommendationSource.Value(f"RECOMMENDATION_SOURCE_{one.name}") for one in Source
-}
 
 
 def query_from_message(message: pb.RecommendRequest) -> RecommendQuery:
@@ -31,6 +30,9 @@ def query_from_message(message: pb.RecommendRequest) -> RecommendQuery:
         exclude_product_ids=tuple(message.exclude_product_ids),
         page_size=message.page_size or DEFAULT_PAGE_SIZE,
         include_seen=message.include_seen if message.HasField("include_seen") else None,
+        profile=_profile_from_message(message.profile),
+        country_code=message.country_code,
+        query=message.query,
     )
 
 
@@ -42,7 +44,8 @@ def answer_to_message(answer: RecommendAnswer, *, explain: bool) -> pb.Recommend
                 product=product_to_message(one.product, with_description=False),
                 position=position,
                 score=one.score,
-                reasons=[_reason_to_message(reason, explain) for reason in one.reasons],
+                reasons=[reason_to_message(reason, explain=explain) for reason in one.reasons],
+                ad=_ad_to_message(one.ad) if one.ad else None,
             )
             for position, one in enumerate(answer.results, start=1)
         ],
@@ -57,13 +60,24 @@ def answer_to_message(answer: RecommendAnswer, *, explain: bool) -> pb.Recommend
     )
 
 
-def _reason_to_message(reason: Reason, explain: bool) -> pb.RecommendationReason:
-    features = reason.features.items() if explain else ()
-    return pb.RecommendationReason(
-        source=_SOURCES[reason.source],
-        contribution=reason.contribution,
-        product_ids=reason.product_ids,
-        text=reason.text,
-        category=reason.category,
-        features=[pb.RecommendationFeature(name=name, value=value) for name, value in features],
+def _profile_from_message(message: pb.Profile) -> Profile:
+    prices = {name: getattr(message, name) if message.HasField(name) else None for name in ("min_price", "max_price")}
+    for name, price in prices.items():
+        if price is not None and not math.isfinite(price):
+            raise invalid(f"profile.{name}", f"is {price}; give a finite number or leave it out")
+    return Profile(
+        languages=tuple(message.languages),
+        currency_code=message.currency_code,
+        categories=tuple(map(clean_category, message.categories)),
+        **prices,
+    )
+
+
+def _ad_to_message(ad: Ad) -> pb.Ad:
+    return pb.Ad(
+        campaign_id=ad.campaign_id,
+        cost_per_click=ad.cost_per_click,
+        currency_code=ad.currency_code,
+        ad_token=ad.ad_token,
+        click_probability=ad.click_probability,
     )

@@ -1,17 +1,21 @@
 """A call for recommendations and its answer as plain data, and the rules that a call meets."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 from gateway.search import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUERY_CHARACTERS, Degradation
-from vitrine.errors import FieldViolation, InvalidArgument, Unimplemented
+from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import ProductFilter, Shortfall
 from vitrine.product import Product
 from vitrine.user_event import event_id_fault
 
 MAX_ANCHORS = 100
 MAX_EXCLUDED = 1_000
+MAX_LANGUAGES = 10
+MAX_CATEGORIES = 20
+_COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 class Placement(Enum):
@@ -25,7 +29,12 @@ class Placement(Enum):
     CONTENT = "content"
 
 
-SERVED = (Placement.HOME, Placement.SIMILAR)
+# Anchors that a placement takes.
+_ANCHORS = {
+    Placement.HOME: range(1),
+    Placement.ADS: range(MAX_ANCHORS + 1),
+    Placement.CONTENT: range(MAX_ANCHORS + 1),
+}
 
 
 class Source(Enum):
@@ -38,6 +47,29 @@ class Source(Enum):
     POPULAR_IN_CATEGORY = "popular_in_category"
     POPULAR = "popular"
     NEWEST = "newest"
+    BEHAVIOUR = "behaviour"
+    ALS = "als"
+    ITEM_ITEM = "item_item"
+    CO_PURCHASE = "co_purchase"
+    TRENDING = "trending"
+    POPULAR_IN_COUNTRY = "popular_in_country"
+    ABOUT = "about"
+    SPONSORED = "sponsored"
+    PRICE_FIT = "price_fit"
+    PROFILE_FIT = "profile_fit"
+    FRESH = "fresh"
+    AVAILABILITY = "availability"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a visitor stated, as wishes; fields and limits are those of the proto."""
+
+    languages: tuple[str, ...] = ()
+    min_price: float | None = None
+    max_price: float | None = None
+    currency_code: str = ""
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +84,9 @@ class RecommendQuery:
     exclude_product_ids: tuple[str, ...] = ()
     page_size: int = DEFAULT_PAGE_SIZE
     include_seen: bool | None = None
+    profile: Profile = field(default_factory=Profile)
+    country_code: str = ""
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +102,24 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Ad:
+    """What makes a result an ad; fields and units are those of the proto."""
+
+    campaign_id: str
+    cost_per_click: float
+    currency_code: str
+    ad_token: str
+    click_probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """A product and why; the reasons' contributions, largest first, add up to the score."""
 
     product: Product
     score: float
     reasons: tuple[Reason, ...]
+    ad: Ad | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +135,7 @@ class RecommendAnswer:
 
 
 def check_query(query: RecommendQuery) -> None:
-    """Raises InvalidArgument naming every wrong field, Unimplemented for a placement that is not served."""
-    if query.placement not in SERVED:
-        served = " and ".join(placement.name for placement in SERVED)
-        raise Unimplemented(f"placement {query.placement.name} is not served yet; {served} are")
+    """Raises InvalidArgument naming every wrong field."""
     if violations := list(_violations(query)):
         raise InvalidArgument(*violations)
 
@@ -99,19 +143,42 @@ def check_query(query: RecommendQuery) -> None:
 def _violations(query: RecommendQuery) -> Iterator[FieldViolation]:
     if query.visitor_id and (fault := event_id_fault(query.visitor_id)):
         yield FieldViolation("visitor_id", fault)
-    anchors = len(query.product_ids)
-    if query.placement is Placement.SIMILAR and not 1 <= anchors <= MAX_ANCHORS:
-        yield FieldViolation("product_ids", f"has {anchors} entries; SIMILAR needs 1 to {MAX_ANCHORS}")
+    anchors, allowed = len(query.product_ids), _ANCHORS.get(query.placement, range(1, MAX_ANCHORS + 1))
     if query.placement is Placement.HOME and anchors:
         yield FieldViolation("product_ids", "is set; HOME takes none, ask for SIMILAR")
+    elif anchors not in allowed:
+        fault = f"has {anchors} entries; {query.placement.name} takes {allowed.start} to {MAX_ANCHORS}"
+        yield FieldViolation("product_ids", fault)
     for name, ids in (("product_ids", query.product_ids), ("exclude_product_ids", query.exclude_product_ids)):
         if "" in ids:
             yield FieldViolation(f"{name}[{ids.index('')}]", "is empty")
     if len(query.exclude_product_ids) > MAX_EXCLUDED:
         fault = f"has {len(query.exclude_product_ids)} entries; at most {MAX_EXCLUDED:,} are allowed"
         yield FieldViolation("exclude_product_ids", fault)
-    if len(query.profile_text) > MAX_QUERY_CHARACTERS:
-        fault = f"has {len(query.profile_text)} characters; at most {MAX_QUERY_CHARACTERS} are allowed"
-        yield FieldViolation("profile_text", fault)
+    for name, text in (("profile_text", query.profile_text), ("query", query.query)):
+        if len(text) > MAX_QUERY_CHARACTERS:
+            fault = f"has {len(text)} characters; at most {MAX_QUERY_CHARACTERS} are allowed"
+            yield FieldViolation(name, fault)
+    yield from _profile_violations(query.profile)
+    if query.country_code and not _COUNTRY.fullmatch(query.country_code):
+        yield FieldViolation("country_code", f"{query.country_code!r} is not an ISO 3166-1 code such as 'CN'")
     if not 1 <= query.page_size <= MAX_PAGE_SIZE:
         yield FieldViolation("page_size", f"is {query.page_size}; give 1 to {MAX_PAGE_SIZE}")
+
+
+def _profile_violations(profile: Profile) -> Iterator[FieldViolation]:
+    for name, values, most in (
+        ("languages", profile.languages, MAX_LANGUAGES),
+        ("categories", profile.categories, MAX_CATEGORIES),
+    ):
+        if len(values) > most:
+            yield FieldViolation(f"profile.{name}", f"has {len(values)} entries; at most {most} are allowed")
+        if "" in values:
+            yield FieldViolation(f"profile.{name}[{values.index('')}]", "is empty; remove it")
+    prices = [price for price in (profile.min_price, profile.max_price) if price is not None]
+    if any(price < 0 for price in prices):
+        yield FieldViolation("profile.min_price", "or max_price is below 0; give prices that are paid")
+    if len(prices) == 2 and prices[0] > prices[1]:
+        yield FieldViolation("profile.min_price", "is above max_price; exchange them")
+    if prices and not profile.currency_code:
+        yield FieldViolation("profile.currency_code", "is empty; a price needs an ISO 4217 code such as 'CNY'")

@@ -28,6 +28,7 @@ class RecommendationSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECOMMENDATION_SOURCE_PRICE_FIT: _ClassVar[RecommendationSource]
     RECOMMENDATION_SOURCE_PROFILE_FIT: _ClassVar[RecommendationSource]
     RECOMMENDATION_SOURCE_FRESH: _ClassVar[RecommendationSource]
+    RECOMMENDATION_SOURCE_AVAILABILITY: _ClassVar[RecommendationSource]
 RECOMMENDATION_SOURCE_UNSPECIFIED: RecommendationSource
 RECOMMENDATION_SOURCE_TEXT_SIMILAR: RecommendationSource
 RECOMMENDATION_SOURCE_HISTORY: RecommendationSource
@@ -47,6 +48,7 @@ RECOMMENDATION_SOURCE_SPONSORED: RecommendationSource
 RECOMMENDATION_SOURCE_PRICE_FIT: RecommendationSource
 RECOMMENDATION_SOURCE_PROFILE_FIT: RecommendationSource
 RECOMMENDATION_SOURCE_FRESH: RecommendationSource
+RECOMMENDATION_SOURCE_AVAILABILITY: RecommendationSource
 
 class RecommendationFeature(_message.Message):
     __slots__ = ("name", "value")

@@ -47,7 +47,7 @@ class RecommendationServiceServicer(object):
     """
 
     def Recommend(self, request, context):
-        """Recommends products. Errors: INVALID_ARGUMENT, UNIMPLEMENTED (a placement that is not served yet; says which
+        """Recommends products. Errors: INVALID_ARGUMENT, UNIMPLEMENTED (a placement that is not served here; says which
         are), DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (with RetryInfo), UNAVAILABLE (the retriever is away). A visitor,
         product or shop of which nothing is known is no error.
         """

@@ -1,0 +1,41 @@
+"""A placement: what recommends for one place on the page, and what it is told of a call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.notes import Notes
+from gateway.recommendation.candidates import Wanted
+from gateway.recommendation.query import Recommendation, RecommendQuery
+from gateway.recommendation.taste import Taste
+from vitrine.ports import VisitorAction
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One call on its way: what is asked, what is known of the visitor (history newest first), what results meet."""
+
+    query: RecommendQuery
+    history: Sequence[VisitorAction]
+    taste: Taste
+    wanted: Wanted
+    notes: Notes
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Recommendations in their order, each with a reason, at most `page_size`; and anchors that are not known."""
+
+    results: Sequence[Recommendation]
+    missing_ids: tuple[str, ...] = ()
+
+
+class PlacementRecommender(Protocol):
+    """Recommends for one placement."""
+
+    async def recommend(self, visit: Visit) -> Listing:
+        """What to show; fewer than `page_size` where no more may be shown.
+
+        What is missing besides the retriever is noted and no error.
+        """
+        ...
