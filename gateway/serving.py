@@ -105,10 +105,10 @@ class Gateway:
         )
         self._event_store = EventStore(events) if events.redis_url else None
         candidates = Candidates(text_retrieval, ports.retriever, PopularProducts(self._event_store))
-        arranger = Arranger(candidates, recommendation.diversity)
+        arranger = Arranger(candidates)
         placements: dict[Placement, PlacementRecommender] = {
-            Placement.HOME: Home(candidates, arranger, recommendation.interests),
-            Placement.SIMILAR: Similar(candidates, arranger, recommendation.interests),
+            Placement.HOME: Home(candidates, arranger),
+            Placement.SIMILAR: Similar(candidates, arranger),
         }
         recommender = Recommender(
             placements,

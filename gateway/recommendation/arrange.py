@@ -15,15 +15,14 @@ _FILL_SHARE = 0.01
 class Arranger:
     """The last stage of every placement whose lists are blended."""
 
-    def __init__(self, candidates: Candidates, diversity: float) -> None:
+    def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
-        self._diversity = diversity
 
     async def arranged(self, lists: Sequence[CandidateList], visit: Visit) -> list[Recommendation]:
         """The lists blended, `page_size` of them while so many products may be shown."""
         lists = await self._filled_up(lists, visit)
         with visit.notes.timed("arrange"):
-            return diversified(blended(lists), visit.query.page_size, self._diversity)
+            return diversified(blended(lists), visit.query.page_size, visit.settings.diversity)
 
     async def _filled_up(self, lists: Sequence[CandidateList], visit: Visit) -> Sequence[CandidateList]:
         """The lists, and further ones while they hold too few products: popular, then newest."""

@@ -17,11 +17,9 @@ _CATEGORIES = 3
 class Home:
     """Recommends to a visitor, known or not."""
 
-    def __init__(self, candidates: Candidates, arranger: Arranger, interests: int) -> None:
-        """A history is divided into at most `interests`."""
+    def __init__(self, candidates: Candidates, arranger: Arranger) -> None:
         self._candidates = candidates
         self._arranger = arranger
-        self._interests = interests
 
     async def recommend(self, visit: Visit) -> Listing:
         """See `PlacementRecommender.recommend`."""
@@ -35,7 +33,7 @@ class Home:
             # The more is known of the visitor, the more it counts beside what others like.
             known = len(taste.liked) / (len(taste.liked) + 1)
             with notes.timed("retrieve"):
-                similar = await self._candidates.near(taste.liked, self._interests, wanted)
+                similar = await self._candidates.near(taste.liked, visit.settings.interests, wanted)
             lists += lists_of(similar, Source.HISTORY, known)
             categories = categories or [
                 interest.anchor.categories[0] for interest in similar.interests if interest.anchor.categories

@@ -55,15 +55,17 @@ class Recommender:
             deadline.check("the recommendation")
             notes = Notes()
             with notes.timed("total"):
-                answer = await self._recommended(query, notes, deadline)
+                answer = await self._recommended(query, self._settings, notes, deadline)
         for stage, duration_ms in notes.timings_ms.items():
             RECOMMENDATION_STAGE_SECONDS.labels(stage).observe(duration_ms / 1000)
         for one in answer.results:
             RECOMMENDATIONS.labels(query.placement.value, one.reasons[0].source.value).inc()
         return replace(answer, timings_ms=notes.timings_ms)
 
-    async def _recommended(self, query: RecommendQuery, notes: Notes, deadline: Deadline) -> RecommendAnswer:
-        events_timeout_s = min(self._settings.events_timeout_s, deadline.remaining_s() / 4)
+    async def _recommended(
+        self, query: RecommendQuery, settings: RecommendationSettings, notes: Notes, deadline: Deadline
+    ) -> RecommendAnswer:
+        events_timeout_s = min(settings.events_timeout_s, deadline.remaining_s() / 4)
         with notes.timed("visitor"):
             history = await self._history_of(query.visitor_id, notes, Deadline.after(events_timeout_s))
             taste = taste_of(history)
@@ -74,12 +76,13 @@ class Recommender:
             deadline=deadline,
             events_timeout_s=events_timeout_s,
         )
-        listing = await self._placements[query.placement].recommend(Visit(query, history, taste, wanted, notes))
+        visit = Visit(query, history, taste, wanted, notes, settings, attribution_token=secrets.token_urlsafe(12))
+        listing = await self._placements[query.placement].recommend(visit)
         return RecommendAnswer(
             results=tuple(listing.results),
             shortfall=Shortfall.NO_MORE_MATCHES if len(listing.results) < query.page_size else None,
             degradations=tuple(dict.fromkeys(notes.degradations)),
-            attribution_token=secrets.token_urlsafe(12),
+            attribution_token=visit.attribution_token,
             missing_product_ids=listing.missing_ids,
             timings_ms={},
         )
