@@ -56,6 +56,9 @@ class Fields(BaseModel):
     image_uris: FieldSource | None = None
     language: FieldSource | None = None
     update_time: FieldSource | None = None
+    kind: FieldSource | None = None
+    about_product_ids: FieldSource | None = None
+    rating: FieldSource | None = None
 
     def sources(self) -> dict[str, Source]:
         """The sources that are set, by field."""

@@ -1,4 +1,4 @@
-"""What a shop sells, as plain data, and the rules that every way in enforces."""
+"""What a shop sells, and what is said of it, as plain data, and the rules that every way in enforces."""
 
 import math
 import re
@@ -23,6 +23,8 @@ MAX_ATTRIBUTE_VALUES = 64
 MAX_ATTRIBUTE_VALUE_CHARACTERS = 256
 MAX_IMAGE_URIS = 20
 MAX_IMAGE_URI_CHARACTERS = 2_048
+MAX_ABOUT_PRODUCTS = 20
+MIN_RATING, MAX_RATING = 1.0, 5.0
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*")
@@ -37,9 +39,20 @@ class Availability(Enum):
     BACKORDER = "backorder"
 
 
+class ProductKind(Enum):
+    """What an item of the catalogue is; meanings are those of product.proto."""
+
+    PRODUCT = "product"
+    REVIEW = "review"
+    GUIDE = "guide"
+
+
+CONTENT_KINDS = (ProductKind.REVIEW, ProductKind.GUIDE)
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One product; fields, units and limits are those of product.proto.
+    """One product, review or guide; fields, units and limits are those of product.proto.
 
     `attributes` holds words or finite numbers by name. `revision` is the catalogue's and 0 before a write.
     """
@@ -58,6 +71,9 @@ class Product:
     language: str = ""
     update_time: datetime | None = None
     revision: int = 0
+    kind: ProductKind = ProductKind.PRODUCT
+    about_product_ids: tuple[str, ...] = ()
+    rating: float | None = None
 
 
 def checked_product(product: Product) -> Product:
@@ -73,8 +89,9 @@ def checked_product(product: Product) -> Product:
         description=clean_text(product.description),
         attributes={name: _clean_values(values) for name, values in product.attributes.items()},
         image_uris=tuple(map(clean_text, product.image_uris)),
-        language=(product.language or detect_language(product.title)).lower(),
+        language=(product.language or detect_language(product.title or product.description)).lower(),
         update_time=product.update_time or datetime.now(UTC),
+        about_product_ids=tuple(dict.fromkeys(product.about_product_ids)),
     )
     violations = list(_violations(cleaned))
     if violations:
@@ -114,7 +131,10 @@ def _violations(product: Product) -> Iterator[FieldViolation]:
     if fault := id_violation(product.id):
         yield FieldViolation("id", fault)
     if not normalize_text(product.title):
-        yield FieldViolation("title", "is empty; give the words that a shopper reads first")
+        if product.kind is ProductKind.PRODUCT:
+            yield FieldViolation("title", "is empty; give the words that a shopper reads first")
+        elif not normalize_text(product.description):
+            yield FieldViolation("description", f"is empty, and so is title; give the words of the {product.kind.value}")
     yield from _too_long("title", product.title, MAX_TITLE_CHARACTERS)
     yield from _too_long("brand", product.brand, MAX_BRAND_CHARACTERS)
     yield from _too_many("categories", product.categories, MAX_CATEGORIES)
@@ -124,6 +144,7 @@ def _violations(product: Product) -> Iterator[FieldViolation]:
         yield from _too_long(f"categories[{index}]", path, MAX_CATEGORY_CHARACTERS)
     yield from _too_long("description", product.description, MAX_DESCRIPTION_CHARACTERS)
     yield from _price_violations(product)
+    yield from _kind_violations(product)
     yield from _attribute_violations(product)
     yield from _too_many("image_uris", product.image_uris, MAX_IMAGE_URIS)
     for index, uri in enumerate(product.image_uris):
@@ -147,6 +168,29 @@ def _price_violations(product: Product) -> Iterator[FieldViolation]:
         yield FieldViolation("currency_code", "is empty; a price needs an ISO 4217 code such as 'CNY'")
     if product.currency_code and not _CURRENCY.fullmatch(product.currency_code):
         yield FieldViolation("currency_code", f"{product.currency_code!r} is not an ISO 4217 code such as 'CNY'")
+
+
+def _kind_violations(product: Product) -> Iterator[FieldViolation]:
+    kind = product.kind.value
+    if product.kind is ProductKind.PRODUCT:
+        if product.about_product_ids:
+            yield FieldViolation("about_product_ids", "is set; only a review or guide is about products: set kind")
+    else:
+        if product.price is not None:
+            yield FieldViolation("price", f"is set; a {kind} has none")
+        if product.availability is not Availability.IN_STOCK:
+            yield FieldViolation("availability", f"is set; a {kind} has none")
+    yield from _too_many("about_product_ids", product.about_product_ids, MAX_ABOUT_PRODUCTS)
+    for index, about in enumerate(product.about_product_ids[:MAX_ABOUT_PRODUCTS]):
+        if fault := id_violation(about):
+            yield FieldViolation(f"about_product_ids[{index}]", fault)
+        elif about == product.id:
+            yield FieldViolation(f"about_product_ids[{index}]", f"is the {kind} itself; name the product")
+    if product.rating is not None:
+        if product.kind is not ProductKind.REVIEW:
+            yield FieldViolation("rating", f"is set; only a review has one, this is a {kind}")
+        elif not MIN_RATING <= product.rating <= MAX_RATING:
+            yield FieldViolation("rating", f"is {product.rating}; give {MIN_RATING:g} to {MAX_RATING:g}, or leave it out")
 
 
 def _attribute_violations(product: Product) -> Iterator[FieldViolation]:

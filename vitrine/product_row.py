@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.mapping import Mapping, Source
@@ -16,13 +16,15 @@ from vitrine.product import (
     MAX_ATTRIBUTES,
     Availability,
     Product,
+    ProductKind,
     checked_product,
 )
 from vitrine.text import clean_text
 
-_LISTS = ("categories", "image_uris")
-_NUMBERS = ("price", "original_price")
+_LISTS = ("categories", "image_uris", "about_product_ids")
+_NUMBERS = ("price", "original_price", "rating")
 AttributeValue = tuple[str, ...] | tuple[float, ...]
+Choice = TypeVar("Choice", Availability, ProductKind)
 
 
 class ProductRows:
@@ -98,7 +100,9 @@ def _field(name: str, source: Source, row: dict[str, Any]) -> Any:
     if name in _NUMBERS:
         return round(_number(value) * source.scale, 6)
     if name == "availability":
-        return _availability(_text(value))
+        return _one_of(Availability, _text(value), "availability_")
+    if name == "kind":
+        return _one_of(ProductKind, _text(value), "product_kind_")
     if name == "update_time":
         return _time(value)
     return _text(value)
@@ -145,11 +149,11 @@ def _number(value: Any) -> float:
     raise ValueError(f"is a {type(value).__name__}; give a number")
 
 
-def _availability(text: str) -> Availability:
+def _one_of(kinds: type[Choice], text: str, prefix: str) -> Choice:
     try:
-        return Availability(text.strip().lower().replace(" ", "_").replace("-", "_").removeprefix("availability_"))
+        return kinds(text.strip().lower().replace(" ", "_").replace("-", "_").removeprefix(prefix))
     except ValueError:
-        known = ", ".join(availability.value for availability in Availability)
+        known = ", ".join(one.value for one in kinds)
         raise ValueError(f"{text[:40]!r} is not one of {known}") from None
 
 

@@ -2,12 +2,14 @@
 
 from functools import lru_cache
 
-from vitrine.product import Product
+from vitrine.product import Product, ProductKind
 from vitrine.text import normalize_text
 
 # Limits in columns: a Han character takes two, as it says about as much as two letters and is about one token.
 EMBEDDING_TITLE_COLUMNS, EMBEDDING_DESCRIPTION_COLUMNS = 200, 80
 RANKING_TITLE_COLUMNS, RANKING_DESCRIPTION_COLUMNS = 100, 60
+# What a review or guide says is in its description.
+CONTENT_DESCRIPTION_COLUMNS = 240
 # All of a description that the ranker's text is made of, before it is normalised.
 RANKING_DESCRIPTION_CHARACTERS = 200
 
@@ -15,10 +17,14 @@ RANKING_DESCRIPTION_CHARACTERS = 200
 def embedding_text(product: Product) -> str:
     """The text whose vector stands for the product: brand and title, then the description's beginning; normalised.
 
+    Of a review or guide more of the description: its words are there. Stars say nothing of what it is about.
+
     Measured on Icecat's judged lists with all-MiniLM-L6-v2: title alone 0.882, with 80 columns of description 0.920.
     """
+    is_product = product.kind is ProductKind.PRODUCT
+    description_columns = EMBEDDING_DESCRIPTION_COLUMNS if is_product else CONTENT_DESCRIPTION_COLUMNS
     return title_and_description(
-        product.brand, product.title, product.description, EMBEDDING_TITLE_COLUMNS, EMBEDDING_DESCRIPTION_COLUMNS
+        product.brand, product.title, product.description, EMBEDDING_TITLE_COLUMNS, description_columns
     )
 
 
@@ -40,7 +46,7 @@ def title_and_description(
     title, brand = normalize_text(title), normalize_text(brand)
     head = _cut(title if not brand or brand in title else f"{brand} {title}", title_columns)
     tail = _cut(normalize_text(description), description_columns)
-    return f"{head} {tail}" if tail else head
+    return " ".join(part for part in (head, tail) if part)
 
 
 def _cut(text: str, columns: int) -> str:

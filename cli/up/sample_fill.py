@@ -1,14 +1,18 @@
 """Fills an empty store with the sample shop, through the catalogue's public API."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from cli.ingest.batches import Batch, batched
 from cli.ingest.delivery import Delivery, Outcomes
 from cli.ingest.settings import IngestSettings
 from cli.sample.files import product_row
 from cli.sample.products import Shop
+from cli.sample.reviews import reviews
+from cli.sample.visitors import Visitors
 from cli.up.settings import UpSettings
 from vitrine.errors import Internal
 from vitrine.mapping import load_mapping
@@ -37,8 +41,10 @@ async def fill_if_empty(
     say(f"the store is empty: filling it with the sample shop, {settings.sample_products:,} products")
     began_at_s = monotonic()
     ingest = IngestSettings(target=target)
-    rows = ProductRows(load_mapping(None))
-    await Delivery(ingest, _settle, lambda _wait_s, _error: None).run(batched(_rows(settings), rows, ingest))
+    for mapping, values in ((None, _products(settings)), (Path("reviews"), _reviews(settings))):
+        rows = (Row(number, number, number, row) for number, row in enumerate(values, start=1))
+        batches = batched(rows, ProductRows(load_mapping(mapping)), ingest)
+        await Delivery(ingest, _settle, lambda _wait_s, _error: None).run(batches)
     mark.unlink()
     say(f"filled in {monotonic() - began_at_s:.0f} s")
 
@@ -48,10 +54,17 @@ def _touch(mark: Path) -> None:
     mark.touch()
 
 
-def _rows(settings: UpSettings) -> Iterator[Row]:
+def _products(settings: UpSettings) -> Iterator[dict[str, Any]]:
     shop = Shop(settings.sample_products, settings.sample_seed)
-    for index in range(shop.products):
-        yield Row(index + 1, index + 1, index + 1, product_row(shop.product(index)))
+    return (product_row(shop.product(index)) for index in range(shop.products))
+
+
+def _reviews(settings: UpSettings) -> Iterator[dict[str, Any]]:
+    """Those of the first products, which visitors of the sample shop turn to most."""
+    shop = Shop(settings.sample_products, settings.sample_seed)
+    visitors = Visitors(shop).count
+    written = (row for index in range(shop.products) for row in reviews(shop, index, visitors))
+    return islice(written, settings.sample_reviews)
 
 
 def _settle(batch: Batch, outcomes: Outcomes) -> None:

@@ -12,6 +12,7 @@ class UpSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="VITRINE_UP_", frozen=True)
 
     sample_products: NonNegativeInt = Field(2_000, description="products of the sample shop in an empty store; 0: none")
+    sample_reviews: NonNegativeInt = Field(400, description="reviews of its first products at most; 0: none")
     sample_seed: NonNegativeInt = Field(1, description="seed of that sample shop")
     cache_dir: Path = Field(Path("data/cache"), description="working folder of the Redis that is started here")
     cache_megabytes: NonNegativeInt = Field(256, description="memory of that Redis; the least used keys make room")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.retriever.filters import FilterPlan
+from services.retriever.recommender import BehaviourView, Recommender
 from vitrine.vectors import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -39,7 +40,8 @@ class ColumnsView:
     """Versions by position, in the order of their row keys, as they were at one moment; nothing in it changes.
 
     `rows` (n,) ascending, `ids` at least n, `alive` (n,), `prices` (n,) with NaN for none, `vectors` (n, dim) float32
-    L2-normalised; facet `facet_codes[i]` belongs to the version at `facet_owners[i]`.
+    L2-normalised; facet `facet_codes[i]` belongs to the version at `facet_owners[i]`; `behaviour` where a recommender
+    is served.
     """
 
     rows: IntArray
@@ -51,6 +53,7 @@ class ColumnsView:
     facet_owners: IntArray
     facet_codes: NDArray[np.int32]
     vocabulary: dict[str, int]
+    behaviour: BehaviourView | None
 
     def allowed(self, plan: FilterPlan) -> BoolArray:
         """(n,) whether each version lives and matches."""
@@ -61,6 +64,9 @@ class ColumnsView:
             matching = np.zeros(len(self.rows), np.bool_)
             matching[self.facet_owners[hits]] = True
             allowed = allowed & matching
+        if codes := [code for code in map(self.vocabulary.get, plan.excluded) if code is not None]:
+            allowed = allowed.copy()
+            allowed[self.facet_owners[np.isin(self.facet_codes, codes)]] = False
         # A missing price is NaN, which compares false.
         if plan.min_price is not None:
             allowed = allowed & (self.prices >= plan.min_price)
@@ -79,7 +85,7 @@ class ColumnsView:
 class Columns:
     """The writer's side. One thread only."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, recommender: Recommender | None = None) -> None:
         self._rows = _Buffer(np.int64)
         self._prices = _Buffer(np.float64)
         self._vectors = _Buffer(np.float32, dim)
@@ -89,6 +95,9 @@ class Columns:
         self._vocabulary: dict[str, int] = {}
         self._alive: BoolArray = np.zeros(0, np.bool_)
         self._dead: list[int] = []
+        self._numbers = _Buffer(np.int32)
+        self._behaviour = _Buffer(np.float32, recommender.dim if recommender else 0)
+        self._recommender = recommender
         self.dim = dim
 
     def __len__(self) -> int:
@@ -107,6 +116,10 @@ class Columns:
         self._rows.extend(np.asarray(rows, np.int64))
         self._prices.extend(np.array([np.nan if price is None else price for price in prices], np.float64))
         self._vectors.extend(vectors)
+        if self._recommender is not None:
+            numbers = self._recommender.numbers_of(ids)
+            self._numbers.extend(numbers)
+            self._behaviour.extend(self._recommender.vectors_of(numbers, vectors))
         owners = [first + index for index, names in enumerate(facets) for _ in names]
         codes = [self._vocabulary.setdefault(name, len(self._vocabulary)) for names in facets for name in names]
         self._facet_owners.extend(np.array(owners, np.int64))
@@ -123,6 +136,9 @@ class Columns:
         alive[: len(self._alive)] = self._alive
         alive[self._dead] = False
         self._alive, self._dead = alive, []
+        behaviour: BehaviourView | None = None
+        if self._recommender is not None:
+            behaviour = BehaviourView(self._recommender, self._numbers.view(), self._behaviour.view(), alive)
         return ColumnsView(
             rows=self._rows.view(),
             ids=self._ids,
@@ -133,16 +149,20 @@ class Columns:
             facet_owners=self._facet_owners.view(),
             facet_codes=self._facet_codes.view(),
             vocabulary=self._vocabulary,
+            behaviour=behaviour,
         )
 
     def compacted(self) -> "Columns":
         """The same without its dead versions, in arrays of its own."""
         view = self.view()
         kept = np.flatnonzero(view.alive)
-        smaller = Columns(self.dim)
+        smaller = Columns(self.dim, self._recommender)
         smaller._rows.extend(view.rows[kept])
         smaller._prices.extend(view.prices[kept])
         smaller._vectors.extend(view.vectors[kept])
+        if view.behaviour is not None:
+            smaller._numbers.extend(view.behaviour.numbers[kept])
+            smaller._behaviour.extend(view.behaviour.vectors[kept])
         kept_facets = view.alive[view.facet_owners]
         smaller._facet_owners.extend(np.searchsorted(kept, view.facet_owners[kept_facets]))
         smaller._facet_codes.extend(view.facet_codes[kept_facets])

@@ -6,26 +6,40 @@ from dataclasses import dataclass
 
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import ProductFilter
-from vitrine.product import CATEGORY_SEPARATOR, MAX_CATEGORY_CHARACTERS, Product, category_prefixes
+from vitrine.product import (
+    CATEGORY_SEPARATOR,
+    CONTENT_KINDS,
+    MAX_CATEGORY_CHARACTERS,
+    Product,
+    ProductKind,
+    category_prefixes,
+)
 from vitrine.text import normalize_text
 
 MAX_VALUES = 100
+MAX_PRODUCT_IDS = 10_000
 # As long as the longest that a product may have: nothing longer can match.
 MAX_VALUE_CHARACTERS = MAX_CATEGORY_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
 class FilterPlan:
-    """Every group must be met by one of its facets, and the price must lie within the bounds, both inclusive."""
+    """Every group must be met by one of its facets, no excluded facet may be there, and the price must lie within the
+    bounds, both inclusive.
+
+    Kinds that are not wanted are excluded, and not the wanted one required: products, which are nearly all there is,
+    carry no facet for it, so a shop without content pays nothing, and entries older than content stay right.
+    """
 
     groups: tuple[frozenset[str], ...] = ()
+    excluded: frozenset[str] = frozenset()
     min_price: float | None = None
     max_price: float | None = None
 
     @property
     def unrestricted(self) -> bool:
-        """Whether every product matches."""
-        return not self.groups and not self.priced
+        """Whether everything matches."""
+        return not self.groups and not self.excluded and not self.priced
 
     @property
     def priced(self) -> bool:
@@ -35,7 +49,7 @@ class FilterPlan:
     def matches(self, product: Product) -> bool:
         """Whether one product matches."""
         facets = facets_of(product)
-        if any(group.isdisjoint(facets) for group in self.groups):
+        if any(group.isdisjoint(facets) for group in self.groups) or not self.excluded.isdisjoint(facets):
             return False
         if not self.priced:
             return True
@@ -45,8 +59,9 @@ class FilterPlan:
 
 
 def facets_of(product: Product) -> frozenset[str]:
-    """What a filter can ask of a product: each upper level of its categories and language, brand, currency, state."""
-    facets = {f"availability:{product.availability.value}"}
+    """What a filter can ask of a product: its id, each upper level of its categories and language, brand, currency, state; of
+    content its kind and what it is about."""
+    facets = {f"availability:{product.availability.value}", f"id:{product.id}"}
     for path in product.categories:
         facets.update(f"category:{_category(prefix)}" for prefix in category_prefixes(path))
     if product.brand:
@@ -55,6 +70,9 @@ def facets_of(product: Product) -> frozenset[str]:
         facets.add(f"currency:{product.currency_code}")
     subtags = product.language.lower().split("-")
     facets.update(f"language:{'-'.join(subtags[:count])}" for count in range(1, len(subtags) + 1))
+    if product.kind is not ProductKind.PRODUCT:
+        facets.add(_kind(product.kind))
+        facets.update(f"about:{about}" for about in product.about_product_ids)
     return frozenset(facets)
 
 
@@ -63,7 +81,13 @@ def plan_of(filter: ProductFilter) -> FilterPlan:
     violations = list(_violations(filter))
     if violations:
         raise InvalidArgument(*violations)
+    kinds = filter.kinds or (ProductKind.PRODUCT,)
+    content = {_kind(kind) for kind in CONTENT_KINDS if kind in kinds}
+    with_products = ProductKind.PRODUCT in kinds
     groups = (
+        set() if with_products else content,
+        {f"about:{about}" for about in filter.about_product_ids},
+        {f"id:{product_id}" for product_id in filter.product_ids},
         {f"category:{_category(path)}" for path in filter.categories},
         {f"brand:{normalize_text(brand)}" for brand in filter.brands},
         {f"availability:{availability.value}" for availability in filter.availabilities},
@@ -72,9 +96,14 @@ def plan_of(filter: ProductFilter) -> FilterPlan:
     )
     return FilterPlan(
         groups=tuple(frozenset(group) for group in groups if group),
+        excluded=frozenset(map(_kind, CONTENT_KINDS)) - content if with_products else frozenset(),
         min_price=filter.min_price,
         max_price=filter.max_price,
     )
+
+
+def _kind(kind: ProductKind) -> str:
+    return f"kind:{kind.value}"
 
 
 def _category(path: str) -> str:
@@ -83,7 +112,15 @@ def _category(path: str) -> str:
 
 
 def _violations(filter: ProductFilter) -> Iterator[FieldViolation]:
-    texts = (("categories", filter.categories), ("brands", filter.brands), ("languages", filter.languages))
+    if len(filter.product_ids) > MAX_PRODUCT_IDS:
+        fault = f"has {len(filter.product_ids)} values; at most {MAX_PRODUCT_IDS:,} are allowed"
+        yield FieldViolation("filter.product_ids", fault)
+    texts = (
+        ("categories", filter.categories),
+        ("brands", filter.brands),
+        ("languages", filter.languages),
+        ("about_product_ids", filter.about_product_ids),
+    )
     for name, values in texts:
         if len(values) > MAX_VALUES:
             yield FieldViolation(f"filter.{name}", f"has {len(values)} values; at most {MAX_VALUES} are allowed")

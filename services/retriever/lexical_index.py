@@ -82,7 +82,7 @@ class LexicalView:
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
 
     def _query(self, words: Sequence[str], plan: FilterPlan) -> tantivy.Query:
-        should, must = tantivy.Occur.Should, tantivy.Occur.Must
+        should, must, never = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
         found = tantivy.Query.boolean_query([(should, self._best_field(word)) for word in dict.fromkeys(words)])
         if plan.unrestricted:
             return found
@@ -92,6 +92,8 @@ class LexicalView:
             conditions.append(tantivy.Query.range_query(self._schema, price, kind, plan.min_price, plan.max_price))
         # Score 0: a condition decides what is found and never how high.
         limits = [(must, tantivy.Query.const_score_query(condition, 0.0)) for condition in conditions]
+        for facet in sorted(plan.excluded):
+            limits.append((never, tantivy.Query.term_query(self._schema, "facet", facet, "basic")))
         return tantivy.Query.boolean_query([(must, found), *limits])
 
     def _best_field(self, word: str) -> tantivy.Query:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from vitrine.product import Availability, Product
+from vitrine.product import Availability, Product, ProductKind
 
 
 def document_of(product: Product) -> str:
@@ -30,6 +30,12 @@ def document_of(product: Product) -> str:
     document["language"] = product.language
     if product.update_time is not None:
         document["update_time"] = product.update_time.isoformat()
+    if product.kind is not ProductKind.PRODUCT:
+        document["kind"] = product.kind.value
+    if product.about_product_ids:
+        document["about_product_ids"] = product.about_product_ids
+    if product.rating is not None:
+        document["rating"] = product.rating
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -51,6 +57,10 @@ def product_of(product_id: str, document: str, revision: int) -> Product:
         language=fields["language"],
         update_time=datetime.fromisoformat(update_time) if update_time else None,
         revision=revision,
+        # What was written before there was content has none of these.
+        kind=ProductKind(fields.get("kind", ProductKind.PRODUCT.value)),
+        about_product_ids=tuple(fields.get("about_product_ids", ())),
+        rating=fields.get("rating"),
     )
 
 

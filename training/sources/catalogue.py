@@ -11,7 +11,7 @@ from training.sources.reading import read_rows
 from training.sources.store import SourceStore, as_json
 from vitrine.errors import InvalidArgument
 from vitrine.mapping import load_mapping
-from vitrine.product import CATEGORY_SEPARATOR, Product
+from vitrine.product import CATEGORY_SEPARATOR, Product, ProductKind
 from vitrine.product_row import ProductRows
 from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_COLUMNS
 from vitrine.text import normalize_text
@@ -70,6 +70,8 @@ class Catalogue:
 def read_products(paths: Sequence[Path], mapping: Path | None, note: Callable[[str], None]) -> Iterator[Product]:
     """The files' products, checked, streamed. Rows that ingest would refuse are left out; `note` hears how many.
 
+    Reviews and guides are passed over: what is learned is of products.
+
     Raises TrainingError for a mapping that is wrong and a file without a product.
     """
     try:
@@ -87,7 +89,8 @@ def read_products(paths: Sequence[Path], mapping: Path | None, note: Callable[[s
                 refused, first = refused + 1, first or f"line {row.line}: {error}"
                 continue
             accepted += 1
-            yield product
+            if product.kind is ProductKind.PRODUCT:
+                yield product
         if not accepted:
             raise TrainingError(
                 f"{path}: no product" + (f"; {refused} rows refused, the first {first}" * bool(refused))

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from vitrine.errors import invalid
 from vitrine.ports import ProductFilter
-from vitrine.product import Availability, Product
+from vitrine.product import Availability, Product, ProductKind
 from vitrine.v1 import product_pb2, retriever_service_pb2
 
 _AVAILABILITY_VALUES = {
@@ -18,8 +18,14 @@ _AVAILABILITY_VALUES = {
     Availability.BACKORDER: product_pb2.AVAILABILITY_BACKORDER,
 }
 _AVAILABILITIES: dict[int, Availability] = {value: availability for availability, value in _AVAILABILITY_VALUES.items()}
-# There are four; a message has room for millions, which would be read on the event loop.
-_MAX_FILTER_AVAILABILITIES = 100
+_KIND_VALUES = {
+    ProductKind.PRODUCT: product_pb2.PRODUCT_KIND_PRODUCT,
+    ProductKind.REVIEW: product_pb2.PRODUCT_KIND_REVIEW,
+    ProductKind.GUIDE: product_pb2.PRODUCT_KIND_GUIDE,
+}
+_KINDS: dict[int, ProductKind] = {value: kind for kind, value in _KIND_VALUES.items()}
+# There are few; a message has room for millions, which would be read on the event loop.
+_MAX_FILTER_VALUES = 100
 
 
 def product_to_message(product: Product, with_description: bool = True) -> product_pb2.Product:
@@ -37,6 +43,9 @@ def product_to_message(product: Product, with_description: bool = True) -> produ
         image_uris=product.image_uris,
         language=product.language,
         revision=product.revision,
+        kind=_KIND_VALUES[product.kind],
+        about_product_ids=product.about_product_ids,
+        rating=product.rating,
     )
     for name, values in product.attributes.items():
         kept = message.attributes[name]
@@ -53,8 +62,8 @@ def product_to_message(product: Product, with_description: bool = True) -> produ
 def product_from_message(message: product_pb2.Product) -> Product:
     """The product as it was sent; `checked_product` validates it.
 
-    Raises InvalidArgument only for what the plain data cannot hold: an unknown availability, an attribute with words
-    and numbers, a time outside the years 1 to 9999.
+    Raises InvalidArgument only for what the plain data cannot hold: an unknown availability or kind, an attribute with
+    words and numbers, a time outside the years 1 to 9999.
     """
     return Product(
         id=message.id,
@@ -71,6 +80,9 @@ def product_from_message(message: product_pb2.Product) -> Product:
         language=message.language,
         update_time=_update_time(message.update_time) if message.HasField("update_time") else None,
         revision=message.revision,
+        kind=_kind(message.kind or product_pb2.PRODUCT_KIND_PRODUCT, "kind"),
+        about_product_ids=tuple(message.about_product_ids),
+        rating=message.rating if message.HasField("rating") else None,
     )
 
 
@@ -84,14 +96,17 @@ def filter_to_message(product_filter: ProductFilter) -> retriever_service_pb2.Pr
         currency_code=product_filter.currency_code,
         availabilities=[_AVAILABILITY_VALUES[availability] for availability in product_filter.availabilities],
         languages=product_filter.languages,
+        kinds=[_KIND_VALUES[kind] for kind in product_filter.kinds],
+        about_product_ids=product_filter.about_product_ids,
+        product_ids=product_filter.product_ids,
     )
 
 
 def filter_from_message(message: retriever_service_pb2.ProductFilter, field: str = "filter") -> ProductFilter:
-    """A filter. Raises InvalidArgument naming `field` for an unknown availability or a price that is no number."""
-    if len(message.availabilities) > _MAX_FILTER_AVAILABILITIES:
-        fault = f"has {len(message.availabilities)} values; at most {_MAX_FILTER_AVAILABILITIES} are allowed"
-        raise invalid(f"{field}.availabilities", fault)
+    """A filter. Raises InvalidArgument naming `field` for an unknown availability or kind, or a price that is none."""
+    for name, values in (("availabilities", message.availabilities), ("kinds", message.kinds)):
+        if len(values) > _MAX_FILTER_VALUES:
+            raise invalid(f"{field}.{name}", f"has {len(values)} values; at most {_MAX_FILTER_VALUES} are allowed")
     prices = {name: getattr(message, name) if message.HasField(name) else None for name in ("min_price", "max_price")}
     for name, price in prices.items():
         if price is not None and not math.isfinite(price):
@@ -105,6 +120,9 @@ def filter_from_message(message: retriever_service_pb2.ProductFilter, field: str
             for index, value in enumerate(message.availabilities)
         ),
         languages=tuple(message.languages),
+        kinds=tuple(_kind(value, f"{field}.kinds[{index}]") for index, value in enumerate(message.kinds)),
+        about_product_ids=tuple(message.about_product_ids),
+        product_ids=tuple(message.product_ids),
         **prices,
     )
 
@@ -114,6 +132,13 @@ def _availability(value: int, field: str) -> Availability:
         known = ", ".join(product_pb2.Availability.Name(known) for known in _AVAILABILITY_VALUES.values())
         raise invalid(field, f"{value} is not an availability to use here; use one of {known}")
     return _AVAILABILITIES[value]
+
+
+def _kind(value: int, field: str) -> ProductKind:
+    if value not in _KINDS:
+        known = ", ".join(product_pb2.ProductKind.Name(known) for known in _KIND_VALUES.values())
+        raise invalid(field, f"{value} is not a kind to use here; use one of {known}")
+    return _KINDS[value]
 
 
 def _attribute(name: str, values: Any) -> tuple[str, ...] | tuple[float, ...]:

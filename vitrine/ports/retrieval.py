@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from vitrine.product import Availability, Product
+from vitrine.product import Availability, Product, ProductKind
 from vitrine.vectors import FloatArray
 
 Source = Literal["dense", "lexical"]
@@ -19,7 +19,10 @@ class Shortfall(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProductFilter:
-    """Conditions that every result meets; empty ones do not restrict. Fields are those of the proto."""
+    """Conditions that every result meets; empty ones do not restrict, but that no kinds mean products alone.
+
+    Fields are those of the proto.
+    """
 
     categories: tuple[str, ...] = ()
     brands: tuple[str, ...] = ()
@@ -28,6 +31,9 @@ class ProductFilter:
     currency_code: str = ""
     availabilities: tuple[Availability, ...] = ()
     languages: tuple[str, ...] = ()
+    kinds: tuple[ProductKind, ...] = ()
+    about_product_ids: tuple[str, ...] = ()
+    product_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
