@@ -26,7 +26,7 @@ RELATION_CO_PURCHASE: Relation
 RELATION_TEXT: Relation
 
 class ProductFilter(_message.Message):
-    __slots__ = ("categories", "brands", "min_price", "max_price", "currency_code", "availabilities", "languages", "kinds", "about_product_ids")
+    __slots__ = ("categories", "brands", "min_price", "max_price", "currency_code", "availabilities", "languages", "kinds", "about_product_ids", "product_ids")
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     BRANDS_FIELD_NUMBER: _ClassVar[int]
     MIN_PRICE_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class ProductFilter(_message.Message):
     LANGUAGES_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
     ABOUT_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
     categories: _containers.RepeatedScalarFieldContainer[str]
     brands: _containers.RepeatedScalarFieldContainer[str]
     min_price: float
@@ -45,7 +46,8 @@ class ProductFilter(_message.Message):
     languages: _containers.RepeatedScalarFieldContainer[str]
     kinds: _containers.RepeatedScalarFieldContainer[_product_pb2.ProductKind]
     about_product_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, categories: _Optional[_Iterable[str]] = ..., brands: _Optional[_Iterable[str]] = ..., min_price: _Optional[float] = ..., max_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availabilities: _Optional[_Iterable[_Union[_product_pb2.Availability, str]]] = ..., languages: _Optional[_Iterable[str]] = ..., kinds: _Optional[_Iterable[_Union[_product_pb2.ProductKind, str]]] = ..., about_product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    product_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, categories: _Optional[_Iterable[str]] = ..., brands: _Optional[_Iterable[str]] = ..., min_price: _Optional[float] = ..., max_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availabilities: _Optional[_Iterable[_Union[_product_pb2.Availability, str]]] = ..., languages: _Optional[_Iterable[str]] = ..., kinds: _Optional[_Iterable[_Union[_product_pb2.ProductKind, str]]] = ..., about_product_ids: _Optional[_Iterable[str]] = ..., product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
     __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description")
