@@ -59,8 +59,8 @@ class FilterPlan:
 
 
 def facets_of(product: Product) -> frozenset[str]:
-    """What a filter can ask of a product: its id, each upper level of its categories and language, brand, currency, state; of
-    content its kind and what it is about."""
+    """What a filter can ask of a product: its id, each upper level of its categories and language, brand, currency,
+    state; of content its kind and what it is about."""
     facets = {f"availability:{product.availability.value}", f"id:{product.id}"}
     for path in product.categories:
         facets.update(f"category:{_category(prefix)}" for prefix in category_prefixes(path))

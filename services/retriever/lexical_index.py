@@ -18,7 +18,7 @@ FIELD_BOOSTS = {"title": 1.0, "brand": 0.8, "categories": 0.8, "attributes": 0.5
 MAX_DESCRIPTION_CHARACTERS = 1_000
 MAX_QUERY_WORDS = 64
 # Grows with every change of what `entry_of` makes of a product.
-ENTRY_VERSION = 1
+ENTRY_VERSION = 2
 _HEAP_BYTES = 64_000_000
 _ANALYZER = "words"
 

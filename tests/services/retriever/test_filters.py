@@ -19,7 +19,7 @@ prices = st.one_of(st.none(), st.sampled_from([0.0, 0.1, 9.99, 10.0, 10.01, 1e9]
 
 products = st.builds(
     Product,
-    id=st.just("p"),
+    id=st.sampled_from(["p", "q"]),
     title=st.just("shoe"),
     brand=st.sampled_from(BRANDS),
     categories=st.lists(st.sampled_from(CATEGORIES), max_size=2).map(tuple),
@@ -37,6 +37,7 @@ filters = st.builds(
     currency_code=st.sampled_from(["", "EUR"]),
     availabilities=st.lists(st.sampled_from(Availability), max_size=2).map(tuple),
     languages=st.lists(st.sampled_from(["en", "ZH", "zh-hans", "xx"]), max_size=2).map(tuple),
+    product_ids=st.sampled_from([(), (), ("q",), ("p", "none")]),
 ).filter(lambda f: f.min_price is None or f.max_price is None or f.min_price <= f.max_price)
 
 
