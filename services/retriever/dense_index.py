@@ -35,6 +35,18 @@ def inner_products(query: FloatArray, vectors: FloatArray, positions: IntArray) 
     return scores
 
 
+def best_positions(
+    columns: ColumnsView, positions: IntArray, scores: FloatArray, limit: int
+) -> tuple[IntArray, FloatArray]:
+    """The best `limit` of (n,) positions with their (n,) scores, best first, ties by id."""
+    if limit < len(scores):
+        # All that tie with the last one stay until ties are broken by id.
+        kept = scores >= np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        positions, scores = positions[kept], scores[kept]
+    order = best_first(scores, [columns.ids[position] for position in positions])[:limit]
+    return positions[order], scores[order]
+
+
 @dataclass(frozen=True, slots=True)
 class PlacedGraph:
     """A graph and where its nodes lie: `positions` (m,), -1 where the version is gone; newer ones start at `tail`."""
@@ -75,7 +87,7 @@ class DenseView:
             near = self._proposed(self.placed, query, allowed, limit)
         if near is None or len(near) < limit:
             near = np.flatnonzero(allowed)
-        return self._best(query, near, limit)
+        return best_positions(self.columns, near, self.cosines(query, near), limit)
 
     def cosines(self, query: FloatArray, positions: IntArray) -> FloatArray:
         """(len(positions),) cosines of those versions."""
@@ -95,12 +107,3 @@ class DenseView:
         breadth = min(len(usable), wanted * len(usable) // int(np.count_nonzero(usable)) + 1)
         nodes = placed.graph.search(query, wanted, breadth, None if usable.all() else usable)
         return np.concatenate([placed.positions[nodes], newer])
-
-    def _best(self, query: FloatArray, positions: IntArray, limit: int) -> tuple[IntArray, FloatArray]:
-        scores = self.cosines(query, positions)
-        if limit < len(scores):
-            # All that tie with the last one stay until ties are broken by id.
-            kept = scores >= np.partition(scores, len(scores) - limit)[len(scores) - limit]
-            positions, scores = positions[kept], scores[kept]
-        order = best_first(scores, [self.columns.ids[position] for position in positions])[:limit]
-        return positions[order], scores[order]

@@ -4,16 +4,20 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import faiss
 import numpy as np
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.filters import plan_of
+from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.graph_keeper import GraphKeeper
 from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.products import Products
+from services.retriever.recommender import Recommender
+from services.retriever.related import related, vectors_of
+from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.retrieval import checked_query, retrieve
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import MAX_EXCLUDED, checked_similar, rows_of, similar, without
@@ -33,10 +37,13 @@ from vitrine.errors import (
     invalid,
 )
 from vitrine.ports import (
+    BehaviourVectors,
     IndexInfo,
     ItemOutcome,
     ProductFilter,
     ProductsFound,
+    Related,
+    RelatedQuery,
     Retrieval,
     RetrievalQuery,
     Similar,
@@ -80,7 +87,10 @@ class RetrieverEngine:
             threads=max(1, threads // 2),
             hand_over=lambda graph, alert: self._writer.adopt(graph, alert),
         )
-        views = Views(self._catalogue, settings.exact_rows)
+        self._recommender = Recommender.open(Path(settings.recommender)) if settings.recommender else None
+        if self._recommender is not None:
+            self._recommender.require_model(state.model_digest, state.dim)
+        views = Views(self._catalogue, settings.exact_rows, self._recommender)
         graph, alert = self._graphs.load(state.model_digest) if state.model_digest else (None, None)
         if graph is not None:
             views.adopt(graph)
@@ -88,14 +98,15 @@ class RetrieverEngine:
             views.alerts["graph"] = alert
         if len(runtimes := openmp_runtimes()) > 1:
             views.alerts["openmp"] = f"several OpenMP runtimes are loaded, which fight for processors: {runtimes}"
-        self._writer = Writer(
-            self._catalogue, views, self._publish, exact_rows=settings.exact_rows, queue=settings.write_queue
-        )
+        self._writer = Writer(self._catalogue, views, self._publish, queue=settings.write_queue)
         self._writer.start()
 
     @classmethod
     async def open(cls, settings: RetrieverSettings) -> "RetrieverEngine":
-        """Opens the catalogue and makes its indexes. Raises FailedPrecondition when it is in use or unreadable."""
+        """Opens the catalogue and makes its indexes.
+
+        Raises FailedPrecondition when it is in use or unreadable, or the recommender is, or is of another model.
+        """
 
         def opened() -> RetrieverEngine:
             catalogue = Catalogue(settings.data_dir)
@@ -138,6 +149,30 @@ class RetrieverEngine:
             return similar(snapshot, query, plan, living, products=self._products, deadline=deadline)
 
         return await self._search(deadline, found)
+
+    async def retrieve_related(self, query: RelatedQuery, *, deadline: Deadline) -> Related:
+        """Finds products by what visitors did: near a history's vector, and related to its products."""
+        checked, plan = checked_related(query)
+        named = [*(anchor.product_id for anchor in query.anchors), *query.scored_ids, *query.excluded_ids]
+
+        def found() -> Related:
+            snapshot = self._snapshot
+            living = self._rows_of(named, snapshot)
+            return related(
+                snapshot, self._recommender, checked, plan, living, products=self._products, deadline=deadline
+            )
+
+        return await self._search(deadline, found)
+
+    async def get_behaviour_vectors(self, ids: Sequence[str], *, deadline: Deadline) -> BehaviourVectors:
+        """Reads the behaviour vectors of 1 to 200 products, each once."""
+        check_vector_ids(ids)
+
+        def read() -> BehaviourVectors:
+            snapshot = self._snapshot
+            return vectors_of(snapshot, self._recommender, ids, self._rows_of(ids, snapshot))
+
+        return await self._search(deadline, read)
 
     async def list_newest_products(
         self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
@@ -201,7 +236,7 @@ class RetrieverEngine:
     ) -> ProductsFound:
         """Reads 1 to 1,000 products by id; one named twice is there twice."""
         _check_ids(ids)
-        plan = plan_of(filter or ProductFilter())
+        plan = FilterPlan() if filter is None else plan_of(filter)
 
         def read() -> ProductsFound:
             snapshot = self._snapshot
@@ -229,6 +264,7 @@ class RetrieverEngine:
             tombstones=len(snapshot.columns.rows) - snapshot.columns.living,
             update_time_s=snapshot.update_time_s,
             alerts=alerts,
+            recommender_digest=snapshot.recommender_digest,
         )
 
     async def self_test(self) -> None:

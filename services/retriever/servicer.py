@@ -6,6 +6,7 @@ from services.retriever.engine import RetrieverEngine, check_product_count
 from vitrine.call import Context, deadline_of
 from vitrine.deadline import Deadline
 from vitrine.messages.product import filter_from_message, product_to_message
+from vitrine.messages.related import behaviour_to_message, related_from_message, related_to_message
 from vitrine.messages.retriever import (
     deleted_to_message,
     index_to_message,
@@ -39,6 +40,16 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
     async def RetrieveSimilar(self, request: pb.RetrieveSimilarRequest, context: Context) -> pb.RetrieveSimilarResponse:
         query = similar_from_message(request)
         return similar_to_message(await self._engine.retrieve_similar(query, deadline=self._deadline(context)))
+
+    async def RetrieveRelated(self, request: pb.RetrieveRelatedRequest, context: Context) -> pb.RetrieveRelatedResponse:
+        query = related_from_message(request)
+        return related_to_message(await self._engine.retrieve_related(query, deadline=self._deadline(context)))
+
+    async def GetBehaviourVectors(
+        self, request: pb.GetBehaviourVectorsRequest, context: Context
+    ) -> pb.GetBehaviourVectorsResponse:
+        ids = list(request.product_ids)
+        return behaviour_to_message(await self._engine.get_behaviour_vectors(ids, deadline=self._deadline(context)))
 
     async def ListNewestProducts(
         self, request: pb.ListNewestProductsRequest, context: Context

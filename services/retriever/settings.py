@@ -16,6 +16,9 @@ class RetrieverSettings(ServerSettings):
 
     port: NonNegativeInt = Field(50_053, le=65_535, description="port to listen on; 0 takes a free one")
     data_dir: Path = Field(Path("data"), description="folder of the catalogue; one process at a time")
+    recommender: str = Field(
+        "", description="folder of the recommender bundle, for related products and the behaviour space; empty: none"
+    )
     fusion: Literal["convex", "rrf"] = Field("convex", description="how words and vectors are fused")
     dense_weight: float = Field(0.83, ge=0, le=1, description="share of the vector's score in convex fusion")
     exact_rows: PositiveInt = Field(

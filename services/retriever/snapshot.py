@@ -19,3 +19,8 @@ class Snapshot:
     dense: DenseView
     lexical: LexicalView
     alerts: tuple[str, ...]
+
+    @property
+    def recommender_digest(self) -> str:
+        """The recommender whose behaviour space is in it; "" where there is none, or one for another model."""
+        return self.columns.behaviour.recommender.digest if self.columns.behaviour is not None else ""

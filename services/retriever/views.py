@@ -12,7 +12,9 @@ from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.graph import Graph
 from services.retriever.lexical_index import Entry, LexicalIndex, entry_of
 from services.retriever.product_document import document_of, product_of, with_description
+from services.retriever.recommender import Recommender
 from services.retriever.snapshot import Snapshot
+from vitrine.errors import FailedPrecondition
 from vitrine.product import Product
 from vitrine.vectors import FloatArray
 
@@ -51,15 +53,17 @@ def _stored_entry(catalogue: Catalogue, row: int) -> Entry:
 class Views:
     """What is searched, in step with one revision of the catalogue."""
 
-    def __init__(self, catalogue: Catalogue, exact_rows: int) -> None:
+    def __init__(self, catalogue: Catalogue, exact_rows: int, recommender: Recommender | None = None) -> None:
+        self._catalogue = catalogue
         self._exact_rows = exact_rows
+        self._recommender = recommender
         self._state = catalogue.state()
-        self._columns = Columns(self._state.dim)
+        self.alerts: dict[str, str] = {}
+        self._columns = self._empty_columns(self._state)
         self._lexical = LexicalIndex()
         self._living: dict[str, int] = {}
         self._graph: PlacedGraph | None = None
         self._snapshots: list[weakref.ref[Snapshot]] = []
-        self.alerts: dict[str, str] = {}
         batch: list[tuple[int, Prepared]] = []
         for row, product_id, encoded, data in catalogue.living():
             entry = Entry.decoded(encoded) or _stored_entry(catalogue, row)
@@ -91,15 +95,17 @@ class Views:
         self._snapshots = [ref for ref, _ in held]
         return min((revision for _, revision in held), default=self._state.revision)
 
-    def replace(self, earlier: "Views") -> None:
-        """Stands in for `earlier`, whose snapshots readers may still hold."""
-        self._snapshots += earlier._snapshots
+    def anew(self) -> "Views":
+        """The same made anew from the catalogue; readers may still hold snapshots of these."""
+        views = Views(self._catalogue, self._exact_rows, self._recommender)
+        views._snapshots += self._snapshots
+        return views
 
     def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
         """Takes over what a write did; a version that was added and died within it is in both."""
         if (state.model_digest, state.dim) != (self._state.model_digest, self._state.dim):
             # Only an empty catalogue changes its model, so all that was there is dead.
-            self._columns, self._graph = Columns(state.dim), None
+            self._columns, self._graph = self._empty_columns(state), None
             gone = {row for row, _ in dead}
             dead, added = [], [(row, item) for row, item in added if row not in gone]
             self._lexical.remove(list(gone))
@@ -143,6 +149,17 @@ class Views:
     def close(self) -> None:
         """Ends the lexical index's threads."""
         self._lexical.close()
+
+    def _empty_columns(self, state: State) -> Columns:
+        """Columns for the catalogue's model; without a behaviour space where the recommender is of another one."""
+        self.alerts.pop("recommender", None)
+        if self._recommender is not None:
+            try:
+                self._recommender.require_model(state.model_digest, state.dim)
+            except FailedPrecondition as error:
+                self.alerts["recommender"] = error.message
+                return Columns(state.dim)
+        return Columns(state.dim, self._recommender)
 
     def _add(self, added: Sequence[tuple[int, Prepared]]) -> None:
         if not added:

@@ -56,13 +56,10 @@ class _Group:
 class Writer:
     """Owns the views. `publish` is called in the writer's thread with each new snapshot."""
 
-    def __init__(
-        self, catalogue: Catalogue, views: Views, publish: Callable[[Snapshot], None], *, exact_rows: int, queue: int
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, views: Views, publish: Callable[[Snapshot], None], *, queue: int) -> None:
         self._catalogue = catalogue
         self._views = views
         self._publish = publish
-        self._exact_rows = exact_rows
         self._limit = queue
         self._waiting: deque[Write] = deque()
         self._graph: tuple[Graph | None, str | None] | None = None
@@ -213,9 +210,7 @@ class Writer:
         except Exception as error:
             _log.error("indexes made anew", error=repr(error))
             try:
-                anew = Views(self._catalogue, self._exact_rows)
-                anew.replace(self._views)
-                self._views = anew
+                self._views = self._views.anew()
                 alert = f"the indexes were made anew at revision {self._views.state.revision}: {error!r}"
                 self._views.alerts["views"] = alert
                 self._publish(self._views.publish())

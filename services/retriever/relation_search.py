@@ -1,0 +1,186 @@
+"""The relations to one query's anchors and history, in one snapshot: each finds products, and scores any.
+
+A relation that a query gives nothing to go by is not there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from services.retriever.columns import BoolArray, ColumnsView, IntArray
+from services.retriever.dense_index import DenseView, best_positions, inner_products
+from services.retriever.recommender import BehaviourView
+from services.retriever.relations import NeighbourScores, als_parts, nearest, neighbour_scores
+from services.retriever.similar import interests
+from services.retriever.snapshot import Snapshot
+from vitrine.learned_products import NEIGHBOUR_RELATIONS
+from vitrine.ports import RelatedQuery, Relation
+from vitrine.vectors import FloatArray
+
+# Anchors around which TEXT searches: a search for each of 200 would take longer than all else together.
+TEXT_INTERESTS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Anchors:
+    """Anchors that live: (a,) `ids`, `weights` and `positions`; the others are of those that the recommender learned.
+
+    `learned` (l,) are their places among the a, and `numbers` (l,) theirs among the learned products.
+    """
+
+    ids: list[str]
+    weights: FloatArray
+    positions: IntArray
+    learned: IntArray
+    numbers: IntArray
+
+    @classmethod
+    def of(
+        cls, query: RelatedQuery, living: Mapping[str, int], columns: ColumnsView, behaviour: BehaviourView
+    ) -> "Anchors":
+        """The query's anchors, of which `living` has the row keys."""
+        known = [anchor for anchor in query.anchors if anchor.product_id in living]
+        rows = np.array([living[anchor.product_id] for anchor in known], np.int64)
+        positions = columns.positions_of(rows)
+        numbers = behaviour.numbers[positions].astype(np.int64)
+        learned = np.flatnonzero(numbers >= 0)
+        weights = np.array([anchor.weight for anchor in known], np.float32)
+        return cls([anchor.product_id for anchor in known], weights, positions, learned, numbers[learned])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """How a relation sees (n,) positions: `scores`, which it knows, and places of leading anchors, -1 for none."""
+
+    scores: FloatArray
+    known: BoolArray
+    anchors: IntArray
+
+
+class RelationSearch(Protocol):
+    """One relation to what a query gives."""
+
+    def found(self, allowed: BoolArray, depth: int) -> IntArray:
+        """Positions of the best `depth` of those allowed, best first, ties by id."""
+        ...
+
+    def seen(self, positions: IntArray) -> Seen:
+        """How it sees any positions."""
+        ...
+
+
+def relation_searches(
+    anchors: Anchors, history: FloatArray | None, snapshot: Snapshot, behaviour: BehaviourView
+) -> dict[Relation, RelationSearch]:
+    """The relations that have something to go by."""
+    searches: dict[Relation, RelationSearch] = {}
+    columns, recommender = snapshot.columns, behaviour.recommender
+    if history is not None:
+        searches[Relation.BEHAVIOUR] = _ByBehaviour(columns, behaviour, history, behaviour.vectors[anchors.positions])
+    factored = recommender.factored[anchors.numbers]
+    if factored.any():
+        places = anchors.learned[factored]
+        parts = als_parts(
+            recommender.learned.factors,
+            recommender.gram,
+            anchors.numbers[factored],
+            anchors.weights[places],
+            alpha=recommender.manifest.als_alpha,
+            regularization=recommender.manifest.als_regularization,
+        )
+        searches[Relation.ALS] = _ByAls(columns, behaviour, parts, places)
+    for relation in NEIGHBOUR_RELATIONS:
+        neighbours = recommender.learned.neighbours[relation]
+        scores = neighbour_scores(neighbours, anchors.numbers, anchors.weights[anchors.learned])
+        if len(scores.rows):
+            searches[relation] = _ByNeighbours(columns, behaviour, scores, anchors.learned)
+    if len(anchors.ids):
+        searches[Relation.TEXT] = _ByText(snapshot.dense, columns, anchors)
+    return searches
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByBehaviour:
+    columns: ColumnsView
+    behaviour: BehaviourView
+    history: FloatArray
+    anchors: FloatArray
+
+    def found(self, allowed: BoolArray, depth: int) -> IntArray:
+        positions = np.flatnonzero(allowed)
+        scores = inner_products(self.history, self.behaviour.vectors, positions)
+        return best_positions(self.columns, positions, scores, depth)[0]
+
+    def seen(self, positions: IntArray) -> Seen:
+        scores = inner_products(self.history, self.behaviour.vectors, positions)
+        anchors = np.full(len(positions), -1)
+        if len(self.anchors):
+            _, anchors = nearest(self.behaviour.vectors[positions], self.anchors)
+        return Seen(scores, np.ones(len(positions), np.bool_), anchors)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByAls:
+    columns: ColumnsView
+    behaviour: BehaviourView
+    parts: FloatArray  # (l, f): what each anchor adds to the visitor's factor
+    places: IntArray  # (l,) of those anchors
+
+    def found(self, allowed: BoolArray, depth: int) -> IntArray:
+        recommender = self.behaviour.recommender
+        numbers = np.flatnonzero(recommender.factored & (self.behaviour.positions >= 0))
+        numbers = numbers[allowed[self.behaviour.positions[numbers]]]
+        scores = inner_products(self.parts.sum(axis=0), recommender.learned.factors, numbers)
+        return best_positions(self.columns, self.behaviour.positions[numbers], scores, depth)[0]
+
+    def seen(self, positions: IntArray) -> Seen:
+        recommender = self.behaviour.recommender
+        numbers = self.behaviour.numbers[positions].astype(np.int64)
+        known = recommender.factored[numbers] & (numbers >= 0)
+        numbers[~known] = 0
+        scores = inner_products(self.parts.sum(axis=0), recommender.learned.factors, numbers)
+        _, leading = nearest(recommender.learned.factors[numbers], self.parts)
+        return Seen(scores, known, self.places[leading])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByNeighbours:
+    columns: ColumnsView
+    behaviour: BehaviourView
+    neighbours: NeighbourScores
+    places: IntArray  # (l,) of the anchors by number
+
+    def found(self, allowed: BoolArray, depth: int) -> IntArray:
+        positions = self.behaviour.positions[self.neighbours.rows]
+        usable = np.flatnonzero(positions >= 0)
+        usable = usable[allowed[positions[usable]]]
+        return best_positions(self.columns, positions[usable], self.neighbours.scores[usable], depth)[0]
+
+    def seen(self, positions: IntArray) -> Seen:
+        numbers = self.behaviour.numbers[positions].astype(np.int64)
+        rows = self.neighbours.rows
+        found = np.minimum(np.searchsorted(rows, numbers), len(rows) - 1)
+        known: BoolArray = rows[found] == numbers
+        return Seen(self.neighbours.scores[found], known, self.places[self.neighbours.anchors[found]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByText:
+    dense: DenseView
+    columns: ColumnsView
+    anchors: Anchors
+
+    def found(self, allowed: BoolArray, depth: int) -> IntArray:
+        vectors = self.columns.vectors[self.anchors.positions]
+        groups = interests(vectors, self.anchors.weights.astype(np.float64), TEXT_INTERESTS)
+        near = [self.dense.search(vectors[anchor], allowed, depth)[0] for anchor, _ in groups]
+        positions = np.unique(np.concatenate(near))
+        scores, _ = nearest(self.columns.vectors[positions], vectors)
+        return best_positions(self.columns, positions, scores, depth)[0]
+
+    def seen(self, positions: IntArray) -> Seen:
+        vectors = self.columns.vectors[self.anchors.positions]
+        cosines, places = nearest(self.columns.vectors[positions], vectors)
+        return Seen(cosines, np.ones(len(positions), np.bool_), places)
