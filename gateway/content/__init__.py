@@ -1,0 +1,1 @@
+"""Content: reviews and guides for a query, for products, or for a visitor."""
