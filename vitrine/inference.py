@@ -49,8 +49,7 @@ def load_session(bundle: Bundle, budget: ComputeBudget, runtime: Runtime = "onnx
     Raises FailedPrecondition when memory does not suffice, or the model's file is missing or not as it should be.
     """
     weights = bundle.path(ONNX_FILE if runtime == "onnxruntime" else SAFETENSORS_FILE)
-    need = weights.stat().st_size * _MEMORY_PER_WEIGHT_BYTE + _BATCH_MEMORY_BYTES
-    budget.reserve(f"model {bundle.manifest.name} ({weights})", need)
+    budget.reserve(f"model {bundle.manifest.name} ({weights})", memory_need_bytes(weights))
     if runtime == "onnxruntime":
         return OnnxSession(bundle, weights, budget.threads)
     # torch is not among the serving dependencies and takes seconds to import.
@@ -83,30 +82,43 @@ def finite_rows(model: str, outputs: FloatArray) -> list[FloatArray | Internal]:
     ]
 
 
+def open_onnx(weights: Path, threads: int) -> Any:
+    """The `onnxruntime.InferenceSession` of a model's file, on the CPU.
+
+    Raises FailedPrecondition when the file cannot be loaded.
+    """
+    # Its telemetry starts with the import, keeps a device id under HOME, and has no other switch that stops it.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Idle threads that spin would take the processors from the event loop and from other models.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Memory patterns are kept for each shape that was ever seen, and here every batch has its own.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise FailedPrecondition(f"ONNX Runtime cannot load {weights}: {error}") from error
+
+
+def memory_need_bytes(weights: Path) -> int:
+    """What to reserve in the budget for a model's file."""
+    return weights.stat().st_size * _MEMORY_PER_WEIGHT_BYTE + _BATCH_MEMORY_BYTES
+
+
 class OnnxSession:
     """A bundle's model.onnx in ONNX Runtime, on the CPU."""
 
     runtime: Runtime = "onnxruntime"
 
     def __init__(self, bundle: Bundle, weights: Path, threads: int) -> None:
-        # Its telemetry starts with the import, keeps a device id under HOME, and has no other switch that stops it.
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-        import onnxruntime
-
         self._name = bundle.manifest.name
         self._pad_id = bundle.manifest.pad_id
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Idle threads that spin would take the processors from the event loop and from other models.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Memory patterns are kept for each shape that was ever seen, and here every batch has its own.
-        options.enable_mem_pattern = False
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise FailedPrecondition(f"ONNX Runtime cannot load {weights}: {error}") from error
+        self._session = open_onnx(weights, threads)
         needed = {"input_ids", "attention_mask"} | ({"token_type_ids"} if bundle.manifest.kind == "ranker" else set())
         self._inputs = {tensor.name for tensor in self._session.get_inputs()}
         self._output = "vectors" if bundle.manifest.kind == "embedder" else "logits"

@@ -28,7 +28,7 @@ _SPACE = re.compile(r"\s")
 
 
 class EventType(Enum):
-    """What happened; the values are GA4's and UBI's own names."""
+    """What happened; the values are GA4's and UBI's own names, in the order of their numbers in user_event.proto."""
 
     SEARCH = "search"
     VIEW_ITEM_LIST = "view_item_list"
@@ -46,6 +46,13 @@ class EventType(Enum):
     AD_IMPRESSION = "ad_impression"
     AD_CLICK = "ad_click"
 
+    @property
+    def number(self) -> int:
+        """Its number in user_event.proto, which is what models read; 0 is none."""
+        return _NUMBERS[self]
+
+
+_NUMBERS = {kind: number for number, kind in enumerate(EventType, 1)}
 
 _NEED_PRODUCTS = frozenset(EventType) - {
     EventType.SEARCH,

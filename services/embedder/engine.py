@@ -1,11 +1,14 @@
-"""The embedder's work: text to vector. Knows neither gRPC nor protobuf."""
+"""The embedder's work: text and history to vector. Knows neither gRPC nor protobuf."""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
+from services.embedder.history import HistoryEncoder
 from services.embedder.settings import EmbedderSettings
 from vitrine.batching import Batcher
 from vitrine.bundle import Bundle, load_bundle
@@ -13,7 +16,16 @@ from vitrine.compute import ComputeBudget, report_openmp_clash
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Internal, VitrineError, invalid
 from vitrine.inference import Session, load_session
-from vitrine.ports import EmbeddedItem, Embeddings, InputType, Lane, ModelInfo
+from vitrine.ports import (
+    EmbeddedItem,
+    Embeddings,
+    EncodedHistories,
+    HistoryItem,
+    InputType,
+    Lane,
+    ModelInfo,
+)
+from vitrine.recommender_bundle import load_recommender
 from vitrine.text import normalize_text
 from vitrine.tokenization import Tokenizer, Tokens
 from vitrine.vectors import FloatArray
@@ -34,7 +46,13 @@ class EmbedderEngine:
     """A bi-encoder bundle, batched over all callers; implements the port `Embedder`."""
 
     def __init__(
-        self, bundle: Bundle, session: Session, tokenizer: Tokenizer, budget: ComputeBudget, settings: EmbedderSettings
+        self,
+        bundle: Bundle,
+        session: Session,
+        tokenizer: Tokenizer,
+        history: HistoryEncoder | None,
+        budget: ComputeBudget,
+        settings: EmbedderSettings,
     ) -> None:
         manifest = bundle.manifest
         self._known = _known_answer(bundle)
@@ -46,20 +64,28 @@ class EmbedderEngine:
         self._batcher: Batcher[Tokens, FloatArray | Internal] = Batcher(
             "embedder", self._vectors, budget, settings.batch
         )
-        self._model = manifest.model_info(session.runtime)
+        self._history = history
+        digest = history.digest if history is not None else ""
+        self._model = replace(manifest.model_info(session.runtime), recommender_digest=digest)
 
     @classmethod
     async def open(cls, settings: EmbedderSettings, budget: ComputeBudget) -> "EmbedderEngine":
-        """Loads and verifies the bundle; its model runs in `budget`.
+        """Loads and verifies the bundle, and the recommender's where one is set; their models run in `budget`.
 
-        Raises FailedPrecondition when the bundle is missing, damaged, of another kind, or does not fit into memory.
+        Raises FailedPrecondition when one is missing, damaged, of another kind, or does not fit into memory, or the
+        recommender was trained with another embedder.
         """
 
         def load() -> EmbedderEngine:
             bundle = load_bundle(settings.bundle, "embedder")
             session = load_session(bundle, budget, settings.runtime)
+            history: HistoryEncoder | None = None
+            if settings.recommender:
+                recommender = load_recommender(Path(settings.recommender))
+                recommender.require_embedder(bundle.manifest.digest)
+                history = HistoryEncoder(recommender, budget, settings.batch, settings.self_test_cosine)
             report_openmp_clash()
-            return cls(bundle, session, Tokenizer(bundle), budget, settings)
+            return cls(bundle, session, Tokenizer(bundle), history, budget, settings)
 
         return await asyncio.to_thread(load)
 
@@ -96,12 +122,38 @@ class EmbedderEngine:
             items.append(EmbeddedItem(len(tokens.ids) + tokens.dropped, tokens.dropped, error))
         return Embeddings(vectors, tuple(items), self._model.digest, self._prompts[input_type])
 
+    async def encode_history(
+        self,
+        histories: Sequence[Sequence[HistoryItem]],
+        item_vectors: FloatArray,
+        *,
+        recommender_digest: str,
+        deadline: Deadline,
+        lane: Lane = Lane.LIVE,
+    ) -> EncodedHistories:
+        """Encodes 1 to 64 histories of 1 to 200 items; all of them, or it fails.
+
+        Raises InvalidArgument, FailedPrecondition when no recommender is served or the vectors are of another one,
+        ResourceExhausted when the queue is full, and DeadlineExceeded.
+        """
+        if self._history is None:
+            raise FailedPrecondition(
+                "no recommender is served here; set VITRINE_EMBEDDER_RECOMMENDER to a bundle's folder",
+                reason="NO_RECOMMENDER",
+            )
+        return await self._history.encode(
+            histories, item_vectors, recommender_digest=recommender_digest, deadline=deadline, lane=lane
+        )
+
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         """Names the model that is served."""
         return self._model
 
     async def self_test(self) -> None:
-        """Embeds the bundle's known text, past the queue, and raises Internal when its vector is not the known one."""
+        """Embeds the bundle's known text, past the queue, and raises Internal when its vector is not the known one.
+
+        So it does with the recommender's known history, where there is one.
+        """
         known = self._known
         (tokens,) = await self._budget.run(self._read, [known.text], known.input_type, False)
         if isinstance(tokens, VitrineError):
@@ -117,10 +169,14 @@ class EmbedderEngine:
                 " weights, tokenizer and runtime do not fit together",
                 reason="SELF_TEST_FAILED",
             )
+        if self._history is not None:
+            await self._history.self_test()
 
     async def close(self) -> None:
         """Lets the batch that runs end; who waits gets Unavailable. The budget stays open."""
         await self._batcher.close()
+        if self._history is not None:
+            await self._history.close()
 
     def _read(self, texts: Sequence[str], input_type: InputType, refuse_overflow: bool) -> list[Tokens | VitrineError]:
         """The tokens of each text after its prompt, or why it cannot be embedded."""

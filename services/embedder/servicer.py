@@ -5,8 +5,16 @@ from collections.abc import AsyncIterator
 from services.embedder.engine import EmbedderEngine
 from vitrine.call import Context, deadline_of
 from vitrine.errors import VitrineError
-from vitrine.messages.common import dtype_from_message, error_to_message, lane_from_message, model_info_to_message
-from vitrine.messages.embedder import embeddings_to_message, input_type_from_message, refuse_overflow_from_message
+from vitrine.messages.common import dtype_from_message, error_to_message, lane_from_message
+from vitrine.messages.embedder import (
+    embeddings_to_message,
+    encoded_to_message,
+    histories_from_message,
+    input_type_from_message,
+    item_vectors_from_message,
+    model_to_message,
+    refuse_overflow_from_message,
+)
 from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
 
 
@@ -41,8 +49,20 @@ class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
             else:
                 yield embedder_service_pb2.EmbedStreamResponse(response=response)
 
+    async def EncodeHistory(
+        self, request: embedder_service_pb2.EncodeHistoryRequest, context: Context
+    ) -> embedder_service_pb2.EncodeHistoryResponse:
+        encoded = await self._engine.encode_history(
+            histories_from_message(request),
+            item_vectors_from_message(request),
+            recommender_digest=request.recommender_digest,
+            deadline=deadline_of(context, self._default_timeout_s),
+            lane=lane_from_message(request.lane),
+        )
+        return encoded_to_message(encoded)
+
     async def GetModel(
         self, request: embedder_service_pb2.EmbedderServiceGetModelRequest, context: Context
     ) -> embedder_service_pb2.EmbedderServiceGetModelResponse:
         info = await self._engine.get_model(deadline=deadline_of(context, self._default_timeout_s))
-        return embedder_service_pb2.EmbedderServiceGetModelResponse(model=model_info_to_message(info))
+        return model_to_message(info)

@@ -17,6 +17,7 @@ class EmbedderSettings(ServerSettings):
 
     port: NonNegativeInt = Field(50052, le=65_535, description="port to listen on; 0 takes a free one")
     bundle: Path = Field(Path("models/embedder"), description="folder of the embedder bundle")
+    recommender: str = Field("", description="folder of the recommender bundle that encodes histories; empty: none")
     runtime: Runtime = Field("onnxruntime", description="what runs the model: onnxruntime or torch")
     self_test_cosine: float = Field(
         0.99, gt=0, le=1, description="least cosine to the known vector: int8 kernels differ a little by processor"
