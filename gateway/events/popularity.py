@@ -6,7 +6,8 @@ nothing has to be rewritten. Units double with each half-life; they start at 1 a
 leave a float's range.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from vitrine.product import category_prefixes
@@ -23,6 +24,10 @@ _ERA_HALF_LIVES = 512
 # A weight of 2**-64 is nothing beside that of one event of today.
 FORGOTTEN_HALF_LIVES = 64
 _MAX_LEVELS = 5
+# The name of the counts by a short half-life, of all products.
+LATELY = "lately"
+# So many standard deviations more than expected is no chance, where some hundred products are looked at.
+_RISEN_DEVIATIONS = 3.0
 
 
 class Decay:
@@ -60,3 +65,20 @@ def segment(category: str = "", country_code: str = "") -> str:
     if category:
         return f"category:{category}"
     return f"country:{country_code}" if country_code else "all"
+
+
+def risen(lately: Mapping[str, float], usual: Mapping[str, float]) -> dict[str, float]:
+    """Products that have more of the weight of late than they used to: log2 of how many times as much.
+
+    `lately` are weights by a short half-life, `usual` the same products' by the long one. What is expected of a product
+    is its usual share; counts scatter about that by its root. A shop that is busier, or new, has no trend by that.
+    """
+    all_lately, all_usual = math.fsum(lately.values()), math.fsum(usual[one] for one in lately)
+    if all_usual <= 0:
+        return {}
+    found = {}
+    for product_id, weight in lately.items():
+        expected = usual[product_id] * all_lately / all_usual
+        if expected > 0 and weight - expected >= _RISEN_DEVIATIONS * math.sqrt(expected):
+            found[product_id] = math.log2(weight / expected)
+    return found

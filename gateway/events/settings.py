@@ -18,6 +18,9 @@ class EventsSettings(BaseSettings):
     history_actions: PositiveInt = Field(200, le=1_000, description="latest actions kept of a visitor's history")
     history_days: PositiveFloat = Field(180.0, description="a history is dropped so long after its last event")
     half_life_days: PositiveFloat = Field(7.0, ge=0.1, description="time in which an event's popularity halves")
+    trend_half_life_days: PositiveFloat = Field(
+        1.0, ge=0.1, description="the same of the counts that a trend is told by: shorter than half_life_days"
+    )
     popular_products: PositiveInt = Field(100_000, description="products counted in a category or country")
     visitor_products: PositiveInt = Field(100, description="products a day that one visitor makes more popular")
     data_dir: Path = Field(Path("data/events"), description="folder of the store that `vitrine up` starts")

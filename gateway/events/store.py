@@ -16,7 +16,8 @@ from typing import Any
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from gateway.events.connection import Connection, Script
-from gateway.events.popularity import FORGOTTEN_HALF_LIVES, WEIGHTS, Decay, segment, segments
+from gateway.events.popular_lists import PopularLists
+from gateway.events.popularity import FORGOTTEN_HALF_LIVES, LATELY, WEIGHTS, Decay, segments
 from gateway.events.record import milliseconds, moment, packed_actions, packed_event, unpacked_action, unpacked_event
 from gateway.events.settings import EventsSettings
 from vitrine.deadline import Deadline
@@ -61,11 +62,12 @@ class EventStore:
     def __init__(self, settings: EventsSettings) -> None:
         """Raises FailedPrecondition when redis_url is not one."""
         self._settings = settings
-        self._decay = Decay(settings.half_life_days)
+        self._decay, self._trend_decay = Decay(settings.half_life_days), Decay(settings.trend_half_life_days)
         self._tag = f"{{{settings.prefix}}}:events"
         self._write, self._erase = Script("write"), Script("erase")
         self.connection = Connection(settings)
         self._redis, self._reply = self.connection.redis, self.connection.reply
+        self._lists = PopularLists(self.connection, f"{self._tag}:popularity", self._decay, self._trend_decay)
 
     async def write(self, events: Sequence[UserEvent], *, deadline: Deadline) -> list[bool | VitrineError]:
         """Writes checked events; for each: True when written, False when it was there already, or what is wrong.
@@ -98,18 +100,11 @@ class EventStore:
         self, limit: int, *, deadline: Deadline, category: str = "", country_code: str = ""
     ) -> tuple[PopularProduct, ...]:
         """See `vitrine.ports.Popularity.popular`."""
-        if category and country_code:
-            raise invalid("country_code", "is set beside category; popularity is of one of them")
-        now, weights = datetime.now(UTC), dict[str, float]()
-        name = segment(category, country_code)
-        for era in (self._decay.era(now), self._decay.era(now) - 1):
-            if share := self._decay.share(era, now):
-                key = self._popularity_key(era, name)
-                command = self._redis.zrange(key, 0, limit - 1, desc=True, withscores=True)
-                for product, units in await self._reply(command, deadline):
-                    weights[product.decode()] = weights.get(product.decode(), 0.0) + units * share
-        heaviest = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
-        return tuple(PopularProduct(*item) for item in heaviest[:limit])
+        return await self._lists.popular(limit, deadline=deadline, category=category, country_code=country_code)
+
+    async def trending(self, limit: int, *, deadline: Deadline) -> tuple[PopularProduct, ...]:
+        """See `vitrine.ports.Popularity.trending`."""
+        return await self._lists.trending(limit, deadline=deadline)
 
     async def get_visitor(self, visitor_id: str, *, deadline: Deadline) -> Visitor:
         """What is kept of a visitor."""
@@ -207,9 +202,6 @@ class EventStore:
     def _visitor_key(self, part: str, digest: bytes) -> str:
         return visitor_key(self._settings.prefix, part, digest)
 
-    def _popularity_key(self, era: int, name: str) -> str:
-        return f"{self._tag}:popularity:{self._settings.half_life_days:g}:{era}:{name}"
-
     def _write_arguments(self, event: UserEvent, data: bytes) -> tuple[list[str], list[Any]]:
         """KEYS and ARGV of write.lua."""
         assert event.event_time is not None
@@ -224,15 +216,20 @@ class EventStore:
             f"{self._visitor_key('counted', visitor)}:{day}",
             self._visitor_key("days", visitor),
             f"{self._tag}:erasures",
+            self._lists.key(self._trend_decay, self._trend_decay.era(time), LATELY),
         ]
         actions = packed_actions(event, digest)
         arguments: list[Any] = [visitor, digest, data, milliseconds(time), settings.history_actions]
         arguments += [round(settings.history_days * 86_400), len(actions), *actions]
-        arguments += [repr(self._decay.growth(time)), round(FORGOTTEN_HALF_LIVES * self._decay.half_life_s)]
+        arguments += [
+            repr(self._decay.growth(time)),
+            repr(self._trend_decay.growth(time)),
+            round(FORGOTTEN_HALF_LIVES * self._decay.half_life_s),
+        ]
         arguments += [settings.popular_products, settings.visitor_products, _DAY_LIST_LIFE_S, day]
         if weight := WEIGHTS.get(event.event_type):
             for product in event.products:
-                names = [self._popularity_key(era, name) for name in segments(event, product.category)]
+                names = [self._lists.key(self._decay, era, name) for name in segments(event, product.category)]
                 keys += [name for name in names if name not in keys]
                 arguments += [product.product_id, weight, len(names), *(keys.index(name) + 1 for name in names)]
         return keys, arguments

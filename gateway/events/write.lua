@@ -1,10 +1,12 @@
 #!lua
 -- Writes one event, all of it or nothing: order, data, history and popularity. Answers "written", "kept" or "erased".
--- KEYS: stream, visitor's events, history, products counted today, days, erasures, then one for each popularity.
+-- KEYS: stream, visitor's events, history, products counted today, days, erasures, counts of late, then one for each
+--   popularity.
 -- ARGV: visitor and event digests, data, event time in ms, longest history, its life in s; number of history members,
---   members; growth of popularity's unit, life of a popularity in s, products in it, products a visitor may count,
---   life of the day's list in s, day; then product, weight, number of popularities, their places in KEYS, …
-local stream, events, history, counted, days, erasures = unpack(KEYS, 1, 6)
+--   members; growth of popularity's unit, the same of late, life of a popularity in s, products in it, products a
+--   visitor may count, life of the day's list in s, day; then product, weight, number of popularities, their places in
+--   KEYS, …
+local stream, events, history, counted, days, erasures, lately = unpack(KEYS, 1, 7)
 local visitor, event, data, time, longest, history_life, members = unpack(ARGV, 1, 7)
 
 local erased = redis.call('ZSCORE', erasures, visitor)
@@ -24,8 +26,13 @@ if at > 8 then
   redis.call('EXPIRE', history, history_life)
 end
 
-local growth, life, size, most, day_life, day = unpack(ARGV, at, at + 5)
-at = at + 6
+local growth, growth_lately, life, size, most, day_life, day = unpack(ARGV, at, at + 6)
+at = at + 7
+local function count(popularity, units, product)
+  redis.call('ZINCRBY', popularity, string.format('%.17g', units), product)
+  redis.call('ZREMRANGEBYRANK', popularity, 0, -1 - tonumber(size))
+  redis.call('EXPIRE', popularity, life)
+end
 while at <= #ARGV do
   local product, weight, places = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local known = redis.call('HLEN', counted)
@@ -39,11 +46,9 @@ while at <= #ARGV do
       redis.call('EXPIRE', days, day_life)
     end
     for place = at + 3, at + 2 + places do
-      local popularity = KEYS[tonumber(ARGV[place])]
-      redis.call('ZINCRBY', popularity, string.format('%.17g', (weight - before) * growth), product)
-      redis.call('ZREMRANGEBYRANK', popularity, 0, -1 - tonumber(size))
-      redis.call('EXPIRE', popularity, life)
+      count(KEYS[tonumber(ARGV[place])], (weight - before) * growth, product)
     end
+    count(lately, (weight - before) * growth_lately, product)
   end
   at = at + 3 + places
 end

@@ -42,3 +42,7 @@ class Popularity(Protocol):
     ) -> tuple[PopularProduct, ...]:
         """The heaviest products, ties by id: of all, of one category path or of one country (not of both at once)."""
         ...
+
+    async def trending(self, limit: int, *, deadline: Deadline) -> tuple[PopularProduct, ...]:
+        """Products that visitors turn to more than they used to, beside the others; weight: log2 of by how much."""
+        ...

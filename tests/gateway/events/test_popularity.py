@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.events.popularity import Decay, segments
+from gateway.events.popularity import Decay, risen, segments
 from vitrine.user_event import EventProduct, EventType, UserEvent
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,3 +37,18 @@ def test_a_product_is_counted_under_all_the_country_and_each_level_of_its_catego
         "category:A > B",
         "category:A > B > C",
     ]
+
+
+def test_risen_is_what_has_more_of_the_weight_than_it_used_to() -> None:
+    usual = {"steady": 70.0, "risen": 7.0, "faded": 70.0}
+    # Three quarters of all is steady and faded; a shop that is busier by half has no trend by that.
+    assert risen({"steady": 10.0, "risen": 1.0, "faded": 10.0}, usual) == {}
+    assert risen({"steady": 15.0, "risen": 1.5, "faded": 15.0}, usual) == {}
+    found = risen({"steady": 10.0, "risen": 9.0, "faded": 2.0}, usual)
+    assert found == {"risen": pytest.approx(math.log2(9.0 / 1.0))}
+
+
+def test_a_few_clicks_more_are_no_trend_and_neither_is_a_new_shop() -> None:
+    assert risen({"one": 3.0, "other": 1.0}, {"one": 10.0, "other": 10.0}) == {}
+    assert risen({"one": 3.0, "other": 1.0}, {"one": 3.0, "other": 1.0}) == {}
+    assert risen({}, {}) == {}

@@ -236,6 +236,22 @@ async def test_popularity_fades_and_late_events_count_what_they_should(events_se
     await store.close()
 
 
+async def test_what_visitors_turn_to_more_than_they_used_to_is_trending(store: EventStore) -> None:
+    weeks = [
+        event(f"{product}{visitor}{day}", product, visitor, event_type=EventType.PURCHASE,
+              event_time=NOW - timedelta(days=day))
+        for day in range(3, 11) for product in ("steady", "quiet") for visitor in ("ana", "ben")
+        if product == "steady" or day > 9
+    ]  # fmt: skip
+    await written(store, *weeks)
+    assert await store.trending(10, deadline=in_time()) == ()
+    today = [event(f"{visitor}", "quiet", visitor, event_type=EventType.PURCHASE) for visitor in ("cem", "dan", "eve")]
+    await written(store, *today, event("steady", "steady", "cem", event_type=EventType.PURCHASE))
+    (found,) = await store.trending(10, deadline=in_time())
+    assert found.product_id == "quiet"
+    assert found.weight > 1.0  # more than twice its usual share
+
+
 async def test_popularity_is_kept_by_category_and_country(store: EventStore) -> None:
     shoe = (EventProduct("shoe", category="Sport > Shoes"),)
     await written(
