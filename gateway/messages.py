@@ -1,5 +1,7 @@
 """Searches, visitors and their answers on the wire."""
 
+from collections.abc import Mapping
+
 from gateway.events.store import Visitor
 from gateway.search import DEFAULT_PAGE_SIZE, Degradation, SearchAnswer, SearchHit, SearchQuery
 from vitrine.messages.common import shortfall_to_message
@@ -14,6 +16,7 @@ DEGRADATION_VALUES = {
     Degradation.RANK_DEPTH_REDUCED: common_pb2.DEGRADATION_RANK_DEPTH_REDUCED,
     Degradation.NO_PERSONALISATION: common_pb2.DEGRADATION_NO_PERSONALISATION,
     Degradation.NO_POPULARITY: common_pb2.DEGRADATION_NO_POPULARITY,
+    Degradation.NO_RECOMMENDER: common_pb2.DEGRADATION_NO_RECOMMENDER,
 }
 
 
@@ -26,6 +29,8 @@ def search_from_message(message: search_service_pb2.SearchRequest) -> SearchQuer
         filter=filter_from_message(message.filter),
         with_description=message.with_description,
         rank_depth=message.rank_depth if message.HasField("rank_depth") else None,
+        visitor_id=message.visitor_id,
+        personalize=message.personalize if message.HasField("personalize") else None,
     )
 
 
@@ -44,7 +49,13 @@ def answer_to_message(answer: SearchAnswer, *, with_description: bool) -> search
         rank_depth=answer.rank_depth,
         attribution_token=answer.attribution_token,
         query_tokens_dropped=answer.query_tokens_dropped,
+        experiment_arms=arms_to_message(answer.experiment_arms),
     )
+
+
+def arms_to_message(arms: Mapping[str, str]) -> list[common_pb2.ExperimentArm]:
+    """The visitor's arms, by experiment."""
+    return [common_pb2.ExperimentArm(experiment=experiment, arm=arm) for experiment, arm in arms.items()]
 
 
 def visitor_to_message(visitor: Visitor) -> user_event_service_pb2.GetVisitorResponse:

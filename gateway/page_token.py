@@ -1,7 +1,8 @@
 """The page token: the rest of a result list, so that later pages neither repeat nor skip, whatever changes meanwhile.
 
-Layout, before base64url: CRC-32, then zlib over a header, ids divided by line feeds, and packed little-endian float32:
-one retrieval score for each entry, then logit, score and probability for each entry that was ranked.
+Layout, before base64url: CRC-32, then zlib over a header, ids divided by line feeds, the answer's attribution token,
+and packed little-endian float32: one retrieval score for each entry, then logit, score and probability for each entry
+that was ranked, NaN for one among them that was not.
 """
 
 import base64
@@ -11,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from math import isnan, nan
 
 import numpy as np
 
@@ -18,9 +20,10 @@ from gateway.search import Degradation, RankScores
 from vitrine.errors import invalid
 from vitrine.ports import ProductFilter
 
-_VERSION = 1
-# version, window-is-full, degradations, next position, rank depth, entries, ranked entries, bytes of ids, fingerprint
-_HEADER = struct.Struct("<BBBIHHHI8s")
+_VERSION = 2
+# version, window-is-full, degradations, next position, rank depth, entries, ranked entries, bytes of ids, bytes of the
+# attribution token, fingerprint
+_HEADER = struct.Struct("<BBBIHHHIB8s")
 _CHECKSUM = struct.Struct("<I")
 _MAX_BYTES = 1_000_000
 _MAX_TOKEN_CHARACTERS = 400_000
@@ -35,11 +38,12 @@ class PageState:
 
     ids: Sequence[str]
     retrieval_scores: Sequence[float]
-    ranks: Sequence[RankScores]
+    ranks: Sequence[RankScores | None]
     next_position: int
     rank_depth: int
     window_full: bool
     degradations: tuple[Degradation, ...] = ()
+    attribution_token: str = ""
 
     def after(self, count: int, *, next_position: int) -> "PageState":
         """What is left once the first `count` were taken."""
@@ -62,7 +66,7 @@ def encode_page_token(state: PageState, fingerprint: bytes) -> str:
     ids = "\n".join(state.ids).encode()
     numbers = list(state.retrieval_scores)
     for rank in state.ranks:
-        numbers += (rank.logit, rank.score, rank.probability)
+        numbers += (rank.logit, rank.score, rank.probability) if rank else (nan, nan, nan)
     header = _HEADER.pack(
         _VERSION,
         state.window_full,
@@ -72,8 +76,10 @@ def encode_page_token(state: PageState, fingerprint: bytes) -> str:
         len(state.ids),
         len(state.ranks),
         len(ids),
+        len(state.attribution_token),
         fingerprint,
     )
+    ids += state.attribution_token.encode()
     packed = zlib.compress(header + ids + np.array(numbers, "<f4").tobytes(), level=1)
     return base64.urlsafe_b64encode(_CHECKSUM.pack(zlib.crc32(packed)) + packed).decode().rstrip("=")
 
@@ -82,9 +88,12 @@ def decode_page_token(token: str, fingerprint: bytes) -> PageState:
     """The state in a token. Raises InvalidArgument when it is damaged, or belongs to another query or filter."""
     content = _unpacked(token)
     try:
-        version, window_full, kinds, position, depth, count, ranked, id_bytes, owner = _HEADER.unpack_from(content)
-        numbers_at = _HEADER.size + id_bytes
-        ids = content[_HEADER.size : numbers_at].decode().split("\n")
+        header = _HEADER.unpack_from(content)
+        version, window_full, kinds, position, depth, count, ranked, id_bytes, token_bytes, owner = header
+        token_at = _HEADER.size + id_bytes
+        numbers_at = token_at + token_bytes
+        ids = content[_HEADER.size : token_at].decode().split("\n")
+        attribution_token = content[token_at:numbers_at].decode()
         numbers = np.frombuffer(content, "<f4", offset=numbers_at).tolist()
     except (struct.error, ValueError) as error:
         raise _damaged() from error
@@ -96,11 +105,12 @@ def decode_page_token(token: str, fingerprint: bytes) -> PageState:
     return PageState(
         ids=ids,
         retrieval_scores=numbers[:count],
-        ranks=[RankScores(*triple) for triple in triples],
+        ranks=[None if isnan(triple[0]) else RankScores(*triple) for triple in triples],
         next_position=position,
         rank_depth=depth,
         window_full=bool(window_full),
         degradations=tuple(kind for index, kind in enumerate(Degradation) if kinds & (1 << index)),
+        attribution_token=attribution_token,
     )
 
 

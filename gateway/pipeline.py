@@ -1,15 +1,17 @@
 """The one pipeline: understand, embed, retrieve, rank, arrange; each part that is missing is told in the answer."""
 
 import itertools
-import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.admission import Admission
+from gateway.experiments.assignment import Experiments
+from gateway.experiments.attribution import read_token
+from gateway.experiments.definitions import SEARCH
 from gateway.metrics import DEGRADATIONS, RANK_DEPTH, STAGE_SECONDS
 from gateway.notes import Notes
 from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
-from gateway.ranking import Ordered, RankStage
+from gateway.ranking import Ordered, RankStage, interleaved
 from gateway.search import Degradation, SearchAnswer, SearchHit, SearchQuery, checked_query
 from gateway.text_retrieval import TextRetrieval
 from vitrine.deadline import Deadline
@@ -26,6 +28,7 @@ class SearchPipeline:
         retriever: Retriever,
         rank_stage: RankStage,
         admission: Admission,
+        experiments: Experiments,
         *,
         rank_depth: int,
         result_window: int,
@@ -35,6 +38,7 @@ class SearchPipeline:
         self._retriever = retriever
         self._rank_stage = rank_stage
         self.admission = admission
+        self._experiments = experiments
         self._rank_depth = rank_depth
         self._result_window = result_window
 
@@ -66,20 +70,26 @@ class SearchPipeline:
         )
 
     async def _first_page(self, search: SearchQuery, text: str, notes: Notes, deadline: Deadline) -> SearchAnswer:
-        asked = self._rank_depth if search.rank_depth is None else search.rank_depth
+        call = self._experiments.call(search.visitor_id, SEARCH)
+        tried = [arm.of_search(search) for arm in call.tried]
+        depths = [self._rank_depth if one.rank_depth is None else one.rank_depth for one in tried]
         retrieval = await self._text_retrieval.retrieve(
             RetrievalQuery(
                 text=text,
                 filter=search.filter,
                 depth=self._result_window,
-                product_limit=max(asked, search.page_size),
+                product_limit=max(*depths, search.page_size),
                 with_description=search.with_description,
             ),
             notes,
             deadline,
         )
         with notes.timed("rank"):
-            ordered = await self._rank_stage.order(text, retrieval.candidates, asked=asked, deadline=deadline)
+            orders = [
+                await self._rank_stage.order(text, retrieval.candidates, asked=depth, deadline=deadline)
+                for depth in depths
+            ]
+        ordered, teams = interleaved(orders[0], orders[1], call.answer_id) if len(orders) > 1 else (orders[0], ())
         notes.query_tokens_dropped = max(notes.query_tokens_dropped, ordered.query_tokens_dropped)
         if ordered.degradation is not None:
             notes.degradations.append(ordered.degradation)
@@ -88,9 +98,10 @@ class SearchPipeline:
             retrieval_scores=[candidate.score for candidate in ordered.candidates],
             ranks=ordered.ranks,
             next_position=1,
-            rank_depth=len(ordered.ranks),
+            rank_depth=sum(rank is not None for rank in ordered.ranks),
             window_full=retrieval.shortfall is None,
             degradations=tuple(notes.degradations),
+            attribution_token=call.token(teams),
         )
         hits = tuple(_hits(ordered, search.page_size))
         return self._answer(search, text, hits, state.after(len(hits), next_position=len(hits) + 1))
@@ -126,6 +137,7 @@ class SearchPipeline:
             # A cache that was away for this page says nothing of the next.
             lasting = tuple(kind for kind in rest.degradations if kind is not Degradation.NO_CACHE)
             token = encode_page_token(replace(rest, degradations=lasting), query_fingerprint(text, search.filter))
+        answered = read_token(rest.attribution_token)
         shortfall = None
         if len(hits) < search.page_size:
             shortfall = Shortfall.WINDOW_END if rest.window_full else Shortfall.NO_MORE_MATCHES
@@ -135,7 +147,8 @@ class SearchPipeline:
             shortfall=shortfall,
             degradations=rest.degradations,
             rank_depth=rest.rank_depth,
-            attribution_token=secrets.token_urlsafe(12),
+            attribution_token=rest.attribution_token,
+            experiment_arms=answered.arms if answered else {},
         )
 
 

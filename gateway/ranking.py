@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import structlog
 
+from gateway.experiments.interleaving import team_draft
 from gateway.rank_depth import RankDepth
 from gateway.search import Degradation, RankScores
 from vitrine.deadline import Deadline
@@ -21,11 +22,12 @@ log = structlog.get_logger(__name__)
 class Ordered:
     """All candidates in their final order; `ranks` is what the ranker said of the first of them.
 
-    Those it did not look at follow as retrieved: the scores of the two parts do not compare.
+    Those it did not look at follow as retrieved: the scores of the two parts do not compare. In an order made of two,
+    one of the first may be without (None).
     """
 
     candidates: Sequence[Candidate]
-    ranks: Sequence[RankScores] = ()
+    ranks: Sequence[RankScores | None] = ()
     degradation: Degradation | None = None
     query_tokens_dropped: int = 0
 
@@ -87,6 +89,31 @@ class RankStage:
             return None
         self._depth.measured(len(candidates), monotonic() - started_s)
         return ranking.ranked
+
+
+def interleaved(first: Ordered, second: Ordered, seed: str) -> tuple[Ordered, Sequence[int]]:
+    """Two orders of the same candidates as one, and which of them (0, 1) gave each of the first, as `team_draft` says.
+
+    So far as one of them is ranked; what follows stands as retrieved.
+    """
+    candidates = {one.product_id: one for one in first.candidates}
+    ranks = {
+        candidate.product_id: rank
+        for order in (second, first)
+        for candidate, rank in zip(order.candidates, order.ranks, strict=False)
+        if rank is not None
+    }
+    count = max(len(first.ranks), len(second.ranks))
+    orders = ([one.product_id for one in first.candidates], [one.product_id for one in second.candidates])
+    drafted = team_draft(orders, count, seed)
+    head = [candidates.pop(product_id) for product_id, _ in drafted]
+    return replace(
+        first,
+        candidates=[*head, *candidates.values()],
+        ranks=[ranks.get(one.product_id) for one in head],
+        degradation=first.degradation or second.degradation,
+        query_tokens_dropped=max(first.query_tokens_dropped, second.query_tokens_dropped),
+    ), [team for _, team in drafted]
 
 
 def rank_candidates(candidates: Sequence[Candidate], depth: int) -> list[RankCandidate]:

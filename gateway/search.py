@@ -1,5 +1,6 @@
 """A search and its answer as plain data, and the rules that a search meets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -7,6 +8,7 @@ from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import ProductFilter, Shortfall, SourceScore
 from vitrine.product import Product
 from vitrine.text import normalize_text
+from vitrine.user_event import event_id_fault
 
 MAX_QUERY_CHARACTERS = 512
 DEFAULT_PAGE_SIZE = 10
@@ -23,6 +25,7 @@ class Degradation(Enum):
     RANK_DEPTH_REDUCED = "rank_depth_reduced"
     NO_PERSONALISATION = "no_personalisation"
     NO_POPULARITY = "no_popularity"
+    NO_RECOMMENDER = "no_recommender"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class SearchQuery:
     filter: ProductFilter = field(default_factory=ProductFilter)
     with_description: bool = False
     rank_depth: int | None = None
+    visitor_id: str = ""
+    personalize: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """One page of hits, and how it came about; `timings_ms` is by stage name."""
+    """One page of hits, and how it came about; `timings_ms` is by stage name, `experiment_arms` by experiment."""
 
     hits: tuple[SearchHit, ...]
     next_page_token: str
@@ -70,6 +75,7 @@ class SearchAnswer:
     timings_ms: dict[str, float] = field(default_factory=dict)
     cached: tuple[str, ...] = ()
     query_tokens_dropped: int = 0
+    experiment_arms: Mapping[str, str] = field(default_factory=dict)
 
 
 def checked_query(search: SearchQuery) -> str:
@@ -86,6 +92,8 @@ def checked_query(search: SearchQuery) -> str:
     if search.rank_depth is not None and not 0 <= search.rank_depth <= MAX_RANK_DEPTH:
         fault = f"is {search.rank_depth}; give 0 (no ranking) to {MAX_RANK_DEPTH}"
         violations.append(FieldViolation("rank_depth", fault))
+    if search.visitor_id and (wrong := event_id_fault(search.visitor_id)):
+        violations.append(FieldViolation("visitor_id", wrong))
     if violations:
         raise InvalidArgument(*violations)
     return text

@@ -18,6 +18,8 @@ from gateway.circuit_breaker import CircuitBreaker
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache
 from gateway.events.settings import EventsSettings
 from gateway.events.store import EventStore
+from gateway.experiments.assignment import Experiments
+from gateway.experiments.settings import ExperimentsSettings
 from gateway.http import http_application
 from gateway.model_agreement import require_one_model
 from gateway.pipeline import SearchPipeline
@@ -89,6 +91,7 @@ class Gateway:
             kept=settings.kept_vectors,
             embed_timeout_s=settings.embed_timeout_s,
         )
+        experiments = Experiments(ExperimentsSettings().file)
         text_retrieval = TextRetrieval(self._vectors, ports.retriever)
         pipeline = SearchPipeline(
             text_retrieval,
@@ -100,6 +103,7 @@ class Gateway:
                 reserve_s=settings.rank_reserve_s,
             ),
             Admission(settings.max_searches, "searches"),
+            experiments,
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,
         )
@@ -115,6 +119,7 @@ class Gateway:
             self._event_store,
             Admission(recommendation.max_recommendations, "recommendations"),
             recommendation,
+            experiments,
         )
         self.api = Api(
             pipeline,

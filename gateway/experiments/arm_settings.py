@@ -1,13 +1,14 @@
 """What an arm of an experiment can set."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from gateway.recommendation.query import Source
 from gateway.recommendation.settings import RecommendationSettings
-from gateway.search import MAX_RANK_DEPTH
+from gateway.search import MAX_RANK_DEPTH, SearchQuery
 
 # What a setting has no effect on is refused there.
 OF_SEARCH = frozenset({"rank_depth", "personalize"})
@@ -31,6 +32,14 @@ class ArmSettings(BaseModel):
         """Settings of recommendation with the arm's own in place of them."""
         own = {name: value for name in ("diversity", "interests") if (value := getattr(self, name)) is not None}
         return settings.model_copy(update=own) if own else settings
+
+    def of_search(self, search: SearchQuery) -> SearchQuery:
+        """The search with the arm's settings where it says nothing itself."""
+        return replace(
+            search,
+            rank_depth=self.rank_depth if search.rank_depth is None else search.rank_depth,
+            personalize=self.personalize if search.personalize is None else search.personalize,
+        )
 
     def with_those_of(self, other: "ArmSettings") -> "ArmSettings":
         """Both arms' settings; no setting is in both."""

@@ -34,6 +34,11 @@ class Call:
     interleaved: Interleaved | None = None
     answer_id: str = field(default_factory=new_answer_id)
 
+    @property
+    def tried(self) -> tuple[ArmSettings, ...]:
+        """The settings to answer by: one, or two whose results are to be one list."""
+        return self.interleaved.settings if self.interleaved else (self.settings,)
+
     def token(self, teams: Sequence[int] = ()) -> str:
         """The answer's attribution token. `teams`: of an interleaved answer, which arm gave each result."""
         given = {self.interleaved.experiment: teams} if self.interleaved else {}

@@ -2,8 +2,9 @@
 
 `1.home.t3k9xa.Qk3vX0aPz1bM.varied-home~b.ranks~~1Zw` is: version, placement, time in seconds (base 36), the answer's
 own id, and for each experiment its name with the visitor's arm, or, interleaved, with the team of each result: bits
-behind a leading 1, from the first result on, in base64url. All characters are safe in an address. A token is not
-signed: who can write events needs no false token to make false ones.
+behind a leading 1, from the first result on, in base64url. All characters are safe in an address. An ad's token has
+one more part at its end, which is the ads' own. A token is not signed: who can write events needs no false token to
+make false ones.
 """
 
 import base64
@@ -15,14 +16,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-MAX_CHARACTERS = 256
+from vitrine.user_event import MAX_TOKEN_CHARACTERS
+
+# The token of an event has at most 256 characters, of which an ad's part takes 63.
+MAX_CHARACTERS = 190
 # The arm's name in answers to visitors who see both arms' results.
 INTERLEAVED = "interleaved"
 MAX_TEAMS = 200
 
 _VERSION = "1"
 _DIGITS = string.digits + string.ascii_lowercase
-_TOKEN = re.compile(r"1\.([a-z]+)\.([0-9a-z]{1,7})\.([\w-]{1,32})((?:\.[\w-]+~{1,2}[\w-]+)*)", re.ASCII)
+_TOKEN = re.compile(r"1\.([a-z]+)\.([0-9a-z]{1,7})\.([\w-]{1,32})((?:\.[\w-]+~{1,2}[\w-]+)*)(?:\.[\w-]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,8 @@ def new_answer_id() -> str:
 
 
 def read_token(token: str) -> Attribution | None:
-    """The answer that a token is of; None where the token is none of these."""
-    if len(token) > MAX_CHARACTERS or not (found := _TOKEN.fullmatch(token)):
+    """The answer that a token, or an ad's token, is of; None where the token is none of these."""
+    if len(token) > MAX_TOKEN_CHARACTERS or not (found := _TOKEN.fullmatch(token)):
         return None
     place, time, answer_id, rest = found.groups()
     arms: dict[str, str] = {}

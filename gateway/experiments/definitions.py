@@ -102,8 +102,8 @@ class Definitions(BaseModel):
         for place in sorted({place for experiment in self.experiments.values() for place in experiment.placements}):
             if (characters := len(self._longest_token(place))) > MAX_CHARACTERS:
                 raise ValueError(
-                    f"the names of all experiments in {place} make tokens of {characters} characters, and events hold "
-                    f"{MAX_CHARACTERS}; shorten the names of experiments and arms, or end an experiment"
+                    f"the names of all experiments in {place} make tokens of {characters} characters, and they may "
+                    f"have {MAX_CHARACTERS}; shorten the names of experiments and arms, or end an experiment"
                 )
         return self
 

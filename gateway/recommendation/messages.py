@@ -2,7 +2,7 @@
 
 import math
 
-from gateway.messages import DEGRADATION_VALUES
+from gateway.messages import DEGRADATION_VALUES, arms_to_message
 from gateway.recommendation.query import Ad, Placement, Profile, RecommendAnswer, RecommendQuery
 from gateway.recommendation.reason_messages import reason_to_message
 from gateway.search import DEFAULT_PAGE_SIZE
@@ -57,6 +57,7 @@ def answer_to_message(answer: RecommendAnswer, *, explain: bool) -> pb.Recommend
             search_service_pb2.StageTiming(stage=stage, duration_ms=duration_ms)
             for stage, duration_ms in answer.timings_ms.items()
         ],
+        experiment_arms=arms_to_message(answer.experiment_arms),
     )
 
 

@@ -1,12 +1,14 @@
 """The pipeline of recommendation: the visitor's history, then the placement's own; each part missing is told."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import structlog
 
 from gateway.admission import Admission
+from gateway.experiments.arm_settings import ArmSettings
+from gateway.experiments.assignment import Call, Experiments
+from gateway.experiments.interleaving import team_draft
 from gateway.metrics import RECOMMENDATION_STAGE_SECONDS, RECOMMENDATIONS
 from gateway.notes import Notes
 from gateway.recommendation.candidates import Wanted
@@ -34,12 +36,14 @@ class Recommender:
         history: VisitorHistory | None,
         admission: Admission,
         settings: RecommendationSettings,
+        experiments: Experiments,
     ) -> None:
         """`placements` are those that are served; `history` None: there is no event store."""
         self._placements = placements
         self._history = history
         self._admission = admission
         self._settings = settings
+        self._experiments = experiments
 
     async def recommend(self, query: RecommendQuery, *, deadline: Deadline) -> RecommendAnswer:
         """Recommends `page_size` products, fewer only when no more may be shown.
@@ -55,16 +59,35 @@ class Recommender:
             deadline.check("the recommendation")
             notes = Notes()
             with notes.timed("total"):
-                answer = await self._recommended(query, self._settings, notes, deadline)
+                answer = await self._answered(query, notes, deadline)
         for stage, duration_ms in notes.timings_ms.items():
             RECOMMENDATION_STAGE_SECONDS.labels(stage).observe(duration_ms / 1000)
         for one in answer.results:
             RECOMMENDATIONS.labels(query.placement.value, one.reasons[0].source.value).inc()
         return replace(answer, timings_ms=notes.timings_ms)
 
+    async def _answered(self, query: RecommendQuery, notes: Notes, deadline: Deadline) -> RecommendAnswer:
+        """The answer by the settings of the visitor's arms; of an interleaved experiment both arms' in one list."""
+        call = self._experiments.call(query.visitor_id, query.placement.value)
+        answers = [await self._recommended(query, call, arm, notes, deadline) for arm in call.tried]
+        if len(answers) == 1:
+            return answers[0]
+        first, second = answers
+        by_id = {one.product.id: one for answer in (second, first) for one in answer.results}
+        orders = ([one.product.id for one in first.results], [one.product.id for one in second.results])
+        drafted = team_draft(orders, query.page_size, call.answer_id)
+        return replace(
+            first,
+            results=tuple(by_id[product_id] for product_id, _ in drafted),
+            shortfall=Shortfall.NO_MORE_MATCHES if len(drafted) < query.page_size else None,
+            degradations=second.degradations,
+            attribution_token=call.token([team for _, team in drafted]),
+        )
+
     async def _recommended(
-        self, query: RecommendQuery, settings: RecommendationSettings, notes: Notes, deadline: Deadline
+        self, query: RecommendQuery, call: Call, arm: ArmSettings, notes: Notes, deadline: Deadline
     ) -> RecommendAnswer:
+        settings = arm.over(self._settings)
         events_timeout_s = min(settings.events_timeout_s, deadline.remaining_s() / 4)
         with notes.timed("visitor"):
             history = await self._history_of(query.visitor_id, notes, Deadline.after(events_timeout_s))
@@ -76,7 +99,17 @@ class Recommender:
             deadline=deadline,
             events_timeout_s=events_timeout_s,
         )
-        visit = Visit(query, history, taste, wanted, notes, settings, attribution_token=secrets.token_urlsafe(12))
+        visit = Visit(
+            query,
+            history,
+            taste,
+            wanted,
+            notes,
+            settings,
+            attribution_token=call.token(),
+            use_recommender=arm.recommender is not False,
+            source_weights={source.value: weight for source, weight in arm.source_weights.items()},
+        )
         listing = await self._placements[query.placement].recommend(visit)
         return RecommendAnswer(
             results=tuple(listing.results),
@@ -85,6 +118,7 @@ class Recommender:
             attribution_token=visit.attribution_token,
             missing_product_ids=listing.missing_ids,
             timings_ms={},
+            experiment_arms=call.arms,
         )
 
     async def _history_of(self, visitor_id: str, notes: Notes, deadline: Deadline) -> Sequence[VisitorAction]:

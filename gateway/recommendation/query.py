@@ -1,7 +1,7 @@
 """A call for recommendations and its answer as plain data, and the rules that a call meets."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -124,7 +124,7 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class RecommendAnswer:
-    """Recommendations in their order, and how they came about; `timings_ms` is by stage name."""
+    """Recommendations in their order, and how they came about; `timings_ms` is by stage, arms by experiment."""
 
     results: tuple[Recommendation, ...]
     shortfall: Shortfall | None
@@ -132,6 +132,7 @@ class RecommendAnswer:
     attribution_token: str
     missing_product_ids: tuple[str, ...]
     timings_ms: dict[str, float]
+    experiment_arms: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_query(query: RecommendQuery) -> None:

@@ -24,6 +24,11 @@ def test_teams_come_back_as_they_were(count: int) -> None:
     assert read_token(answer.token()) == answer
 
 
+def test_an_ads_token_is_that_of_its_answer() -> None:
+    answer = Attribution("ads", NOW, new_answer_id(), {"bids": "b"})
+    assert read_token(f"{answer.token()}.{'x' * 62}") == answer
+
+
 def test_without_experiments_it_is_short() -> None:
     token = Attribution("search", NOW, new_answer_id()).token()
     assert len(token) < 40
@@ -40,12 +45,12 @@ def test_without_experiments_it_is_short() -> None:
         "2.home.t3k9xa.Qk3v",
         "1.home.t3k9xa",
         "1.home.zzzzzzzz.Qk3v",
-        "1.home.t3k9xa.Qk3v.arm",
+        "1.home.t3k9xa.Qk3v.arm.arm",
         "1.home.t3k9xa.Qk3v.a~b.",
         "1.home.t3k9xa.Qk3v.a~b~c",
         "1.home.t3k9xa.Qk3v.a~~A",
         "1.home.t3k9xa.安娜",
-        "1.home.t3k9xa." + "Q" * 300,
+        "1.home.t3k9xa." + "Q" * 33,
     ],
 )
 def test_what_is_no_token_is_read_as_none(token: str) -> None:

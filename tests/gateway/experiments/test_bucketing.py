@@ -6,7 +6,7 @@ import pytest
 
 from gateway.experiments.bucketing import arm_at, point
 
-VISITORS = [f"visitor-{number}" for number in range(20_000)]
+VISITORS = [f"visitor-{number}" for number in range(10_000)]
 
 
 def chi_square(counts: list[int], shares: list[float]) -> float:

@@ -91,9 +91,9 @@ def test_names_that_would_make_tokens_too_long_are_refused(tmp_path: Path) -> No
     def named(count: int) -> Path:
         return written(tmp_path, "".join(f"[experiments.{'n' * 37}{number:03}]\n{ONE}" for number in range(count)))
 
-    assert len(read_definitions(named(5)).experiments) == 5
-    with pytest.raises(FailedPrecondition, match=r"tokens of 288 characters, and events hold 256"):
-        read_definitions(named(6))
+    assert len(read_definitions(named(3)).experiments) == 3
+    with pytest.raises(FailedPrecondition, match=r"tokens of 202 characters, and they may have 190"):
+        read_definitions(named(4))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
