@@ -53,6 +53,9 @@ def version() -> None:
 @app.command()
 def up(
     suite: Annotated[bool, typer.Option("--suite", help="As separate processes instead of one.")] = False,
+    recommender: Annotated[
+        Path | None, typer.Option(help="Folder of a recommender bundle, for all parts that read it.")
+    ] = None,
 ) -> None:
     """Serve gRPC and HTTP on this machine, with Redis and, in an empty store, the sample shop."""
     # Until the servers have handlers of their own.
@@ -66,7 +69,10 @@ def up(
         from cli.up.suite import run_suite as run
     else:
         from cli.up.one_process import run_one_process as run
-    asyncio.run(run(UpSettings()))
+    settings = UpSettings()
+    if recommender is not None:
+        settings = settings.model_copy(update={"recommender": str(recommender)})
+    asyncio.run(run(settings))
 
 
 def _stop_before_start(_number: int, _frame: FrameType | None) -> None:

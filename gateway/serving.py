@@ -214,6 +214,7 @@ async def serve_gateway(
     events: EventsSettings,
     open_ports: Callable[[], AbstractAsyncContextManager[Ports]],
     on_open: Callable[[], None] = lambda: None,
+    recommendation: RecommendationSettings | None = None,
 ) -> None:
     """Serves gRPC and HTTP until SIGINT or SIGTERM, then drains.
 
@@ -223,7 +224,7 @@ async def serve_gateway(
     @asynccontextmanager
     async def part(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
         async with open_ports() as ports:
-            gateway = Gateway(settings, ports, events)
+            gateway = Gateway(settings, ports, events, recommendation)
             gateway.add_to(server)
             try:
                 async with gateway.http() as http_port:

@@ -14,6 +14,7 @@ from cli.up.sample_fill import fill_if_empty
 from cli.up.settings import UpSettings
 from cli.up.supervisor import Supervisor
 from gateway.events.settings import EventsSettings
+from gateway.recommendation.settings import RecommendationSettings
 from gateway.serving import Ports, serve_gateway
 from gateway.settings import GatewaySettings
 from services.embedder.engine import EmbedderEngine
@@ -54,7 +55,7 @@ async def run_one_process(settings: UpSettings) -> None:
             for server in servers:
                 await server.start(supervisor)
             supervisor.strict = False
-            ports = await _open_engines(stack)
+            ports = await _open_engines(stack, settings)
             welcome = asyncio.create_task(_welcome(ports, opened, gateway, settings))
             try:
                 yield ports
@@ -62,7 +63,10 @@ async def run_one_process(settings: UpSettings) -> None:
                 welcome.cancel()
                 await asyncio.wait({welcome})
 
-    await serve_gateway(gateway, events, parts, opened.set)
+    recommendation = RecommendationSettings()
+    if settings.recommender:
+        recommendation = recommendation.model_copy(update={"bundle": settings.recommender})
+    await serve_gateway(gateway, events, parts, opened.set, recommendation)
 
 
 def _for_people(settings: GatewaySettings) -> GatewaySettings:
@@ -73,13 +77,17 @@ def _for_people(settings: GatewaySettings) -> GatewaySettings:
     )
 
 
-async def _open_engines(stack: AsyncExitStack) -> Ports:
+async def _open_engines(stack: AsyncExitStack, settings: UpSettings) -> Ports:
     budget = ComputeBudget()
     stack.push_async_callback(budget.close)
-    retriever_settings = RetrieverSettings()
+    embedder_settings, retriever_settings = EmbedderSettings(), RetrieverSettings()
+    if settings.recommender:
+        recommender = {"recommender": settings.recommender}
+        embedder_settings = embedder_settings.model_copy(update=recommender)
+        retriever_settings = retriever_settings.model_copy(update=recommender)
     retriever_settings.data_dir.mkdir(parents=True, exist_ok=True)
     opening = await asyncio.gather(
-        EmbedderEngine.open(EmbedderSettings(), budget),
+        EmbedderEngine.open(embedder_settings, budget),
         RankerEngine.open(RankerSettings(), budget),
         RetrieverEngine.open(retriever_settings),
         return_exceptions=True,

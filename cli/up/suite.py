@@ -82,7 +82,7 @@ async def _bring_up(
         added[f"VITRINE_GATEWAY_{name.upper()}_TARGET"] = _target(part)
         added[f"VITRINE_{name.upper()}_LOG_LEVEL"] = "warning"
     added["VITRINE_GATEWAY_LOG_LEVEL"] = "warning"
-    environment = {**added, **os.environ}
+    environment = {**added, **os.environ, **settings.recommender_environment}
     for name in parts:
         supervisor.add(Child(name, [sys.executable, "-m", f"services.{name}"], environment))
     await asyncio.gather(*(_serves(_target(part)) for part in parts.values()))
