@@ -6,11 +6,13 @@ the retriever; in blocks of visitors, so that a score matrix stays small.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gateway.recommendation.evidence import CATEGORIES
 from gateway.recommendation.features import features, price_fit, shares
 from services.retriever.relations import als_gram, als_user
 from training.e5_weights import Floats
@@ -33,6 +35,17 @@ class ProductFacts:
     categories: tuple[str, ...]
     brands: tuple[str, ...]
     prices: Floats
+
+    @cached_property
+    def _members(self) -> dict[str, list[int]]:
+        members: dict[str, list[int]] = {}
+        for product, name in enumerate(self.categories):
+            members.setdefault(name, []).append(product)
+        return members
+
+    def heaviest(self, category: str, weights: Floats) -> float:
+        """The largest weight in a category."""
+        return float(weights[self._members[category]].max())
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,7 @@ def _one(
     columns["popular"] = np.where(np.isin(products, popular), sources.popular[products], np.nan)
     if (facts := sources.facts) is not None and len(history.liked):
         columns.update(_fits(facts, history, products))
+        columns["popular_in_category"] = _popular_in_category(facts, sources.popular, history, products)
     table = features(columns, len(history.liked), len(products), goes_with)
     shown = {name: np.nan_to_num(columns[name], nan=-np.inf) for name in scores}
     return Candidates(products, table, shown | {"popular": sources.popular[products]})
@@ -122,6 +136,21 @@ def _fits(facts: ProductFacts, history: History, products: Integers) -> Iterator
     yield "price_fit", price_fit(facts.prices[products], facts.prices[liked], weights)
     for name, values in (("category_share", facts.categories), ("brand_share", facts.brands)):
         yield name, shares([values[one] for one in products], [values[one] for one in liked], weights)
+
+
+def _popular_in_category(facts: ProductFacts, popular: Floats, history: History, products: Integers) -> Floats:
+    """Weights beside the heaviest of the category, in the first categories of the history; NaN in others."""
+    names = dict.fromkeys(facts.categories[one] for one in history.liked)
+    heaviest = {name: facts.heaviest(name, popular) for name in [name for name in names if name][:CATEGORIES]}
+    return np.array(
+        [
+            popular[one] / heaviest[name]
+            if (name := facts.categories[one]) in heaviest and popular[one] > 0
+            else np.nan
+            for one in products
+        ],
+        np.float32,
+    )
 
 
 def _scores(sources: Sources, block: Sequence[History]) -> Iterator[tuple[str, Floats]]:

@@ -68,6 +68,12 @@ class Fusion:
     bias: float
     metrics: dict[str, float]
 
+    @torch.inference_mode()
+    def scores(self, features: Floats) -> Floats:
+        """(n,) of features (n, F)."""
+        found: Floats = self.model(torch.from_numpy(features))[1].numpy()
+        return found
+
 
 def lists_of(found: Iterable[Candidates], positives: Sequence[int], weights: Sequence[float], most: int) -> Lists:
     """The first `most` lists in which the positive was found; others cannot tell candidates apart and are left out."""

@@ -1,11 +1,11 @@
 """What is known of each visitor before an event, as serving knows it: the products liked and how much."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.recommendation.taste import taste_of
 from training.e5_weights import Floats
@@ -14,54 +14,52 @@ from vitrine.ports import VisitorAction
 from vitrine.user_event import EventType
 from vitrine.v1 import user_event_pb2
 
-_TYPES = {
+EVENT_TYPES = {
     number: EventType[name.removeprefix("EVENT_TYPE_")]
     for name, number in user_event_pb2.EventType.items()
     if number != user_event_pb2.EVENT_TYPE_UNSPECIFIED
 }
 _LONGEST = 200  # actions that serving reads of a history
+# Taste goes by the order of events, not by their times.
+_NO_MATTER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class History:
-    """A visitor's events, oldest first, all (n,), and the anchors that they make, all (m,)."""
+    """What a visitor did, as the gateway reads it."""
 
-    products: Integers
-    event_types: Integers
-    times: NDArray[np.float64]
-    liked: Integers
-    weights: Floats
+    items: Integers  # (l,) products by their latest action, oldest first: what the sequence model reads
+    liked: Integers  # (m,) anchors, newest first
+    weights: Floats  # (m,) how much each counts
     left_out: Integers  # products that HOME does not show: bought or seen
 
-    @property
-    def ages(self) -> Floats:
-        """log1p(seconds) between each event and the last."""
-        return np.asarray(np.log1p(self.times[-1:] - self.times), np.float32)
+
+NOTHING_KNOWN = History(*(np.zeros(0, np.int64),) * 2, np.zeros(0, np.float32), np.zeros(0, np.int64))
 
 
-def histories_of(interactions: Interactions) -> Iterator[History]:
-    """One for each visitor with events, visitors by number; anchors by the code of the gateway."""
-    for start, end in zip(interactions.bounds[:-1], interactions.bounds[1:], strict=True):
-        part = slice(max(start, end - _LONGEST), end)
-        yield history_of(interactions.products[part], interactions.event_types[part], interactions.times[part])
+def histories_of(interactions: Interactions) -> dict[int, History]:
+    """The history of each visitor with events, by number."""
+    bounds = interactions.bounds
+    return {
+        int(interactions.visitors[start]): history_of(
+            interactions.products[max(start, end - _LONGEST) : end],
+            interactions.event_types[max(start, end - _LONGEST) : end],
+        )
+        for start, end in itertools.pairwise(bounds)
+    }
 
 
-def history_of(products: Integers, event_types: Sequence[int] | Integers, times: NDArray[np.float64]) -> History:
-    """The history of events given oldest first."""
+def history_of(products: Integers, event_types: Sequence[int] | Integers) -> History:
+    """The history of events given oldest first, by the gateway's own code."""
     actions = [
-        VisitorAction(_TYPES[int(kind)], _NO_MATTER, str(product))
+        VisitorAction(EVENT_TYPES[int(kind)], _NO_MATTER, str(product))
         for product, kind in zip(products[::-1], event_types[::-1], strict=True)
     ]
     taste = taste_of(actions)
+    items = list(dict.fromkeys(int(action.product_id) for action in taste.actions))
     return History(
-        products=products,
-        event_types=np.asarray(event_types, np.int64),
-        times=np.asarray(times, np.float64),
+        items=np.array(items[::-1], np.int64),
         liked=np.array([int(one.product_id) for one in taste.liked], np.int64),
         weights=np.array([one.weight for one in taste.liked], np.float32),
         left_out=np.array(sorted(map(int, taste.bought | taste.seen)), np.int64),
     )
-
-
-# Taste goes by the order of events, not by their times.
-_NO_MATTER = datetime(2000, 1, 1, tzinfo=UTC)
