@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.kept_vectors import keep, read_kept
 from gateway.rank_depth import RankDepth
 from gateway.ranking import RankStage
 from services.embedder.engine import EmbedderEngine
@@ -17,6 +16,7 @@ from services.ranker.engine import RankerEngine
 from services.ranker.settings import RankerSettings
 from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
+from training.kept_vectors import keep, read_kept
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import Internal, VitrineError

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.kept_vectors import keep, read_kept
+from training.kept_vectors import keep, read_kept
 from vitrine.errors import FailedPrecondition
 from vitrine.ports import ModelInfo
 
