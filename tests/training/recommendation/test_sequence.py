@@ -1,5 +1,6 @@
 """The sequence model: loss and gradients, batches, learning, cold products, and the graph that serving reads."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_batches_hold_each_history_once_and_like_lengths_together() -> None:
 
     assert sorted(np.concatenate(batches).tolist()) == list(range(100))
     spreads = sorted((int(lengths[rows].min()), int(lengths[rows].max())) for rows in batches)
-    assert all(before[1] <= after[0] for before, after in zip(spreads, spreads[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spreads))
 
 
 def _next_products(model: SequenceModel, histories: list[Integers]) -> list[int]:
@@ -101,7 +102,7 @@ def _next_products(model: SequenceModel, histories: list[Integers]) -> list[int]
 
 
 def test_learns_what_follows_what_and_what_an_unseen_product_is(trained: SequenceModel) -> None:
-    histories = [np.array([start, start + 1, start + 2]) for start in range(0, 30)]
+    histories = [np.array([start, start + 1, start + 2]) for start in range(30)]
     right = [history[-1] + 1 for history in histories]
 
     found = _next_products(trained, histories)
