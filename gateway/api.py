@@ -1,5 +1,8 @@
 """The public calls, message in and message out, the same for gRPC and HTTP."""
 
+from gateway.ads import messages as ad_messages
+from gateway.ads.service import DEFAULT_PAGE_SIZE as DEFAULT_CAMPAIGNS
+from gateway.ads.service import Campaigns
 from gateway.catalog import Catalog
 from gateway.messages import answer_to_message, search_from_message, visitor_to_message
 from gateway.pipeline import SearchPipeline
@@ -15,6 +18,7 @@ from vitrine.ports import ItemOutcome, WriteResult
 from vitrine.product import Product
 from vitrine.user_event import UserEvent
 from vitrine.v1 import (
+    ad_service_pb2,
     catalog_service_pb2,
     common_pb2,
     product_pb2,
@@ -29,12 +33,18 @@ class Api:
     """The public services over the engine; every method raises the errors of `vitrine.errors`."""
 
     def __init__(
-        self, pipeline: SearchPipeline, recommender: Recommender, catalog: Catalog, user_events: UserEvents
+        self,
+        pipeline: SearchPipeline,
+        recommender: Recommender,
+        catalog: Catalog,
+        user_events: UserEvents,
+        campaigns: Campaigns,
     ) -> None:
         self.pipeline = pipeline
         self.recommender = recommender
         self.catalog = catalog
         self.user_events = user_events
+        self.campaigns = campaigns
 
     async def search(
         self, request: search_service_pb2.SearchRequest, deadline: Deadline
@@ -128,6 +138,28 @@ class Api:
         for digest, time in await self.user_events.list_erased(since, deadline=deadline):
             response.visitors.add(visitor_digest=digest).erase_time.FromDatetime(time)
         return response
+
+    async def upsert_campaigns(
+        self, request: ad_service_pb2.UpsertCampaignsRequest, deadline: Deadline
+    ) -> ad_service_pb2.UpsertCampaignsResponse:
+        """Writes campaigns; on return they are durable and served."""
+        items = [ad_messages.item_from_message(index, message) for index, message in enumerate(request.campaigns)]
+        outcomes = await self.campaigns.upsert(items, deadline=deadline)
+        return ad_service_pb2.UpsertCampaignsResponse(outcomes=map(outcome_to_message, range(len(outcomes)), outcomes))
+
+    async def delete_campaigns(
+        self, request: ad_service_pb2.DeleteCampaignsRequest, deadline: Deadline
+    ) -> ad_service_pb2.DeleteCampaignsResponse:
+        """Deletes campaigns by id."""
+        outcomes = await self.campaigns.delete(list(request.ids), deadline=deadline)
+        return ad_service_pb2.DeleteCampaignsResponse(outcomes=map(outcome_to_message, range(len(outcomes)), outcomes))
+
+    async def list_campaigns(
+        self, request: ad_service_pb2.ListCampaignsRequest, deadline: Deadline
+    ) -> ad_service_pb2.ListCampaignsResponse:
+        """Reads one page of campaigns with what they spent."""
+        page_size = request.page_size or DEFAULT_CAMPAIGNS
+        return ad_messages.page_to_message(await self.campaigns.list(page_size, request.page_token, deadline=deadline))
 
 
 def _item(index: int, message: product_pb2.Product) -> Product | ItemOutcome:

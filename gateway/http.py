@@ -26,7 +26,13 @@ from vitrine.errors import DeadlineExceeded, ResourceExhausted, VitrineError, in
 from vitrine.metrics import CALL_SECONDS
 from vitrine.status import connect_code, grpc_code, http_code, status_of
 from vitrine.tracing import server_span, trace_id
-from vitrine.v1 import catalog_service_pb2, recommendation_service_pb2, search_service_pb2, user_event_service_pb2
+from vitrine.v1 import (
+    ad_service_pb2,
+    catalog_service_pb2,
+    recommendation_service_pb2,
+    search_service_pb2,
+    user_event_service_pb2,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +62,7 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
         ready = is_ready()
         return PlainTextResponse("ready\n" if ready else "not ready\n", status_code=200 if ready else 503)
 
-    search, catalog, events = search_service_pb2, catalog_service_pb2, user_event_service_pb2
+    search, catalog, events, ads = search_service_pb2, catalog_service_pb2, user_event_service_pb2, ad_service_pb2
     return Starlette(
         routes=[
             rpc("/vitrine.v1.SearchService/Search", search.SearchRequest, api.search),
@@ -81,6 +87,9 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
                 events.ListErasedVisitorsRequest,
                 api.list_erased_visitors,
             ),
+            rpc("/vitrine.v1.AdService/UpsertCampaigns", ads.UpsertCampaignsRequest, api.upsert_campaigns),
+            rpc("/vitrine.v1.AdService/DeleteCampaigns", ads.DeleteCampaignsRequest, api.delete_campaigns),
+            rpc("/vitrine.v1.AdService/ListCampaigns", ads.ListCampaignsRequest, api.list_campaigns),
             _route("/recommend", recommended, settings),
             Route("/healthz", _alive),
             Route("/readyz", readiness),

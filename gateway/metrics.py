@@ -25,6 +25,7 @@ QUERY_VECTORS = Counter("vitrine_query_vectors", "Query vectors by where they ca
 CACHE_FAILURES = Counter("vitrine_cache_failures", "Redis commands that failed or were too late.")
 CACHE_VALUES_REFUSED = Counter("vitrine_cache_values_refused", "Values in Redis that were not right, read as misses.")
 USER_EVENTS = Counter("vitrine_user_events", "User events by what became of them.", ("outcome",))
+AD_EVENTS = Counter("vitrine_ad_events", "Impressions and clicks of ads, by what became of them.", ("kind", "outcome"))
 EXPERIMENTS_FILE_REFUSED = Gauge(
     "vitrine_experiments_file_refused", "1 while the experiments file is wrong and the one before it holds."
 )

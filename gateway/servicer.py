@@ -6,6 +6,8 @@ from gateway.api import Api
 from gateway.settings import GatewaySettings
 from vitrine.call import Context, deadline_of
 from vitrine.v1 import (
+    ad_service_pb2,
+    ad_service_pb2_grpc,
     catalog_service_pb2,
     catalog_service_pb2_grpc,
     recommendation_service_pb2,
@@ -117,3 +119,29 @@ class UserEventServicer(user_event_service_pb2_grpc.UserEventServiceServicer):
     ) -> user_event_service_pb2.ListErasedVisitorsResponse:
         """Names the visitors erased."""
         return await self._api.list_erased_visitors(request, deadline_of(context, self._timeout_s))
+
+
+class AdServicer(ad_service_pb2_grpc.AdServiceServicer):
+    """Campaigns that sponsor products."""
+
+    def __init__(self, api: Api, settings: GatewaySettings) -> None:
+        self._api = api
+        self._timeout_s = settings.default_timeout_s
+
+    async def UpsertCampaigns(
+        self, request: ad_service_pb2.UpsertCampaignsRequest, context: Context
+    ) -> ad_service_pb2.UpsertCampaignsResponse:
+        """Writes campaigns."""
+        return await self._api.upsert_campaigns(request, deadline_of(context, self._timeout_s))
+
+    async def DeleteCampaigns(
+        self, request: ad_service_pb2.DeleteCampaignsRequest, context: Context
+    ) -> ad_service_pb2.DeleteCampaignsResponse:
+        """Deletes campaigns by id."""
+        return await self._api.delete_campaigns(request, deadline_of(context, self._timeout_s))
+
+    async def ListCampaigns(
+        self, request: ad_service_pb2.ListCampaignsRequest, context: Context
+    ) -> ad_service_pb2.ListCampaignsResponse:
+        """Reads one page of campaigns with what they spent."""
+        return await self._api.list_campaigns(request, deadline_of(context, self._timeout_s))

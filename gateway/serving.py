@@ -12,6 +12,10 @@ import structlog
 import uvicorn
 
 from gateway.admission import Admission
+from gateway.ads.placement import Ads
+from gateway.ads.relevance import AdRelevance
+from gateway.ads.service import Campaigns
+from gateway.ads.settings import AdsSettings
 from gateway.api import Api
 from gateway.catalog import Catalog
 from gateway.circuit_breaker import CircuitBreaker
@@ -35,7 +39,13 @@ from gateway.recommendation.popular import PopularProducts
 from gateway.recommendation.query import Placement
 from gateway.recommendation.settings import RecommendationSettings
 from gateway.recommendation.similar import Similar
-from gateway.servicer import CatalogServicer, RecommendationServicer, SearchServicer, UserEventServicer
+from gateway.servicer import (
+    AdServicer,
+    CatalogServicer,
+    RecommendationServicer,
+    SearchServicer,
+    UserEventServicer,
+)
 from gateway.settings import GatewaySettings
 from gateway.text_retrieval import TextRetrieval
 from gateway.user_events import UserEvents
@@ -44,6 +54,7 @@ from vitrine.errors import FailedPrecondition, VitrineError
 from vitrine.ports import Embedder, Ranker, Retriever
 from vitrine.server import SelfTest, serve
 from vitrine.v1 import (
+    ad_service_pb2_grpc,
     catalog_service_pb2_grpc,
     recommendation_service_pb2_grpc,
     search_service_pb2_grpc,
@@ -55,6 +66,7 @@ SERVICES = (
     "vitrine.v1.RecommendationService",
     "vitrine.v1.CatalogService",
     "vitrine.v1.UserEventService",
+    "vitrine.v1.AdService",
 )
 _SELF_TEST_TIMEOUT_S = 2.0
 
@@ -93,15 +105,16 @@ class Gateway:
         )
         experiments = Experiments(ExperimentsSettings().file)
         text_retrieval = TextRetrieval(self._vectors, ports.retriever)
+        rank_stage = RankStage(
+            ports.ranker,
+            RankDepth(min_time_s=settings.rank_reserve_s / 2),
+            timeout_s=settings.rank_timeout_s,
+            reserve_s=settings.rank_reserve_s,
+        )
         pipeline = SearchPipeline(
             text_retrieval,
             ports.retriever,
-            RankStage(
-                ports.ranker,
-                RankDepth(min_time_s=settings.rank_reserve_s / 2),
-                timeout_s=settings.rank_timeout_s,
-                reserve_s=settings.rank_reserve_s,
-            ),
+            rank_stage,
             Admission(settings.max_searches, "searches"),
             experiments,
             rank_depth=settings.rank_depth,
@@ -110,9 +123,13 @@ class Gateway:
         self._event_store = EventStore(events) if events.redis_url else None
         candidates = Candidates(text_retrieval, ports.retriever, PopularProducts(self._event_store))
         arranger = Arranger(candidates)
+        ads = AdsSettings()
+        campaigns = Campaigns(self._event_store, events.prefix, ads)
+        ad_relevance = AdRelevance(candidates, text_retrieval, rank_stage, ports.retriever, ads)
         placements: dict[Placement, PlacementRecommender] = {
             Placement.HOME: Home(candidates, arranger),
             Placement.SIMILAR: Similar(candidates, arranger),
+            Placement.ADS: Ads(campaigns.ledger, ad_relevance, ads),
         }
         recommender = Recommender(
             placements,
@@ -125,7 +142,8 @@ class Gateway:
             pipeline,
             recommender,
             Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes")),
-            UserEvents(self._event_store, Admission(events.max_writes, "writes of events")),
+            UserEvents(self._event_store, campaigns, Admission(events.max_writes, "writes of events")),
+            campaigns,
         )
 
     def add_to(self, server: grpc.aio.Server) -> tuple[str, ...]:
@@ -137,6 +155,7 @@ class Gateway:
         catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.api, self._settings), server)
         user_events = UserEventServicer(self.api, self._settings)
         user_event_service_pb2_grpc.add_UserEventServiceServicer_to_server(user_events, server)
+        ad_service_pb2_grpc.add_AdServiceServicer_to_server(AdServicer(self.api, self._settings), server)
         return SERVICES
 
     async def self_test(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.admission import Admission
+from gateway.ads.service import Campaigns
 from gateway.events.store import EventPage, EventStore, Visitor
 from gateway.metrics import USER_EVENTS
 from vitrine.deadline import Deadline
@@ -28,8 +29,10 @@ class EventsWritten:
 class UserEvents:
     """The engine of UserEventService over the store; without one every call raises FailedPrecondition."""
 
-    def __init__(self, store: EventStore | None, admission: Admission) -> None:
+    def __init__(self, store: EventStore | None, campaigns: Campaigns, admission: Admission) -> None:
+        """`campaigns` account the events of ads."""
         self._store = store
+        self._campaigns = campaigns
         self._admission = admission
 
     @property
@@ -42,9 +45,9 @@ class UserEvents:
     async def write(self, items: Sequence[UserEvent | ItemOutcome], *, deadline: Deadline) -> EventsWritten:
         """Writes 1 to 500 events; an item that failed already (its outcome) keeps its place.
 
-        An outcome without error: durable, and in the visitor's history. An event that is wrong fails its item only,
-        with the field by its path ("events[3].visitor_id"). Raises Unavailable when the store is away: then nothing of
-        `items` is acknowledged, and the same call may be made again.
+        An outcome without error: durable, in the visitor's history, and charged where it is a click on an ad. An event
+        that is wrong fails its item only, with the field by its path ("events[3].visitor_id"). Raises Unavailable when
+        the store is away: then nothing of `items` is acknowledged, and the same call may be made again.
         """
         if not 1 <= len(items) <= MAX_EVENTS:
             raise invalid("events", f"has {len(items)} entries; give 1 to {MAX_EVENTS} in one request")
@@ -53,6 +56,9 @@ class UserEvents:
             checked = [_checked(index, item, now) for index, item in enumerate(items)]
             events = {index: item for index, item in enumerate(checked) if isinstance(item, UserEvent)}
             written = dict(zip(events, await store.write(list(events.values()), deadline=deadline), strict=True))
+            # Also those that were there already: what kept their writer from an answer may have come before this.
+            kept = {index: events[index] for index, result in written.items() if isinstance(result, bool)}
+            written.update(await self._campaigns.account(kept, deadline=deadline))
         outcomes = tuple(
             ItemOutcome(item.event_id, _at(index, written[index])) if isinstance(item, UserEvent) else item
             for index, item in enumerate(checked)

@@ -13,12 +13,16 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Bid:
-    """A campaign's bid for a product in one answer, in smallest units, and the probability of a click, in (0, 1)."""
+    """A campaign's bid for a product in one answer, in smallest units, and the probability of a click, in (0, 1).
+
+    `expected_clicks` is that probability before it is corrected by what the ad showed so far.
+    """
 
     campaign_id: str
     product_id: str
     units: int
     click_probability: float
+    expected_clicks: float = 0.0
 
     @property
     def score(self) -> float:

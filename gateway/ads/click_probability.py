@@ -1,6 +1,6 @@
 """p(click) of an ad: what its relevance makes us expect, corrected by what campaign and product showed.
 
-Clicks over expected clicks (Zhang and Jones 2007): each counted impression adds the p(click) that it was shown with, so
+Clicks over expected clicks (Zhang and Jones 2007): each counted impression adds what its relevance made us expect, so
 that an ad is not taken for a bad one because it was shown where it fitted less. The correction is shrunk twice, the
 product's towards the campaign's and that towards 1 (a gamma prior, the Beta prior's like for expected counts).
 """

@@ -13,12 +13,13 @@ class AdsSettings(BaseSettings):
         "", pattern="^([A-Z]{3})?$", description="of the bids that compete; empty: that of most active campaigns"
     )
     reserve_price: PositiveInt = Field(1, description="least cost of a click, in the currency's smallest unit")
+    # Measured on the sample shop: 86 % of exact matches lie above, and 2 % of what does not match.
     min_probability: float = Field(
-        0.5, ge=0, le=1, description="least probability, by the ranker, that an ad is relevant to the query"
+        0.3, ge=0, le=1, description="least probability, by the ranker, that an ad is relevant to the query"
     )
-    min_cosine: float = Field(
-        0.5, ge=-1, le=1, description="least cosine to an anchor or the history; to the query, without the ranker"
-    )
+    min_query_cosine: float = Field(0.3, ge=-1, le=1, description="least cosine to the query, while the ranker is away")
+    # 95 % of pairs of one category lie above, and 5 % of those that share the top category only.
+    min_cosine: float = Field(0.5, ge=-1, le=1, description="least cosine to an anchor or a product of the history")
     untargeted: bool = Field(False, description="whether ads are shown where nothing is known to be relevant to")
     click_rate: float = Field(
         0.02, gt=0, lt=0.5, description="share of impressions that is clicked of an ad of middling relevance"
