@@ -19,6 +19,7 @@ from gateway.ads.settings import AdsSettings
 from gateway.api import Api
 from gateway.catalog import Catalog
 from gateway.circuit_breaker import CircuitBreaker
+from gateway.content.placement import Content
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache
 from gateway.events.settings import EventsSettings
 from gateway.events.store import EventStore
@@ -30,15 +31,13 @@ from gateway.pipeline import SearchPipeline
 from gateway.query_vectors import QueryVectors
 from gateway.rank_depth import RankDepth
 from gateway.ranking import RankStage
-from gateway.recommendation.arrange import Arranger
 from gateway.recommendation.candidates import Candidates
-from gateway.recommendation.home import Home
 from gateway.recommendation.pipeline import Recommender
 from gateway.recommendation.placement import PlacementRecommender
+from gateway.recommendation.placements import fused_of, placements_of
 from gateway.recommendation.popular import PopularProducts
 from gateway.recommendation.query import Placement
 from gateway.recommendation.settings import RecommendationSettings
-from gateway.recommendation.similar import Similar
 from gateway.servicer import (
     AdServicer,
     CatalogServicer,
@@ -122,14 +121,14 @@ class Gateway:
         )
         self._event_store = EventStore(events) if events.redis_url else None
         candidates = Candidates(text_retrieval, ports.retriever, PopularProducts(self._event_store))
-        arranger = Arranger(candidates)
+        fused = fused_of(recommendation.bundle, candidates, ports.embedder, ports.retriever)
         ads = AdsSettings()
         campaigns = Campaigns(self._event_store, events.prefix, ads)
         ad_relevance = AdRelevance(candidates, text_retrieval, rank_stage, ports.retriever, ads)
         placements: dict[Placement, PlacementRecommender] = {
-            Placement.HOME: Home(candidates, arranger),
-            Placement.SIMILAR: Similar(candidates, arranger),
+            **placements_of(candidates, fused),
             Placement.ADS: Ads(campaigns.ledger, ad_relevance, ads),
+            Placement.CONTENT: Content(candidates, ports.retriever),
         }
         recommender = Recommender(
             placements,

@@ -1,11 +1,17 @@
-"""Arrange: lists of candidates to the answer's order, full and diverse."""
+"""Arrange: what was found to the answer's order, full and diverse, with a place for what is new."""
 
 from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
 
 from gateway.recommendation.blend import CandidateList, blended
 from gateway.recommendation.candidates import Candidates
 from gateway.recommendation.diversity import diversified
+from gateway.recommendation.exploration import explored
+from gateway.recommendation.fused import Scored
 from gateway.recommendation.placement import Visit
+from gateway.recommendation.profile_fit import with_profile
 from gateway.recommendation.query import Recommendation, Source
 
 # So little that what only fills up stands behind.
@@ -13,7 +19,7 @@ _FILL_SHARE = 0.01
 
 
 class Arranger:
-    """The last stage of every placement whose lists are blended."""
+    """The last stage of most placements."""
 
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
@@ -22,14 +28,35 @@ class Arranger:
         """The lists blended, `page_size` of them while so many products may be shown."""
         lists = await self._filled_up(lists, visit)
         with visit.notes.timed("arrange"):
-            return diversified(blended(lists), visit.query.page_size, visit.settings.diversity)
+            found = with_profile(blended(lists), visit.query.profile)
+            relevance = np.array([one.score for one in found]) / (found[0].score if found else 1.0)
+            return diversified(found, relevance, visit.query.page_size, visit.settings.diversity)
+
+    def arranged_scored(self, scored: Scored, visit: Visit, *, explore: bool) -> list[Recommendation]:
+        """The first of what was scored; `explore`: with places for products that nobody knows yet."""
+        count = visit.query.page_size
+        with visit.notes.timed("arrange"):
+            pool = range(min(3 * count + 20, len(scored.candidates)))
+            relevance = scored.probabilities[: len(pool)] / (scored.probabilities[0] if len(pool) else 1.0)
+            found = diversified(
+                [scored.recommendation(place) for place in pool], relevance, count, visit.settings.diversity
+            )
+            if not explore:
+                return found
+            unknown = (
+                place
+                for place, one in enumerate(scored.candidates)
+                if not one.trained_events and one.product.id not in scored.evidence.popular
+            )
+            newcomers = [scored.recommendation(place) for place in islice(unknown, 2 * count)]
+            return explored(found, newcomers, visit.settings.exploration)
 
     async def _filled_up(self, lists: Sequence[CandidateList], visit: Visit) -> Sequence[CandidateList]:
         """The lists, and further ones while they hold too few products: popular, then newest."""
         count, wanted, notes = visit.query.page_size, visit.wanted, visit.notes
         proposed = {proposal.product.id for one in lists for proposal in one.proposals}
         if len(proposed) < count and all(one.source is not Source.POPULAR for one in lists):
-            popular = await self._candidates.popular("", _FILL_SHARE, wanted, notes)
+            popular = await self._candidates.popular(Source.POPULAR, _FILL_SHARE, wanted, notes)
             lists = [*lists, popular]
             proposed.update(proposal.product.id for proposal in popular.proposals)
         if len(proposed) < count:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from gateway.notes import Notes
 from gateway.recommendation.blend import CandidateList, Proposal
 from gateway.recommendation.popular import LIMIT, PopularProducts
+from gateway.recommendation.profile_fit import lies_in
 from gateway.recommendation.query import Source
 from gateway.search import Degradation
 from gateway.text_retrieval import TextRetrieval
 from vitrine.deadline import Deadline
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import Anchor, ProductFilter, RetrievalQuery, Retriever, Similar, SimilarQuery
-from vitrine.product import CATEGORY_SEPARATOR, Product
+from vitrine.product import Product
 from vitrine.text import normalize_text
 
 _MAX_DEPTH = 1_000
@@ -62,16 +63,27 @@ class Candidates:
                 proposals.append(Proposal(found.product, features=scores))
         return CandidateList(source, share, proposals[: wanted.depth], text=text)
 
-    async def popular(self, category: str, share: float, wanted: Wanted, notes: Notes) -> CandidateList:
-        """What visitors turn to now: of all products (""), or of a category path."""
+    async def counted(
+        self, source: Source, wanted: Wanted, notes: Notes, *, category: str = "", country_code: str = ""
+    ) -> dict[str, float]:
+        """Weights of what visitors turn to now, heaviest first, the excluded left out; noted when not of now."""
+        # A store that was away a moment ago is not waited for again.
+        is_away = {Degradation.NO_PERSONALISATION, Degradation.NO_POPULARITY} & set(notes.degradations)
+        deadline = Deadline.after(0.0 if is_away else min(wanted.events_timeout_s, wanted.deadline.remaining_s()))
+        if source is Source.TRENDING:
+            counted, is_current = await self._popular.trending(deadline=deadline)
+        else:
+            counted, is_current = await self._popular.read(category, country_code, deadline=deadline)
+        if not is_current and Degradation.NO_POPULARITY not in notes.degradations:
+            notes.degradations.append(Degradation.NO_POPULARITY)
+        return {one.product_id: one.weight for one in counted if one.product_id not in wanted.excluded}
+
+    async def popular(
+        self, source: Source, share: float, wanted: Wanted, notes: Notes, *, category: str = "", country_code: str = ""
+    ) -> CandidateList:
+        """What visitors turn to now, of all products, of a category path or of a country; or what is trending."""
         with notes.timed("popular"):
-            # A store that was away a moment ago is not waited for again.
-            is_away = {Degradation.NO_PERSONALISATION, Degradation.NO_POPULARITY} & set(notes.degradations)
-            deadline = Deadline.after(0.0 if is_away else min(wanted.events_timeout_s, wanted.deadline.remaining_s()))
-            counted, is_current = await self._popular.read(category, deadline=deadline)
-            if not is_current and Degradation.NO_POPULARITY not in notes.degradations:
-                notes.degradations.append(Degradation.NO_POPULARITY)
-            weights = {one.product_id: one.weight for one in counted if one.product_id not in wanted.excluded}
+            weights = await self.counted(source, wanted, notes, category=category, country_code=country_code)
             products: Iterable[Product] = ()
             if weights:
                 # Read now, so that what was deleted, sold out or moved to another category is out at once.
@@ -80,7 +92,6 @@ class Candidates:
                 )
                 products = (one for one in found.products if not category or lies_in(one, category))
         proposals = [Proposal(product, features={"weight": weights[product.id]}) for product in products]
-        source = Source.POPULAR_IN_CATEGORY if category else Source.POPULAR
         return CandidateList(source, share, proposals[: wanted.depth], category=category)
 
     async def newest(self, count: int, share: float, excluded: Collection[str], wanted: Wanted) -> CandidateList:
@@ -108,8 +119,3 @@ def lists_of(similar: Similar, source: Source, share: float) -> list[CandidateLi
         )
         for interest in similar.interests
     ]
-
-
-def lies_in(product: Product, category: str) -> bool:
-    """Whether one of the product's category paths is this one or lies below it."""
-    return any(path == category or path.startswith(category + CATEGORY_SEPARATOR) for path in product.categories)

@@ -12,15 +12,15 @@ from vitrine.product import CATEGORY_SEPARATOR
 _SAME_CATEGORY, _SAME_TOP_CATEGORY, _SAME_BRAND = 0.35, 0.35, 0.3
 
 
-def diversified(scored: Sequence[Recommendation], count: int, diversity: float) -> list[Recommendation]:
+def diversified(
+    scored: Sequence[Recommendation], relevance: NDArray[np.float64], count: int, diversity: float
+) -> list[Recommendation]:
     """The first `count` by maximal marginal relevance; `scored` comes best first, and decides ties.
 
-    Carbonell and Goldstein (1998): next is what has the most of (1 - d) score - d likeness to the likest already
-    taken; scores are divided by the best one.
+    Carbonell and Goldstein (1998): next is what has the most of (1 - d) relevance - d likeness to the likest already
+    taken; `relevance` (n,) is beside the best one, in [0, 1].
     """
-    if not scored:
-        return []
-    points = np.array([one.score for one in scored]) * ((1.0 - diversity) / scored[0].score)
+    points = (1.0 - diversity) * relevance
     paths = [one.product.categories[0] if one.product.categories else "" for one in scored]
     features = (
         (_SAME_CATEGORY, _codes(paths)),

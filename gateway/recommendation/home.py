@@ -1,34 +1,53 @@
 """The placement HOME: for this visitor, by history, profile, and what is popular."""
 
+from hashlib import blake2b
+
 from gateway.recommendation.arrange import Arranger
 from gateway.recommendation.blend import CandidateList
 from gateway.recommendation.candidates import Candidates, lists_of
+from gateway.recommendation.evidence import CATEGORIES, Subject
+from gateway.recommendation.exploration import explored
+from gateway.recommendation.fused import Fused
 from gateway.recommendation.placement import Listing, Visit
-from gateway.recommendation.query import Source
+from gateway.recommendation.query import Reason, Recommendation, Source
+from gateway.together import together
 from vitrine.text import normalize_text
 
 # Shares of the lists; they are divided by their sum, see `blended`.
 _PROFILE_SHARE = 0.5
 _SEARCHED_SHARE = 0.2
 _CATEGORY_SHARE = 0.15
-_CATEGORIES = 3
+_COUNTRY_SHARE = 0.15
+_TREND_SHARE = 0.1
+_NEWCOMERS = 20
 
 
 class Home:
     """Recommends to a visitor, known or not."""
 
-    def __init__(self, candidates: Candidates, arranger: Arranger) -> None:
+    def __init__(self, candidates: Candidates, arranger: Arranger, fused: Fused | None) -> None:
+        """`fused` None: no recommender is served."""
         self._candidates = candidates
         self._arranger = arranger
+        self._fused = fused
 
     async def recommend(self, visit: Visit) -> Listing:
         """See `PlacementRecommender.recommend`."""
-        return Listing(await self._arranger.arranged(await self._lists(visit), visit))
+        taste, query = visit.taste, visit.query
+        if self._fused is not None and visit.use_recommender:
+            subject = Subject(taste.liked, taste.actions, taste.searched, query.profile_text)
+            if (scored := await self._fused.scored(subject, visit)) is not None:
+                return Listing(self._arranger.arranged_scored(scored, visit, explore=True))
+        results = await self._arranger.arranged(await self._lists(visit), visit)
+        if not taste.liked and visit.settings.exploration:
+            # What is found by likeness needs no fame; what is popular does.
+            results = explored(results, await self._newcomers(visit), visit.settings.exploration)
+        return Listing(results)
 
     async def _lists(self, visit: Visit) -> list[CandidateList]:
         query, taste, wanted, notes = visit.query, visit.taste, visit.wanted, visit.notes
         lists: list[CandidateList] = []
-        categories = list(query.filter.categories)
+        categories = [*query.filter.categories, *query.profile.categories]
         if taste.liked:
             # The more is known of the visitor, the more it counts beside what others like.
             known = len(taste.liked) / (len(taste.liked) + 1)
@@ -46,8 +65,30 @@ class Home:
             if normalize_text(text):
                 lists.append(await self._candidates.by_text(source, text, share, wanted, notes, "profile_text"))
         if not normalize_text(query.profile_text) or taste.liked:
-            for category in list(dict.fromkeys(categories))[:_CATEGORIES]:
-                lists.append(await self._candidates.popular(category, _CATEGORY_SHARE, wanted, notes))
+            lists += await self._turned_to(list(dict.fromkeys(categories))[:CATEGORIES], visit)
         if not any(one.proposals for one in lists):
-            lists.append(await self._candidates.popular("", 1.0, wanted, notes))
+            lists.append(await self._candidates.popular(Source.POPULAR, 1.0, wanted, notes))
         return lists
+
+    async def _turned_to(self, categories: list[str], visit: Visit) -> list[CandidateList]:
+        """What visitors turn to in these categories, in the visitor's country, and more than they used to."""
+        wanted, notes, country_code = visit.wanted, visit.notes, visit.query.country_code
+        popular = self._candidates.popular
+        calls = [
+            popular(Source.POPULAR_IN_CATEGORY, _CATEGORY_SHARE, wanted, notes, category=category)
+            for category in categories
+        ]
+        if country_code:
+            calls.append(popular(Source.POPULAR_IN_COUNTRY, _COUNTRY_SHARE, wanted, notes, country_code=country_code))
+        calls.append(popular(Source.TRENDING, _TREND_SHARE, wanted, notes))
+        return await together(*calls)
+
+    async def _newcomers(self, visit: Visit) -> list[Recommendation]:
+        """The newest products that are not popular; each visitor begins with another one of them."""
+        popular = await self._candidates.counted(Source.POPULAR, visit.wanted, visit.notes)
+        if not popular:
+            return []
+        newest = await self._candidates.newest(_NEWCOMERS, 1.0, popular, visit.wanted)
+        found = [Recommendation(one.product, 0.0, (Reason(Source.FRESH, 0.0),)) for one in newest.proposals]
+        start = blake2b(visit.query.visitor_id.encode(), digest_size=1).digest()[0] % max(len(found), 1)
+        return found[start:] + found[:start]

@@ -8,7 +8,7 @@ from enum import Enum
 from gateway.search import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_QUERY_CHARACTERS, Degradation
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import ProductFilter, Shortfall
-from vitrine.product import Product
+from vitrine.product import CONTENT_KINDS, Product
 from vitrine.user_event import event_id_fault
 
 MAX_ANCHORS = 100
@@ -150,6 +150,12 @@ def _violations(query: RecommendQuery) -> Iterator[FieldViolation]:
     elif anchors not in allowed:
         fault = f"has {anchors} entries; {query.placement.name} takes {allowed.start} to {MAX_ANCHORS}"
         yield FieldViolation("product_ids", fault)
+    for index, kind in enumerate(query.filter.kinds):
+        if (kind in CONTENT_KINDS) != (query.placement is Placement.CONTENT):
+            fault = (
+                "CONTENT recommends reviews and guides" if kind not in CONTENT_KINDS else "only CONTENT recommends it"
+            )
+            yield FieldViolation(f"filter.kinds[{index}]", f"is {kind.name}; {fault}")
     for name, ids in (("product_ids", query.product_ids), ("exclude_product_ids", query.exclude_product_ids)):
         if "" in ids:
             yield FieldViolation(f"{name}[{ids.index('')}]", "is empty")

@@ -9,9 +9,15 @@ class RecommendationSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VITRINE_RECOMMENDATION_", frozen=True)
 
+    bundle: str = Field(
+        "", description="folder of the recommender bundle, the one that embedder and retriever serve; empty: none"
+    )
     diversity: float = Field(0.15, ge=0, le=1, description="what a kind or brand already shown costs; 0: nothing")
     events_timeout_s: PositiveFloat = Field(
         0.2, description="longest wait for the event store; then without history, by popularity as last known"
+    )
+    exploration: float = Field(
+        0.1, ge=0, le=0.5, description="share of HOME's places that go to products nobody knows yet; 0: none"
     )
     interests: PositiveInt = Field(4, le=20, description="interests that a history is divided into at most")
     max_recommendations: PositiveInt = Field(128, description="calls inside at a time; more are refused at once")

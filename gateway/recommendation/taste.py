@@ -24,12 +24,16 @@ _TAKEN_BACK = frozenset({EventType.REMOVE_FROM_CART, EventType.REFUND})
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """Products liked, newest first; what was bought and kept; what was seen besides; the words searched for lately."""
+    """Products liked, newest first; what was bought and kept; what was seen besides; the words searched for lately.
+
+    `actions` are what was done with the products liked, newest first.
+    """
 
     liked: tuple[Anchor, ...] = ()
     bought: frozenset[str] = frozenset()
     seen: frozenset[str] = frozenset()
     searched: str = ""
+    actions: tuple[VisitorAction, ...] = ()
 
 
 def taste_of(history: Sequence[VisitorAction]) -> Taste:
@@ -47,6 +51,7 @@ def taste_of(history: Sequence[VisitorAction]) -> Taste:
         if liked := _LIKED.get(action.event_type):
             strength[action.product_id] = max(strength.get(action.product_id, 0.0), liked)
     wanted = [item for item in strength.items() if item[0] not in refused][:MAX_PRODUCTS]
+    products = {product_id for product_id, _ in wanted}
     kept = frozenset(product_id for product_id, is_kept in bought.items() if is_kept)
     return Taste(
         liked=tuple(
@@ -56,4 +61,5 @@ def taste_of(history: Sequence[VisitorAction]) -> Taste:
         bought=kept,
         seen=frozenset(strength) - kept,
         searched=next((action.query for action in history[:_RECENT_ACTIONS] if action.query), ""),
+        actions=tuple(one for one in history if one.product_id in products and one.event_type in _LIKED),
     )

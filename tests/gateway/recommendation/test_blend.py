@@ -1,5 +1,6 @@
 """Blending lists, and the order that diversity gives."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +57,8 @@ def test_one_more_of_a_kind_stands_back_as_far_as_asked_for() -> None:
         recommended("s1", 0.9, "Shoes", "Acme"),
         recommended("none", 0.5),
     ]
-    assert [one.product.id for one in diversified(scored, 5, 0.0)] == ["w1", "w2", "e1", "s1", "none"]
-    assert [one.product.id for one in diversified(scored, 3, 0.3)] == ["w1", "s1", "e1"]
-    assert len(diversified(scored, 9, 1.0)) == 5
-    assert diversified([], 3, 0.3) == []
+    relevance = np.array([one.score for one in scored])
+    assert [one.product.id for one in diversified(scored, relevance, 5, 0.0)] == ["w1", "w2", "e1", "s1", "none"]
+    assert [one.product.id for one in diversified(scored, relevance, 3, 0.3)] == ["w1", "s1", "e1"]
+    assert len(diversified(scored, relevance, 9, 1.0)) == 5
+    assert diversified([], np.zeros(0), 3, 0.3) == []

@@ -182,13 +182,6 @@ async def test_similar_leaves_the_anchors_out_and_names_the_unknown(stand: Any) 
     assert sources(unknown) == ["NEWEST"] * 10
 
 
-@pytest.mark.parametrize("placement", ["COMPLEMENTARY", "CART"])
-async def test_a_placement_that_is_not_served_names_those_that_are(stand: Any, placement: str) -> None:
-    with pytest.raises(grpc.aio.AioRpcError, match="HOME, SIMILAR are") as caught:
-        await stand.recommend(placement=f"PLACEMENT_{placement}", product_ids=["p001"])
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
@@ -270,12 +263,14 @@ async def test_over_http_and_the_short_call_as_before(stand: Any) -> None:
     ):
         body = {"placement": "PLACEMENT_HOME", "visitorId": "ana", "pageSize": 2, "explain": True}
         reply = await client.post("/vitrine.v1.RecommendationService/Recommend", json=body)
-        refused = await client.post("/vitrine.v1.RecommendationService/Recommend", json={"placement": "PLACEMENT_ADS"})
+        refused = await client.post(
+            "/vitrine.v1.RecommendationService/Recommend", json={"placement": "PLACEMENT_SIMILAR"}
+        )
         short = await client.post("/recommend", json={"query": "智能手表", "top_n": 2})
     results = reply.json()["results"]
     assert [result["reasons"][0]["source"] for result in results] == ["RECOMMENDATION_SOURCE_HISTORY"] * 2
     assert results[0]["reasons"][0]["productIds"] == ["p000"]
-    assert (refused.status_code, refused.json()["code"]) == (501, "unimplemented")
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
     assert [one["scored_by"] for one in short.json()["recommendations"]] == ["ranker"] * 2
     assert all("智能手表" in one["title"] for one in short.json()["recommendations"])
 

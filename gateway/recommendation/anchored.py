@@ -1,0 +1,66 @@
+"""The placements that begin with products: SIMILAR is like them, COMPLEMENTARY and CART go with them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from gateway.recommendation.arrange import Arranger
+from gateway.recommendation.candidates import Candidates, lists_of
+from gateway.recommendation.columns import first_category
+from gateway.recommendation.evidence import Subject
+from gateway.recommendation.fused import Fused, Scored
+from gateway.recommendation.placement import Listing, Visit
+from gateway.recommendation.query import Source
+from vitrine.ports import Anchor, RelatedCandidate, Relation, VisitorAction
+from vitrine.user_event import EventType
+
+
+class Anchored:
+    """Recommends by anchors."""
+
+    def __init__(
+        self, candidates: Candidates, arranger: Arranger, fused: Fused | None, *, goes_with: bool = False
+    ) -> None:
+        """`fused` None: no recommender is served, and what goes with the anchors is what is like them."""
+        self._candidates = candidates
+        self._arranger = arranger
+        self._fused = fused
+        self._goes_with = goes_with
+
+    async def recommend(self, visit: Visit) -> Listing:
+        """See `PlacementRecommender.recommend`."""
+        anchors = [Anchor(product_id) for product_id in dict.fromkeys(visit.query.product_ids)]
+        if self._fused is not None and visit.use_recommender:
+            subject = Subject(anchors, self._actions(anchors))
+            scored = await self._fused.scored(subject, visit, goes_with=self._goes_with)
+            if scored is not None:
+                if self._goes_with:
+                    scored = _others_first(scored, visit.query.page_size)
+                return Listing(self._arranger.arranged_scored(scored, visit, explore=False), scored.missing_ids)
+        with visit.notes.timed("retrieve"):
+            similar = await self._candidates.near(anchors, visit.settings.interests, visit.wanted)
+        lists = lists_of(similar, Source.TEXT_SIMILAR, 1.0)
+        return Listing(await self._arranger.arranged(lists, visit), similar.missing_ids)
+
+    def _actions(self, anchors: list[Anchor]) -> list[VisitorAction]:
+        """The anchors as a history, newest first: what stands last in a cart came last."""
+        kind = EventType.ADD_TO_CART if self._goes_with else EventType.VIEW_ITEM
+        now = datetime.now(UTC)
+        return [VisitorAction(kind, now, anchor.product_id) for anchor in reversed(anchors)]
+
+
+def _others_first(scored: Scored, count: int) -> Scored:
+    """Without products of an anchor's category that were never bought with one, while `count` others remain.
+
+    A second phone is like the phone in the cart, and does not go with it.
+    """
+    kinds = {first_category(product) for product, _ in scored.evidence.anchors} - {""}
+    kept = [place for place, one in enumerate(scored.candidates) if not _is_another(one, kinds)]
+    return scored.only(kept) if len(kept) >= count else scored
+
+
+def _is_another(candidate: RelatedCandidate, kinds: set[str]) -> bool:
+    return first_category(candidate.product) in kinds and not any(_bought_with(candidate))
+
+
+def _bought_with(candidate: RelatedCandidate) -> Iterator[bool]:
+    return (one.relation is Relation.CO_PURCHASE and one.score > 0 for one in candidate.scores)

@@ -1,0 +1,115 @@
+"""Columns: what sources and catalogue say of a call's candidates, as `features` reads them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from gateway.recommendation.features import price_fit, shares
+from gateway.recommendation.profile_fit import lies_in, profile_fit
+from gateway.recommendation.query import Profile
+from vitrine.ports import RelatedCandidate
+from vitrine.product import Availability, Product
+from vitrine.vectors import FloatArray
+
+_ORDERED = frozenset({Availability.PREORDER, Availability.BACKORDER, Availability.OUT_OF_STOCK})
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatches:
+    """What answers some words: ranks from 1 and cosines, by product id; a cosine may lack."""
+
+    text: str = ""
+    ranks: Mapping[str, float] = field(default_factory=dict)
+    cosines: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What else is known of products, by id: popularity beside the heaviest of its list, in (0, 1]; matches of words.
+
+    `anchors` are the products liked, or asked about, with their weights; `seen` how often each is in the history.
+    """
+
+    anchors: Sequence[tuple[Product, float]] = ()
+    seen: Mapping[str, int] = field(default_factory=dict)
+    popular: Mapping[str, float] = field(default_factory=dict)
+    popular_in_category: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    popular_in_country: Mapping[str, float] = field(default_factory=dict)
+    trending: Mapping[str, float] = field(default_factory=dict)
+    searched: TextMatches = field(default_factory=TextMatches)
+    profile: TextMatches = field(default_factory=TextMatches)
+    stated: Profile = field(default_factory=Profile)
+
+
+def columns_of(candidates: Sequence[RelatedCandidate], evidence: Evidence, now: datetime) -> dict[str, FloatArray]:
+    """The columns (n,) of candidates, by the names of `features.COLUMNS`; NaN where nothing is known."""
+    products = [one.product for one in candidates]
+    ids = [product.id for product in products]
+    columns = {
+        "trained_events": np.array([one.trained_events for one in candidates], np.float32),
+        "popular": _looked_up(evidence.popular, ids),
+        "popular_in_category": np.array([category_weight(product, evidence)[0] for product in products], np.float32),
+        "popular_in_country": _looked_up(evidence.popular_in_country, ids),
+        "trending": _looked_up(evidence.trending, ids),
+        "searched": _looked_up(evidence.searched.cosines, ids),
+        "searched_rank": _looked_up(evidence.searched.ranks, ids),
+        "profile": _looked_up(evidence.profile.cosines, ids),
+        "profile_rank": _looked_up(evidence.profile.ranks, ids),
+        "profile_fit": np.array([profile_fit(product, evidence.stated) for product in products], np.float32),
+        "seen": _looked_up(evidence.seen, ids),
+        "age_days": np.array([_age_days(product, now) for product in products], np.float32),
+        "not_in_stock": np.array([product.availability in _ORDERED for product in products], np.float32),
+    }
+    for row, one in enumerate(candidates):
+        for score in one.scores:
+            name = score.relation.value
+            if name not in columns:
+                columns[name] = np.full(len(candidates), np.nan, np.float32)
+            columns[name][row] = score.score
+    return columns | _fits(products, evidence.anchors)
+
+
+def category_weight(product: Product, evidence: Evidence) -> tuple[float, str]:
+    """The product's largest weight in one of the visitor's categories that it lies in, and which; NaN in none."""
+    found = [
+        (weights[product.id], category)
+        for category, weights in evidence.popular_in_category.items()
+        if product.id in weights and lies_in(product, category)
+    ]
+    return max(found, default=(math.nan, ""))
+
+
+def first_category(product: Product) -> str:
+    """The category that a product is counted under: its first path."""
+    return product.categories[0] if product.categories else ""
+
+
+def _fits(products: Sequence[Product], anchors: Sequence[tuple[Product, float]]) -> dict[str, FloatArray]:
+    if not anchors:
+        return {}
+    liked = [product for product, _ in anchors]
+    weights = np.array([weight for _, weight in anchors], np.float32)
+    currency = next((product.currency_code for product in liked if product.price is not None), "")
+    return {
+        "category_share": shares(list(map(first_category, products)), list(map(first_category, liked)), weights),
+        "brand_share": shares([one.brand for one in products], [one.brand for one in liked], weights),
+        "price_fit": price_fit(_prices(products, currency), _prices(liked, currency), weights),
+    }
+
+
+def _prices(products: Sequence[Product], currency: str) -> FloatArray:
+    """Prices (n,) in a currency; NaN where there is none in it."""
+    return np.array(
+        [math.nan if one.price is None or one.currency_code != currency else one.price for one in products], np.float32
+    )
+
+
+def _looked_up(values: Mapping[str, float], ids: Sequence[str]) -> FloatArray:
+    return np.array([values.get(one, math.nan) for one in ids], np.float32)
+
+
+def _age_days(product: Product, now: datetime) -> float:
+    return math.nan if product.update_time is None else (now - product.update_time).total_seconds() / 86_400

@@ -1,0 +1,42 @@
+"""A visitor's history to a vector of the behaviour space: the retriever's vectors, read in order by the embedder."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from vitrine.deadline import Deadline
+from vitrine.ports import Embedder, HistoryItem, Retriever, VisitorAction
+from vitrine.vectors import FloatArray
+
+MAX_ITEMS = 200
+
+
+class HistoryVectors:
+    """Encodes histories by the recommender that embedder and retriever serve."""
+
+    def __init__(self, embedder: Embedder, retriever: Retriever) -> None:
+        self._embedder = embedder
+        self._retriever = retriever
+
+    async def encoded(self, actions: Sequence[VisitorAction], deadline: Deadline) -> tuple[FloatArray, str] | None:
+        """The (d,) vector of actions upon products, newest first, and the recommender's digest.
+
+        None when the catalogue holds none of the products. Raises what the two services raise.
+        """
+        latest = actions[:MAX_ITEMS]
+        ids = list(dict.fromkeys(action.product_id for action in latest))
+        if not ids:
+            return None
+        vectors = await self._retriever.get_behaviour_vectors(ids, deadline=deadline)
+        rows = {product_id: row for row, product_id in enumerate(vectors.product_ids)}
+        now = datetime.now(UTC)
+        items = [
+            HistoryItem(rows[one.product_id], one.event_type, max((now - one.event_time).total_seconds(), 0.0))
+            for one in reversed(latest)
+            if one.product_id in rows
+        ]
+        if not items:
+            return None
+        encoded = await self._embedder.encode_history(
+            [items], vectors.vectors, recommender_digest=vectors.recommender_digest, deadline=deadline
+        )
+        return encoded.vectors[0], encoded.recommender_digest
