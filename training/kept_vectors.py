@@ -25,7 +25,7 @@ def read_kept(folder: Path, model: ModelInfo, texts: Sequence[str]) -> FloatArra
     except (OSError, ValueError, EOFError):
         sound = False
     if not sound:
-        raise FailedPrecondition(f"{path} is damaged; delete it and evaluate again")
+        raise FailedPrecondition(f"{path} is damaged; delete it and run again")
     return vectors
 
 

@@ -9,6 +9,7 @@ from cli.train.ledger import ledger
 from cli.train.pretrain import pretrain
 from cli.train.promote import promote
 from cli.train.ranker import ranker
+from cli.train.recommender import recommender
 from cli.train.shipped import shipped_embedder, shipped_ranker
 from cli.train.tune import tune
 
@@ -21,6 +22,7 @@ for command in (
     pretrain,
     promote,
     ranker,
+    recommender,
     shipped_embedder,
     shipped_ranker,
     tune,
