@@ -35,8 +35,9 @@ def check_vector_ids(ids: Sequence[str]) -> None:
 
 def _violations(query: RelatedQuery) -> Iterator[FieldViolation]:
     ids = [anchor.product_id for anchor in query.anchors]
-    if len(ids) > MAX_ANCHORS or not (ids or query.history_vector is not None):
-        yield FieldViolation("anchors", f"has {len(ids)} entries; give 1 to {MAX_ANCHORS}, or a history_vector")
+    if len(ids) > MAX_ANCHORS or (query.relations and not ids and query.history_vector is None):
+        fault = f"has {len(ids)} entries; give 1 to {MAX_ANCHORS}, or a history_vector, or no relations"
+        yield FieldViolation("anchors", fault)
     elif len(set(ids)) < len(ids):
         yield FieldViolation("anchors", "names a product twice; give each once, with the sum of its weights")
     for index, anchor in enumerate(query.anchors[:MAX_ANCHORS]):
