@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from cli.evaluate import app as evaluate_app
 from cli.events import app as events_app
+from cli.experiments import app as experiments_app
 from cli.train import app as train_app
 from vitrine.errors import VitrineError
 
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(events_app, name="events")
+app.add_typer(experiments_app, name="experiments")
 app.add_typer(train_app, name="train")
 
 
