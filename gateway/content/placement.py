@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gateway.content.answers import answers
 from gateway.content.standing import standing
 from gateway.recommendation.blend import HALF_PLACE, CandidateList, Proposal, blended
 from gateway.recommendation.candidates import Candidates, Wanted, lists_of
@@ -23,7 +24,7 @@ _NEAR_SHARE = 0.02
 # Points of the first that only fills up.
 _FILL_SCORE = 0.001
 # Products that a query is taken to mean.
-_MEANT = 8
+_MEANT = 5
 _POPULAR = 50
 _MAX_FILTER_IDS = 100
 _MAX_EXCLUDED = 2_000
@@ -44,11 +45,12 @@ class Content:
         missing: tuple[str, ...] = ()
         if query.product_ids:
             lists, missing = await self._about_products(visit, wanted)
+            scored = blended(lists)
         elif normalize_text(query.query):
-            lists = await self._about_meant(visit, wanted)
+            scored = await self._answers(visit, wanted)
         else:
-            lists = await self._for_visitor(visit, wanted)
-        return Listing(await self._filled_up(blended(lists), visit, wanted), missing)
+            scored = blended(await self._for_visitor(visit, wanted))
+        return Listing(await self._filled_up(scored, visit, wanted), missing)
 
     async def _about_products(self, visit: Visit, wanted: Wanted) -> tuple[list[CandidateList], tuple[str, ...]]:
         """About the anchors first, by the query where there is one, and then what is near to them."""
@@ -62,20 +64,18 @@ class Content:
                 lists.append(await self._searched(visit, about, _ABOUT_SHARE))
         return lists, near.missing_ids
 
-    async def _about_meant(self, visit: Visit, wanted: Wanted) -> list[CandidateList]:
-        """What answers the query, and what is about the products that answer it: reviews seldom name their product."""
-        lists = [await self._searched(visit, wanted, _SEARCHED_SHARE)]
+    async def _answers(self, visit: Visit, wanted: Wanted) -> list[Recommendation]:
+        """What answers the query, and what is about the products that answer it."""
+        found = [await self._searched(visit, wanted, 1.0)]
         products = replace(wanted, filter=ProductFilter(), excluded=frozenset(), depth=_MEANT)
         meant = (await self._searched(visit, products, 1.0)).proposals
-        about = _about(wanted, [one.product.id for one in meant])
-        if not about:
-            return lists
-        if Degradation.LEXICAL_ONLY in visit.notes.degradations:
-            anchors = [Anchor(one.product.id, 1.0 / place) for place, one in enumerate(meant, start=1)]
-            return [*lists, *lists_of(await self._near(anchors, visit, about), Source.ABOUT, _ABOUT_SHARE)]
-        cosines = {one.product.id: one.features.get("cosine", 0.0) for one in meant}
-        found = await self._searched(visit, about, _ABOUT_SHARE)
-        return [*lists, replace(found, source=Source.ABOUT, proposals=_by_product(found.proposals, cosines))]
+        if about := _about(wanted, [one.product.id for one in meant]):
+            found.append(await self._searched(visit, about, 1.0))
+            if Degradation.LEXICAL_ONLY in visit.notes.degradations:
+                # Searched by words, what is about a product and does not name it is found by the product.
+                anchors = [Anchor(one.product.id) for one in meant]
+                found += lists_of(await self._near(anchors, visit, about), Source.ABOUT, 1.0)
+        return answers(found, meant)
 
     async def _for_visitor(self, visit: Visit, wanted: Wanted) -> list[CandidateList]:
         """About and near what the visitor likes; for one who is not known, by profile or about what is popular."""
@@ -145,22 +145,6 @@ def _about(wanted: Wanted, product_ids: Sequence[str]) -> Wanted | None:
     asked = wanted.filter.about_product_ids
     about = tuple(one for one in product_ids if not asked or one in asked)[:_MAX_FILTER_IDS]
     return replace(wanted, filter=replace(wanted.filter, about_product_ids=about)) if about else None
-
-
-def _by_product(proposals: Sequence[Proposal], cosines: dict[str, float]) -> list[Proposal]:
-    """Best first by how well the product answers the query and how well the text does: the sum of their cosines."""
-    placed = []
-    for one in proposals:
-        about = sorted(
-            (product_id for product_id in one.product.about_product_ids if product_id in cosines),
-            key=lambda product_id: -cosines[product_id],
-        )
-        features = {**one.features, "product_cosine": cosines[about[0]]}
-        placed.append(replace(one, product_ids=tuple(about), features=features))
-    return sorted(
-        placed,
-        key=lambda one: (-one.features["product_cosine"] - one.features.get("cosine", 0.0), one.product.id),
-    )
 
 
 def _filling(proposals: Sequence[Proposal], first: int) -> list[Recommendation]:
