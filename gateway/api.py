@@ -51,7 +51,7 @@ class Api:
     ) -> search_service_pb2.SearchResponse:
         """Finds products for a query."""
         answer = await self.pipeline.search(search_from_message(request), deadline=deadline)
-        return answer_to_message(answer, with_description=request.with_description)
+        return answer_to_message(answer, with_description=request.with_description, explain=request.explain)
 
     async def recommend(
         self, request: recommendation_service_pb2.RecommendRequest, deadline: Deadline

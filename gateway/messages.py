@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.events.store import Visitor
+from gateway.recommendation.reason_messages import reason_to_message
 from gateway.search import DEFAULT_PAGE_SIZE, Degradation, SearchAnswer, SearchHit, SearchQuery
 from vitrine.messages.common import shortfall_to_message
 from vitrine.messages.product import filter_from_message, product_to_message
@@ -34,10 +35,12 @@ def search_from_message(message: search_service_pb2.SearchRequest) -> SearchQuer
     )
 
 
-def answer_to_message(answer: SearchAnswer, *, with_description: bool) -> search_service_pb2.SearchResponse:
+def answer_to_message(
+    answer: SearchAnswer, *, with_description: bool, explain: bool
+) -> search_service_pb2.SearchResponse:
     """One page of results."""
     return search_service_pb2.SearchResponse(
-        results=[_hit_to_message(hit, with_description) for hit in answer.hits],
+        results=[_hit_to_message(hit, with_description, explain) for hit in answer.hits],
         next_page_token=answer.next_page_token,
         shortfall=shortfall_to_message(answer.shortfall),
         degradations=[DEGRADATION_VALUES[kind] for kind in answer.degradations],
@@ -70,7 +73,7 @@ def visitor_to_message(visitor: Visitor) -> user_event_service_pb2.GetVisitorRes
     return message
 
 
-def _hit_to_message(hit: SearchHit, with_description: bool) -> search_service_pb2.SearchResult:
+def _hit_to_message(hit: SearchHit, with_description: bool, explain: bool) -> search_service_pb2.SearchResult:
     return search_service_pb2.SearchResult(
         product=product_to_message(hit.product, with_description),
         position=hit.position,
@@ -82,4 +85,8 @@ def _hit_to_message(hit: SearchHit, with_description: bool) -> search_service_pb
         rank_logit=hit.rank.logit if hit.rank else None,
         rank_score=hit.rank.score if hit.rank else None,
         rank_probability=hit.rank.probability if hit.rank else None,
+        personal_score=hit.personal.score if hit.personal else None,
+        reasons=[
+            reason_to_message(reason, explain=explain) for reason in (hit.personal.reasons if hit.personal else ())
+        ],
     )

@@ -1,8 +1,8 @@
 """The page token: the rest of a result list, so that later pages neither repeat nor skip, whatever changes meanwhile.
 
 Layout, before base64url: CRC-32, then zlib over a header, ids divided by line feeds, the answer's attribution token,
-and packed little-endian float32: one retrieval score for each entry, then logit, score and probability for each entry
-that was ranked, NaN for one among them that was not.
+and packed little-endian float32: one retrieval score for each entry, then logit, score, probability and what taste
+added for each entry that was ranked, NaN for what one among them has not.
 """
 
 import base64
@@ -16,11 +16,12 @@ from math import isnan, nan
 
 import numpy as np
 
-from gateway.search import Degradation, RankScores
+from gateway.search import Degradation, Personal, RankScores, SearchHit
 from vitrine.errors import invalid
 from vitrine.ports import ProductFilter
+from vitrine.product import Product
 
-_VERSION = 2
+_VERSION = 3
 # version, window-is-full, degradations, next position, rank depth, entries, ranked entries, bytes of ids, bytes of the
 # attribution token, fingerprint
 _HEADER = struct.Struct("<BBBIHHHIB8s")
@@ -31,19 +32,33 @@ _MAX_TOKEN_CHARACTERS = 400_000
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """Where the next page starts: the ids still to come, a retrieval score for each, and what the ranker said.
+    """Where the next page starts: the ids still to come, a retrieval score for each, what ranker and taste said.
 
-    The ranker looked at the first `len(ranks)` of them. `window_full`: more products match than the window holds.
+    The ranker looked at the first `len(ranks)` of them; `personal_scores` are of these.
+    `window_full`: more products match than the window holds.
     """
 
     ids: Sequence[str]
     retrieval_scores: Sequence[float]
     ranks: Sequence[RankScores | None]
+    personal_scores: Sequence[float | None]
     next_position: int
     rank_depth: int
     window_full: bool
     degradations: tuple[Degradation, ...] = ()
     attribution_token: str = ""
+
+    def hit(self, index: int, product: Product, position: int) -> SearchHit:
+        """The entry at an index, with its product."""
+        is_ranked = index < len(self.ranks)
+        added = self.personal_scores[index] if is_ranked else None
+        return SearchHit(
+            product,
+            position,
+            self.retrieval_scores[index],
+            rank=self.ranks[index] if is_ranked else None,
+            personal=None if added is None else Personal(added),
+        )
 
     def after(self, count: int, *, next_position: int) -> "PageState":
         """What is left once the first `count` were taken."""
@@ -52,6 +67,7 @@ class PageState:
             ids=self.ids[count:],
             retrieval_scores=self.retrieval_scores[count:],
             ranks=self.ranks[count:],
+            personal_scores=self.personal_scores[count:],
             next_position=next_position,
         )
 
@@ -65,8 +81,9 @@ def encode_page_token(state: PageState, fingerprint: bytes) -> str:
     """The state as a token for the caller to hand back; about 4 kB for 490 entries."""
     ids = "\n".join(state.ids).encode()
     numbers = list(state.retrieval_scores)
-    for rank in state.ranks:
+    for rank, personal in zip(state.ranks, state.personal_scores, strict=True):
         numbers += (rank.logit, rank.score, rank.probability) if rank else (nan, nan, nan)
+        numbers.append(nan if personal is None else personal)
     header = _HEADER.pack(
         _VERSION,
         state.window_full,
@@ -97,15 +114,16 @@ def decode_page_token(token: str, fingerprint: bytes) -> PageState:
         numbers = np.frombuffer(content, "<f4", offset=numbers_at).tolist()
     except (struct.error, ValueError) as error:
         raise _damaged() from error
-    if version != _VERSION or len(ids) != count or ranked > count or len(numbers) != count + 3 * ranked:
+    if version != _VERSION or len(ids) != count or ranked > count or len(numbers) != count + 4 * ranked:
         raise _damaged()
     if owner != fingerprint:
         raise invalid("page_token", "belongs to another query or filter; ask for the first page without a token")
-    triples = (numbers[at : at + 3] for at in range(count, len(numbers), 3))
+    entries = [numbers[at : at + 4] for at in range(count, len(numbers), 4)]
     return PageState(
         ids=ids,
         retrieval_scores=numbers[:count],
-        ranks=[None if isnan(triple[0]) else RankScores(*triple) for triple in triples],
+        ranks=[None if isnan(entry[0]) else RankScores(*entry[:3]) for entry in entries],
+        personal_scores=[None if isnan(entry[3]) else entry[3] for entry in entries],
         next_position=position,
         rank_depth=depth,
         window_full=bool(window_full),

@@ -11,6 +11,7 @@ from gateway.experiments.definitions import SEARCH
 from gateway.metrics import DEGRADATIONS, RANK_DEPTH, STAGE_SECONDS
 from gateway.notes import Notes
 from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
+from gateway.personalisation import Personalisation, PersonalSearch
 from gateway.ranking import Ordered, RankStage, interleaved
 from gateway.search import Degradation, SearchAnswer, SearchHit, SearchQuery, checked_query
 from gateway.text_retrieval import TextRetrieval
@@ -29,6 +30,7 @@ class SearchPipeline:
         rank_stage: RankStage,
         admission: Admission,
         experiments: Experiments,
+        personalisation: Personalisation,
         *,
         rank_depth: int,
         result_window: int,
@@ -39,6 +41,7 @@ class SearchPipeline:
         self._rank_stage = rank_stage
         self.admission = admission
         self._experiments = experiments
+        self._personalisation = personalisation
         self._rank_depth = rank_depth
         self._result_window = result_window
 
@@ -73,22 +76,36 @@ class SearchPipeline:
         call = self._experiments.call(search.visitor_id, SEARCH)
         tried = [arm.of_search(search) for arm in call.tried]
         depths = [self._rank_depth if one.rank_depth is None else one.rank_depth for one in tried]
-        retrieval = await self._text_retrieval.retrieve(
-            RetrievalQuery(
-                text=text,
-                filter=search.filter,
-                depth=self._result_window,
-                product_limit=max(*depths, search.page_size),
-                with_description=search.with_description,
-            ),
-            notes,
-            deadline,
-        )
-        with notes.timed("rank"):
-            orders = [
-                await self._rank_stage.order(text, retrieval.candidates, asked=depth, deadline=deadline)
-                for depth in depths
-            ]
+        personal: PersonalSearch | None = None
+        if any(one.personalize is not False for one in tried):
+            personal = self._personalisation.begun(search.visitor_id, notes, deadline)
+        try:
+            retrieval = await self._text_retrieval.retrieve(
+                RetrievalQuery(
+                    text=text,
+                    filter=search.filter,
+                    depth=self._result_window,
+                    product_limit=max(*depths, search.page_size),
+                    with_description=search.with_description,
+                ),
+                notes,
+                deadline,
+            )
+            if personal is not None:
+                personal.look_at([candidate.product_id for candidate in retrieval.candidates[: max(depths)]])
+            with notes.timed("rank"):
+                orders = [
+                    await self._rank_stage.order(text, retrieval.candidates, asked=depth, deadline=deadline)
+                    for depth in depths
+                ]
+            if personal is not None:
+                orders = [
+                    order if one.personalize is False else await personal.ordered(order)
+                    for one, order in zip(tried, orders, strict=True)
+                ]
+        finally:
+            if personal is not None:
+                personal.end()
         ordered, teams = interleaved(orders[0], orders[1], call.answer_id) if len(orders) > 1 else (orders[0], ())
         notes.query_tokens_dropped = max(notes.query_tokens_dropped, ordered.query_tokens_dropped)
         if ordered.degradation is not None:
@@ -97,6 +114,10 @@ class SearchPipeline:
             ids=[candidate.product_id for candidate in ordered.candidates],
             retrieval_scores=[candidate.score for candidate in ordered.candidates],
             ranks=ordered.ranks,
+            personal_scores=[
+                ordered.personal[one.product_id].score if one.product_id in ordered.personal else None
+                for one, _ in zip(ordered.candidates, ordered.ranks, strict=False)
+            ],
             next_position=1,
             rank_depth=sum(rank is not None for rank in ordered.ranks),
             window_full=retrieval.shortfall is None,
@@ -126,8 +147,7 @@ class SearchPipeline:
                 for index in turn:
                     if product := products.get(state.ids[index]):
                         position = state.next_position + len(hits)
-                        rank = state.ranks[index] if index < len(state.ranks) else None
-                        hits.append(SearchHit(product, position, state.retrieval_scores[index], rank=rank))
+                        hits.append(state.hit(index, product, position))
         rest = state.after(seen, next_position=state.next_position + len(hits))
         return self._answer(search, text, tuple(hits), rest)
 
@@ -157,4 +177,5 @@ def _hits(ordered: Ordered, count: int) -> Iterator[SearchHit]:
     for position, (found, rank) in enumerate(zip(ordered.candidates[:count], ranks, strict=False), start=1):
         if found.product is None:
             raise Internal(f"candidate {found.product_id} came without its product")
-        yield SearchHit(found.product, position, found.score, found.sources, rank)
+        personal = ordered.personal.get(found.product_id)
+        yield SearchHit(found.product, position, found.score, found.sources, rank, personal)

@@ -1,15 +1,15 @@
 """The rank stage: the head of the retrieved candidates in the ranker's order, as deep as the time left allows."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import structlog
 
 from gateway.experiments.interleaving import team_draft
 from gateway.rank_depth import RankDepth
-from gateway.search import Degradation, RankScores
+from gateway.search import Degradation, Personal, RankScores
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal
 from vitrine.ports import Candidate, Evidence, RankCandidate, RankedCandidate, Ranker
@@ -23,13 +23,14 @@ class Ordered:
     """All candidates in their final order; `ranks` is what the ranker said of the first of them.
 
     Those it did not look at follow as retrieved: the scores of the two parts do not compare. In an order made of two,
-    one of the first may be without (None).
+    one of the first may be without (None). `personal` is what taste added, by product id, where it had a say.
     """
 
     candidates: Sequence[Candidate]
     ranks: Sequence[RankScores | None] = ()
     degradation: Degradation | None = None
     query_tokens_dropped: int = 0
+    personal: Mapping[str, Personal] = field(default_factory=dict)
 
 
 class RankStage:
@@ -113,6 +114,7 @@ def interleaved(first: Ordered, second: Ordered, seed: str) -> tuple[Ordered, Se
         ranks=[ranks.get(one.product_id) for one in head],
         degradation=first.degradation or second.degradation,
         query_tokens_dropped=max(first.query_tokens_dropped, second.query_tokens_dropped),
+        personal={**second.personal, **first.personal},
     ), [team for _, team in drafted]
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import ProductFilter, Shortfall, SourceScore
 from vitrine.product import Product
 from vitrine.text import normalize_text
 from vitrine.user_event import event_id_fault
+
+if TYPE_CHECKING:  # it has its limits from here
+    from gateway.recommendation.query import Reason
 
 MAX_QUERY_CHARACTERS = 512
 DEFAULT_PAGE_SIZE = 10
@@ -52,14 +56,26 @@ class RankScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Personal:
+    """What the visitor's taste adds to a probability of relevance, and why; the reasons add up to the score."""
+
+    score: float = 0.0
+    reasons: "tuple[Reason, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A product found. `sources` is empty on pages after the first; `rank` is None where the ranker did not look."""
+    """A product found. `rank` is None where the ranker did not look, `personal` where taste had no say.
+
+    `sources` and reasons are empty on pages after the first.
+    """
 
     product: Product
     position: int
     retrieval_score: float
     sources: tuple[SourceScore, ...] = ()
     rank: RankScores | None = None
+    personal: Personal | None = None
 
 
 @dataclass(frozen=True, slots=True)

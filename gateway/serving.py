@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc.aio
 import structlog
@@ -27,14 +28,16 @@ from gateway.experiments.assignment import Experiments
 from gateway.experiments.settings import ExperimentsSettings
 from gateway.http import http_application
 from gateway.model_agreement import require_one_model
+from gateway.personalisation import Personalisation
 from gateway.pipeline import SearchPipeline
 from gateway.query_vectors import QueryVectors
 from gateway.rank_depth import RankDepth
 from gateway.ranking import RankStage
 from gateway.recommendation.candidates import Candidates
+from gateway.recommendation.fusion import Fusion
 from gateway.recommendation.pipeline import Recommender
 from gateway.recommendation.placement import PlacementRecommender
-from gateway.recommendation.placements import fused_of, placements_of
+from gateway.recommendation.placements import fused_of, placements_of, tastes_of
 from gateway.recommendation.popular import PopularProducts
 from gateway.recommendation.query import Placement
 from gateway.recommendation.settings import RecommendationSettings
@@ -110,18 +113,21 @@ class Gateway:
             timeout_s=settings.rank_timeout_s,
             reserve_s=settings.rank_reserve_s,
         )
+        self._event_store = EventStore(events) if events.redis_url else None
+        fusion = Fusion(Path(recommendation.bundle)) if recommendation.bundle else None
+        tastes = tastes_of(fusion, ports.embedder, ports.retriever, recommendation.interests)
         pipeline = SearchPipeline(
             text_retrieval,
             ports.retriever,
             rank_stage,
             Admission(settings.max_searches, "searches"),
             experiments,
+            Personalisation(self._event_store, tastes, recommendation),
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,
         )
-        self._event_store = EventStore(events) if events.redis_url else None
         candidates = Candidates(text_retrieval, ports.retriever, PopularProducts(self._event_store))
-        fused = fused_of(recommendation.bundle, candidates, ports.embedder, ports.retriever)
+        fused = fused_of(fusion, candidates, ports.embedder, ports.retriever)
         ads = AdsSettings()
         campaigns = Campaigns(self._event_store, events.prefix, ads)
         ad_relevance = AdRelevance(candidates, text_retrieval, rank_stage, ports.retriever, ads)

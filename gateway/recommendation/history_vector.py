@@ -20,19 +20,21 @@ class HistoryVectors:
     async def encoded(self, actions: Sequence[VisitorAction], deadline: Deadline) -> tuple[FloatArray, str] | None:
         """The (d,) vector of actions upon products, newest first, and the recommender's digest.
 
-        None when the catalogue holds none of the products. Raises what the two services raise.
+        Each product is read once, by its latest action, as in training. None when the catalogue holds none of them.
+        Raises what the two services raise.
         """
-        latest = actions[:MAX_ITEMS]
-        ids = list(dict.fromkeys(action.product_id for action in latest))
+        latest: dict[str, VisitorAction] = {}
+        for action in actions:
+            latest.setdefault(action.product_id, action)
+        ids = list(latest)[:MAX_ITEMS]
         if not ids:
             return None
         vectors = await self._retriever.get_behaviour_vectors(ids, deadline=deadline)
         rows = {product_id: row for row, product_id in enumerate(vectors.product_ids)}
         now = datetime.now(UTC)
         items = [
-            HistoryItem(rows[one.product_id], one.event_type, max((now - one.event_time).total_seconds(), 0.0))
-            for one in reversed(latest)
-            if one.product_id in rows
+            HistoryItem(row, latest[one].event_type, max((now - latest[one].event_time).total_seconds(), 0.0))
+            for one, row in reversed(rows.items())
         ]
         if not items:
             return None

@@ -1,7 +1,6 @@
-"""The placements of products for shoppers, put together over the ports."""
+"""The placements of products for shoppers, and taste for searches, put together over the ports."""
 
-from pathlib import Path
-
+from gateway.personalisation import TasteScale
 from gateway.recommendation.anchored import Anchored
 from gateway.recommendation.arrange import Arranger
 from gateway.recommendation.candidates import Candidates
@@ -12,15 +11,24 @@ from gateway.recommendation.history_vector import HistoryVectors
 from gateway.recommendation.home import Home
 from gateway.recommendation.placement import PlacementRecommender
 from gateway.recommendation.query import Placement
+from gateway.recommendation.taste_scores import LearnedTaste, LikenessTaste
 from vitrine.ports import Embedder, Retriever
 
 
-def fused_of(bundle: str, candidates: Candidates, embedder: Embedder, retriever: Retriever) -> Fused | None:
-    """What recommends by the bundle in a folder; None for "". Raises FailedPrecondition when it is not one to serve."""
-    if not bundle:
+def fused_of(fusion: Fusion | None, candidates: Candidates, embedder: Embedder, retriever: Retriever) -> Fused | None:
+    """What recommends by a fusion model; None without one."""
+    if fusion is None:
         return None
-    sources = EvidenceSources(candidates, retriever, HistoryVectors(embedder, retriever))
-    return Fused(Fusion(Path(bundle)), sources, retriever)
+    return Fused(fusion, EvidenceSources(candidates, retriever, HistoryVectors(embedder, retriever)), retriever)
+
+
+def tastes_of(fusion: Fusion | None, embedder: Embedder, retriever: Retriever, interests: int) -> list[TasteScale]:
+    """What says how products are to a visitor's taste: by a fusion model where there is one, else by likeness."""
+    likeness = TasteScale(LikenessTaste(retriever, interests), strong=0.1)
+    if fusion is None:
+        return [likeness]
+    learned = LearnedTaste(fusion, HistoryVectors(embedder, retriever), retriever)
+    return [TasteScale(learned, strong=1.0), likeness]
 
 
 def placements_of(candidates: Candidates, fused: Fused | None) -> dict[Placement, PlacementRecommender]:

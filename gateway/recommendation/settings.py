@@ -19,5 +19,11 @@ class RecommendationSettings(BaseSettings):
     exploration: float = Field(
         0.1, ge=0, le=0.5, description="share of HOME's places that go to products nobody knows yet; 0: none"
     )
+    search_taste: float = Field(
+        0.03,
+        ge=0,
+        le=0.2,
+        description="most that taste changes in how probable two search results are beside each other; 0: off",
+    )
     interests: PositiveInt = Field(4, le=20, description="interests that a history is divided into at most")
     max_recommendations: PositiveInt = Field(128, description="calls inside at a time; more are refused at once")

@@ -20,6 +20,7 @@ def state_of(count: int, ranked: int = 0) -> PageState:
         ids=[f"商品-{index}" for index in range(count)],
         retrieval_scores=[1.0 / (index + 1) for index in range(count)],
         ranks=[RankScores(2.5, 3.5, 0.75 - index / 1024) for index in range(ranked)],
+        personal_scores=[index / 1024 if index % 2 else None for index in range(ranked)],
         next_position=11,
         rank_depth=32,
         window_full=True,
@@ -33,6 +34,7 @@ def test_holds_what_it_was_given(count: int, ranked: int) -> None:
     found = decode_page_token(encode_page_token(state, MINE), MINE)
     assert found.ids == state.ids
     assert found.ranks == state.ranks
+    assert found.personal_scores == state.personal_scores
     assert found.retrieval_scores == pytest.approx(state.retrieval_scores, rel=1e-6)
     assert (found.next_position, found.rank_depth, found.window_full) == (11, 32, True)
     assert found.degradations == state.degradations

@@ -27,6 +27,7 @@ class Stand:
     def __init__(self, shop: Any, channel: Any) -> None:
         self.shop = shop
         self.channel = channel
+        self.channel = channel
         self.stub = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
         self._events = user_event_service_pb2_grpc.UserEventServiceStub(channel)
         self._numbers = count()
