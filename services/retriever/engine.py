@@ -300,7 +300,9 @@ class RetrieverEngine:
 
     def _rows_of(self, ids: Sequence[str], snapshot: Snapshot) -> dict[str, int]:
         """Row keys of the ids that lived at the snapshot's revision."""
-        return dict(self._catalogue.rows_at(list(dict.fromkeys(ids)), snapshot.revision))
+        rows = snapshot.rows_of(ids)
+        others = [product_id for product_id in dict.fromkeys(ids) if product_id not in rows]
+        return rows | dict(self._catalogue.rows_at(others, snapshot.revision)) if others else rows
 
     async def _search(self, deadline: Deadline, work: Callable[[], T]) -> T:
         self._refuse_closed()

@@ -74,10 +74,11 @@ def neighbour_scores(neighbours: Neighbours, rows: IntArray, weights: FloatArray
     places = np.repeat(begins, counts) + within
     found = neighbours.products[places]
     parts = neighbours.weights[places] * np.asarray(weights, np.float64)[anchors]
-    order = np.argsort(found, kind="stable")
+    order = np.argsort(found)
     found, parts, anchors = found[order], parts[order], anchors[order]
-    firsts = np.flatnonzero(np.diff(found, prepend=-1))
-    largest = np.repeat(np.maximum.reduceat(parts, firsts), np.diff(firsts, append=len(found)))
+    firsts = np.concatenate([[0], np.flatnonzero(found[1:] != found[:-1]) + 1])
+    sizes = np.concatenate([firsts[1:], [len(found)]]) - firsts
+    largest = np.repeat(np.maximum.reduceat(parts, firsts), sizes)
     leading = np.where(parts == largest, anchors, len(rows))
     return NeighbourScores(
         rows=found[firsts],

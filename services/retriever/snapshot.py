@@ -1,6 +1,9 @@
 """A snapshot: everything a reader needs, as of one revision; swapped as a whole and never changed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from services.retriever.columns import ColumnsView
 from services.retriever.dense_index import DenseView
@@ -19,6 +22,13 @@ class Snapshot:
     dense: DenseView
     lexical: LexicalView
     alerts: tuple[str, ...]
+    latest: Mapping[str, int]  # row keys of what lives by now, which may be ahead of this revision
+
+    def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """Row keys of those ids that live now as they did at this revision; the catalogue knows of the others."""
+        known = [(product_id, row) for product_id in ids if (row := self.latest.get(product_id)) is not None]
+        positions = self.columns.positions_of(np.array([row for _, row in known], np.int64)).tolist()
+        return dict(one for one, position in zip(known, positions, strict=True) if position >= 0)
 
     @property
     def recommender_digest(self) -> str:

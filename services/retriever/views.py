@@ -142,6 +142,7 @@ class Views:
             dense=DenseView(columns, self._graph, self._exact_rows),
             lexical=self._lexical.view(),
             alerts=tuple(self.alerts.values()),
+            latest=self._living,
         )
         self._snapshots.append(weakref.ref(snapshot))
         return snapshot

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from vitrine.ports.retrieval import Anchor, ProductFilter
 from vitrine.product import Product
@@ -35,9 +36,11 @@ class RelatedQuery:
     depth: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class RelationScore:
-    """How one relation sees a candidate; rank 0: not in its list, the score was filled in."""
+class RelationScore(NamedTuple):
+    """How one relation sees a candidate; rank 0: not in its list, the score was filled in.
+
+    A tuple, since a call has thousands of them.
+    """
 
     relation: Relation
     rank: int

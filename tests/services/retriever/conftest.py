@@ -120,18 +120,23 @@ async def engine(open_engine: OpenEngine) -> RetrieverEngine:
     return await open_engine()
 
 
+@pytest.fixture
+def serve_engine(start_server: Any, channel_to: Any) -> Callable[[RetrieverEngine], Awaitable[RetrieverClient]]:
+    """Serves an engine over gRPC; gives a client of it."""
+
+    async def serve(engine: RetrieverEngine) -> RetrieverClient:
+        def add(server: grpc.aio.Server) -> list[str]:
+            servicer = RetrieverServicer(engine, default_timeout_s=10.0)
+            retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server)
+            return [SERVICE]
+
+        server = await start_server(add, self_test=engine.self_test)
+        return RetrieverClient(channel_to(server.port))
+
+    return serve
+
+
 @pytest.fixture(params=["engine", "client"])
-async def retriever(
-    request: pytest.FixtureRequest, engine: RetrieverEngine, start_server: Any, channel_to: Any
-) -> Retriever:
+async def retriever(request: pytest.FixtureRequest, engine: RetrieverEngine, serve_engine: Any) -> Retriever:
     """The engine itself, and its client over gRPC: both are held to the same contract."""
-    if request.param == "engine":
-        return engine
-
-    def add(server: grpc.aio.Server) -> list[str]:
-        servicer = RetrieverServicer(engine, default_timeout_s=10.0)
-        retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server)
-        return [SERVICE]
-
-    server = await start_server(add, self_test=engine.self_test)
-    return RetrieverClient(channel_to(server.port))
+    return engine if request.param == "engine" else await serve_engine(engine)
