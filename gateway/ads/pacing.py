@@ -2,13 +2,14 @@
 
 Probabilistic throttling along the day's traffic (Agarwal, Ghosh, Wei and You 2014, "Budget Pacing for Targeted Online
 Advertisements at LinkedIn"), without a state of its own: what was spent is compared with what the traffic so far is
-worth, and with what it will be worth an hour from now.
+worth, and with what it will be worth in a while.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 
-_AHEAD_HOURS = 1.0
+# So far ahead of the day a budget may run: the less, the steadier the day, and the more sudden the throttle.
+AHEAD_HOURS = 0.25
 # Fewer calls yesterday say nothing about how a day goes.
 MIN_CALLS = 1_000
 
@@ -16,18 +17,20 @@ MIN_CALLS = 1_000
 def pass_probability(budget: int, spent: int, gone: float, ahead: float) -> float:
     """How likely a campaign takes part now.
 
-    `gone` is the share of the day's traffic that is over, `ahead` the share that will be an hour from now. 1 while
-    spending is at or behind `gone`; 0 when it is as far as `ahead`; between them in a straight line.
+    `gone` is the share of the day's traffic that is over, `ahead` the share that will be in a while. 1 while spending
+    is at or behind `gone`; 0 when it is as far as `ahead`; between them in a straight line.
     """
     if spent >= budget:
         return 0.0
-    room = (ahead - gone) * budget
-    left = ahead * budget - spent
-    return 1.0 if left >= room else max(left / room, 0.0)
+    if spent <= gone * budget:
+        return 1.0
+    if spent >= ahead * budget:
+        return 0.0
+    return (ahead * budget - spent) / ((ahead - gone) * budget)
 
 
 def traffic_gone(now: datetime, yesterday: Mapping[int, int]) -> tuple[float, float]:
-    """Shares of the day's (UTC) traffic that are over now and will be in an hour.
+    """Shares of the day's (UTC) traffic that are over now and will be AHEAD_HOURS from now.
 
     By the calls of each hour of yesterday; evenly over the day where these were few.
     """
@@ -35,7 +38,7 @@ def traffic_gone(now: datetime, yesterday: Mapping[int, int]) -> tuple[float, fl
     calls = [yesterday.get(one, 0) for one in range(24)]
     if sum(calls) < MIN_CALLS:
         calls = [1] * 24
-    return _until(calls, hour), _until(calls, min(hour + _AHEAD_HOURS, 24.0))
+    return _until(calls, hour), _until(calls, min(hour + AHEAD_HOURS, 24.0))
 
 
 def _until(calls: list[int], hour: float) -> float:
