@@ -112,14 +112,14 @@ class Content:
         count = visit.query.page_size
         living = await self._of_living(scored, wanted)
         looked_at = {one.product.id for one in scored}
-        while len(stood := standing(living)) < count and len(looked_at | wanted.excluded) < _MAX_EXCLUDED:
+        while len(stood := standing(living, count)) < count and len(looked_at | wanted.excluded) < _MAX_EXCLUDED:
             with visit.notes.timed("retrieve"):
                 newest = await self._candidates.newest(wanted.depth, 1.0, looked_at, wanted)
             if not newest.proposals:
                 break
             living += await self._of_living(_filling(newest.proposals, len(looked_at)), wanted)
             looked_at.update(one.product.id for one in newest.proposals)
-        return stood[:count]
+        return stood
 
     async def _of_living(self, scored: Sequence[Recommendation], wanted: Wanted) -> list[Recommendation]:
         """Without content of which all products are gone from the catalogue; the other's links lead somewhere."""

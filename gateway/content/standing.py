@@ -13,8 +13,8 @@ from gateway.recommendation.query import Recommendation
 _SAID_BEFORE = 0.05
 
 
-def standing(scored: Sequence[Recommendation]) -> list[Recommendation]:
-    """The candidates best first, ties by id: poor texts sink, texts said before sink to the end.
+def standing(scored: Sequence[Recommendation], count: int) -> list[Recommendation]:
+    """The first `count` candidates, best first, ties by id: poor texts sink, and deeper what was said before.
 
     The very same text under several ids is there once, under the one that scores best; two of which only the beginnings
     are known are never taken for the very same. Contributions shrink with the score, so they still add up to it.
@@ -36,7 +36,9 @@ def standing(scored: Sequence[Recommendation]) -> list[Recommendation]:
         else:
             sketches.append(sketch)
         stood.append(one)
-    return _sorted(stood)
+        if len(sketches) >= count and one.score >= worthy[0].score * _SAID_BEFORE:
+            break  # what follows, or was said before, scores less
+    return _sorted(stood)[:count]
 
 
 def _times(one: Recommendation, factor: float, name: str) -> Recommendation:
