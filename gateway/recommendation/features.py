@@ -46,6 +46,8 @@ _AS_THEY_ARE = (
 )
 _POPULARITIES = ("popular", "popular_in_category", "popular_in_country")
 _FRESH_DAYS = 30.0
+# What scores may differ by, in standard deviations, and still be of one rank.
+_ALIKE = 1e-3
 _PARTS = ("", "_near", "_place", "_known")
 
 # The group that a feature's contribution is told under, by the value of a recommendation Source. Those of no group say
@@ -93,7 +95,7 @@ def features(columns: Mapping[str, FloatArray], history_length: int, count: int,
                 best, spread = least.max(), max(scores[known].std(), 1e-6)
                 found[name] = np.where(known, scores, 0.0)
                 found[f"{name}_near"] = np.exp((least - best) / spread)
-                found[f"{name}_place"] = np.where(known, _places(_ranks(least)), 0.0)
+                found[f"{name}_place"] = np.where(known, _places(_ranks(least, _ALIKE * spread)), 0.0)
                 found[f"{name}_known"] = known.astype(np.float32)
     for name in ("searched", "profile"):
         if (ranks := columns.get(f"{name}_rank")) is not None:
@@ -140,9 +142,10 @@ def shares(names: Sequence[str], liked: Sequence[str], weights: FloatArray) -> F
     return np.array([held.get(name, 0.0) for name in names], np.float32)
 
 
-def _ranks(scores: FloatArray) -> FloatArray:
-    """Ranks from 1, the largest first; what is equal shares the better rank, so that the order given says nothing."""
-    return np.asarray(np.searchsorted(np.sort(-scores), -scores, side="left") + 1, np.float32)
+def _ranks(scores: FloatArray, alike: float) -> FloatArray:
+    """Ranks from 1, the largest first. Scores that differ by less than `alike` share the better rank, so that neither
+    the order given nor the last bits of a sum say anything."""
+    return np.asarray(np.searchsorted(np.sort(-scores), -scores - alike, side="left") + 1, np.float32)
 
 
 def _places(ranks: FloatArray) -> FloatArray:

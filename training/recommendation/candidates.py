@@ -14,6 +14,7 @@ from scipy import sparse
 
 from gateway.recommendation.evidence import CATEGORIES
 from gateway.recommendation.features import features, price_fit, shares
+from gateway.recommendation.popular import LIMIT
 from services.retriever.relations import als_gram, als_user
 from training.e5_weights import Floats
 from training.recommendation.histories import History
@@ -83,24 +84,18 @@ class Candidates:
     scores: dict[str, Floats]
 
 
-def candidates(
-    sources: Sources,
-    histories: Sequence[History],
-    depth: int,
-    *,
-    goes_with: bool = False,
-    include_seen: bool = False,
-) -> Iterator[Candidates]:
+def candidates(sources: Sources, histories: Sequence[History], depth: int) -> Iterator[Candidates]:
     """The candidates of each history, in order; `depth` of each source."""
     size = max(1, min(512, _BLOCK_CELLS // max(1, len(sources.popular))))
-    popular = _first(sources.popular, depth)
+    popular = _first(sources.popular, LIMIT)
+    popular = popular[np.argsort(-sources.popular[popular], kind="stable")]
     popular = popular[sources.popular[popular] > 0]
     for start in range(0, len(histories), size):
         block = histories[start : start + size]
         scores = dict(_scores(sources, block))
         for row, history in enumerate(block):
             own = {name: matrix[row] for name, matrix in scores.items()}
-            yield _one(sources, history, own, popular, depth, goes_with, include_seen)
+            yield _one(sources, history, own, popular, depth)
 
 
 def _one(
@@ -109,11 +104,9 @@ def _one(
     scores: dict[str, Floats],
     popular: Integers,
     depth: int,
-    goes_with: bool,
-    include_seen: bool,
 ) -> Candidates:
-    out = history.liked if include_seen else history.left_out
-    lists = [popular[~np.isin(popular, out)]]
+    out = history.left_out
+    lists = [popular[~np.isin(popular, out)][:depth]]
     for values in scores.values():
         open_values = values.copy()
         open_values[out] = np.nan
@@ -126,7 +119,7 @@ def _one(
     if (facts := sources.facts) is not None and len(history.liked):
         columns.update(_fits(facts, history, products))
         columns["popular_in_category"] = _popular_in_category(facts, sources.popular, history, products)
-    table = features(columns, len(history.liked), len(products), goes_with)
+    table = features(columns, len(history.liked), len(products), history.goes_with)
     shown = {name: np.nan_to_num(columns[name], nan=-np.inf) for name in scores}
     return Candidates(products, table, shown | {"popular": sources.popular[products]})
 

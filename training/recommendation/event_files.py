@@ -19,10 +19,14 @@ _STRENGTH = {kind: strength for strength, kind in enumerate(ACTED)}
 
 @dataclass(frozen=True)
 class VisitorEvents:
-    """What visitors did with the catalogue's products, and at which position each product was met, 0: not known."""
+    """What visitors did with the catalogue's products, and at which position each was met, 0: not known.
+
+    `purchases` are those that were not given back, of the same visitors; those of one visitor and time are a basket.
+    """
 
     interactions: Interactions
     positions: Integers  # (n,)
+    purchases: Interactions
 
 
 @dataclass(slots=True)
@@ -74,7 +78,20 @@ def read_visitor_events(
     )
     by_row = {(visitor, product): one.position for visitor, product, one in rows}
     pairs = zip(learned.visitors.tolist(), learned.products.tolist(), strict=True)
-    return VisitorEvents(learned, np.array([by_row[pair] for pair in pairs], np.int64))
+    positions = np.array([by_row[pair] for pair in pairs], np.int64)
+    bought = [
+        (visitors[one.visitor], numbers[one.product], one.time_s)
+        for one in actions
+        if one.kind is EventType.PURCHASE and one.product in done[one.visitor]
+    ]
+    purchases = interactions(
+        visitors=np.array([visitor for visitor, *_ in bought], np.int64),
+        products=np.array([product for _, product, _ in bought], np.int64),
+        times=np.array([time_s for *_, time_s in bought], np.float64),
+        event_types=np.full(len(bought), _NUMBERS[EventType.PURCHASE], np.int64),
+        product_ids=product_ids,
+    )
+    return VisitorEvents(learned, positions, purchases)
 
 
 def _collapsed(actions: Sequence[Action]) -> Mapping[str, Mapping[str, _Done]]:

@@ -31,10 +31,22 @@ class History:
     items: Integers  # (l,) products by their latest action, oldest first: what the sequence model reads
     liked: Integers  # (m,) anchors, newest first
     weights: Floats  # (m,) how much each counts
-    left_out: Integers  # products that HOME does not show: bought or seen
+    left_out: Integers  # products that are not shown: bought or seen
+    goes_with: bool = False  # what completes the anchors is asked for, not what is like them
 
 
 NOTHING_KNOWN = History(*(np.zeros(0, np.int64),) * 2, np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+def basket_of(products: Integers, left_out: Integers) -> History:
+    """The history that a basket is for what goes with it, the first named being the oldest; see `left_out` above."""
+    return History(
+        items=products,
+        liked=products,
+        weights=np.ones(len(products), np.float32),
+        left_out=np.union1d(products, left_out),
+        goes_with=True,
+    )
 
 
 def histories_of(interactions: Interactions) -> dict[int, History]:

@@ -16,14 +16,16 @@ from training.recommendation.candidates import Als, Candidates, ProductFacts, So
 from training.recommendation.co_purchase import co_purchases
 from training.recommendation.collaborative import item_item, train_als
 from training.recommendation.fusion import Fusion, FusionSettings, Lists, lists_of, train_fusion
-from training.recommendation.histories import EVENT_TYPES, NOTHING_KNOWN, History, histories_of
+from training.recommendation.histories import EVENT_TYPES, NOTHING_KNOWN, History, basket_of, histories_of
 from training.recommendation.interactions import Integers, Interactions
 from training.recommendation.sequence import SequenceSettings, train_sequence
 from training.recommendation.sequence_model import SequenceModel
 from vitrine.learned_products import Neighbours
 from vitrine.ports import Relation
+from vitrine.v1 import user_event_pb2
 
 Report = Callable[[str], None]
+_PURCHASE = int(user_event_pb2.EVENT_TYPE_PURCHASE)
 
 
 @dataclass(frozen=True)
@@ -49,31 +51,38 @@ def train_parts(
     settings: RecommenderSettings,
     facts: ProductFacts | None = None,
     weights: Floats | None = None,
+    purchases: Interactions | None = None,
     progress: Report = lambda line: None,
 ) -> Parts:
     """All parts of interactions with each product once in a history. Raises TrainingError where they are too few.
 
     `weights` (n,) of the interactions' rows: how much it counts that the product of the row was turned to.
+    `purchases`: the same visitors' purchases, those of one time being a basket; None: they are among the interactions.
     """
     before = interactions.without_last(1)
+    baskets = interactions if purchases is None else purchases
     sequence = train_sequence(interactions, settings.sequence, progress)
     assert sequence.before_last is not None
     progress("collaborative filtering and co-purchases, without the last events")
-    early = learned_sources(before, sequence.before_last, settings, facts)
+    early = learned_sources(before, _without_last_of(interactions, baskets), sequence.before_last, settings, facts)
     progress("candidates of the last events")
-    lists = last_event_lists(interactions, before, early, settings.fusion, weights)
+    lists = last_event_lists(interactions, before, baskets, early, settings.fusion, weights)
     progress(f"fusion of {len(lists):,} lists, of {lists.asked:,} last events")
     fusion = train_fusion(lists, settings.fusion, progress)
     progress("collaborative filtering and co-purchases, with all events")
-    return Parts(sequence, learned_sources(interactions, sequence, settings, facts), fusion)
+    return Parts(sequence, learned_sources(interactions, baskets, sequence, settings, facts), fusion)
 
 
 def learned_sources(
-    interactions: Interactions, sequence: SequenceModel, settings: RecommenderSettings, facts: ProductFacts | None
+    interactions: Interactions,
+    baskets: Interactions,
+    sequence: SequenceModel,
+    settings: RecommenderSettings,
+    facts: ProductFacts | None,
 ) -> Sources:
     """The sources as of the last of the interactions, in the precision that a bundle keeps."""
     als = train_als(interactions)
-    related = {Relation.ITEM_ITEM: item_item(interactions), Relation.CO_PURCHASE: co_purchases(interactions)}
+    related = {Relation.ITEM_ITEM: item_item(interactions), Relation.CO_PURCHASE: co_purchases(baskets)}
     return Sources(
         trained_events=interactions.product_counts(),
         popular=popular_weights(interactions, settings.half_life_days),
@@ -114,23 +123,56 @@ def neighbours_of(weights: sparse.csr_array) -> Neighbours:
 def last_event_lists(
     interactions: Interactions,
     before: Interactions,
+    baskets: Interactions,
     early: Sources,
     settings: FusionSettings,
     weights: Floats | None = None,
 ) -> Lists:
-    """Lists whose positive is each visitor's last product; some once more as for a visitor of whom nothing is known."""
+    """Lists whose positive is each visitor's last product, drawn in no order.
+
+    Where the last product was bought with others, one more list asks what goes with these; and some visitors come once
+    more as if nothing were known of them.
+    """
     known = histories_of(before)
     generator = np.random.default_rng(settings.seed)
     last = generator.permutation(interactions.bounds[1:] - 1)
-    anonymous = last[: int(len(last) * settings.anonymous)]
-    rows = generator.permutation(np.concatenate([last, -1 - anonymous]))
-    places = np.where(rows < 0, -1 - rows, rows)
-    histories = [
-        NOTHING_KNOWN if row < 0 else known.get(int(interactions.visitors[row]), NOTHING_KNOWN) for row in rows
-    ]
-    shares = np.ones(len(rows)) if weights is None else weights[places]
-    found = _in_parts(early, histories, settings.depth)
-    return lists_of(found, interactions.products[places].tolist(), shares.tolist(), settings.max_lists)
+    asked = [(row, known.get(int(interactions.visitors[row]), NOTHING_KNOWN)) for row in last]
+    asked += [(row, NOTHING_KNOWN) for row in last[: int(len(last) * settings.anonymous)]]
+    others = _bought_with(baskets)
+    for row in last:
+        visitor, product = int(interactions.visitors[row]), int(interactions.products[row])
+        if len(anchors := others(visitor, product)):
+            asked.append((row, basket_of(anchors, known.get(visitor, NOTHING_KNOWN).left_out)))
+    asked = [asked[place] for place in generator.permutation(len(asked))]
+    rows = np.array([row for row, _ in asked], np.int64)
+    shares = np.ones(len(rows)) if weights is None else weights[rows]
+    found = _in_parts(early, [history for _, history in asked], settings.depth)
+    return lists_of(found, interactions.products[rows].tolist(), shares.tolist(), settings.max_lists)
+
+
+def _bought_with(baskets: Interactions) -> Callable[[int, int], Integers]:
+    """Gives, for a visitor and a product, what else was in the latest basket that held it; nothing without one."""
+    bought = baskets.where(baskets.event_types == _PURCHASE)
+    latest: dict[tuple[int, int], float] = {}
+    members: dict[tuple[int, float], list[int]] = {}
+    rows = zip(bought.visitors.tolist(), bought.products.tolist(), bought.times.tolist(), strict=True)
+    for visitor, product, time in rows:
+        latest[visitor, product] = time
+        members.setdefault((visitor, time), []).append(product)
+
+    def others(visitor: int, product: int) -> Integers:
+        basket = members[visitor, latest[visitor, product]] if (visitor, product) in latest else []
+        return np.array([one for one in dict.fromkeys(basket) if one != product], np.int64)
+
+    return others
+
+
+def _without_last_of(interactions: Interactions, baskets: Interactions) -> Interactions:
+    """The baskets without each visitor's last product."""
+    rows = interactions.bounds[1:] - 1
+    last = np.full(max(interactions.visitors.max(initial=-1), baskets.visitors.max(initial=-1)) + 1, -1)
+    last[interactions.visitors[rows]] = interactions.products[rows]
+    return baskets.where(last[baskets.visitors] != baskets.products)
 
 
 def _in_parts(sources: Sources, histories: list[History], depth: int) -> Iterator[Candidates]:

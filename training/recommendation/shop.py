@@ -81,7 +81,7 @@ def train_recommender(plan: RecommenderPlan, out: Path, report: Report = lambda 
 
     vectors, embedder = asyncio.run(text_vectors(plan.embedder, products, plan.vectors, moved))
     learned = replace(events.interactions, text_vectors=vectors)
-    parts = train_parts(learned, plan.settings, facts_of(products), weights, report)
+    parts = train_parts(learned, plan.settings, facts_of(products), weights, events.purchases, report)
     figures = {name: parts.fusion.metrics[name] for name in parts.fusion.metrics}
     lineage = {
         "embedder": embedder.digest,

@@ -17,7 +17,7 @@ def product_id(kind: int, place: int) -> str:
 
 
 def write_shop(folder: Path, visitors: int = VISITORS) -> tuple[Path, Path]:
-    """Catalogue and events: a view of each, the first also bought; the last product of all is new and never seen."""
+    """Catalogue and events: a view of each, the first bought with the fifth; the last is new."""
     products = [
         {
             "id": product_id(kind, place),
@@ -51,7 +51,11 @@ def made_events(visitors: int) -> list[dict[str, Any]]:
             for name in kinds:
                 time += timedelta(minutes=1)
                 event = {"event_type": name, "visitor_id": f"v{visitor}", "event_time": time.isoformat()}
-                events.append(event | {"product_ids": [shown], "positions": [1 + step % 3]})
+                more = (
+                    [product_id(kind, first + 4)] if name == "purchase" and shown != product_id(kind, first + 4) else []
+                )
+                positions = [1 + step % 3, *(0 for _ in more)]
+                events.append(event | {"product_ids": [shown, *more], "positions": positions})
     return events
 
 
