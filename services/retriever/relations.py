@@ -17,8 +17,13 @@ Doubles = NDArray[np.float64]
 def behaviour_vectors(
     text: FloatArray, projection: FloatArray, bias: FloatArray, residuals: NDArray[np.floating]
 ) -> FloatArray:
-    """(n, d) float32, L2-normalised, of (n, text_dim) text vectors; `residuals` (n, d), zeros where none is known."""
-    return l2_normalized(text @ projection + bias + residuals)
+    """(n, d) float32, L2-normalised, of (n, text_dim) text vectors; `residuals` (n, d), zeros where none is known.
+
+    Double precision inside: a product of matrices rounds a row by where it stands in it, and products of one text, or
+    one product before and after a restart, shall tie.
+    """
+    placed: FloatArray = (text.astype(np.float64) @ projection.astype(np.float64) + bias + residuals).astype(np.float32)
+    return l2_normalized(placed)
 
 
 def als_gram(factors: FloatArray) -> Doubles:
@@ -91,4 +96,5 @@ def nearest(vectors: FloatArray, anchors: FloatArray) -> tuple[FloatArray, IntAr
     """(n,) cosines of (n, dim) vectors to the nearest of (a, dim) anchors, a > 0, and (n,) which that is."""
     cosines = vectors @ anchors.T
     places = np.argmax(cosines, axis=1)
-    return np.take_along_axis(cosines, places[:, None], axis=1)[:, 0], places
+    # Again row by row: a product of matrices rounds a row by where it stands in it, and the same vectors shall tie.
+    return np.einsum("nd,nd->n", vectors, anchors[places]), places

@@ -73,7 +73,8 @@ def test_neighbours_add_up_over_anchors(seed: int) -> None:
     expected = _naive(neighbours, anchors, anchor_weights)
     assert scores.rows.tolist() == sorted(expected)
     for row, score, anchor in zip(scores.rows.tolist(), scores.scores, scores.anchors.tolist(), strict=True):
-        assert (float(score), anchor) == (pytest.approx(expected[row][0]), expected[row][1])
+        assert float(score) == pytest.approx(expected[row][0])
+        assert anchor == expected[row][1]
 
 
 def test_anchors_without_neighbours_find_nothing() -> None:
