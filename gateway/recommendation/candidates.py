@@ -1,13 +1,13 @@
 """Candidate lists: each source asked for products that may be shown now; a further source is a further method."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.notes import Notes
 from gateway.recommendation.blend import CandidateList, Proposal
 from gateway.recommendation.popular import LIMIT, PopularProducts
 from gateway.recommendation.profile_fit import lies_in
-from gateway.recommendation.query import Source
+from gateway.recommendation.query import Profile, Source
 from gateway.search import Degradation
 from gateway.text_retrieval import TextRetrieval
 from vitrine.deadline import Deadline
@@ -94,12 +94,42 @@ class Candidates:
         proposals = [Proposal(product, features={"weight": weights[product.id]}) for product in products]
         return CandidateList(source, share, proposals[: wanted.depth], category=category)
 
+    async def stated(self, profile: Profile, count: int, share: float, wanted: Wanted) -> CandidateList:
+        """What meets all wishes of a profile, the latest first; nothing where none is stated."""
+        products: Iterable[Product] = ()
+        if profile != Profile():
+            products = await self._retriever.list_newest_products(
+                count,
+                deadline=wanted.deadline,
+                filter=_narrowed(wanted.filter, profile),
+                excluded_ids=sorted(wanted.excluded),
+            )
+        return CandidateList(Source.NEWEST, share, [Proposal(product) for product in products])
+
     async def newest(self, count: int, share: float, excluded: Collection[str], wanted: Wanted) -> CandidateList:
         """What was written to the catalogue last."""
         products = await self._retriever.list_newest_products(
             count, deadline=wanted.deadline, filter=wanted.filter, excluded_ids=sorted({*wanted.excluded, *excluded})
         )
         return CandidateList(Source.NEWEST, share, [Proposal(product) for product in products])
+
+
+def _narrowed(filter: ProductFilter, profile: Profile) -> ProductFilter:
+    """The filter with the wishes as conditions where it has none itself."""
+    tags = (part for tag in profile.languages for part in (tag.lower(), tag.lower().split("-")[0]))
+    narrowed = replace(
+        filter,
+        categories=filter.categories or profile.categories,
+        languages=filter.languages or tuple(dict.fromkeys(tags)),
+    )
+    if filter.min_price is not None or filter.max_price is not None or not profile.currency_code:
+        return narrowed
+    return replace(
+        narrowed,
+        min_price=profile.min_price,
+        max_price=profile.max_price,
+        currency_code=filter.currency_code or profile.currency_code,
+    )
 
 
 def lists_of(similar: Similar, source: Source, share: float) -> list[CandidateList]:

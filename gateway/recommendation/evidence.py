@@ -1,7 +1,8 @@
 """Evidence of a call: everything that is known beside the relations, asked for at once."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 CATEGORIES = 3
 # The newest products are candidates too, so that what nobody knows yet can be shown, and a list is full.
 _NEWEST = 20
+# Of what sources name, so many become candidates: each costs its share of the answer's time.
+_OF_WORDS, _OF_LISTS, _OF_POPULAR = 50, 30, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +40,23 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The evidence; the subject's vector with its recommender's digest where there is one; and the newest products."""
+    """The evidence; the subject's vector with its recommender's digest where there is one; and newest products."""
 
     evidence: Evidence
     vector: tuple[FloatArray, str] | None
-    newest: Sequence[Product]
+    listed: Sequence[str]
 
-    @property
     def ids(self) -> list[str]:
-        """Products that some source names, words and new ones first."""
+        """Products that some source names, each source's first ones."""
         evidence = self.evidence
-        lists: list[Sequence[str] | Mapping[str, float]] = [
-            evidence.searched.ranks,
-            evidence.profile.ranks,
-            [product.id for product in self.newest],
-            evidence.trending,
-            evidence.popular_in_country,
-            *evidence.popular_in_category.values(),
-            evidence.popular,
+        lists: list[Iterable[str]] = [
+            islice(evidence.searched.ranks, _OF_WORDS),
+            islice(evidence.profile.ranks, _OF_WORDS),
+            self.listed,
+            islice(evidence.trending, _OF_LISTS),
+            islice(evidence.popular_in_country, _OF_LISTS),
+            *(islice(weights, _OF_LISTS) for weights in evidence.popular_in_category.values()),
+            islice(evidence.popular, _OF_POPULAR),
         ]
         return list(dict.fromkeys(product_id for one in lists for product_id in one))
 
@@ -79,9 +81,10 @@ class EvidenceSources:
             self._matches(Source.SEARCHED, subject.searched, visit),
             self._matches(Source.PROFILE, subject.profile_text, visit),
             self._candidates.newest(max(_NEWEST, query.page_size), 1.0, (), visit.wanted),
+            self._candidates.stated(query.profile, _OF_WORDS, 1.0, visit.wanted),
         ]
         with visit.notes.timed("gather"):
-            vector, (liked, in_category), popular, trending, in_country, searched, profile, newest = await together(
+            vector, (liked, in_category), popular, trending, in_country, searched, profile, *listed = await together(
                 *calls
             )
         weights = {anchor.product_id: anchor.weight for anchor in subject.anchors}
@@ -99,7 +102,7 @@ class EvidenceSources:
             profile=profile,
             stated=query.profile,
         )
-        return Gathered(evidence, vector, [proposal.product for proposal in newest.proposals])
+        return Gathered(evidence, vector, [proposal.product.id for one in listed for proposal in one.proposals])
 
     async def _vector(self, subject: Subject, visit: Visit) -> tuple[FloatArray, str] | None:
         try:

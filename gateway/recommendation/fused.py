@@ -93,7 +93,7 @@ class Fused:
             history_vector=vector,
             recommender_digest=digest,
             relations=() if only or not subject.anchors else tuple(Relation),
-            scored_ids=tuple((only or gathered.ids)[:_MAX_SCORED]),
+            scored_ids=tuple((only or gathered.ids())[:_MAX_SCORED]),
             filter=visit.wanted.filter,
             excluded_ids=tuple(sorted(visit.wanted.excluded)),
             depth=DEPTH,

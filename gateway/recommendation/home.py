@@ -9,7 +9,7 @@ from gateway.recommendation.evidence import CATEGORIES, Subject
 from gateway.recommendation.exploration import explored
 from gateway.recommendation.fused import Fused
 from gateway.recommendation.placement import Listing, Visit
-from gateway.recommendation.query import Reason, Recommendation, Source
+from gateway.recommendation.query import Profile, Reason, Recommendation, Source
 from gateway.together import together
 from vitrine.text import normalize_text
 
@@ -18,6 +18,7 @@ _PROFILE_SHARE = 0.5
 _SEARCHED_SHARE = 0.2
 _CATEGORY_SHARE = 0.15
 _COUNTRY_SHARE = 0.15
+_STATED_SHARE = 0.3
 _TREND_SHARE = 0.1
 _NEWCOMERS = 20
 
@@ -64,6 +65,8 @@ class Home:
         for source, text, share in texts:
             if normalize_text(text):
                 lists.append(await self._candidates.by_text(source, text, share, wanted, notes, "profile_text"))
+        if query.profile != Profile():
+            lists.append(await self._candidates.stated(query.profile, wanted.depth, _STATED_SHARE, wanted))
         if not normalize_text(query.profile_text) or taste.liked:
             lists += await self._turned_to(list(dict.fromkeys(categories))[:CATEGORIES], visit)
         if not any(one.proposals for one in lists):

@@ -15,6 +15,7 @@ MAX_ANCHORS = 100
 MAX_EXCLUDED = 1_000
 MAX_LANGUAGES = 10
 MAX_CATEGORIES = 20
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
@@ -187,5 +188,6 @@ def _profile_violations(profile: Profile) -> Iterator[FieldViolation]:
         yield FieldViolation("profile.min_price", "or max_price is below 0; give prices that are paid")
     if len(prices) == 2 and prices[0] > prices[1]:
         yield FieldViolation("profile.min_price", "is above max_price; exchange them")
-    if prices and not profile.currency_code:
-        yield FieldViolation("profile.currency_code", "is empty; a price needs an ISO 4217 code such as 'CNY'")
+    if (prices or profile.currency_code) and not _CURRENCY.fullmatch(profile.currency_code):
+        fault = f"{profile.currency_code!r} is not an ISO 4217 code such as 'CNY'; a price needs one"
+        yield FieldViolation("profile.currency_code", fault)

@@ -1,16 +1,29 @@
 """A shop with an event store of its own, asked over real gRPC."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.events.settings import EventsSettings
+from gateway.recommendation.settings import RecommendationSettings
+from gateway.serving import Gateway, Ports
+from gateway.settings import GatewaySettings
+from services.embedder.engine import EmbedderEngine
+from services.embedder.settings import EmbedderSettings
+from services.ranker.engine import RankerEngine
+from services.retriever.engine import RetrieverEngine
+from services.retriever.settings import RetrieverSettings
+from tests.gateway.conftest import Part, Shop, sample_products
 from tests.gateway.events.conftest import events_settings, raw, store_server
+from tests.gateway.recommendation.learned_shop import write_learned
+from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
-from vitrine.ports import InputType
+from vitrine.ports import Embeddings, InputType
 from vitrine.product import Product
 from vitrine.product_text import embedding_text
 from vitrine.v1 import recommendation_service_pb2 as pb
@@ -104,3 +117,66 @@ async def open_stand(open_shop: Any, start_server: Any, channel_to: Any, monkeyp
 async def stand(open_stand: OpenStand, events_settings: EventsSettings) -> Stand:
     """A shop with an empty event store."""
     return await open_stand(events_settings)
+
+
+@pytest.fixture(scope="session")
+def learned_folder(tmp_path_factory: pytest.TempPathFactory, shop_vectors: Embeddings) -> Path:
+    """A recommender of the sample shop."""
+    folder = tmp_path_factory.mktemp("recommender") / "bundle"
+    write_learned(folder, shop_vectors.model_digest, shop_vectors.vectors.shape[1])
+    return folder
+
+
+@pytest.fixture(scope="session")
+async def learned_embedder(learned_folder: Path) -> AsyncIterator[EmbedderEngine]:
+    """The shipped embedder, which encodes histories too."""
+    budget = ComputeBudget()
+    engine = await EmbedderEngine.open(EmbedderSettings(recommender=str(learned_folder)), budget)
+    yield engine
+    await engine.close()
+    await budget.close()
+
+
+@pytest.fixture
+async def open_learned_stand(
+    learned_folder: Path,
+    learned_embedder: EmbedderEngine,
+    ranker: RankerEngine,
+    shop_vectors: Embeddings,
+    events_settings: EventsSettings,
+    start_server: Any,
+    channel_to: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[OpenStand]:
+    """Opens shops that serve a recommender; keywords are settings of recommendation."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(**settings: Any) -> Stand:
+            folder = tmp_path_factory.mktemp("learned")
+            retriever = await RetrieverEngine.open(RetrieverSettings(data_dir=folder, recommender=str(learned_folder)))
+            stack.push_async_callback(retriever.close)
+            await retriever.upsert_products(
+                sample_products(),
+                shop_vectors.vectors,
+                model_digest=shop_vectors.model_digest,
+                deadline=Deadline.after(LIMIT_S),
+            )
+            parts = Part(learned_embedder), Part(retriever), Part(ranker)
+            patient = {"bundle": str(learned_folder), "events_timeout_s": 30.0}
+            gateway = Gateway(
+                GatewaySettings(redis_url="", http_port=0, rank_timeout_s=30.0, embed_timeout_s=30.0),
+                Ports(*parts),
+                events_settings,
+                RecommendationSettings.model_validate(patient | settings),
+            )
+            stack.push_async_callback(gateway.close)
+            server = await start_server(gateway.add_to)
+            return Stand(Shop(gateway, *parts), channel_to(server.port))
+
+        yield opened
+
+
+@pytest.fixture
+async def learned(open_learned_stand: OpenStand) -> Stand:
+    """A shop that serves a recommender."""
+    return await open_learned_stand()
