@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cli.ads import app as ads_app
 from cli.evaluate import app as evaluate_app
 from cli.events import app as events_app
 from cli.experiments import app as experiments_app
@@ -40,6 +41,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="vitrine", cls=_Commands, help="Product search for shops, in Chinese and English.", no_args_is_help=True
 )
+app.add_typer(ads_app, name="ads")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(events_app, name="events")
 app.add_typer(experiments_app, name="experiments")
