@@ -7,8 +7,8 @@ import grpc.aio
 from vitrine.channel import call
 from vitrine.deadline import Deadline
 from vitrine.messages.common import model_info_from_message
-from vitrine.messages.ranker import rank_request, ranking_from_message
-from vitrine.ports import Lane, ModelInfo, RankCandidate, Ranking
+from vitrine.messages.ranker import explain_request, explanations_from_message, rank_request, ranking_from_message
+from vitrine.ports import Explanations, Lane, ModelInfo, RankCandidate, Ranking
 from vitrine.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 
 
@@ -30,6 +30,11 @@ class RankerClient:
         """See `vitrine.ports.Ranker.rank`."""
         request = rank_request(query, candidates, top_n, lane)
         return ranking_from_message(await call(self._stub.Rank, request, deadline=deadline))
+
+    async def explain(self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline) -> Explanations:
+        """See `vitrine.ports.Ranker.explain`."""
+        request = explain_request(query, candidates)
+        return explanations_from_message(await call(self._stub.Explain, request, deadline=deadline))
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         """See `vitrine.ports.Ranker.get_model`."""

@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from services.ranker.kept_tokens import KeptTokens
-from services.ranker.pairs import SPECIAL_TOKENS, Pair, PairBuilder
+from services.ranker.occlusion import Occluder
+from services.ranker.pairs import SPECIAL_TOKENS, Pair, PairBuilder, candidate_fault
 from services.ranker.scoring import probabilities_of, scores_of
 from services.ranker.settings import RankerSettings
 from vitrine.batching import Batcher
@@ -16,13 +17,23 @@ from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Internal, VitrineError, invalid
 from vitrine.inference import Session, load_session
-from vitrine.ports import Lane, ModelInfo, RankCandidate, RankedCandidate, RankFailure, Ranking
+from vitrine.ports import (
+    Explanation,
+    Explanations,
+    Lane,
+    ModelInfo,
+    RankCandidate,
+    RankedCandidate,
+    RankFailure,
+    Ranking,
+)
 from vitrine.text import normalize_text
 from vitrine.tokenization import Tokenizer
 from vitrine.vectors import FloatArray
 
 MAX_QUERY_CHARACTERS = 1_024
 MAX_CANDIDATES = 256
+MAX_EXPLAINED = 10
 
 
 class _KnownAnswer(BaseModel):
@@ -49,6 +60,8 @@ class RankerEngine:
         query_cap = min(settings.max_query_tokens, (manifest.max_tokens - SPECIAL_TOKENS) // 2)
         kept = KeptTokens(settings.kept_texts)
         self._pairs = PairBuilder(tokenizer, manifest.max_tokens, query_cap, kept)
+        self._occluder = Occluder(tokenizer, self._pairs)
+        self._turn_tokens = settings.batch.max_batch_tokens
         self._batcher: Batcher[Pair, FloatArray | Internal] = Batcher("ranker", self._logits, budget, settings.batch)
         self._model = manifest.model_info(session.runtime)
 
@@ -98,6 +111,41 @@ class RankerEngine:
         scored = {index: output for index, output in outputs.items() if not isinstance(output, VitrineError)}
         ranked = self._ranked(candidates, sound, scored)
         return Ranking(tuple(ranked[:top_n]), self._model.digest, failures)
+
+    async def explain(self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline) -> Explanations:
+        """Says which words made the logits of 1 to 10 candidates, by taking each word out in turn.
+
+        Raises InvalidArgument, also for a candidate, ResourceExhausted when the queue is full, and DeadlineExceeded.
+        """
+        check_explained_count(len(candidates))
+        _checked_query(query, candidates, None)
+        seen: set[str] = set()
+        for index, candidate in enumerate(candidates):
+            if fault := candidate_fault(index, candidate, seen):
+                raise fault
+            if not normalize_text(candidate.text):
+                raise invalid(f"candidates[{index}].text", "is empty; give the product's words")
+            seen.add(candidate.id)
+        explanations: list[Explanation] = []
+        for index, candidate in enumerate(candidates):
+            deadline.check("the explanation")
+            occlusions = await self._budget.run(self._occluder.occlusions, query, candidate)
+            logits = await self._logits_in_turns(occlusions.pairs, deadline)
+            explanations.append(occlusions.explanation(index, candidate.id, logits))
+        return Explanations(tuple(explanations), self._model.digest)
+
+    async def _logits_in_turns(self, pairs: Sequence[Pair], deadline: Deadline) -> list[float]:
+        """The pairs' logits, a batch at a time: who ranks meanwhile waits for one batch of these, not for all."""
+        logits: list[float] = []
+        waiting = list(pairs)
+        while waiting:
+            turn = waiting[: max(1, self._turn_tokens // max(len(pair.ids) for pair in waiting))]
+            del waiting[: len(turn)]
+            for logit in await self._batcher.submit(turn, [len(pair.ids) for pair in turn], deadline=deadline):
+                if isinstance(logit, Internal):
+                    raise logit
+                logits.append(float(logit))
+        return logits
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         """Names the model that is served."""
@@ -174,6 +222,12 @@ def check_candidate_count(count: int) -> None:
     """Raises InvalidArgument for more or fewer candidates than one call may have."""
     if not 1 <= count <= MAX_CANDIDATES:
         raise invalid("candidates", f"has {count} entries; give 1 to {MAX_CANDIDATES}")
+
+
+def check_explained_count(count: int) -> None:
+    """Raises InvalidArgument for more or fewer candidates than one call may explain."""
+    if not 1 <= count <= MAX_EXPLAINED:
+        raise invalid("candidates", f"has {count} entries; give 1 to {MAX_EXPLAINED}")
 
 
 def _checked_query(query: str, candidates: Sequence[RankCandidate], top_n: int | None) -> str:

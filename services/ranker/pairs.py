@@ -6,7 +6,7 @@ T5's and GPT's tokenizers have no first token.
 import math
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.ranker.kept_tokens import KeptTokens, TextTokens
 from vitrine.errors import VitrineError, invalid
@@ -25,8 +25,8 @@ class Pair:
 
     ids: list[int]
     type_ids: list[int]
-    query_tokens_dropped: int
-    text_tokens_dropped: int
+    query_tokens_dropped: int = 0
+    text_tokens_dropped: int = 0
 
 
 class PairBuilder:
@@ -42,29 +42,45 @@ class PairBuilder:
         self._query_cap = query_cap
         self._kept = kept
 
+    @property
+    def query_cap(self) -> int:
+        """Tokens that a query keeps."""
+        return self._query_cap
+
+    def text_room(self, query_tokens: int) -> int:
+        """Tokens that a product keeps beside a query of so many."""
+        opening = len(self._tokenizer.opening)
+        return self._max_tokens - opening - min(query_tokens, self._query_cap) - 2
+
     def build(self, query: str, candidates: Sequence[RankCandidate]) -> list[Pair | VitrineError]:
         """A pair for each candidate, in order, or what is wrong with that candidate. `query` is normalised."""
         (query_ids,) = self._tokenizer.content_ids([query])
         query_dropped = max(0, len(query_ids) - self._query_cap)
-        last = self._tokenizer.closing
-        head = [*self._tokenizer.opening, *query_ids[: self._query_cap], last]
-        room = self._max_tokens - len(head) - 1
+        room = self.text_room(len(query_ids))
         pairs: list[Pair | VitrineError] = []
         for text in self._texts(candidates):
             if isinstance(text, VitrineError):
                 pairs.append(text)
                 continue
-            tail = [*text.ids[:room], last]
-            types = [0] * len(head) + [1] * len(tail)
-            pairs.append(Pair(head + tail, types, query_dropped, max(0, text.count - room)))
+            pair = self.joined(query_ids[: self._query_cap], text.ids[:room])
+            pairs.append(
+                replace(pair, query_tokens_dropped=query_dropped, text_tokens_dropped=max(0, text.count - room))
+            )
         return pairs
+
+    def joined(self, query_ids: Sequence[int], text_ids: Sequence[int]) -> Pair:
+        """The pair of tokens that fit, with the special ones."""
+        last = self._tokenizer.closing
+        head = [*self._tokenizer.opening, *query_ids, last]
+        tail = [*text_ids, last]
+        return Pair(head + tail, [0] * len(head) + [1] * len(tail))
 
     def _texts(self, candidates: Sequence[RankCandidate]) -> list[TextTokens | VitrineError]:
         """The tokens of each candidate's text, kept ones first, the others tokenised together."""
         texts: list[TextTokens | VitrineError | None] = []
         seen: set[str] = set()
         for index, candidate in enumerate(candidates):
-            fault = _candidate_fault(index, candidate, seen)
+            fault = candidate_fault(index, candidate, seen)
             seen.add(candidate.id)
             texts.append(fault or self._kept.get(candidate.id, candidate.revision, candidate.text))
         missing = [index for index, text in enumerate(texts) if text is None]
@@ -80,7 +96,8 @@ class PairBuilder:
         return [text for text in texts if text is not None]
 
 
-def _candidate_fault(index: int, candidate: RankCandidate, seen: set[str]) -> VitrineError | None:
+def candidate_fault(index: int, candidate: RankCandidate, seen: set[str]) -> VitrineError | None:
+    """What is wrong with a candidate, besides a text without words; `seen` are the ids before it."""
     path = f"candidates[{index}]"
     if fault := id_violation(candidate.id):
         return invalid(f"{path}.id", fault)

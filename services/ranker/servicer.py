@@ -1,9 +1,9 @@
 """The RankerService: protobuf to plain Python and back."""
 
-from services.ranker.engine import RankerEngine, check_candidate_count
+from services.ranker.engine import RankerEngine, check_candidate_count, check_explained_count
 from vitrine.call import Context, deadline_of
 from vitrine.messages.common import lane_from_message, model_info_to_message
-from vitrine.messages.ranker import candidate_from_message, ranking_to_message
+from vitrine.messages.ranker import candidate_from_message, explanations_to_message, ranking_to_message
 from vitrine.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 
 
@@ -26,6 +26,17 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             lane=lane_from_message(request.lane),
         )
         return ranking_to_message(ranking)
+
+    async def Explain(
+        self, request: ranker_service_pb2.ExplainRequest, context: Context
+    ) -> ranker_service_pb2.ExplainResponse:
+        check_explained_count(len(request.candidates))
+        explanations = await self._engine.explain(
+            request.query,
+            [candidate_from_message(candidate) for candidate in request.candidates],
+            deadline=deadline_of(context, self._default_timeout_s),
+        )
+        return explanations_to_message(explanations)
 
     async def GetModel(
         self, request: ranker_service_pb2.RankerServiceGetModelRequest, context: Context

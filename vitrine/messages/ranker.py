@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 from vitrine.errors import invalid
 from vitrine.messages.common import error_to_message, lane_to_message
-from vitrine.ports import Evidence, Lane, RankCandidate, RankedCandidate, RankFailure, Ranking
+from vitrine.ports import (
+    Evidence,
+    Explanation,
+    Explanations,
+    Lane,
+    RankCandidate,
+    RankedCandidate,
+    RankFailure,
+    Ranking,
+    TokenAttribution,
+)
 from vitrine.status import error_of
 from vitrine.v1 import ranker_service_pb2
 
@@ -86,3 +96,56 @@ def ranking_from_message(message: ranker_service_pb2.RankResponse) -> Ranking:
             RankFailure(failure.index, failure.id, error_of(failure.status)) for failure in message.failures
         ),
     )
+
+
+def explain_request(query: str, candidates: Sequence[RankCandidate]) -> ranker_service_pb2.ExplainRequest:
+    """The request of a call."""
+    return ranker_service_pb2.ExplainRequest(
+        query=query, candidates=[_candidate_to_message(candidate) for candidate in candidates]
+    )
+
+
+def explanations_to_message(explanations: Explanations) -> ranker_service_pb2.ExplainResponse:
+    """The answer of a call."""
+    return ranker_service_pb2.ExplainResponse(
+        explanations=[explanation_to_message(one) for one in explanations.explanations],
+        model_digest=explanations.model_digest,
+    )
+
+
+def explanations_from_message(message: ranker_service_pb2.ExplainResponse) -> Explanations:
+    """The explanations of an answer."""
+    return Explanations(
+        tuple(
+            Explanation(
+                index=one.index,
+                id=one.id,
+                logit=one.logit,
+                query_tokens=tuple(map(_attribution_from_message, one.query_tokens)),
+                text_tokens=tuple(map(_attribution_from_message, one.text_tokens)),
+                text=one.text,
+            )
+            for one in message.explanations
+        ),
+        message.model_digest,
+    )
+
+
+def explanation_to_message(explanation: Explanation) -> ranker_service_pb2.Explanation:
+    """One candidate's words."""
+    return ranker_service_pb2.Explanation(
+        index=explanation.index,
+        id=explanation.id,
+        logit=explanation.logit,
+        query_tokens=map(_attribution_to_message, explanation.query_tokens),
+        text_tokens=map(_attribution_to_message, explanation.text_tokens),
+        text=explanation.text,
+    )
+
+
+def _attribution_to_message(one: TokenAttribution) -> ranker_service_pb2.TokenAttribution:
+    return ranker_service_pb2.TokenAttribution(text=one.text, start=one.start, end=one.end, attribution=one.attribution)
+
+
+def _attribution_from_message(message: ranker_service_pb2.TokenAttribution) -> TokenAttribution:
+    return TokenAttribution(message.text, message.start, message.end, message.attribution)

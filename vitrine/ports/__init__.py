@@ -4,7 +4,17 @@ Every method raises the errors of `vitrine.errors`, and gives up by its deadline
 """
 
 from vitrine.ports.embedder import EmbeddedItem, Embedder, Embeddings, EncodedHistories, HistoryItem, InputType
-from vitrine.ports.ranker import Evidence, RankCandidate, RankedCandidate, Ranker, RankFailure, Ranking
+from vitrine.ports.ranker import (
+    Evidence,
+    Explanation,
+    Explanations,
+    RankCandidate,
+    RankedCandidate,
+    Ranker,
+    RankFailure,
+    Ranking,
+    TokenAttribution,
+)
 from vitrine.ports.related import BehaviourVectors, Related, RelatedCandidate, RelatedQuery, Relation, RelationScore
 from vitrine.ports.retrieval import (
     Anchor,
@@ -33,6 +43,8 @@ __all__ = [
     "Embeddings",
     "EncodedHistories",
     "Evidence",
+    "Explanation",
+    "Explanations",
     "HistoryItem",
     "IndexInfo",
     "InputType",
@@ -63,6 +75,7 @@ __all__ = [
     "SimilarQuery",
     "Source",
     "SourceScore",
+    "TokenAttribution",
     "VisitorAction",
     "VisitorHistory",
     "WriteResult",

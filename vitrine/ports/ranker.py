@@ -58,6 +58,36 @@ class Ranking:
     failures: tuple[RankFailure, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class TokenAttribution:
+    """A word, where it stands in its text, and how much the logit falls without it."""
+
+    text: str
+    start: int
+    end: int
+    attribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What each word of the query and of a candidate's `text` did to its logit; words that were cut are not there."""
+
+    index: int
+    id: str
+    logit: float
+    query_tokens: tuple[TokenAttribution, ...]
+    text_tokens: tuple[TokenAttribution, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    """One for each candidate, in order."""
+
+    explanations: tuple[Explanation, ...]
+    model_digest: str
+
+
 class Ranker(Protocol):
     """Query and candidates to an order."""
 
@@ -71,6 +101,10 @@ class Ranker(Protocol):
         lane: Lane = Lane.LIVE,
     ) -> Ranking:
         """Scores 1 to 256 candidates; a bad one fails its item only."""
+        ...
+
+    async def explain(self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline) -> Explanations:
+        """Says which words made the logits of 1 to 10 candidates; a bad one fails the call."""
         ...
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17vitrine/v1/common.proto\x12\nvitrine.v1\x1a\x17google/rpc/status.proto\"P\n\rPackedVectors\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0b\n\x03\x64im\x18\x02 \x01(\x05\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.vitrine.v1.VectorType\"L\n\x0bItemOutcome\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\x7f\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0b\n\x03\x64im\x18\x04 \x01(\x05\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x11\n\tlanguages\x18\x06 \x03(\t\x12\x0f\n\x07runtime\x18\x07 \x01(\t\"0\n\rExperimentArm\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0b\n\x03\x61rm\x18\x02 \x01(\t*:\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\r\n\tLANE_LIVE\x10\x01\x12\r\n\tLANE_BULK\x10\x02*[\n\nVectorType\x12\x1b\n\x17VECTOR_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13VECTOR_TYPE_FLOAT32\x10\x01\x12\x17\n\x13VECTOR_TYPE_FLOAT16\x10\x02*\x85\x02\n\x0b\x44\x65gradation\x12\x1b\n\x17\x44\x45GRADATION_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45GRADATION_LEXICAL_ONLY\x10\x01\x12\x1a\n\x16\x44\x45GRADATION_NOT_RANKED\x10\x02\x12\x18\n\x14\x44\x45GRADATION_NO_CACHE\x10\x03\x12\"\n\x1e\x44\x45GRADATION_RANK_DEPTH_REDUCED\x10\x04\x12\"\n\x1e\x44\x45GRADATION_NO_PERSONALISATION\x10\x05\x12\x1d\n\x19\x44\x45GRADATION_NO_POPULARITY\x10\x06\x12\x1e\n\x1a\x44\x45GRADATION_NO_RECOMMENDER\x10\x07*_\n\tShortfall\x12\x19\n\x15SHORTFALL_UNSPECIFIED\x10\x00\x12\x1d\n\x19SHORTFALL_NO_MORE_MATCHES\x10\x01\x12\x18\n\x14SHORTFALL_WINDOW_END\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17vitrine/v1/common.proto\x12\nvitrine.v1\x1a\x17google/rpc/status.proto\"P\n\rPackedVectors\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0b\n\x03\x64im\x18\x02 \x01(\x05\x12$\n\x04type\x18\x03 \x01(\x0e\x32\x16.vitrine.v1.VectorType\"L\n\x0bItemOutcome\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\x7f\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0b\n\x03\x64im\x18\x04 \x01(\x05\x12\x12\n\nmax_tokens\x18\x05 \x01(\x05\x12\x11\n\tlanguages\x18\x06 \x03(\t\x12\x0f\n\x07runtime\x18\x07 \x01(\t\"0\n\rExperimentArm\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0b\n\x03\x61rm\x18\x02 \x01(\t*:\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\r\n\tLANE_LIVE\x10\x01\x12\r\n\tLANE_BULK\x10\x02*[\n\nVectorType\x12\x1b\n\x17VECTOR_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13VECTOR_TYPE_FLOAT32\x10\x01\x12\x17\n\x13VECTOR_TYPE_FLOAT16\x10\x02*\xa4\x02\n\x0b\x44\x65gradation\x12\x1b\n\x17\x44\x45GRADATION_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45GRADATION_LEXICAL_ONLY\x10\x01\x12\x1a\n\x16\x44\x45GRADATION_NOT_RANKED\x10\x02\x12\x18\n\x14\x44\x45GRADATION_NO_CACHE\x10\x03\x12\"\n\x1e\x44\x45GRADATION_RANK_DEPTH_REDUCED\x10\x04\x12\"\n\x1e\x44\x45GRADATION_NO_PERSONALISATION\x10\x05\x12\x1d\n\x19\x44\x45GRADATION_NO_POPULARITY\x10\x06\x12\x1e\n\x1a\x44\x45GRADATION_NO_RECOMMENDER\x10\x07\x12\x1d\n\x19\x44\x45GRADATION_NOT_EXPLAINED\x10\x08*_\n\tShortfall\x12\x19\n\x15SHORTFALL_UNSPECIFIED\x10\x00\x12\x1d\n\x19SHORTFALL_NO_MORE_MATCHES\x10\x01\x12\x18\n\x14SHORTFALL_WINDOW_END\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VECTORTYPE']._serialized_start=463
   _globals['_VECTORTYPE']._serialized_end=554
   _globals['_DEGRADATION']._serialized_start=557
-  _globals['_DEGRADATION']._serialized_end=818
-  _globals['_SHORTFALL']._serialized_start=820
-  _globals['_SHORTFALL']._serialized_end=915
+  _globals['_DEGRADATION']._serialized_end=849
+  _globals['_SHORTFALL']._serialized_start=851
+  _globals['_SHORTFALL']._serialized_end=946
   _globals['_PACKEDVECTORS']._serialized_start=64
   _globals['_PACKEDVECTORS']._serialized_end=144
   _globals['_ITEMOUTCOME']._serialized_start=146

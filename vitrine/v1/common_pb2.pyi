@@ -30,6 +30,7 @@ class Degradation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEGRADATION_NO_PERSONALISATION: _ClassVar[Degradation]
     DEGRADATION_NO_POPULARITY: _ClassVar[Degradation]
     DEGRADATION_NO_RECOMMENDER: _ClassVar[Degradation]
+    DEGRADATION_NOT_EXPLAINED: _ClassVar[Degradation]
 
 class Shortfall(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -50,6 +51,7 @@ DEGRADATION_RANK_DEPTH_REDUCED: Degradation
 DEGRADATION_NO_PERSONALISATION: Degradation
 DEGRADATION_NO_POPULARITY: Degradation
 DEGRADATION_NO_RECOMMENDER: Degradation
+DEGRADATION_NOT_EXPLAINED: Degradation
 SHORTFALL_UNSPECIFIED: Shortfall
 SHORTFALL_NO_MORE_MATCHES: Shortfall
 SHORTFALL_WINDOW_END: Shortfall

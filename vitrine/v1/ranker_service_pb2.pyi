@@ -99,18 +99,20 @@ class TokenAttribution(_message.Message):
     def __init__(self, text: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., attribution: _Optional[float] = ...) -> None: ...
 
 class Explanation(_message.Message):
-    __slots__ = ("index", "id", "logit", "query_tokens", "text_tokens")
+    __slots__ = ("index", "id", "logit", "query_tokens", "text_tokens", "text")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     LOGIT_FIELD_NUMBER: _ClassVar[int]
     QUERY_TOKENS_FIELD_NUMBER: _ClassVar[int]
     TEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
     index: int
     id: str
     logit: float
     query_tokens: _containers.RepeatedCompositeFieldContainer[TokenAttribution]
     text_tokens: _containers.RepeatedCompositeFieldContainer[TokenAttribution]
-    def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., logit: _Optional[float] = ..., query_tokens: _Optional[_Iterable[_Union[TokenAttribution, _Mapping]]] = ..., text_tokens: _Optional[_Iterable[_Union[TokenAttribution, _Mapping]]] = ...) -> None: ...
+    text: str
+    def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., logit: _Optional[float] = ..., query_tokens: _Optional[_Iterable[_Union[TokenAttribution, _Mapping]]] = ..., text_tokens: _Optional[_Iterable[_Union[TokenAttribution, _Mapping]]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
     __slots__ = ("explanations", "model_digest")

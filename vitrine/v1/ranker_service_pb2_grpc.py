@@ -66,7 +66,7 @@ class RankerServiceServicer(object):
 
     def Explain(self, request, context):
         """Says which words made candidates' logits: each word is taken out in turn (occlusion, Zeiler and Fergus 2014).
-        Errors: as Rank.
+        Errors: as Rank; a bad candidate fails the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
