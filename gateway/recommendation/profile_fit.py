@@ -7,8 +7,8 @@ from dataclasses import replace
 from gateway.recommendation.query import Profile, Reason, Recommendation, Source
 from vitrine.product import CATEGORY_SEPARATOR, Product
 
-# As much as the first place of a list that stands alone: what was stated weighs as much as what was done.
-_FIT = 0.9
+# A little more than the first place of a list that stands alone: what was stated weighs as much as what was done.
+_FIT = 1.0
 
 
 def profile_fit(product: Product, profile: Profile) -> float:
