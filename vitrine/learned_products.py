@@ -65,20 +65,28 @@ def write_learned_products(folder: Path, learned: LearnedProducts) -> None:
 
 def read_learned_products(bundle: RecommenderBundle) -> LearnedProducts:
     """Reads the retriever's files. Raises FailedPrecondition naming file and column where one is not as needed."""
+    # A large library: of the services only the retriever reads tables, and only where a recommender is set.
+    import pyarrow as pa
+
     manifest = bundle.manifest
     projection = _array(bundle.path(PROJECTION_FILE), (manifest.text_dim, manifest.dim))
     bias = _array(bundle.path(BIAS_FILE), (manifest.dim,))
     path = bundle.path(PRODUCTS_FILE)
-    table = _table(path, {"product_id", "trained_events", "residual"})
+    table = _table(path, {"product_id": pa.string(), "trained_events": pa.int64(), "residual": None})
     ids = tuple(table["product_id"].to_pylist())
+    if not ids:
+        raise FailedPrecondition(f"{path} has no rows; write the bundle again")
     if len(set(ids)) < len(ids):
         raise FailedPrecondition(f"{path}: product_id holds an id twice; write the bundle again")
+    trained_events = table["trained_events"].to_numpy()
+    if trained_events.min() < 0:
+        raise FailedPrecondition(f"{path}: trained_events holds a number below 0; write the bundle again")
     factors = _rows(path, table, "als", None) if "als" in table.column_names else np.zeros((len(ids), 0), np.float16)
     return LearnedProducts(
         projection=projection,
         bias=bias,
         ids=ids,
-        trained_events=table["trained_events"].to_numpy().astype(np.int64),
+        trained_events=trained_events,
         residuals=_rows(path, table, "residual", manifest.dim),
         factors=factors.astype(np.float32),
         neighbours=_neighbours(bundle.path(NEIGHBOURS_FILE), ids),
@@ -100,8 +108,8 @@ def _array(path: Path, shape: tuple[int, ...]) -> FloatArray:
     return np.asarray(array, np.float32)
 
 
-def _table(path: Path, needed: set[str]) -> Any:
-    # A large library: only the retriever reads tables, and only where a recommender is set.
+def _table(path: Path, needed: Mapping[str, Any]) -> Any:
+    """The table with columns of the types `needed`; None: whatever type."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -109,8 +117,11 @@ def _table(path: Path, needed: set[str]) -> Any:
         table = parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise FailedPrecondition(f"{path} cannot be read: {error}; write the bundle again") from error
-    if not needed <= set(table.column_names):
+    if not set(needed) <= set(table.column_names):
         raise FailedPrecondition(f"{path} has the columns {table.column_names}; {sorted(needed)} are needed")
+    for name, kind in needed.items():
+        if kind is not None and table.schema.field(name).type != kind:
+            raise FailedPrecondition(f"{path}: {name} is {table.schema.field(name).type}; {kind} is needed")
     for name in table.column_names:
         if table[name].null_count:
             raise FailedPrecondition(
@@ -134,10 +145,12 @@ def _rows(path: Path, table: Any, name: str, width: int | None) -> NDArray[np.fl
 
 
 def _neighbours(path: Path, ids: tuple[str, ...]) -> dict[Relation, Neighbours]:
-    table = _table(path, {"product_id", "relation", "neighbour_ids", "weights"})
     import pyarrow as pa
     from pyarrow import compute
 
+    strings, numbers = pa.list_(pa.string()), pa.list_(pa.float32())
+    needed = {"product_id": pa.string(), "relation": pa.string(), "neighbour_ids": strings, "weights": numbers}
+    table = _table(path, needed)
     known = pa.array(ids, pa.string())
     found = {}
     if odd := set(compute.unique(table["relation"]).to_pylist()) - {one.value for one in NEIGHBOUR_RELATIONS}:
