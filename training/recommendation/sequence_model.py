@@ -21,6 +21,7 @@ from training.recommendation.interactions import Integers
 from training.recommendation.sequence_batches import padded
 
 _ENCODED_AT_ONCE = 512  # histories
+_RESIDUAL_NORM = 0.1
 
 
 class Dropout(nn.Module):
@@ -48,7 +49,9 @@ class ProductVectors(nn.Module):
         projection, bias = _principal_directions(text, dim) if text is not None else (torch.zeros(0, dim), None)
         self.projection = nn.Parameter(projection)
         self.bias = nn.Parameter(torch.zeros(dim) if bias is None else bias)
-        self.residuals = nn.Parameter(torch.randn(products, dim) / math.sqrt(dim))
+        # Norms: text starts at 1. Behaviour alone needs as much; beside text it starts as little and grows where it knows.
+        norm = 1.0 if text is None else _RESIDUAL_NORM
+        self.residuals = nn.Parameter(torch.randn(products, dim) * (norm / math.sqrt(dim)))
 
     def forward(self) -> Tensor:
         values: Tensor = self.residuals
