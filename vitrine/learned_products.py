@@ -24,7 +24,7 @@ class Neighbours:
     """Weighted neighbours of learned products: those of product p are `products[starts[p]:starts[p + 1]]`."""
 
     starts: IntArray  # (products + 1,)
-    products: IntArray  # (n,) numbers of learned products, heaviest first for each
+    products: NDArray[np.integer[Any]]  # (n,) numbers of learned products
     weights: FloatArray  # (n,) > 0
 
 
@@ -157,31 +157,25 @@ def _neighbours(path: Path, ids: tuple[str, ...]) -> dict[Relation, Neighbours]:
         raise FailedPrecondition(f"{path}: relation holds {sorted(odd)}; item_item and co_purchase are known")
     for relation in NEIGHBOUR_RELATIONS:
         rows = table.filter(compute.equal(table["relation"], relation.value))
-        owners = compute.index_in(rows["product_id"], known).to_numpy().astype(np.float64)
+        # An id that is not known is null, which makes these arrays float64 with NaN, and else they are int32.
+        owners = compute.index_in(rows["product_id"], known).to_numpy()
         counts = compute.list_value_length(rows["neighbour_ids"]).to_numpy().astype(np.int64)
         weights = compute.list_flatten(rows["weights"]).to_numpy().astype(np.float32)
-        near = compute.index_in(compute.list_flatten(rows["neighbour_ids"]), known).to_numpy().astype(np.float64)
+        near = compute.index_in(compute.list_flatten(rows["neighbour_ids"]), known).to_numpy()
         if (counts != compute.list_value_length(rows["weights"]).to_numpy()).any() or (counts > MAX_NEIGHBOURS).any():
             raise FailedPrecondition(
                 f"{path}: a product has over {MAX_NEIGHBOURS} neighbours, or not a weight for each"
             )
-        if np.isnan(owners).any() or np.isnan(near).any() or len(np.unique(owners)) < len(owners):
-            raise FailedPrecondition(
-                f"{path}: {relation.value} names a product that is not in {PRODUCTS_FILE}, or twice"
-            )
+        if np.isnan(owners).any() or np.isnan(near).any():
+            raise FailedPrecondition(f"{path}: {relation.value} names a product that is not in {PRODUCTS_FILE}")
+        if (np.diff(owners) <= 0).any():
+            raise FailedPrecondition(f"{path}: {relation.value} is not in the order of {PRODUCTS_FILE}, each id once")
         if not (np.isfinite(weights) & (weights > 0)).all():
             raise FailedPrecondition(f"{path}: weights of {relation.value} are not all finite and above 0")
-        found[relation] = _by_owner(len(ids), owners.astype(np.int64), counts, near.astype(np.int64), weights)
+        starts = np.zeros(len(ids) + 1, np.int64)
+        starts[owners.astype(np.int64) + 1] = counts
+        found[relation] = Neighbours(np.cumsum(starts), near.astype(np.int32), weights)
     return found
-
-
-def _by_owner(count: int, owners: IntArray, counts: IntArray, near: IntArray, weights: FloatArray) -> Neighbours:
-    # By owner and then by weight: the order of the rows does not matter.
-    owner = np.repeat(owners, counts)
-    order = np.lexsort((near, -weights, owner))
-    starts = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(owner, minlength=count), out=starts[1:])
-    return Neighbours(starts, near[order], weights[order])
 
 
 def _neighbour_table(ids: tuple[str, ...], relation: Relation, neighbours: Neighbours) -> Any:
