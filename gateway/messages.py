@@ -7,6 +7,7 @@ from gateway.recommendation.reason_messages import reason_to_message
 from gateway.search import DEFAULT_PAGE_SIZE, Degradation, SearchAnswer, SearchHit, SearchQuery
 from vitrine.messages.common import shortfall_to_message
 from vitrine.messages.product import filter_from_message, product_to_message
+from vitrine.messages.ranker import explanation_to_message
 from vitrine.messages.user_event import type_to_message
 from vitrine.v1 import common_pb2, retriever_service_pb2, search_service_pb2, user_event_service_pb2
 
@@ -18,6 +19,7 @@ DEGRADATION_VALUES = {
     Degradation.NO_PERSONALISATION: common_pb2.DEGRADATION_NO_PERSONALISATION,
     Degradation.NO_POPULARITY: common_pb2.DEGRADATION_NO_POPULARITY,
     Degradation.NO_RECOMMENDER: common_pb2.DEGRADATION_NO_RECOMMENDER,
+    Degradation.NOT_EXPLAINED: common_pb2.DEGRADATION_NOT_EXPLAINED,
 }
 
 
@@ -32,6 +34,7 @@ def search_from_message(message: search_service_pb2.SearchRequest) -> SearchQuer
         rank_depth=message.rank_depth if message.HasField("rank_depth") else None,
         visitor_id=message.visitor_id,
         personalize=message.personalize if message.HasField("personalize") else None,
+        explain=message.explain,
     )
 
 
@@ -89,4 +92,5 @@ def _hit_to_message(hit: SearchHit, with_description: bool, explain: bool) -> se
         reasons=[
             reason_to_message(reason, explain=explain) for reason in (hit.personal.reasons if hit.personal else ())
         ],
+        explanation=explanation_to_message(hit.explanation) if hit.explanation else None,
     )

@@ -8,6 +8,7 @@ from gateway.admission import Admission
 from gateway.experiments.assignment import Experiments
 from gateway.experiments.attribution import read_token
 from gateway.experiments.definitions import SEARCH
+from gateway.explaining import Explaining
 from gateway.metrics import DEGRADATIONS, RANK_DEPTH, STAGE_SECONDS
 from gateway.notes import Notes
 from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
@@ -31,6 +32,7 @@ class SearchPipeline:
         admission: Admission,
         experiments: Experiments,
         personalisation: Personalisation,
+        explaining: Explaining,
         *,
         rank_depth: int,
         result_window: int,
@@ -42,6 +44,7 @@ class SearchPipeline:
         self.admission = admission
         self._experiments = experiments
         self._personalisation = personalisation
+        self._explaining = explaining
         self._rank_depth = rank_depth
         self._result_window = result_window
 
@@ -60,6 +63,8 @@ class SearchPipeline:
                     answer = await self._next_page(search, text, notes, deadline)
                 else:
                     answer = await self._first_page(search, text, notes, deadline)
+                if search.explain:
+                    answer = await self._explaining.explained(search.query, answer, notes, deadline)
         for stage, duration_ms in notes.timings_ms.items():
             STAGE_SECONDS.labels(stage).observe(duration_ms / 1000)
         for kind in answer.degradations:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vitrine.errors import FieldViolation, InvalidArgument
-from vitrine.ports import ProductFilter, Shortfall, SourceScore
+from vitrine.ports import Explanation, ProductFilter, Shortfall, SourceScore
 from vitrine.product import Product
 from vitrine.text import normalize_text
 from vitrine.user_event import event_id_fault
@@ -30,6 +30,7 @@ class Degradation(Enum):
     NO_PERSONALISATION = "no_personalisation"
     NO_POPULARITY = "no_popularity"
     NO_RECOMMENDER = "no_recommender"
+    NOT_EXPLAINED = "not_explained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class SearchQuery:
     rank_depth: int | None = None
     visitor_id: str = ""
     personalize: bool | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Personal:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A product found. `rank` is None where the ranker did not look, `personal` where taste had no say.
+    """A product found. `rank` is None where the ranker did not look, `personal` where taste had no say, `explanation`
+    where nobody asked.
 
     `sources` and reasons are empty on pages after the first.
     """
@@ -76,6 +79,7 @@ class SearchHit:
     sources: tuple[SourceScore, ...] = ()
     rank: RankScores | None = None
     personal: Personal | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from gateway.admission import Admission
+from gateway.ads.expectation import ClickExpectation
 from gateway.ads.placement import Ads
 from gateway.ads.relevance import AdRelevance
 from gateway.ads.service import Campaigns
@@ -26,6 +27,7 @@ from gateway.events.settings import EventsSettings
 from gateway.events.store import EventStore
 from gateway.experiments.assignment import Experiments
 from gateway.experiments.settings import ExperimentsSettings
+from gateway.explaining import Explaining
 from gateway.http import http_application
 from gateway.model_agreement import require_one_model
 from gateway.personalisation import Personalisation
@@ -123,6 +125,7 @@ class Gateway:
             Admission(settings.max_searches, "searches"),
             experiments,
             Personalisation(self._event_store, tastes, recommendation),
+            Explaining(ports.ranker, reserve_s=settings.rank_reserve_s),
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,
         )
@@ -133,7 +136,7 @@ class Gateway:
         ad_relevance = AdRelevance(candidates, text_retrieval, rank_stage, ports.retriever, ads)
         placements: dict[Placement, PlacementRecommender] = {
             **placements_of(candidates, fused),
-            Placement.ADS: Ads(campaigns.ledger, ad_relevance, ads),
+            Placement.ADS: Ads(campaigns.ledger, ad_relevance, ClickExpectation(fused, ads.click_rate), ads),
             Placement.CONTENT: Content(candidates, ports.retriever),
         }
         recommender = Recommender(
