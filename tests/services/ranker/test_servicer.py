@@ -15,7 +15,7 @@ from services.ranker.settings import RankerSettings
 from vitrine.channel import open_channel
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
-from vitrine.errors import DeadlineExceeded, InvalidArgument
+from vitrine.errors import DeadlineExceeded, Internal, InvalidArgument
 from vitrine.ports import Evidence, Lane, RankCandidate, Ranker
 from vitrine.server import Server
 from vitrine.v1 import ranker_service_pb2, ranker_service_pb2_grpc
@@ -123,3 +123,53 @@ async def test_unknown_lane_and_negative_top_n_are_refused(channel: grpc.aio.Cha
             await stub.Rank(request)
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert next(iter(fields)) in caught.value.details()
+
+
+async def test_explains_by_the_words_of_both_sides(ranker: Ranker) -> None:
+    asked = [RankCandidate("b", "Good  but ｂａｄ watch."), RankCandidate("a", "strong")]
+    answer = await ranker.explain("smart watch", asked, deadline=soon())
+    first, second = answer.explanations
+    assert (first.index, first.id, first.text, first.logit) == (0, "b", "Good  but ｂａｄ watch.", -1.0)
+    words = [(one.text, one.start, one.end, one.attribution) for one in first.text_tokens]
+    assert words == [("Good", 0, 4, 1.0), ("but", 6, 9, 0.0), ("ｂａｄ", 10, 13, -2.0), ("watch", 14, 19, 0.0)]
+    assert [(one.text, one.attribution) for one in first.query_tokens] == [("smart", 0.0), ("watch", 0.0)]
+    assert [(one.text, one.attribution) for one in second.text_tokens] == [("strong", 4.0)]
+    assert answer.model_digest == (await ranker.get_model(deadline=soon())).digest
+
+
+async def test_explanations_leave_out_what_was_cut(ranker: Ranker) -> None:
+    """The model reads 128 tokens: what slides in when a word before it goes would count for that word."""
+    text = "bad " * 200 + "strong"
+    ranked = (await ranker.rank("watch", [RankCandidate("a", text)], deadline=soon())).ranked[0]
+    (explained,) = (await ranker.explain("watch", [RankCandidate("a", text)], deadline=soon())).explanations
+    assert explained.logit == ranked.logit
+    assert len(explained.text_tokens) == 201 - ranked.text_tokens_dropped
+    assert {one.attribution for one in explained.text_tokens} == {-2.0}
+    assert all(text[one.start : one.end] == "bad" for one in explained.text_tokens)
+    (long_query,) = (await ranker.explain("good " * 100, [RankCandidate("a", "bad")], deadline=soon())).explanations
+    assert len(long_query.query_tokens) == 62  # half of the window, special tokens apart
+
+
+@pytest.mark.parametrize(
+    ("query", "candidates", "field"),
+    [
+        (" ", [RankCandidate("a", "good")], "query"),
+        ("watch", [], "candidates"),
+        ("watch", [RankCandidate(f"p{number}", "good") for number in range(11)], "candidates"),
+        ("watch", [RankCandidate("a", "good"), RankCandidate("a", "good")], "candidates[1].id"),
+        ("watch", [RankCandidate("", "good")], "candidates[0].id"),
+        ("watch", [RankCandidate("a", "good"), RankCandidate("b", "\u200b")], "candidates[1].text"),
+        ("watch", [RankCandidate("a", "good " * 2_000)], "candidates[0].text"),
+    ],
+)
+async def test_bad_explanation(ranker: Ranker, query: str, candidates: list[RankCandidate], field: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        await ranker.explain(query, candidates, deadline=soon())
+    assert caught.value.violations[0].field == field
+
+
+async def test_no_explanation_without_time_or_of_what_is_not_finite(ranker: Ranker) -> None:
+    with pytest.raises(DeadlineExceeded):
+        await ranker.explain("watch", [RankCandidate("a", "good")], deadline=Deadline.after(-1))
+    with pytest.raises(Internal):
+        await ranker.explain("watch", [RankCandidate("a", "good broken")], deadline=soon())
