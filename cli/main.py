@@ -127,6 +127,7 @@ def search(
     currency: Annotated[str, typer.Option(help="ISO 4217 code of the prices.")] = "",
     language: Annotated[list[str] | None, typer.Option(help="Any of these: zh, en.")] = None,
     in_stock: Annotated[bool, typer.Option("--in-stock", help="Only what can be bought now.")] = False,
+    visitor: Annotated[str, typer.Option(help="The shop's id of the visitor, whose taste breaks near-ties.")] = "",
     page_size: Annotated[int, typer.Option(min=1, max=100)] = 10,
     target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
 ) -> None:
@@ -144,29 +145,50 @@ def search(
         languages=tuple(language or ()),
         availabilities=(Availability.IN_STOCK,) if in_stock else (),
     )
-    asyncio.run(search_and_print(query, product_filter, page_size, target))
+    asyncio.run(search_and_print(query, product_filter, visitor, page_size, target))
 
 
 @app.command()
 def recommend(
     visitor: Annotated[str, typer.Option(help="The shop's id of the visitor.")] = "",
     similar_to: Annotated[list[str] | None, typer.Option(help="Product ids: what is like them.")] = None,
+    goes_with: Annotated[list[str] | None, typer.Option("--with", help="Product ids: what goes with them.")] = None,
+    cart: Annotated[list[str] | None, typer.Option(help="Product ids in the cart: what goes with it.")] = None,
+    ads: Annotated[bool, typer.Option("--ads", help="Sponsored products.")] = False,
+    content: Annotated[bool, typer.Option("--content", help="Reviews and guides.")] = False,
+    query: Annotated[str, typer.Option(help="What the visitor searches for, for --ads and --content.")] = "",
     profile: Annotated[str, typer.Option(help="What the visitor said to like.")] = "",
+    language: Annotated[list[str] | None, typer.Option(help="Languages that the visitor reads: zh, en.")] = None,
+    likes_category: Annotated[list[str] | None, typer.Option(help="Category paths of interest; a wish.")] = None,
+    min_price: Annotated[float | None, typer.Option(help="What the visitor likes to pay at least.")] = None,
+    max_price: Annotated[float | None, typer.Option(help="What the visitor likes to pay at most.")] = None,
+    currency: Annotated[str, typer.Option(help="ISO 4217 code of these prices.")] = "",
+    country: Annotated[str, typer.Option(help="ISO 3166-1 code of the visitor's country.")] = "",
     category: Annotated[list[str] | None, typer.Option(help="Category path or its upper levels; any of these.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Product ids to leave out.")] = None,
     page_size: Annotated[int, typer.Option(min=1, max=100)] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Show the numbers behind each reason.")] = False,
     target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
 ) -> None:
-    """Recommend to a visitor, or what is like products, and print the results with their reasons."""
-    from cli.recommend import recommend_and_print
+    """Recommend to a visitor, or by products, and print the results with their reasons."""
+    from cli.recommend import placed, recommend_and_print
     from vitrine.v1 import recommendation_service_pb2, retriever_service_pb2
 
+    placement, product_ids = placed(similar_to=similar_to, goes_with=goes_with, cart=cart, ads=ads, content=content)
     request = recommendation_service_pb2.RecommendRequest(
-        placement=recommendation_service_pb2.PLACEMENT_SIMILAR if similar_to else None,
+        placement=placement,
         visitor_id=visitor,
-        product_ids=similar_to,
+        product_ids=product_ids,
         profile_text=profile,
+        profile=recommendation_service_pb2.Profile(
+            languages=language,
+            categories=likes_category,
+            min_price=min_price,
+            max_price=max_price,
+            currency_code=currency,
+        ),
+        country_code=country,
+        query=query,
         filter=retriever_service_pb2.ProductFilter(categories=category),
         exclude_product_ids=exclude,
         page_size=page_size,

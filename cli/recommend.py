@@ -1,17 +1,48 @@
 """Recommendations from the command line: a table with the reasons."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
 from vitrine.channel import call, open_channel
 from vitrine.deadline import Deadline
-from vitrine.v1 import common_pb2, recommendation_reason_pb2, recommendation_service_pb2, recommendation_service_pb2_grpc
+from vitrine.errors import invalid
+from vitrine.v1 import common_pb2, recommendation_reason_pb2, recommendation_service_pb2_grpc
+from vitrine.v1 import recommendation_service_pb2 as pb
 
 _TIMEOUT_S = 10.0
 _REASONS = 3
 
 
-async def recommend_and_print(request: recommendation_service_pb2.RecommendRequest, target: str) -> None:
+def placed(
+    *,
+    similar_to: Sequence[str] | None,
+    goes_with: Sequence[str] | None,
+    cart: Sequence[str] | None,
+    ads: bool,
+    content: bool,
+) -> tuple[Any, Sequence[str]]:
+    """The placement that the options name, HOME where they name none, and its products.
+
+    Raises InvalidArgument where they name two.
+    """
+    asked = {
+        "similar_to": (pb.PLACEMENT_SIMILAR, similar_to),
+        "with": (pb.PLACEMENT_COMPLEMENTARY, goes_with),
+        "cart": (pb.PLACEMENT_CART, cart),
+        "ads": (pb.PLACEMENT_ADS, ads),
+        "content": (pb.PLACEMENT_CONTENT, content),
+    }
+    given = [name for name, (_, value) in asked.items() if value]
+    if len(given) > 1:
+        raise invalid(given[1].replace("_", "-"), f"is given beside {given[0].replace('_', '-')}; ask for one of them")
+    placement, value = asked[given[0]] if given else (pb.PLACEMENT_HOME, None)
+    return placement, value if isinstance(value, Sequence) else ()
+
+
+async def recommend_and_print(request: pb.RecommendRequest, target: str) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
     async with open_channel(target) as channel:
         stub = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
@@ -21,7 +52,7 @@ async def recommend_and_print(request: recommendation_service_pb2.RecommendReque
     console.print(_footer(answer), markup=False)
 
 
-def _table(answer: recommendation_service_pb2.RecommendResponse) -> Table:
+def _table(answer: pb.RecommendResponse) -> Table:
     table = Table()
     for heading in ("#", "id", "title", "brand", "price", "score", "because"):
         table.add_column(heading, justify="right" if heading in ("#", "price", "score") else "left")
@@ -43,7 +74,7 @@ def reason_line(reason: recommendation_reason_pb2.RecommendationReason) -> str:
     return " ".join(part for part in (f"{reason.contribution:.3f}", name, evidence, numbers) if part)
 
 
-def _footer(answer: recommendation_service_pb2.RecommendResponse) -> str:
+def _footer(answer: pb.RecommendResponse) -> str:
     parts = [f"{timing.stage} {timing.duration_ms:.1f} ms" for timing in answer.timings]
     parts += [f"missing: {common_pb2.Degradation.Name(value)}" for value in answer.degradations]
     parts += [f"not in the catalogue: {product_id}" for product_id in answer.missing_product_ids]

@@ -12,10 +12,12 @@ from vitrine.v1 import common_pb2, search_service_pb2, search_service_pb2_grpc
 _TIMEOUT_S = 10.0
 
 
-async def search_and_print(query: str, product_filter: ProductFilter, page_size: int, target: str) -> None:
+async def search_and_print(
+    query: str, product_filter: ProductFilter, visitor_id: str, page_size: int, target: str
+) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
     request = search_service_pb2.SearchRequest(
-        query=query, page_size=page_size, filter=filter_to_message(product_filter)
+        query=query, page_size=page_size, filter=filter_to_message(product_filter), visitor_id=visitor_id
     )
     async with open_channel(target) as channel:
         stub = search_service_pb2_grpc.SearchServiceStub(channel)
@@ -35,6 +37,8 @@ def _table(answer: search_service_pb2.SearchResponse) -> Table:
         # The calibrated probability where it was ranked, else how the retriever found it.
         ranked = result.HasField("rank_probability")
         score = f"{result.rank_probability:.3f}" if ranked else f"({result.retrieval_score:.3f})"
+        if result.HasField("personal_score"):
+            score += f" {result.personal_score:+.3f}"
         table.add_row(str(result.position), product.id, product.title, product.brand, price, score)
     return table
 
