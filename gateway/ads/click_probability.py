@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 # Expected clicks that the prior weighs: with a rate of 0.02, 100 impressions.
 _PRIOR_CLICKS = 2.0
-_LEAST, _MOST = 1e-6, 0.95
+_LEAST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +29,9 @@ def corrected(probability: float, campaign: Shown, product: Shown) -> float:
     """The probability, corrected by what the campaign, and its product, showed so far; in (0, 1)."""
     ratio = (campaign.clicks + _PRIOR_CLICKS) / (campaign.expected + _PRIOR_CLICKS)
     ratio = (product.clicks + _PRIOR_CLICKS * ratio) / (product.expected + _PRIOR_CLICKS)
-    return min(max(probability * ratio, _LEAST), _MOST)
+    return min(max(scaled(probability, ratio), _LEAST), 1 - _LEAST)
+
+
+def scaled(probability: float, factor: float) -> float:
+    """The probability with its odds times a factor: of small ones as good as their product, and always in (0, 1)."""
+    return probability * factor / (1 - probability + probability * factor)

@@ -9,7 +9,8 @@ from typing import TypeVar
 import structlog
 
 from gateway.ads.auction import Bid, by_score, prices
-from gateway.ads.click_probability import Shown, corrected, relevance_probability
+from gateway.ads.click_probability import Shown, corrected
+from gateway.ads.expectation import ClickExpectation
 from gateway.ads.ledger import AdLedger, AdState
 from gateway.ads.money import amount_of
 from gateway.ads.pacing import pass_probability, traffic_gone
@@ -34,12 +35,14 @@ class Ads:
         self,
         ledger: AdLedger | None,
         relevance: AdRelevance,
+        expectation: ClickExpectation,
         settings: AdsSettings,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """`ledger` None: there is no event store, and so no ad. `chance` draws from [0, 1), for pacing."""
         self._ledger = ledger
         self._relevance = relevance
+        self._expectation = expectation
         self._settings = settings
         self._chance = chance
 
@@ -59,7 +62,7 @@ class Ads:
         shown = await _kept(lambda deadline: ledger.shown(offers, deadline=deadline), visit)
         if shown is None:
             return Listing((), found.missing_ids)
-        bids = self._bids(offers, found.by_id, shown)
+        bids = self._bids(offers, await self._expectation.expected(found, visit), shown)
         serials = {one.campaign.id: one.serial for one in campaigns}
         asked = [(serials[bid.campaign_id], bid.product_id) for bid in bids]
         outcomes = await _kept(
@@ -101,16 +104,15 @@ class Ads:
     def _bids(
         self,
         offers: Mapping[tuple[int, str], KeptCampaign],
-        relevant: Mapping[str, Relevant],
+        expected: Mapping[str, float],
         shown: Mapping[tuple[int, str], tuple[Shown, Shown]],
     ) -> list[Bid]:
         bids = []
         for (serial, product_id), campaign in offers.items():
             units = campaign.bids[product_id]
             if units >= self._settings.reserve_price:
-                expected = relevance_probability(relevant[product_id].relevance, self._settings.click_rate)
-                probability = corrected(expected, *shown[serial, product_id])
-                bids.append(Bid(campaign.campaign.id, product_id, units, probability, expected))
+                probability = corrected(expected[product_id], *shown[serial, product_id])
+                bids.append(Bid(campaign.campaign.id, product_id, units, probability, expected[product_id]))
         return by_score(bids)
 
     def _result(

@@ -8,13 +8,27 @@ import pytest
 
 from gateway.events.settings import EventsSettings
 from tests.gateway.events.conftest import events_settings, raw, store_server
-from tests.gateway.recommendation.conftest import LIMIT_S, Stand
+from tests.gateway.recommendation.conftest import (
+    LIMIT_S,
+    OpenStand,
+    Stand,
+    learned_embedder,
+    learned_folder,
+    open_learned_stand,
+)
 from vitrine.v1 import ad_service_pb2 as ads_pb
 from vitrine.v1 import ad_service_pb2_grpc, user_event_pb2
 from vitrine.v1 import recommendation_service_pb2 as pb
 from vitrine.v1.user_event_service_pb2 import WriteUserEventsRequest, WriteUserEventsResponse
 
-__all__ = ["events_settings", "raw", "store_server"]
+__all__ = [
+    "events_settings",
+    "learned_embedder",
+    "learned_folder",
+    "open_learned_stand",
+    "raw",
+    "store_server",
+]
 
 
 class AdStand(Stand):
@@ -108,3 +122,13 @@ async def open_ads(
 async def stand(open_ads: OpenAdStand) -> AdStand:
     """A shop with the settings' defaults, but for pacing."""
     return await open_ads()
+
+
+@pytest.fixture
+async def learned_stand(
+    open_learned_stand: OpenStand, start_server: Any, channel_to: Any, monkeypatch: pytest.MonkeyPatch
+) -> AdStand:
+    """A shop that serves a recommender of its products; no pacing."""
+    monkeypatch.setenv("VITRINE_ADS_PACING", "false")
+    shop = (await open_learned_stand()).shop
+    return AdStand(shop, channel_to((await start_server(shop.gateway.add_to)).port))

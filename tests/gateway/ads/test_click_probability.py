@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ads.click_probability import Shown, corrected, relevance_probability
+from gateway.ads.click_probability import Shown, corrected, relevance_probability, scaled
 
 shown = st.builds(Shown, st.integers(0, 10**6), st.floats(0, 1e6))
 
@@ -20,10 +20,17 @@ def test_nothing_shown_corrects_nothing() -> None:
 
 def test_a_product_is_corrected_by_its_campaign_and_then_by_itself() -> None:
     good = Shown(clicks=40, expected=20.0)
-    # (40 + 2) / (20 + 2) for a product of the campaign that was not shown itself.
-    assert corrected(0.02, good, Shown()) == pytest.approx(0.02 * 42 / 22)
-    # Of which one that was shown 5 times what 1 click needs has none: (0 + 2 x 42 / 22) / (5 + 2).
-    assert corrected(0.02, good, Shown(0, 5.0)) == pytest.approx(0.02 * (2 * 42 / 22) / 7)
+    # Odds of 1 to 50 times (40 + 2) / (20 + 2), for a product of the campaign that was not shown itself.
+    odds = 0.02 / 0.98 * 42 / 22
+    assert corrected(0.02, good, Shown()) == pytest.approx(odds / (1 + odds))
+    # One that was shown 5 times what 1 click needs and has none: times (0 + 2 x 42 / 22) / (5 + 2).
+    assert corrected(0.02, good, Shown(0, 5.0)) == pytest.approx(scaled(0.02, (2 * 42 / 22) / 7))
+
+
+def test_what_is_scaled_stays_a_probability() -> None:
+    assert scaled(0.001, 3.0) == pytest.approx(0.003, rel=0.01)
+    assert scaled(0.5, 3.0) == pytest.approx(0.75)
+    assert scaled(0.9, 1.0) == pytest.approx(0.9)
 
 
 def test_one_lucky_click_says_little() -> None:

@@ -208,6 +208,25 @@ async def test_clicks_make_a_product_likelier_to_be_shown(stand: AdStand) -> Non
     assert first.ad.click_probability > 3 * last.ad.click_probability
 
 
+async def test_with_a_recommender_p_click_is_what_it_expects_of_this_visitor(learned_stand: AdStand) -> None:
+    """Who viewed p010 chooses p011 next, the recommender learned; for a stranger the two differ by relevance alone."""
+    stand = learned_stand
+    await stand.sponsor("acme", {"p011": 1.0, "p019": 1.0}, daily_impressions_per_visitor=50)
+
+    async def likelier(visitor_id: str, **way: Any) -> float:
+        found = {one.product.id: one.ad.click_probability for one in await stand.ads(visitor_id=visitor_id, **way)}
+        assert all(0 < probability < 1 for probability in found.values())
+        odds = {product_id: probability / (1 - probability) for product_id, probability in found.items()}
+        return odds["p011"] / odds["p019"]
+
+    before = await likelier("ana", query="smart watch")
+    await stand.report("ana", "p010")
+    assert await likelier("ana", query="smart watch") > 1.05 * before
+    assert await likelier("ben", query="smart watch") == pytest.approx(before)
+    assert await likelier("ana") > 1.05
+    assert await likelier("ben", product_ids=["p010"]) > 1.05
+
+
 async def test_without_the_ranker_or_embedder_ads_are_relevant_still(stand: AdStand) -> None:
     await stand.sponsor("rich", {SHOE: 100.0}, budget=1_000)
     await stand.sponsor("acme", {WATCH: 0.5})
