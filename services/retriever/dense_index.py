@@ -14,6 +14,8 @@ from vitrine.vectors import FloatArray
 # Nodes that the graph proposes for each one wanted, and at least: its half precision may err in the order.
 BREADTH = 1.2
 MIN_BREADTH = 200
+# Vectors that all queries of one search meet before the next ones are fetched from memory: they fit into a cache.
+_BLOCK = 1_024
 # Some of what is called is not in the package's type stubs.
 _faiss: Any = faiss
 
@@ -21,8 +23,11 @@ _faiss: Any = faiss
 def inner_products(query: FloatArray, vectors: FloatArray, positions: IntArray) -> FloatArray:
     """(len(positions),) float32: the query's product with those rows of (n, dim) `vectors`; FAISS, in this thread."""
     scores = np.empty(len(positions), np.float32)
-    positions = np.ascontiguousarray(positions, np.int64)
-    query = np.ascontiguousarray(query, np.float32)
+    _inner_products(scores, np.ascontiguousarray(query), vectors, np.ascontiguousarray(positions, np.int64))
+    return scores
+
+
+def _inner_products(scores: FloatArray, query: FloatArray, vectors: FloatArray, positions: IntArray) -> None:
     _faiss.fvec_inner_products_by_idx(
         faiss.swig_ptr(scores),
         faiss.swig_ptr(query),
@@ -32,7 +37,6 @@ def inner_products(query: FloatArray, vectors: FloatArray, positions: IntArray) 
         1,
         len(positions),
     )
-    return scores
 
 
 def best_positions(
@@ -80,18 +84,37 @@ class DenseView:
 
         `query` (dim,) L2-normalised, `allowed` (n,). Always `limit` of them while so many are allowed.
         """
+        return self.search_each(query[None], allowed, limit)[0]
+
+    def search_each(self, queries: FloatArray, allowed: BoolArray, limit: int) -> list[tuple[IntArray, FloatArray]]:
+        """What `search` gives, for each of (q, dim) queries; an exact search reads the vectors once for all of them."""
         count = int(np.count_nonzero(allowed))
         limit = min(limit, count)
-        near: IntArray | None = None
+        found: list[tuple[IntArray, FloatArray] | None] = [None] * len(queries)
         if limit and self.placed is not None and not self._exact_is_faster(count):
-            near = self._proposed(self.placed, query, allowed, limit)
-        if near is None or len(near) < limit:
-            near = np.flatnonzero(allowed)
-        return best_positions(self.columns, near, self.cosines(query, near), limit)
+            for place, query in enumerate(queries):
+                near = self._proposed(self.placed, query, allowed, limit)
+                if len(near) >= limit:
+                    found[place] = best_positions(self.columns, near, self.cosines(query, near), limit)
+        missing = [place for place, one in enumerate(found) if one is None]
+        if missing:
+            positions = np.flatnonzero(allowed)
+            for place, cosines in zip(missing, self._all_cosines(queries[missing], positions), strict=True):
+                found[place] = best_positions(self.columns, positions, cosines, limit)
+        return [one for one in found if one is not None]
 
     def cosines(self, query: FloatArray, positions: IntArray) -> FloatArray:
         """(len(positions),) cosines of those versions."""
         return inner_products(query, self.columns.vectors, positions)
+
+    def _all_cosines(self, queries: FloatArray, positions: IntArray) -> FloatArray:
+        cosines = np.empty((len(queries), len(positions)), np.float32)
+        block = _BLOCK if len(queries) > 1 else max(len(positions), 1)
+        for start in range(0, len(positions), block):
+            part = slice(start, start + block)
+            for query, scores in zip(queries, cosines, strict=True):
+                _inner_products(scores[part], query, self.columns.vectors, positions[part])
+        return cosines
 
     def _exact_is_faster(self, count: int) -> bool:
         # A filter thins the graph: to find as many it must look as much further. So what counts is the allowed rows

@@ -175,8 +175,8 @@ class _ByText:
     def found(self, allowed: BoolArray, depth: int) -> IntArray:
         vectors = self.columns.vectors[self.anchors.positions]
         groups = interests(vectors, self.anchors.weights.astype(np.float64), TEXT_INTERESTS)
-        near = [self.dense.search(vectors[anchor], allowed, depth)[0] for anchor, _ in groups]
-        positions = np.unique(np.concatenate(near))
+        near = self.dense.search_each(vectors[[anchor for anchor, _ in groups]], allowed, depth)
+        positions = np.unique(np.concatenate([found for found, _ in near]))
         scores, _ = nearest(self.columns.vectors[positions], vectors)
         return best_positions(self.columns, positions, scores, depth)[0]
 

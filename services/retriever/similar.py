@@ -58,10 +58,10 @@ def similar(
     vectors = columns.vectors[columns.positions_of(np.array(rows, np.int64))]
     weights = np.array([anchor.weight for anchor in known], np.float64)
     allowed = without(columns.allowed(plan), columns.positions_of(rows_of(query.excluded_ids, living)))
-    found = []
-    for anchor, members in interests(vectors, weights, query.max_interests):
-        deadline.check("the search by vector")
-        found.append(_Found(anchor, members, *snapshot.dense.search(vectors[anchor], allowed, query.depth)))
+    groups = interests(vectors, weights, query.max_interests)
+    deadline.check("the search by vector")
+    near = snapshot.dense.search_each(vectors[[anchor for anchor, _ in groups]], allowed, query.depth)
+    found = [_Found(*group, *one) for group, one in zip(groups, near, strict=True)]
     deadline.check("reading the products")
     wanted = [rows[one.anchor] for one in found]
     wanted += (row for one in found for row in columns.rows[one.positions].tolist())

@@ -305,3 +305,23 @@ async def test_a_graph_that_cannot_be_taken_over_is_seen(
     with pytest.raises(Internal, match="no room"):
         await engine.self_test()
     assert len(await shop.found(engine, text="watch", depth=10)) == 10
+
+
+@pytest.mark.parametrize("exact_rows", [1, 10_000])
+def test_several_queries_find_what_each_finds_alone(exact_rows: int, shop: Any) -> None:
+    """By the graph and exactly, over more vectors than are read at once."""
+    vectors = shop.vectors(2_500)
+    columns = Columns(shop.DIM)
+    columns.append(range(2_500), [f"p{row:04}" for row in range(2_500)], [None] * 2_500, [()] * 2_500, vectors)
+    view = columns.view()
+    graph = build_graph(view, shop.DIGEST, None, lambda: False)
+    assert graph is not None
+    dense = DenseView(view, placed(graph, view), exact_rows)
+    allowed = np.arange(2_500) % 3 > 0
+    together = dense.search_each(vectors[[3, 77, 1_999]], allowed, 40)
+    for row, (positions, cosines) in zip([3, 77, 1_999], together, strict=True):
+        alone, its_cosines = dense.search(vectors[row], allowed, 40)
+        assert positions.tolist() == alone.tolist()
+        assert cosines.tolist() == its_cosines.tolist()
+        assert len(positions) == 40
+        assert allowed[positions].all()
