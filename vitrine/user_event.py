@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from hashlib import blake2b
 
 from vitrine.errors import FieldViolation, InvalidArgument
@@ -24,6 +25,8 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
+# A shop has few categories, and its events name them again and again.
+_clean_category = lru_cache(maxsize=10_000)(clean_category)
 _SPACE = re.compile(r"\s")
 
 
@@ -108,7 +111,9 @@ def checked_event(event: UserEvent, now: datetime) -> UserEvent:
         event,
         event_time=time.replace(microsecond=time.microsecond // 1000 * 1000),
         query=clean_text(event.query),
-        products=tuple(replace(one, category=clean_category(one.category)) for one in event.products),
+        products=tuple(
+            replace(one, category=_clean_category(one.category)) if one.category else one for one in event.products
+        ),
     )
     if violations := list(_violations(cleaned, now)):
         raise InvalidArgument(*violations)

@@ -21,7 +21,7 @@ class PopularLists:
 
     def key(self, decay: Decay, era: int, name: str) -> str:
         """The key of a segment's counts in an era."""
-        return f"{self._start}:{decay.half_life_s / 86_400:g}:{era}:{name}"
+        return f"{self._start}:{decay.name}:{era}:{name}"
 
     async def popular(
         self, limit: int, *, deadline: Deadline, category: str = "", country_code: str = ""

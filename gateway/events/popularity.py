@@ -34,6 +34,7 @@ class Decay:
     """Turns weights at a moment into units of an era and back."""
 
     def __init__(self, half_life_days: float) -> None:
+        self.name = f"{half_life_days:g}"
         self.half_life_s = half_life_days * 86_400
         self._era_s = _ERA_HALF_LIVES * self.half_life_s
 

@@ -7,6 +7,9 @@ from typing import Any
 from vitrine.ports import VisitorAction
 from vitrine.user_event import EventProduct, EventType, UserEvent
 
+# Made once: json.dumps makes one for each call that is not plain.
+json_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 _TEXTS = (
     "session_id",
     "query",
@@ -52,7 +55,8 @@ def packed_event(event: UserEvent) -> bytes:
     kept.update((name, text) for name in _TEXTS if (text := getattr(event, name)))
     if event.products:
         kept["products"] = [_packed_product(product) for product in event.products]
-    return _json(kept)
+    # A lone surrogate cannot come over gRPC, but from a caller in this process.
+    return json_text(kept).encode("utf-8", "replace")
 
 
 def unpacked_event(data: bytes) -> UserEvent:
@@ -66,14 +70,14 @@ def unpacked_event(data: bytes) -> UserEvent:
     )
 
 
-def packed_actions(event: UserEvent, digest: bytes) -> list[bytes]:
+def packed_actions(event: UserEvent, digest: bytes) -> list[str]:
     """What the event adds to its visitor's history; `digest` keeps the same done twice apart."""
     kind, tail = event.event_type, digest.hex()
     if kind is EventType.SEARCH:
-        return [_json([kind.value, "", event.query, tail])]
+        return [json_text([kind.value, "", event.query, tail])]
     if kind not in _IN_HISTORY:
         return []
-    return [_json([kind.value, product.product_id, "", tail]) for product in event.products]
+    return [json_text([kind.value, product.product_id, "", tail]) for product in event.products]
 
 
 def unpacked_action(data: bytes, time_ms: float) -> VisitorAction:
@@ -93,8 +97,3 @@ def _packed_product(product: EventProduct) -> dict[str, Any]:
     if product.category:
         kept["category"] = product.category
     return kept
-
-
-def _json(value: Any) -> bytes:
-    # A lone surrogate cannot come over gRPC, but from a caller in this process.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,6 +21,11 @@ class EventsSettings(BaseSettings):
     trend_half_life_days: PositiveFloat = Field(
         1.0, ge=0.1, description="the same of the counts that a trend is told by: shorter than half_life_days"
     )
+    fresh_minutes: NonNegativeFloat = Field(
+        30.0, description="a visitor is fresh so long after the first event: what many fresh ones do is capped"
+    )
+    fresh_weight: NonNegativeFloat = Field(20.0, description="popularity that fresh visitors alone give a product")
+    fresh_ratio: NonNegativeFloat = Field(4.0, description="and beside known visitors, for each 1 of theirs")
     popular_products: PositiveInt = Field(100_000, description="products counted in a category or country")
     visitor_products: PositiveInt = Field(100, description="products a day that one visitor makes more popular")
     data_dir: Path = Field(Path("data/events"), description="folder of the store that `vitrine up` starts")

@@ -9,17 +9,17 @@ of a visitor, and to erase one is to drop whole keys.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import blake2b
+from datetime import datetime
 from typing import Any
 
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from gateway.events.connection import Connection, Script
 from gateway.events.popular_lists import PopularLists
-from gateway.events.popularity import FORGOTTEN_HALF_LIVES, LATELY, WEIGHTS, Decay, segments
-from gateway.events.record import milliseconds, moment, packed_actions, packed_event, unpacked_action, unpacked_event
+from gateway.events.popularity import Decay
+from gateway.events.record import milliseconds, moment, packed_event, unpacked_action, unpacked_event
 from gateway.events.settings import EventsSettings
+from gateway.events.write_arguments import WriteArguments
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, ResourceExhausted, Unavailable, VitrineError, invalid
 from vitrine.ports import PopularProduct, VisitorAction
@@ -33,7 +33,8 @@ MAX_PURGED = 10_000
 _CHUNK_EVENTS = 100
 _LIST_CHUNK_EVENTS = 50
 _PAGE_BYTES = 1024 * 1024
-_DAY_LIST_LIFE_S = 2 * 86_400
+# As write.lua answers.
+_ERASED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class EventStore:
         self._write, self._erase = Script("write"), Script("erase")
         self.connection = Connection(settings)
         self._redis, self._reply = self.connection.redis, self.connection.reply
+        self._arguments = WriteArguments(settings, f"{self._tag}:", self._decay, self._trend_decay)
         self._lists = PopularLists(self.connection, f"{self._tag}:popularity", self._decay, self._trend_decay)
 
     async def write(self, events: Sequence[UserEvent], *, deadline: Deadline) -> list[bool | VitrineError]:
@@ -75,20 +77,20 @@ class EventStore:
         On return all that is True or False is as durable as the store's appendfsync makes it.
         """
         await self.connection.require_durable(deadline)
-        outcomes: list[bool | VitrineError] = []
-        for start in range(0, len(events), _CHUNK_EVENTS):
-            pipeline = self._redis.pipeline(transaction=False)
-            packed = [packed_event(event) for event in events[start : start + _CHUNK_EVENTS]]
-            sent = False
-            for event, data in zip(events[start:], packed, strict=False):
-                if len(data) <= MAX_EVENT_BYTES:
-                    self._write.add_to(pipeline, *self._write_arguments(event, data), known=sent)
-                    sent = True
-            replies = iter(await self._reply(pipeline.execute(raise_on_error=False), deadline) if sent else ())
-            outcomes += [
-                _outcome(next(replies)) if len(data) <= MAX_EVENT_BYTES else _too_large(data) for data in packed
-            ]
-        return outcomes
+        packed = [packed_event(event) for event in events]
+        kept = [index for index, data in enumerate(packed) if len(data) <= MAX_EVENT_BYTES]
+        # One pipeline: the store makes what it reads at a time durable at once.
+        pipeline = self._redis.pipeline(transaction=False)
+        for start in range(0, len(kept), _CHUNK_EVENTS):
+            chunk = kept[start : start + _CHUNK_EVENTS]
+            arguments = self._arguments.of([events[index] for index in chunk], [packed[index] for index in chunk])
+            self._write.add_to(pipeline, self._arguments.keys, arguments, known=start > 0)
+        replies = await self._reply(pipeline.execute(raise_on_error=False), deadline) if kept else ()
+        outcomes: dict[int, bool | VitrineError] = {}
+        for number, index in enumerate(kept):
+            reply = replies[number // _CHUNK_EVENTS]
+            outcomes[index] = _outcome(reply if isinstance(reply, Exception) else reply[number % _CHUNK_EVENTS])
+        return [outcomes[index] if index in outcomes else _too_large(data) for index, data in enumerate(packed)]
 
     async def history(self, visitor_id: str, *, deadline: Deadline, limit: int = 200) -> tuple[VisitorAction, ...]:
         """See `vitrine.ports.VisitorHistory.history`."""
@@ -202,38 +204,6 @@ class EventStore:
     def _visitor_key(self, part: str, digest: bytes) -> str:
         return visitor_key(self._settings.prefix, part, digest)
 
-    def _write_arguments(self, event: UserEvent, data: bytes) -> tuple[list[str], list[Any]]:
-        """KEYS and ARGV of write.lua."""
-        assert event.event_time is not None
-        settings, time = self._settings, event.event_time
-        visitor = visitor_digest(event.visitor_id)
-        digest = blake2b(event.event_id.encode(), digest_size=12).digest()
-        day, era = time.astimezone(UTC).date().isoformat(), self._decay.era(time)
-        keys = [
-            f"{self._tag}:stream",
-            self._visitor_key("events", visitor),
-            self._visitor_key("history", visitor),
-            f"{self._visitor_key('counted', visitor)}:{day}",
-            self._visitor_key("days", visitor),
-            f"{self._tag}:erasures",
-            self._lists.key(self._trend_decay, self._trend_decay.era(time), LATELY),
-        ]
-        actions = packed_actions(event, digest)
-        arguments: list[Any] = [visitor, digest, data, milliseconds(time), settings.history_actions]
-        arguments += [round(settings.history_days * 86_400), len(actions), *actions]
-        arguments += [
-            repr(self._decay.growth(time)),
-            repr(self._trend_decay.growth(time)),
-            round(FORGOTTEN_HALF_LIVES * self._decay.half_life_s),
-        ]
-        arguments += [settings.popular_products, settings.visitor_products, _DAY_LIST_LIFE_S, day]
-        if weight := WEIGHTS.get(event.event_type):
-            for product in event.products:
-                names = [self._lists.key(self._decay, era, name) for name in segments(event, product.category)]
-                keys += [name for name in names if name not in keys]
-                arguments += [product.product_id, weight, len(names), *(keys.index(name) + 1 for name in names)]
-        return keys, arguments
-
 
 def visitor_key(prefix: str, part: str, digest: bytes) -> str:
     """The key of a part of what is kept of a visitor; one that is not events or counts stands in VISITOR_PARTS."""
@@ -246,11 +216,11 @@ def _outcome(reply: Any) -> bool | VitrineError:
         return ResourceExhausted("the event store is full; export and purge events, or give it memory")
     if isinstance(reply, Exception):
         raise Unavailable(f"the event store refuses writes: {reply}", reason="EVENT_STORE_AWAY") from reply
-    if reply == b"erased":
+    if reply == _ERASED:
         return FailedPrecondition(
             "the visitor was erased after this event happened; it is not kept", reason="VISITOR_ERASED"
         )
-    return bool(reply == b"written")
+    return bool(reply)
 
 
 def _order(place: str) -> tuple[int, int]:
