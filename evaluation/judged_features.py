@@ -102,8 +102,8 @@ async def _ranked(
     ordered = await engines.rank_stage.order(query, [*head, *others], asked=len(head), deadline=_later())
     if len(ordered.ranks) < len(judged):
         raise Internal(f"only {len(ordered.ranks)} of {len(judged)} products of {query!r} were ranked; see the log")
-    ranked = [one.product_id for one in ordered.candidates[: len(ordered.ranks)]]
-    return dict(zip(ranked, ordered.ranks, strict=True))
+    ranked = zip(ordered.candidates, ordered.ranks, strict=False)
+    return {one.product_id: rank for one, rank in ranked if rank is not None}
 
 
 async def _vectors(engines: Engines, products: Sequence[Product], advance: Advance) -> FloatArray:

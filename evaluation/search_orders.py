@@ -94,7 +94,8 @@ async def _ranks(
         candidates = [*head, *judged[:start], *judged[start + len(head) :], *others]
         ordered = await engines.rank_stage.order(query, candidates, asked=len(head), deadline=_later())
         _check_ranked(query, len(ordered.ranks), len(head))
-        ranks |= zip(_ids(ordered.candidates[: len(head)]), ordered.ranks, strict=True)
+        ranked = zip(ordered.candidates, ordered.ranks, strict=False)
+        ranks |= {one.product_id: rank for one, rank in ranked if rank is not None}
     return ranks
 
 
