@@ -1,4 +1,4 @@
-"""The settings tables of the pages on settings, events and recommendation, as the code has them."""
+"""The settings tables of the pages on settings, events, recommendation, ads and experiments, as the code has them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,9 @@ from pydantic_settings import BaseSettings
 
 from cli.ingest.settings import IngestSettings
 from cli.up.settings import UpSettings
+from gateway.ads.settings import AdsSettings
 from gateway.events.settings import EventsSettings
+from gateway.experiments.settings import ExperimentsSettings
 from gateway.recommendation.settings import RecommendationSettings
 from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
@@ -28,6 +30,8 @@ CLASSES: dict[str, type[BaseSettings]] = {
 }
 EVENTS: dict[str, type[BaseSettings]] = {"EVENTS": EventsSettings}
 RECOMMENDATION: dict[str, type[BaseSettings]] = {"RECOMMENDATION": RecommendationSettings}
+ADS: dict[str, type[BaseSettings]] = {"ADS": AdsSettings}
+EXPERIMENTS: dict[str, type[BaseSettings]] = {"EXPERIMENTS": ExperimentsSettings}
 SERVERS = ["GATEWAY", "EMBEDDER", "RETRIEVER", "RANKER"]
 
 HEADER = ["| variable | default | meaning |", "|---|---|---|"]

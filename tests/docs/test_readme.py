@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.settings_table import CLASSES, EVENTS, HEADER, RECOMMENDATION, settings_table
+from tests.docs.settings_table import ADS, CLASSES, EVENTS, EXPERIMENTS, HEADER, RECOMMENDATION, settings_table
 
 ROOT = Path(__file__).parents[2]
 TRACKED = [
@@ -24,7 +24,13 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.mark.parametrize(
     ("page", "classes"),
-    [("docs/settings.md", CLASSES), ("docs/events.md", EVENTS), ("docs/recommendation.md", RECOMMENDATION)],
+    [
+        ("docs/settings.md", CLASSES),
+        ("docs/events.md", EVENTS),
+        ("docs/recommendation.md", RECOMMENDATION),
+        ("docs/ads.md", ADS),
+        ("docs/experiments.md", EXPERIMENTS),
+    ],
 )
 def test_the_settings_table_is_the_codes(page: str, classes: dict[str, Any]) -> None:
     lines = (ROOT / page).read_text().splitlines()
@@ -43,7 +49,7 @@ def test_no_settings_class_is_left_out() -> None:
     for path in TRACKED:
         if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts:
             written.update(re.findall(r"^class (\w+)\((?:Base|Server)Settings\)", path.read_text(), re.MULTILINE))
-    known = (CLASSES | EVENTS | RECOMMENDATION).values()
+    known = (CLASSES | EVENTS | RECOMMENDATION | ADS | EXPERIMENTS).values()
     assert written == {settings.__name__ for settings in known} | {"ServerSettings"}
 
 
