@@ -29,7 +29,7 @@ FROM build AS tables
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
   | grep -E '^pyarrow\b' > tables.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
-  python -m pip install --disable-pip-version-check --no-deps --target /opt/tables -r tables.txt
+  python -m venv /opt/pip && /opt/pip/bin/pip install --disable-pip-version-check --no-deps --target /opt/tables -r tables.txt
 
 FROM python:3.11-slim AS runtime
 RUN useradd --uid 10001 --create-home vitrine && install -d -o vitrine -g vitrine /app/data
