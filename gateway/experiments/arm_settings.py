@@ -20,6 +20,7 @@ class ArmSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     diversity: Annotated[float, Field(ge=0, le=1)] | None = None
+    exploration: Annotated[float, Field(ge=0, le=0.5)] | None = None
     interests: Annotated[StrictInt, Field(ge=1, le=20)] | None = None
     # False: as without a recommender.
     recommender: StrictBool | None = None
@@ -30,7 +31,8 @@ class ArmSettings(BaseModel):
 
     def over(self, settings: RecommendationSettings) -> RecommendationSettings:
         """Settings of recommendation with the arm's own in place of them."""
-        own = {name: value for name in ("diversity", "interests") if (value := getattr(self, name)) is not None}
+        names = ("diversity", "exploration", "interests")
+        own = {name: value for name in names if (value := getattr(self, name)) is not None}
         return settings.model_copy(update=own) if own else settings
 
     def of_search(self, search: SearchQuery) -> SearchQuery:

@@ -1,6 +1,7 @@
 """Arrange: what was found to the answer's order, full and diverse, with a place for what is new."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -26,7 +27,7 @@ class Arranger:
 
     async def arranged(self, lists: Sequence[CandidateList], visit: Visit) -> list[Recommendation]:
         """The lists blended, `page_size` of them while so many products may be shown."""
-        lists = await self._filled_up(lists, visit)
+        lists = await self._filled_up(_weighted(lists, visit.source_weights), visit)
         with visit.notes.timed("arrange"):
             found = with_profile(blended(lists), visit.query.profile)
             relevance = np.array([one.score for one in found]) / (found[0].score if found else 1.0)
@@ -64,3 +65,9 @@ class Arranger:
                 newest = await self._candidates.newest(count - len(proposed), _FILL_SHARE, proposed, wanted)
             lists = [*lists, newest]
         return lists
+
+
+def _weighted(lists: Sequence[CandidateList], weights: Mapping[str, float]) -> list[CandidateList]:
+    """The lists with their shares times their sources' weights; without those that weigh nothing."""
+    weighted = [replace(one, share=one.share * weights.get(one.source.value, 1.0)) for one in lists]
+    return [one for one in weighted if one.share > 0]

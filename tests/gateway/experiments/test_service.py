@@ -7,6 +7,7 @@ import pytest
 from gateway.events.settings import EventsSettings
 from gateway.experiments.attribution import INTERLEAVED, read_token
 from vitrine.v1 import search_service_pb2, search_service_pb2_grpc
+from vitrine.v1.recommendation_reason_pb2 import RecommendationSource
 
 LIMIT_S = 60.0
 ARMS = """
@@ -59,6 +60,17 @@ async def test_visitors_in_different_arms_get_different_settings(stand: Any, exp
         answer = await search(stand, visitor_id=visitor)
         assert (arms(answer), answer.rank_depth) == ({"depth": arm}, depth)
     assert (arms(await search(stand)), arms(await stand.recommend())) == ({}, {})
+
+
+async def test_an_arm_weighs_sources(stand: Any, experiments_file: Any) -> None:
+    weights = "{ history = 0.0 }"
+    experiments_file.write(BOTH_ARMS.replace("diversity = DIVERSITY", f"source_weights = {weights}"))
+    await stand.report("ana", "p000", category="smart watch")
+    await stand.report("ben", "p001", "p002", category="smart watch")
+    answer = await stand.recommend(visitor_id="ana")
+    sources = {reason.source for result in answer.results for reason in result.reasons}
+    assert RecommendationSource.RECOMMENDATION_SOURCE_POPULAR_IN_CATEGORY in sources
+    assert RecommendationSource.RECOMMENDATION_SOURCE_HISTORY not in sources
 
 
 async def test_later_pages_keep_token_and_arms(stand: Any, experiments_file: Any) -> None:
