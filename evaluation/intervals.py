@@ -26,8 +26,10 @@ class Interval:
 def mean_interval(values: Sequence[float]) -> Interval:
     """The mean over queries, resampled by query (percentile bootstrap, Efron 1979)."""
     sample = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(_SEED).integers(0, len(sample), (RESAMPLES, len(sample)))
-    low, high = np.percentile(sample[drawn].mean(axis=1), BOUNDS)
+    generator = np.random.default_rng(_SEED)
+    # One resample at a time: with tens of thousands of queries all at once would take gigabytes.
+    means = [sample[generator.integers(0, len(sample), len(sample))].mean() for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, BOUNDS)
     return Interval(float(sample.mean()), float(low), float(high), len(sample))
 
 

@@ -2,9 +2,10 @@
 
 import typer
 
+from cli.evaluate.recommendation import recommendation
 from cli.evaluate.relevance import relevance
 from cli.evaluate.report import report
 
 app = typer.Typer(name="evaluate", help="Measure the suite on judged data.", no_args_is_help=True)
-for command in (relevance, report):
+for command in (relevance, recommendation, report):
     app.command(command.__name__)(command)

@@ -47,14 +47,14 @@ def train_als(interactions: Interactions, settings: AlsSettings | None = None) -
             shape=(len(interactions.bounds) - 1, len(known)),
         )
         confidence.data += 1.0
-        model = AlternatingLeastSquares(
-            factors=settings.factors,
-            regularization=settings.regularization,
-            iterations=settings.iterations,
-            num_threads=1,
-            random_state=_SEED,
-        )
         with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=settings.factors,
+                regularization=settings.regularization,
+                iterations=settings.iterations,
+                num_threads=1,
+                random_state=_SEED,
+            )
             model.fit(confidence, show_progress=False)
         factors[known] = model.item_factors
     return Als(factors, settings.regularization, settings.alpha)

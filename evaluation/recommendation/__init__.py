@@ -1,0 +1,1 @@
+"""How well recommenders foresee what visitors do next: data sets, protocols, metrics, and what to beat."""

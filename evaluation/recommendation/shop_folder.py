@@ -1,0 +1,48 @@
+"""Reads a shop of one's own: products, and events as `vitrine sample` or `vitrine events export` write them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.recommendation.data import Dataset, TextVectors
+from evaluation.recommendation.leave_one_out import leave_one_out
+from training.recommendation.event_files import event_paths, read_visitor_events
+from training.recommendation.shop import facts_of
+from training.run_folder import file_digest
+from training.sources.catalogue import read_products
+from vitrine.errors import invalid
+from vitrine.rows import FORMATS
+
+_ENDINGS = (*FORMATS, *(f"{ending}.gz" for ending in FORMATS if ending != ".parquet"))
+
+
+def read_recommendation_folder(folder: Path, vectors_of: TextVectors, mapping: Path | None = None) -> Dataset:
+    """The shop in `folder`: a file `products` in any format that ingest reads; `events`, a file or a folder of Parquet.
+
+    The last product that each visitor turned to is asked for. Raises InvalidArgument when a file is missing, and
+    TrainingError as the readers of training say.
+    """
+    notes: list[str] = []
+    catalogue = _found(folder, "products")
+    products = list({one.id: one for one in read_products((catalogue,), mapping, notes.append)}.values())
+    paths = event_paths([folder / "events" if (folder / "events").is_dir() else _found(folder, "events")])
+    events = read_visitor_events(paths, [product.id for product in products], notes.append)
+    digest = "+".join(file_digest(path)[:16] for path in (catalogue, *paths))
+    known = replace(events.interactions, text_vectors=vectors_of(products))
+    data = leave_one_out(folder.resolve().name, digest, known, notes)
+    # What is asked for is in no basket either.
+    size = len(products)
+    kept = np.isin(
+        events.purchases.visitors * size + events.purchases.products,
+        data.interactions.visitors * size + data.interactions.products,
+    )
+    return replace(data, purchases=events.purchases.where(kept), facts=facts_of(products))
+
+
+def _found(folder: Path, name: str) -> Path:
+    found = [folder / f"{name}{ending}" for ending in _ENDINGS if (folder / f"{name}{ending}").is_file()]
+    if len(found) != 1:
+        fault = f"has {len(found)} files of that name" if found else "has none"
+        raise invalid(f"{folder}/{name}", f"the folder {fault}; give one that ends in one of {', '.join(_ENDINGS)}")
+    return found[0]
