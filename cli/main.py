@@ -128,6 +128,7 @@ def search(
     language: Annotated[list[str] | None, typer.Option(help="Any of these: zh, en.")] = None,
     in_stock: Annotated[bool, typer.Option("--in-stock", help="Only what can be bought now.")] = False,
     visitor: Annotated[str, typer.Option(help="The shop's id of the visitor, whose taste breaks near-ties.")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="Say which words made the first 10 results.")] = False,
     page_size: Annotated[int, typer.Option(min=1, max=100)] = 10,
     target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
 ) -> None:
@@ -145,7 +146,7 @@ def search(
         languages=tuple(language or ()),
         availabilities=(Availability.IN_STOCK,) if in_stock else (),
     )
-    asyncio.run(search_and_print(query, product_filter, visitor, page_size, target))
+    asyncio.run(search_and_print(query, product_filter, visitor, page_size, target, explain=explain))
 
 
 @app.command()
