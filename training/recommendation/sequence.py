@@ -39,9 +39,9 @@ class SequenceSettings:
     max_epochs: int = 100
     max_minutes: float = 25.0  # of the first stage; what it took decides how long the second is
     evaluated_every: int = 2  # epochs
-    patience: int = 3  # evaluations without a better NDCG@10
+    patience: int = 2  # evaluations without a better NDCG@10
     evaluated_histories: int = 10_000
-    last_events_share: float = 0.15  # epochs of the second stage, as a share of those of the first
+    last_events_share: float = 0.2  # epochs of the second stage, as a share of those of the first
     seed: int = 17
 
 
