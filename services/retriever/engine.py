@@ -75,6 +75,7 @@ class RetrieverEngine:
         self._places = threading.BoundedSemaphore(threads + settings.queue)
         # OpenMP counts threads for each calling thread: one for each search, so that searches do not fight.
         self._searchers = ThreadPoolExecutor(threads, "retriever-search", faiss.omp_set_num_threads, (1,))
+        self._relations = ThreadPoolExecutor(threads, "retriever-relation", faiss.omp_set_num_threads, (1,))
         self._preparer = ThreadPoolExecutor(1, "retriever-prepare", faiss.omp_set_num_threads, (1,))
         self._snapshot: Snapshot
         self._preparing = 0
@@ -159,7 +160,14 @@ class RetrieverEngine:
             snapshot = self._snapshot
             living = self._rows_of(named, snapshot)
             return related(
-                snapshot, self._recommender, checked, plan, living, products=self._products, deadline=deadline
+                snapshot,
+                self._recommender,
+                checked,
+                plan,
+                living,
+                products=self._products,
+                threads=self._relations,
+                deadline=deadline,
             )
 
         return await self._search(deadline, found)
@@ -291,6 +299,7 @@ class RetrieverEngine:
 
         def close() -> None:
             self._searchers.shutdown()
+            self._relations.shutdown()
             self._preparer.shutdown()
             self._graphs.close()
             self._writer.close()

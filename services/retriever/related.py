@@ -1,6 +1,7 @@
 """Products by what visitors did: found by each relation, and all of them scored by every one. Runs in a thread."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -47,20 +48,23 @@ def related(
     living: Mapping[str, int],
     *,
     products: Products,
+    threads: Executor,
     deadline: Deadline,
 ) -> Related:
-    """Answers a checked query; `living` maps ids of anchors, scored and excluded products to row keys."""
+    """Answers a checked query; `living` maps ids of anchors, scored and excluded products to row keys.
+
+    Relations search side by side in `threads`, which must not be those that answer queries.
+    """
     behaviour = behaviour_of(snapshot, recommender)
     _check_vector(query, behaviour.recommender)
     columns = snapshot.columns
     allowed = without(columns.allowed(plan), columns.positions_of(rows_of(query.excluded_ids, living)))
     anchors = Anchors.of(query, living, columns, behaviour)
     searches = relation_searches(anchors, query.history_vector, snapshot, behaviour)
-    found: dict[Relation, IntArray] = {}
-    for relation in query.relations:
-        deadline.check("the search for related products")
-        if relation in searches:
-            found[relation] = searches[relation].found(allowed, query.depth)
+    deadline.check("the search for related products")
+    wanted = [relation for relation in query.relations if relation in searches]
+    lists = threads.map(lambda relation: searches[relation].found(allowed, query.depth), wanted)
+    found = dict(zip(wanted, lists, strict=True))
     scored = columns.positions_of(rows_of(query.scored_ids, living))
     union = np.unique(np.concatenate([*found.values(), scored[allowed[scored]]]))
     union = union[np.argsort([columns.ids[position] for position in union.tolist()])]

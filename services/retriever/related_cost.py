@@ -1,13 +1,14 @@
 """`python -m services.retriever.related_cost`: measures what RetrieveRelated costs on this machine.
 
-Prints milliseconds of one thread's processor time of a call by each relation alone, by all, and with further products
-to score, for 50 anchors and 50 products a relation. Products, vectors and what was learned of them are made, all in
+Prints milliseconds, and of processor time, of a call by each relation alone, by all, and with further products to score,
+for 50 anchors and 50 products a relation. Products, vectors and what was learned of them are made, all in
 memory, products read from there too.
 """
 
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +25,7 @@ from services.retriever.recommender import Recommender
 from services.retriever.related import related
 from services.retriever.snapshot import Snapshot
 from services.retriever.switch_point import made_vectors
+from vitrine.compute import thread_quota
 from vitrine.deadline import Deadline
 from vitrine.learned_products import MAX_NEIGHBOURS, NEIGHBOUR_RELATIONS, LearnedProducts, Neighbours
 from vitrine.ports import Anchor, RelatedQuery, Relation
@@ -93,15 +95,14 @@ def _snapshot(ids: Sequence[str], recommender: Recommender, text_dim: int, with_
 
 
 def _measured(call: Callable[[RelatedQuery], object], queries: Sequence[RelatedQuery]) -> str:
-    """Median and least milliseconds of processor time, each query's products having been read once."""
-    for query in queries:
-        call(query)
+    """Median and least milliseconds, and the same of processor time."""
     spent = []
     for query in queries:
-        started = time.thread_time()
+        started, started_cpu = time.perf_counter(), time.process_time()
         call(query)
-        spent.append((time.thread_time() - started) * 1_000)
-    return f"{np.median(spent):>9.2f} {min(spent):>9.2f}"
+        spent.append((time.perf_counter() - started, time.process_time() - started_cpu))
+    walls, cpus = np.array(spent).T * 1_000
+    return f"{np.median(walls):>9.2f} {walls.min():>9.2f} {np.median(cpus):>9.2f} {cpus.min():>9.2f}"
 
 
 def main() -> None:
@@ -120,6 +121,7 @@ def main() -> None:
     snapshot = _snapshot(ids, recommender, arguments.text_dim, arguments.graph)
     products = cast(Products, _Kept(ids))
     random = np.random.default_rng(2)
+    threads = ThreadPoolExecutor(thread_quota(), "relations", faiss.omp_set_num_threads, (1,))
 
     def query(relations: Sequence[Relation], scored: int = 0) -> RelatedQuery:
         rows = random.choice(arguments.rows, size=ANCHORS + scored, replace=False).tolist()
@@ -138,9 +140,18 @@ def main() -> None:
     def call(one: RelatedQuery) -> object:
         named = [*(anchor.product_id for anchor in one.anchors), *one.scored_ids, *one.excluded_ids]
         living = snapshot.rows_of(named)
-        return related(snapshot, recommender, one, FilterPlan(), living, products=products, deadline=Deadline.after(60))
+        return related(
+            snapshot,
+            recommender,
+            one,
+            FilterPlan(),
+            living,
+            products=products,
+            threads=threads,
+            deadline=Deadline.after(60),
+        )
 
-    print(f"{'relations':>24} {'median ms':>9} {'least ms':>9}")
+    print(f"{'relations':>24} {'median ms':>9} {'least':>9} {'cpu ms':>9} {'least':>9}")
     every, but_text = tuple(Relation), tuple(relation for relation in Relation if relation is not Relation.TEXT)
     cases: list[tuple[str, tuple[Relation, ...], int]] = [(relation.value, (relation,), 0) for relation in Relation]
     cases += [("none", (), 0), ("all but text", but_text, 0), ("all", every, 0)]
