@@ -1,5 +1,6 @@
 """The campaign store: campaigns in the event store's Redis, each change one script."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,8 @@ class CampaignStore:
         self._max_products = max_products
         self._upsert, self._delete = Script("upsert", __package__), Script("delete", __package__)
         self._known = Campaigns(-1, ())
+        # Many callers that see a new version read it once.
+        self._reading = asyncio.Lock()
 
     async def upsert(self, campaigns: Sequence[Campaign], *, deadline: Deadline) -> list[VitrineError | None]:
         """Writes checked campaigns; for each: None when durable, or what is wrong."""
@@ -75,14 +78,15 @@ class CampaignStore:
 
     async def at(self, version: int, *, deadline: Deadline) -> Campaigns:
         """All campaigns at a version that is the store's now, or later; read when another one is known."""
-        if self._known.version != version:
-            pipeline = self._redis.pipeline(transaction=True)
-            pipeline.get(self._version)
-            pipeline.hvals(self._campaigns)
-            read_version, values = await self._reply(pipeline.execute(), deadline)
-            found = sorted(map(_kept, values), key=lambda one: one.campaign.id)
-            self._known = Campaigns(int(read_version or 0), found)
-        return self._known
+        async with self._reading:
+            if self._known.version != version:
+                pipeline = self._redis.pipeline(transaction=True)
+                pipeline.get(self._version)
+                pipeline.hvals(self._campaigns)
+                read_version, values = await self._reply(pipeline.execute(), deadline)
+                found = sorted(map(_kept, values), key=lambda one: one.campaign.id)
+                self._known = Campaigns(int(read_version or 0), found)
+            return self._known
 
     def _upserted(self, reply: Any) -> VitrineError | None:
         if fault := store_fault(reply):
