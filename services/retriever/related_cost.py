@@ -1,8 +1,8 @@
 """`python -m services.retriever.related_cost`: measures what RetrieveRelated costs on this machine.
 
-Prints milliseconds, and of processor time, of a call by each relation alone, by all, and with further products to score,
-for 50 anchors and 50 products a relation. Products, vectors and what was learned of them are made, all in
-memory, products read from there too.
+Prints milliseconds, and of processor time, of a call by each relation alone, by all, and with further products to score:
+50 anchors, 50 products a relation. Products, vectors and what was learned of them are made, all in memory, products
+read from there too.
 """
 
 import argparse
