@@ -1,6 +1,6 @@
 """`python -m services.retriever.related_cost`: measures what RetrieveRelated costs on this machine.
 
-Prints milliseconds, and of processor time, of a call by each relation alone, by all, and with further products to score:
+Prints milliseconds, and of processor time, of a call by each relation alone, by all, and with more products to score:
 50 anchors, 50 products a relation. Products, vectors and what was learned of them are made, all in memory, products
 read from there too.
 """
