@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from vitrine.errors import InvalidArgument
-from vitrine.product import Product, category_prefixes, checked_product, id_violation
+from vitrine.product import Availability, Product, ProductKind, category_prefixes, checked_product, id_violation
 
 WATCH = Product(
     id="w-1",
@@ -121,3 +121,34 @@ def test_category_prefixes_run_from_broad_to_narrow() -> None:
 
 def test_a_right_id_has_no_violation() -> None:
     assert id_violation("sku/42-黑") is None
+
+
+REVIEW = Product("r-1", "", description="戴着很舒服", kind=ProductKind.REVIEW, about_product_ids=("w-1",), rating=4.5)
+
+
+def test_a_review_needs_no_title_and_names_each_product_once() -> None:
+    checked = checked_product(replace(REVIEW, about_product_ids=("w-1", "w-2", "w-1")))
+    assert (checked.title, checked.language, checked.rating) == ("", "zh", 4.5)
+    assert checked.about_product_ids == ("w-1", "w-2")
+    checked_product(replace(REVIEW, kind=ProductKind.GUIDE, rating=None, about_product_ids=(), title="Guide"))
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        (replace(REVIEW, description=" \u200b"), "description"),
+        (replace(REVIEW, price=1.0, currency_code="CNY"), "price"),
+        (replace(REVIEW, availability=Availability.OUT_OF_STOCK), "availability"),
+        (replace(REVIEW, rating=0.9), "rating"),
+        (replace(REVIEW, rating=5.1), "rating"),
+        (replace(REVIEW, rating=math.nan), "rating"),
+        (replace(REVIEW, about_product_ids=("a b",)), "about_product_ids[0]"),
+        (replace(REVIEW, about_product_ids=("w-1", "r-1")), "about_product_ids[1]"),
+        (replace(REVIEW, about_product_ids=tuple(f"w-{number}" for number in range(21))), "about_product_ids"),
+        (replace(REVIEW, kind=ProductKind.GUIDE), "rating"),
+        (replace(WATCH, rating=4.0), "rating"),
+        (replace(WATCH, about_product_ids=("w-2",)), "about_product_ids"),
+    ],
+)
+def test_what_does_not_belong_to_a_kind_is_refused(item: Product, field: str) -> None:
+    assert violated(item) == [field]

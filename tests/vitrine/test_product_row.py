@@ -10,10 +10,11 @@ import pytest
 
 from cli.sample.files import product_row
 from cli.sample.products import Shop
+from cli.sample.reviews import reviews
 from vitrine.errors import InvalidArgument
 from vitrine.mapping import Source, load_mapping
 from vitrine.messages.product import product_to_message
-from vitrine.product import Availability, Product
+from vitrine.product import Availability, Product, ProductKind
 from vitrine.product_row import ProductRows
 
 
@@ -165,3 +166,28 @@ def test_missing_values_are_missing() -> None:
     assert product.price is None
     assert product.brand == ""
     assert product.attributes == {"c": ("x",)}
+
+
+def test_reviews_are_mapped_as_the_sample_shop_writes_them() -> None:
+    shop, rows = Shop(30, seed=1), ProductRows(load_mapping(Path("reviews")))
+    written = [row for index in range(30) for row in reviews(shop, index, visitors=10)]
+    assert len(written) > 10
+    for row in written:
+        review = rows.product(row)
+        assert (review.id, review.title, review.description) == (row["id"], "", row["text"])
+        assert (review.kind, review.rating) == (ProductKind.REVIEW, row["rating"])
+        assert (review.about_product_ids, review.language) == ((row["product_id"],), row["language"])
+    # Who wrote it is no business of the catalogue, from which erasing a visitor takes nothing.
+    assert list(rows.unused_columns) == ["visitor_id"]
+
+
+def test_content_is_read_by_its_own_names() -> None:
+    guide = native(title="How to choose", kind="PRODUCT_KIND_GUIDE", about_product_ids="a|b")
+    assert (guide.kind, guide.about_product_ids) == (ProductKind.GUIDE, ("a", "b"))
+    assert native(kind="review", rating="4.5").rating == 4.5
+    for fields, fault in (
+        ({"kind": "advert"}, "'advert' is not one of product, review, guide"),
+        ({"rating": 4}, "only a review"),
+    ):
+        with pytest.raises(InvalidArgument, match=fault):
+            native(**fields)

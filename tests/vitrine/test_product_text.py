@@ -1,6 +1,6 @@
 """What the models read of a product."""
 
-from vitrine.product import Product
+from vitrine.product import Product, ProductKind
 from vitrine.product_text import RANKING_DESCRIPTION_CHARACTERS, embedding_text, ranking_text
 
 
@@ -32,3 +32,10 @@ def test_the_ranking_text_needs_no_more_than_a_descriptions_beginning() -> None:
     whole = Product("1", "Watch", description=" \n " * 60 + "water resistant " * 100)
     beginning = Product("1", "Watch", description=whole.description[:RANKING_DESCRIPTION_CHARACTERS])
     assert ranking_text(whole) == ranking_text(beginning) == "watch water resistant wate"
+
+
+def test_a_review_is_read_by_what_it_says() -> None:
+    review = Product("1", "", description="Soft and warm. " * 20, kind=ProductKind.REVIEW, rating=5.0)
+    text = embedding_text(review)
+    assert text.startswith("soft and warm. soft")
+    assert 200 < len(text) <= 240

@@ -10,8 +10,8 @@ import pytest
 from services.retriever.engine import RetrieverEngine
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
-from vitrine.ports import RetrievalQuery, Retriever, Shortfall
-from vitrine.product import Availability
+from vitrine.ports import Anchor, RetrievalQuery, Retriever, Shortfall, SimilarQuery
+from vitrine.product import Availability, ProductKind
 
 
 async def test_what_is_written_is_found_by_words_and_by_vector(retriever: Retriever, shop: Any) -> None:
@@ -238,3 +238,53 @@ async def test_products_too_large_for_one_message_go_in_several(retriever: Retri
     result = await shop.fill(retriever, products, shop.vectors(260))
     assert [outcome.id for outcome in result.outcomes] == [product.id for product in products]
     assert (await retriever.get_index(deadline=shop.deadline())).products == 260
+
+
+async def test_content_is_kept_whole_and_found_only_where_asked_for(retriever: Retriever, shop: Any) -> None:
+    vectors = shop.vectors(4)
+    review = shop.product(
+        8,
+        title="",
+        description="智能手表 戴着舒服",
+        price=None,
+        kind=ProductKind.REVIEW,
+        about_product_ids=("p00000", "gone"),
+        rating=4.5,
+        update_time=datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC),
+    )
+    guide = shop.product(9, title="智能手表 选购", price=None, kind=ProductKind.GUIDE)
+    await shop.fill(retriever, [shop.product(0), shop.product(2), review, guide], vectors)
+    products, content = ["p00000", "p00002"], ["p00008", "p00009"]
+    for query in ({"text": "智能手表"}, {"vector": vectors[2]}, {"text": "智能手表", "vector": vectors[3]}):
+        assert sorted(await shop.found(retriever, **query)) == products
+        of_content = shop.filter(kinds=(ProductKind.REVIEW, ProductKind.GUIDE))
+        assert sorted(await shop.found(retriever, **query, filter=of_content)) == content
+        about = shop.filter(kinds=(ProductKind.REVIEW,), about_product_ids=("p00000",))
+        assert await shop.found(retriever, **query, filter=about) == ["p00008"]
+        assert (
+            sorted(await shop.found(retriever, **query, filter=shop.filter(kinds=tuple(ProductKind))))
+            == products + content
+        )
+    deadline = shop.deadline()
+    newest = await retriever.list_newest_products(9, deadline=deadline, filter=shop.filter())
+    assert sorted(one.id for one in newest) == products
+    similar = await retriever.retrieve_similar(SimilarQuery((Anchor("p00008"),)), deadline=deadline)
+    assert sorted(one.product.id for one in similar.interests[0].candidates) == products
+    found = await retriever.get_products(content, deadline=deadline, with_description=True)
+    assert found.products[0] == replace(review, language="zh", revision=1)
+    filtered = await retriever.get_products(products + content, deadline=deadline, filter=shop.filter())
+    assert [one.id for one in filtered.products] == products
+
+
+async def test_a_catalogue_from_before_there_was_content_goes_on(open_engine: Any, engine: Any, shop: Any) -> None:
+    await shop.fill(engine, [shop.product(0), shop.product(2)], shop.vectors(2))
+    with engine._catalogue._engine.connect() as connection:
+        written = connection.exec_driver_sql("SELECT document, entry FROM version").all()
+    assert all("kind" not in document + entry and "rating" not in document for document, entry in written)
+    await engine.close()
+    again = await open_engine()
+    assert len(await shop.found(again, text="智能手表")) == 2
+    assert await shop.found(again, text="智能手表", filter=shop.filter(kinds=(ProductKind.REVIEW,))) == []
+    review = shop.product(4, price=None, kind=ProductKind.REVIEW)
+    await shop.fill(again, [review], shop.vectors(1))
+    assert len(await shop.found(again, text="智能手表")) == 2

@@ -10,7 +10,7 @@ from services.retriever.columns import Columns
 from services.retriever.filters import plan_of
 from services.retriever.lexical_index import LexicalIndex, entry_of
 from vitrine.ports import ProductFilter
-from vitrine.product import Availability, Product, checked_product
+from vitrine.product import CONTENT_KINDS, Availability, Product, ProductKind, checked_product
 
 BRANDS = ("Acme", "ACME", "Größe", "华为", "")
 CATEGORIES = ("Shoes", "Shoes > Running shoes", "Shoes > Running shoes > Trail", "Shoestrings", "电子 > 手表")
@@ -28,6 +28,14 @@ products = st.builds(
     availability=st.sampled_from(Availability),
     language=st.sampled_from(LANGUAGES),
 )
+content = st.builds(
+    Product,
+    id=st.sampled_from(["r", "s"]),
+    title=st.just("shoe"),
+    kind=st.sampled_from(CONTENT_KINDS),
+    about_product_ids=st.lists(st.sampled_from(["p", "q", "P"]), max_size=2, unique=True).map(tuple),
+    language=st.sampled_from(LANGUAGES),
+)
 filters = st.builds(
     ProductFilter,
     categories=st.lists(st.sampled_from([*CATEGORIES, "shoes>running shoes", "Nothing"]), max_size=2).map(tuple),
@@ -37,12 +45,14 @@ filters = st.builds(
     currency_code=st.sampled_from(["", "EUR"]),
     availabilities=st.lists(st.sampled_from(Availability), max_size=2).map(tuple),
     languages=st.lists(st.sampled_from(["en", "ZH", "zh-hans", "xx"]), max_size=2).map(tuple),
+    kinds=st.lists(st.sampled_from(ProductKind), max_size=3).map(tuple),
+    about_product_ids=st.sampled_from([(), (), ("q",), ("p", "none")]),
     product_ids=st.sampled_from([(), (), ("q",), ("p", "none")]),
 ).filter(lambda f: f.min_price is None or f.max_price is None or f.min_price <= f.max_price)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(products, min_size=1, max_size=12), filters)
+@given(st.lists(products | content, min_size=1, max_size=12), filters)
 def test_all_three_agree(made: list[Product], filter: ProductFilter) -> None:
     checked = [checked_product(product) for product in made]
     plan = plan_of(filter)
@@ -80,3 +90,14 @@ def test_bounds_are_inclusive_and_a_product_without_price_has_none() -> None:
 def test_a_language_holds_its_regions() -> None:
     assert _matches(Product(id="p", title="t", language="zh-Hans"), languages=("zh",))
     assert not _matches(Product(id="p", title="t", language="zh"), languages=("zh-Hans",))
+
+
+def test_without_kinds_products_alone_match() -> None:
+    review = Product(id="r", title="t", kind=ProductKind.REVIEW, about_product_ids=("p",))
+    assert _matches(Product(id="p", title="t"))
+    assert not _matches(review)
+    assert not _matches(review, kinds=(ProductKind.PRODUCT, ProductKind.GUIDE))
+    assert _matches(review, kinds=(ProductKind.PRODUCT, ProductKind.REVIEW))
+    assert _matches(review, kinds=(ProductKind.REVIEW,), about_product_ids=("q", "p"))
+    assert not _matches(review, kinds=(ProductKind.REVIEW,), about_product_ids=("P",))
+    assert not _matches(Product(id="p", title="t"), about_product_ids=("p",))

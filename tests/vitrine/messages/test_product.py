@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vitrine.errors import InvalidArgument
 from vitrine.messages.product import filter_from_message, filter_to_message, product_from_message, product_to_message
 from vitrine.ports import ProductFilter
-from vitrine.product import Availability, Product
+from vitrine.product import Availability, Product, ProductKind
 from vitrine.v1 import product_pb2, retriever_service_pb2
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -34,6 +34,9 @@ _products = st.builds(
     language=_text,
     update_time=st.none() | _times,
     revision=st.integers(0, 2**63 - 1),
+    kind=st.sampled_from(ProductKind),
+    about_product_ids=st.lists(_text, max_size=3).map(tuple),
+    rating=st.none() | st.floats(1, 5),
 )
 
 
@@ -82,6 +85,8 @@ def test_what_a_product_cannot_hold_is_refused_by_field(message: product_pb2.Pro
         currency_code=_text,
         availabilities=st.lists(st.sampled_from(Availability), max_size=3).map(tuple),
         languages=st.lists(_text, max_size=3).map(tuple),
+        kinds=st.lists(st.sampled_from(ProductKind), max_size=3).map(tuple),
+        about_product_ids=st.lists(_text, max_size=3).map(tuple),
     )
 )
 def test_every_filter_comes_back_as_it_went(product_filter: ProductFilter) -> None:
@@ -97,6 +102,8 @@ def test_every_filter_comes_back_as_it_went(product_filter: ProductFilter) -> No
         (retriever_service_pb2.ProductFilter(availabilities=[1, 0]), "filter.availabilities[1]"),  # type: ignore[list-item]
         (retriever_service_pb2.ProductFilter(availabilities=[77]), "filter.availabilities[0]"),  # type: ignore[list-item]
         (retriever_service_pb2.ProductFilter(availabilities=[1] * 101), "filter.availabilities"),  # type: ignore[list-item]
+        (retriever_service_pb2.ProductFilter(kinds=[2, 0]), "filter.kinds[1]"),  # type: ignore[list-item]
+        (retriever_service_pb2.ProductFilter(kinds=[1] * 101), "filter.kinds"),  # type: ignore[list-item]
     ],
 )
 def test_a_wrong_filter_is_refused_by_field(message: retriever_service_pb2.ProductFilter, field: str) -> None:
