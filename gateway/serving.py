@@ -1,16 +1,12 @@
 """The gateway put together over three ports, and served: gRPC and HTTP over one pipeline."""
 
-import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
 import structlog
-import uvicorn
 
 from gateway.admission import Admission
 from gateway.ads.expectation import ClickExpectation
@@ -29,6 +25,7 @@ from gateway.experiments.assignment import Experiments
 from gateway.experiments.settings import ExperimentsSettings
 from gateway.explaining import Explaining
 from gateway.http import http_application
+from gateway.http_server import http_server
 from gateway.model_agreement import require_one_model
 from gateway.personalisation import Personalisation
 from gateway.pipeline import SearchPipeline
@@ -195,28 +192,12 @@ class Gateway:
     @asynccontextmanager
     async def http(self) -> AsyncIterator[int]:
         """Serves HTTP, drained on the way out; yields the port. Raises FailedPrecondition when it cannot be had."""
-        address = (self._settings.host, self._settings.http_port)
-        try:
-            listener = socket.create_server(address)
-        except OSError as error:
-            raise FailedPrecondition(f"cannot listen on {address[0]}:{address[1]}: {error}; is it in use?") from error
-        server = _HttpServer(
-            uvicorn.Config(
-                http_application(self.api, self._settings, lambda: self.ready),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=max(round(self._settings.grace_s), 1),
-            )
-        )
-        serving = asyncio.create_task(server.serve([listener]), name="gateway HTTP")
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            self.ready = False
-            server.should_exit = True
-            await serving
+        application = http_application(self.api, self._settings, lambda: self.ready)
+        async with http_server(application, self._settings) as port:
+            try:
+                yield port
+            finally:
+                self.ready = False
 
     async def drain(self) -> None:
         """Waits until what is being written to the cache is there."""
@@ -227,13 +208,6 @@ class Gateway:
         await self._vectors.close()
         if self._event_store is not None:
             await self._event_store.close()
-
-
-class _HttpServer(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals alone: the gRPC server of the same process stops both."""
-        yield
 
 
 async def serve_gateway(

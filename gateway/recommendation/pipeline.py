@@ -18,7 +18,6 @@ from gateway.recommendation.settings import RecommendationSettings
 from gateway.recommendation.taste import Taste, taste_of
 from gateway.search import Degradation
 from vitrine.deadline import Deadline
-from vitrine.errors import Unimplemented
 from vitrine.ports import ProductFilter, Shortfall, VisitorAction, VisitorHistory
 from vitrine.product import Availability
 
@@ -38,7 +37,7 @@ class Recommender:
         settings: RecommendationSettings,
         experiments: Experiments,
     ) -> None:
-        """`placements` are those that are served; `history` None: there is no event store."""
+        """`placements` has each one; `history` None: there is no event store."""
         self._placements = placements
         self._history = history
         self._admission = admission
@@ -48,12 +47,9 @@ class Recommender:
     async def recommend(self, query: RecommendQuery, *, deadline: Deadline) -> RecommendAnswer:
         """Recommends `page_size` products, fewer only when no more may be shown.
 
-        Raises InvalidArgument, Unimplemented (a placement not served), ResourceExhausted (too many calls inside),
-        DeadlineExceeded and Unavailable (the retriever is away).
+        Raises InvalidArgument, ResourceExhausted (too many calls inside), DeadlineExceeded and Unavailable (the
+        retriever is away).
         """
-        if query.placement not in self._placements:
-            served = ", ".join(placement.name for placement in self._placements)
-            raise Unimplemented(f"placement {query.placement.name} is not served here; {served} are")
         check_query(query)
         with self._admission.admit():
             deadline.check("the recommendation")

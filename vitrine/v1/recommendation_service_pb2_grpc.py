@@ -47,9 +47,8 @@ class RecommendationServiceServicer(object):
     """
 
     def Recommend(self, request, context):
-        """Recommends products. Errors: INVALID_ARGUMENT, UNIMPLEMENTED (a placement that is not served here; says which
-        are), DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (with RetryInfo), UNAVAILABLE (the retriever is away). A visitor,
-        product or shop of which nothing is known is no error.
+        """Recommends products. Errors: INVALID_ARGUMENT, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED (with RetryInfo),
+        UNAVAILABLE (the retriever is away). A visitor, product or shop of which nothing is known is no error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
