@@ -1,8 +1,9 @@
 """What is known of each visitor before an event, as serving knows it: the products liked and how much."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -33,6 +34,7 @@ class History:
     weights: Floats  # (m,) how much each counts
     left_out: Integers  # products that are not shown: bought or seen
     goes_with: bool = False  # what completes the anchors is asked for, not what is like them
+    seen: Mapping[int, int] = field(default_factory=dict)  # how often each product is in the history
 
 
 NOTHING_KNOWN = History(*(np.zeros(0, np.int64),) * 2, np.zeros(0, np.float32), np.zeros(0, np.int64))
@@ -74,4 +76,5 @@ def history_of(products: Integers, event_types: Sequence[int] | Integers) -> His
         liked=np.array([int(one.product_id) for one in taste.liked], np.int64),
         weights=np.array([one.weight for one in taste.liked], np.float32),
         left_out=np.array(sorted(map(int, taste.bought | taste.seen)), np.int64),
+        seen=Counter(int(action.product_id) for action in taste.actions),
     )
