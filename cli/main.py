@@ -157,6 +157,7 @@ def recommend(
     cart: Annotated[list[str] | None, typer.Option(help="Product ids in the cart: what goes with it.")] = None,
     ads: Annotated[bool, typer.Option("--ads", help="Sponsored products.")] = False,
     content: Annotated[bool, typer.Option("--content", help="Reviews and guides.")] = False,
+    about: Annotated[list[str] | None, typer.Option(help="Product ids: reviews and guides about them.")] = None,
     query: Annotated[str, typer.Option(help="What the visitor searches for, for --ads and --content.")] = "",
     profile: Annotated[str, typer.Option(help="What the visitor said to like.")] = "",
     language: Annotated[list[str] | None, typer.Option(help="Languages that the visitor reads: zh, en.")] = None,
@@ -175,7 +176,9 @@ def recommend(
     from cli.recommend import placed, recommend_and_print
     from vitrine.v1 import recommendation_service_pb2, retriever_service_pb2
 
-    placement, product_ids = placed(similar_to=similar_to, goes_with=goes_with, cart=cart, ads=ads, content=content)
+    placement, product_ids = placed(
+        similar_to=similar_to, goes_with=goes_with, cart=cart, ads=ads, content=content, about=about
+    )
     request = recommendation_service_pb2.RecommendRequest(
         placement=placement,
         visitor_id=visitor,

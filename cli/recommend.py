@@ -23,6 +23,7 @@ def placed(
     cart: Sequence[str] | None,
     ads: bool,
     content: bool,
+    about: Sequence[str] | None,
 ) -> tuple[Any, Sequence[str]]:
     """The placement that the options name, HOME where they name none, and its products.
 
@@ -34,6 +35,7 @@ def placed(
         "cart": (pb.PLACEMENT_CART, cart),
         "ads": (pb.PLACEMENT_ADS, ads),
         "content": (pb.PLACEMENT_CONTENT, content),
+        "about": (pb.PLACEMENT_CONTENT, about),
     }
     given = [name for name, (_, value) in asked.items() if value]
     if len(given) > 1:

@@ -8,7 +8,14 @@ from cli.recommend import placed
 from vitrine.errors import InvalidArgument
 from vitrine.v1 import recommendation_service_pb2 as pb
 
-NOTHING: dict[str, Any] = {"similar_to": None, "goes_with": None, "cart": None, "ads": False, "content": False}
+NOTHING: dict[str, Any] = {
+    "similar_to": None,
+    "goes_with": None,
+    "cart": None,
+    "ads": False,
+    "content": False,
+    "about": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +27,7 @@ NOTHING: dict[str, Any] = {"similar_to": None, "goes_with": None, "cart": None, 
         ({"cart": ["a"]}, pb.PLACEMENT_CART, ["a"]),
         ({"ads": True}, pb.PLACEMENT_ADS, ()),
         ({"content": True}, pb.PLACEMENT_CONTENT, ()),
+        ({"about": ["a"]}, pb.PLACEMENT_CONTENT, ["a"]),
     ],
 )
 def test_options_name_a_placement(given: dict[str, Any], placement: int, product_ids: Any) -> None:

@@ -23,6 +23,8 @@ from vitrine.deadline import Deadline
 from vitrine.errors import Unavailable
 from vitrine.product import Product, checked_product
 from vitrine.v1 import (
+    recommendation_service_pb2,
+    recommendation_service_pb2_grpc,
     search_service_pb2,
     search_service_pb2_grpc,
     user_event_pb2,
@@ -39,6 +41,18 @@ async def searched(up: Up, query: str) -> search_service_pb2.SearchResponse:
         stub = search_service_pb2_grpc.SearchServiceStub(channel)
         request = search_service_pb2.SearchRequest(query=query, page_size=5)
         return await stub.Search(request, timeout=30)  # type: ignore[no-any-return]
+
+
+async def reviews_of(up: Up, product_id: str) -> list[str]:
+    """Ids of content, of which the sample shop has some about its first product."""
+    async with open_channel(up.target) as channel:
+        stub = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
+        request = recommendation_service_pb2.RecommendRequest(
+            placement=recommendation_service_pb2.PLACEMENT_CONTENT, product_ids=[product_id], page_size=5
+        )
+        answer = await stub.Recommend(request, timeout=30)
+    assert product_id in answer.results[0].product.about_product_ids
+    return [result.product.id for result in answer.results]
 
 
 async def write_event(up: Up, event_id: str) -> None:
@@ -97,6 +111,7 @@ async def test_one_process_serves_and_stops_cleanly_and_fills_an_empty_store_onc
         answer = await searched(up, "智能手表")
         assert any("智能手表" in result.product.title for result in answer.results)
         assert not answer.degradations
+        assert len(await reviews_of(up, "P0000001")) == 5
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             # The very line that was printed.
             line = next(line for line in up.output.splitlines() if line.lstrip().startswith("curl "))
