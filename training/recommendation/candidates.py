@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from gateway.recommendation.evidence import CATEGORIES
 from gateway.recommendation.features import features, price_fit, shares
@@ -182,18 +183,20 @@ def _als_scores(als: Als, block: Sequence[History]) -> Floats:
     known = np.asarray(als.factors.any(axis=1))
     gram = als_gram(als.factors)
     scores = np.full((len(block), len(als.factors)), np.nan, np.float32)
-    for row, history in enumerate(block):
-        learned = known[history.liked]
-        if learned.any():
-            user = als_user(
-                als.factors,
-                gram,
-                history.liked[learned],
-                history.weights[learned],
-                alpha=als.alpha,
-                regularization=als.regularization,
-            )
-            scores[row] = als.factors @ user
+    # Systems this small take many times as long on several threads, the more so on a busy machine.
+    with threadpool_limits(1, "blas"):
+        for row, history in enumerate(block):
+            learned = known[history.liked]
+            if learned.any():
+                user = als_user(
+                    als.factors,
+                    gram,
+                    history.liked[learned],
+                    history.weights[learned],
+                    alpha=als.alpha,
+                    regularization=als.regularization,
+                )
+                scores[row] = als.factors @ user
     scores[:, ~known] = np.nan
     return scores
 
