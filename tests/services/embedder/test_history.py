@@ -23,6 +23,7 @@ from vitrine.errors import DeadlineExceeded, FailedPrecondition, Internal, Inval
 from vitrine.ports import Embedder, EncodedHistories, HistoryItem, Lane
 from vitrine.recommender_bundle import HISTORY_FILE, RecommenderBundle, write_recommender
 from vitrine.user_event import EventType
+from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc, user_event_pb2
 from vitrine.vectors import FloatArray
 
 TEXT_DIM, DIM = 32, 8
@@ -277,3 +278,13 @@ async def test_a_model_of_text_in_place_of_the_encoder_is_refused(
     write_recommender(folder, bundle.manifest)
     with pytest.raises(FailedPrecondition, match=r"\['ages', 'event_types', 'items'\] and 'vectors' are needed"):
         await EmbedderEngine.open(settings, budget)
+
+
+async def test_an_unset_event_type_is_named_by_its_place(channel: grpc.aio.Channel) -> None:
+    """What plain data cannot hold is refused as the message is read."""
+    item = embedder_service_pb2.HistoryItem(event_type=user_event_pb2.EVENT_TYPE_VIEW_ITEM)
+    history = embedder_service_pb2.History(items=[item, embedder_service_pb2.HistoryItem()])
+    request = embedder_service_pb2.EncodeHistoryRequest(histories=[history])
+    with pytest.raises(grpc.aio.AioRpcError, match=r"histories\[0\].items\[1\].event_type: is not set") as refused:
+        await embedder_service_pb2_grpc.EmbedderServiceStub(channel).EncodeHistory(request)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

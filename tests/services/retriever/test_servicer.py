@@ -145,3 +145,25 @@ async def test_the_index_is_described(stub: Any, shop: Any) -> None:
     index = await call(stub.GetIndex, pb.GetIndexRequest(), deadline=shop.deadline())
     assert (index.products, index.revision, index.model_digest, index.dim) == (3, 1, DIGEST, 8)
     assert index.HasField("update_time")
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.RetrieveRelatedRequest(relations=[pb.RELATION_ALS, pb.RELATION_UNSPECIFIED]), r"relations\[1\]"),
+        (pb.RetrieveRelatedRequest(scored_ids=["p"] * 5_001), "scored_ids"),
+        (
+            pb.RetrieveRelatedRequest(history_vector=vectors_to_message(np.ones((2, 4), np.float32))),
+            r"history_vector\.data",
+        ),
+        (
+            pb.RetrieveRelatedRequest(history_vector=vectors_to_message(np.full((1, 4), np.nan, np.float32))),
+            r"history_vector\.data",
+        ),
+    ],
+)
+async def test_what_is_wrong_of_related_products_is_named(
+    stub: Any, shop: Any, request_: pb.RetrieveRelatedRequest, field: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=field):
+        await call(stub.RetrieveRelated, request_, deadline=shop.deadline())
