@@ -29,6 +29,7 @@ def recommendation(
     baselines_only: Annotated[
         bool, typer.Option("--baselines-only", help="Popularity, item-item and ALS alone: seconds, not minutes.")
     ] = False,
+    test_days: Annotated[float, typer.Option(min=1, help="online_retail: days at the end that are asked for.")] = 30.0,
     max_minutes: Annotated[float, typer.Option(min=0.05, help="Of the engine's training.")] = 45.0,
     threads: Threads = 0,
 ) -> None:
@@ -45,6 +46,7 @@ def recommendation(
             keep_vectors=keep_vectors,
             max_minutes=max_minutes,
             baselines_only=baselines_only,
+            test_days=test_days,
             report=lambda line: typer.echo(line, err=True),
         )
         if json_file is not None:

@@ -41,10 +41,9 @@ def task_result(
     metrics: Metrics,
     lists: Mapping[str, Integers],
     counts: Integers,
-    engine: str = ENGINE,
-    others: Sequence[str] | None = None,
+    simple: Sequence[str] = (),
 ) -> TaskResult:
-    """Figures of each method's `lists`, and the engine's gain over the best of `others` (None: all others).
+    """Figures of each method's `lists`, and the engine's gain over the best of `simple` and the best of all others.
 
     `counts` (products,) are events trained on.
     """
@@ -62,10 +61,13 @@ def task_result(
             shown = found[:, : metrics.spread_at]
             figures[name][f"coverage@{metrics.spread_at}"] = _whole(coverage(shown, len(counts)), len(task))
             figures[name][f"overlap@{metrics.spread_at}"] = _whole(overlap(shown), len(task))
-    gains = []
-    rivals = [name for name in (lists if others is None else others) if name != engine and name in lists]
-    if engine in lists and rivals:
-        gains = [_gain(metric, values, engine, rivals) for metric in values[engine] if metric in figures[engine]]
+    gains = [
+        _gain(metric, values, rivals)
+        for rivals in (simple, [name for name in lists if name != ENGINE])
+        if rivals and ENGINE in lists
+        for metric in figures[ENGINE]
+        if metric in values[ENGINE]
+    ]
     return TaskResult(len(task), figures, gains)
 
 
@@ -82,14 +84,14 @@ def _by_question(lists: Integers, task: Task, metrics: Metrics, counts: Integers
     return values
 
 
-def _gain(metric: str, values: Mapping[str, Mapping[str, Values]], engine: str, rivals: Sequence[str]) -> Gain:
-    own = values[engine][metric]
+def _gain(metric: str, values: Mapping[str, Mapping[str, Values]], rivals: Sequence[str]) -> Gain:
+    own = values[ENGINE][metric]
     known = ~np.isnan(own)
     means = {name: float(values[name][metric][known].mean()) for name in rivals}
     best = max(rivals, key=lambda name: means[name])
     differences = (own - values[best][metric])[known].tolist()
     ratio = float(own[known].mean()) / means[best] if means[best] > 0 else None
-    return Gain(engine, best, metric, ratio, mean_interval(differences), sign_flip_p_value(differences))
+    return Gain(ENGINE, best, metric, ratio, mean_interval(differences), sign_flip_p_value(differences))
 
 
 def _whole(value: float, count: int) -> Interval:
