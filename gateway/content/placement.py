@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gateway.content.answers import answers
 from gateway.content.standing import standing
+from gateway.content.words import is_whole
 from gateway.recommendation.blend import HALF_PLACE, CandidateList, Proposal, blended
 from gateway.recommendation.candidates import Candidates, Wanted, lists_of
 from gateway.recommendation.placement import Listing, Visit
@@ -50,7 +51,8 @@ class Content:
             scored = await self._answers(visit, wanted)
         else:
             scored = blended(await self._for_visitor(visit, wanted))
-        return Listing(await self._filled_up(scored, visit, wanted), missing)
+        results = await self._filled_up(scored, visit, wanted)
+        return Listing(await self._whole(results, wanted), missing)
 
     async def _about_products(self, visit: Visit, wanted: Wanted) -> tuple[list[CandidateList], tuple[str, ...]]:
         """About the anchors first, by the query where there is one, and then what is near to them."""
@@ -120,6 +122,18 @@ class Content:
             living += await self._of_living(_filling(newest.proposals, len(looked_at)), wanted)
             looked_at.update(one.product.id for one in newest.proposals)
         return stood
+
+    async def _whole(self, results: Sequence[Recommendation], wanted: Wanted) -> list[Recommendation]:
+        """The results with all that they say, where the retriever told the beginning alone."""
+        ids = [one.product.id for one in results if not is_whole(one.product)]
+        if not ids:
+            return list(results)
+        found = await self._retriever.get_products(ids, deadline=wanted.deadline, with_description=True)
+        said = {product.id: product.description for product in found.products}
+        return [
+            replace(one, product=replace(one.product, description=said.get(one.product.id, one.product.description)))
+            for one in results
+        ]
 
     async def _of_living(self, scored: Sequence[Recommendation], wanted: Wanted) -> list[Recommendation]:
         """Without content of which all products are gone from the catalogue; the other's links lead somewhere."""

@@ -9,7 +9,7 @@ from gateway.search import DEFAULT_PAGE_SIZE
 from vitrine.errors import invalid
 from vitrine.messages.common import shortfall_to_message
 from vitrine.messages.product import filter_from_message, product_to_message
-from vitrine.product import clean_category
+from vitrine.product import CONTENT_KINDS, clean_category
 from vitrine.v1 import recommendation_service_pb2 as pb
 from vitrine.v1 import search_service_pb2
 
@@ -41,7 +41,8 @@ def answer_to_message(answer: RecommendAnswer, *, explain: bool) -> pb.Recommend
     return pb.RecommendResponse(
         results=[
             pb.RecommendationResult(
-                product=product_to_message(one.product, with_description=False),
+                # The description is what a review or guide says.
+                product=product_to_message(one.product, with_description=one.product.kind in CONTENT_KINDS),
                 position=position,
                 score=one.score,
                 reasons=[reason_to_message(reason, explain=explain) for reason in one.reasons],

@@ -62,6 +62,14 @@ async def test_what_is_about_the_products_comes_first(told: Stand) -> None:
     assert len(answer.results) == 4
 
 
+async def test_results_carry_all_that_they_say(told: Stand) -> None:
+    text = " ".join(f"On day {number} it went well." for number in range(40))
+    await told.write(review("diary", text, "p001"))
+    answer = await told.recommend(placement=CONTENT, product_ids=["p001"], page_size=2)
+    said = {one.product.id: one.product.description for one in answer.results}
+    assert said == {"diary": text, "r-p001-0": SAID["p001"][0]}
+
+
 async def test_a_query_finds_texts_and_reviews_of_products_that_it_means(told: Stand) -> None:
     answer = await told.recommend(placement=CONTENT, query="Norvik black smart watch 1", page_size=2)
     assert all("p000" in one.product.about_product_ids for one in answer.results)
