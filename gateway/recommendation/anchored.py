@@ -34,7 +34,7 @@ class Anchored:
             scored = await self._fused.scored(subject, visit, goes_with=self._goes_with)
             if scored is not None:
                 if self._goes_with:
-                    scored = _others_first(scored, visit.query.page_size)
+                    scored = _without_others_of_a_kind(scored, visit.query.page_size)
                 return Listing(self._arranger.arranged_scored(scored, visit, explore=False), scored.missing_ids)
         with visit.notes.timed("retrieve"):
             similar = await self._candidates.near(anchors, visit.settings.interests, visit.wanted)
@@ -48,14 +48,15 @@ class Anchored:
         return [VisitorAction(kind, now, anchor.product_id) for anchor in reversed(anchors)]
 
 
-def _others_first(scored: Scored, count: int) -> Scored:
-    """Without products of an anchor's category that were never bought with one, while `count` others remain.
+def _without_others_of_a_kind(scored: Scored, count: int) -> Scored:
+    """Without products of an anchor's category that were never bought with one, but for those that fill up to `count`.
 
     A second phone is like the phone in the cart, and does not go with it.
     """
     kinds = {first_category(product) for product, _ in scored.evidence.anchors} - {""}
-    kept = [place for place, one in enumerate(scored.candidates) if not _is_another(one, kinds)]
-    return scored.only(kept) if len(kept) >= count else scored
+    others = [place for place, one in enumerate(scored.candidates) if _is_another(one, kinds)]
+    left_out = set(others[max(count - (len(scored.candidates) - len(others)), 0) :])
+    return scored.only([place for place in range(len(scored.candidates)) if place not in left_out])
 
 
 def _is_another(candidate: RelatedCandidate, kinds: set[str]) -> bool:

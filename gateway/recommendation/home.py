@@ -1,6 +1,8 @@
 """The placement HOME: for this visitor, by history, profile, and what is popular."""
 
+from collections.abc import Coroutine
 from hashlib import blake2b
+from typing import Any
 
 from gateway.recommendation.arrange import Arranger
 from gateway.recommendation.blend import CandidateList
@@ -46,32 +48,37 @@ class Home:
         return Listing(results)
 
     async def _lists(self, visit: Visit) -> list[CandidateList]:
-        query, taste, wanted, notes = visit.query, visit.taste, visit.wanted, visit.notes
-        lists: list[CandidateList] = []
-        categories = [*query.filter.categories, *query.profile.categories]
-        if taste.liked:
-            # The more is known of the visitor, the more it counts beside what others like.
-            known = len(taste.liked) / (len(taste.liked) + 1)
-            with notes.timed("retrieve"):
-                similar = await self._candidates.near(taste.liked, visit.settings.interests, wanted)
-            lists += lists_of(similar, Source.HISTORY, known)
-            categories = categories or [
-                interest.anchor.categories[0] for interest in similar.interests if interest.anchor.categories
-            ]
+        query, taste, wanted = visit.query, visit.taste, visit.wanted
         texts = (
             (Source.SEARCHED, taste.searched, _SEARCHED_SHARE),
             (Source.PROFILE, query.profile_text, _PROFILE_SHARE),
         )
-        for source, text, share in texts:
-            if normalize_text(text):
-                lists.append(await self._candidates.by_text(source, text, share, wanted, notes, "profile_text"))
+        calls: list[Coroutine[Any, Any, Any]] = [
+            self._candidates.by_text(source, text, share, wanted, visit.notes, "profile_text")
+            for source, text, share in texts
+            if normalize_text(text)
+        ]
         if query.profile != Profile():
-            lists.append(await self._candidates.stated(query.profile, wanted.depth, _STATED_SHARE, wanted))
+            calls.append(self._candidates.stated(query.profile, wanted.depth, _STATED_SHARE, wanted))
+        (liked, of_interests), *others = await together(self._liked(visit), *calls)
+        lists: list[CandidateList] = [*liked, *others]
         if not normalize_text(query.profile_text) or taste.liked:
-            lists += await self._turned_to(list(dict.fromkeys(categories))[:CATEGORIES], visit)
+            categories = dict.fromkeys([*query.filter.categories, *query.profile.categories] or of_interests)
+            lists += await self._turned_to(list(categories)[:CATEGORIES], visit)
         if not any(one.proposals for one in lists):
-            lists.append(await self._candidates.popular(Source.POPULAR, 1.0, wanted, notes))
+            lists.append(await self._candidates.popular(Source.POPULAR, 1.0, wanted, visit.notes))
         return lists
+
+    async def _liked(self, visit: Visit) -> tuple[list[CandidateList], list[str]]:
+        """What is near the products liked, a list for each interest, and the interests' categories."""
+        liked = visit.taste.liked
+        if not liked:
+            return [], []
+        with visit.notes.timed("retrieve"):
+            similar = await self._candidates.near(liked, visit.settings.interests, visit.wanted)
+        # The more is known of the visitor, the more it counts beside what others like.
+        lists = lists_of(similar, Source.HISTORY, len(liked) / (len(liked) + 1))
+        return lists, [one.anchor.categories[0] for one in similar.interests if one.anchor.categories]
 
     async def _turned_to(self, categories: list[str], visit: Visit) -> list[CandidateList]:
         """What visitors turn to in these categories, in the visitor's country, and more than they used to."""
