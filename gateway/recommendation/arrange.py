@@ -37,19 +37,20 @@ class Arranger:
         """The first of what was scored; `explore`: with places for products that nobody knows yet."""
         count = visit.query.page_size
         with visit.notes.timed("arrange"):
-            pool = range(min(3 * count + 20, len(scored.candidates)))
-            relevance = scored.probabilities[: len(pool)] / (scored.probabilities[0] if len(pool) else 1.0)
-            found = diversified(
-                [scored.recommendation(place) for place in pool], relevance, count, visit.settings.diversity
-            )
-            if not explore:
+            # Reasons are made for what is shown alone.
+            pool = [Recommendation(one.product, 0.0, ()) for one in scored.candidates[: 3 * count + 20]]
+            relevance = scored.probabilities[: len(pool)] / (scored.probabilities[0] if pool else 1.0)
+            places = {one.product.id: place for place, one in enumerate(pool)}
+            taken = diversified(pool, relevance, count, visit.settings.diversity)
+            found = [scored.recommendation(places[one.product.id]) for one in taken]
+            if not explore or not visit.settings.exploration:
                 return found
             unknown = (
                 place
                 for place, one in enumerate(scored.candidates)
                 if not one.trained_events and one.product.id not in scored.evidence.popular
             )
-            newcomers = [scored.recommendation(place) for place in islice(unknown, 2 * count)]
+            newcomers = [scored.recommendation(place) for place in islice(unknown, count)]
             return explored(found, newcomers, visit.settings.exploration)
 
     async def _filled_up(self, lists: Sequence[CandidateList], visit: Visit) -> Sequence[CandidateList]:

@@ -10,7 +10,7 @@ import numpy as np
 from gateway.recommendation.features import price_fit, shares
 from gateway.recommendation.profile_fit import lies_in, profile_fit
 from gateway.recommendation.query import Profile
-from vitrine.ports import RelatedCandidate
+from vitrine.ports import RelatedCandidate, Relation
 from vitrine.product import Availability, Product
 from vitrine.vectors import FloatArray
 
@@ -58,28 +58,34 @@ def columns_of(candidates: Sequence[RelatedCandidate], evidence: Evidence, now: 
         "searched_rank": _looked_up(evidence.searched.ranks, ids),
         "profile": _looked_up(evidence.profile.cosines, ids),
         "profile_rank": _looked_up(evidence.profile.ranks, ids),
-        "profile_fit": np.array([profile_fit(product, evidence.stated) for product in products], np.float32),
         "seen": _looked_up(evidence.seen, ids),
         "age_days": np.array([_age_days(product, now) for product in products], np.float32),
         "not_in_stock": np.array([product.availability in _ORDERED for product in products], np.float32),
     }
+    if evidence.stated != Profile():
+        columns["profile_fit"] = np.array([profile_fit(product, evidence.stated) for product in products], np.float32)
+    return columns | _relations(candidates) | _fits(products, evidence.anchors)
+
+
+def _relations(candidates: Sequence[RelatedCandidate]) -> dict[str, FloatArray]:
+    # Lists, as setting one number of an array takes ten times as long.
+    found: dict[Relation, list[float]] = {}
     for row, one in enumerate(candidates):
         for score in one.scores:
-            name = score.relation.value
-            if name not in columns:
-                columns[name] = np.full(len(candidates), np.nan, np.float32)
-            columns[name][row] = score.score
-    return columns | _fits(products, evidence.anchors)
+            if (values := found.get(score.relation)) is None:
+                values = found[score.relation] = [math.nan] * len(candidates)
+            values[row] = score.score
+    return {relation.value: np.array(values, np.float32) for relation, values in found.items()}
 
 
 def category_weight(product: Product, evidence: Evidence) -> tuple[float, str]:
     """The product's largest weight in one of the visitor's categories that it lies in, and which; NaN in none."""
-    found = [
-        (weights[product.id], category)
-        for category, weights in evidence.popular_in_category.items()
-        if product.id in weights and lies_in(product, category)
-    ]
-    return max(found, default=(math.nan, ""))
+    best, named = math.nan, ""
+    for category, weights in evidence.popular_in_category.items():
+        weight = weights.get(product.id, 0.0)
+        if weight and not weight <= best and lies_in(product, category):
+            best, named = weight, category
+    return best, named
 
 
 def first_category(product: Product) -> str:

@@ -26,10 +26,10 @@ def reasons_of(
     candidate: RelatedCandidate, contributions: FloatArray, features: FloatArray, evidence: Evidence
 ) -> tuple[Reason, ...]:
     """The reasons that are not 0, largest first, of (groups,) contributions made of (F,) features; at least one."""
-    reasons = []
+    reasons, numbers = [], features.tolist()
     for source, contribution in zip(SOURCES, contributions.tolist(), strict=True):
         if contribution:
-            read = {FEATURES[place]: float(features[place]) for place in _PLACES[source] if features[place]}
+            read = {FEATURES[place]: numbers[place] for place in _PLACES[source] if numbers[place]}
             reasons.append(_reason(source, contribution, candidate, evidence, read))
     reasons.sort(key=lambda reason: -reason.contribution)
     # Nothing known at all: it is there because it is in the catalogue.
