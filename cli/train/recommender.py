@@ -33,10 +33,11 @@ def recommender(
     every night need not know when a new shop's first visitors came.
     """
     with one_line_errors():
+        from training.errors import NothingToLearn
         from training.recommendation.fusion import FusionSettings
         from training.recommendation.recommender import RecommenderSettings
         from training.recommendation.sequence import SequenceSettings
-        from training.recommendation.shop import NothingToLearn, RecommenderPlan, train_recommender
+        from training.recommendation.shop import RecommenderPlan, train_recommender
 
         use_threads(threads)
         settings = RecommenderSettings(

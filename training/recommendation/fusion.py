@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gateway.recommendation.features import FEATURES
 from training.e5_weights import Floats
-from training.errors import TrainingError
+from training.errors import NothingToLearn
 from training.recommendation.candidates import SINGLE_SOURCES, Candidates
 from training.recommendation.fusion_model import WideAndDeep
 from training.recommendation.interactions import Integers
@@ -108,9 +108,9 @@ def lists_of(found: Iterable[Candidates], positives: Sequence[int], weights: Seq
 def train_fusion(
     lists: Lists, settings: FusionSettings, progress: Callable[[str], None] = lambda message: None
 ) -> Fusion:
-    """Learn on most lists, stop by and calibrate on the rest. Raises TrainingError when there are too few."""
+    """Learn on most lists, stop by and calibrate on the rest. Raises NothingToLearn when there are too few."""
     if len(lists) < MIN_LISTS:
-        raise TrainingError(
+        raise NothingToLearn(
             f"fusion: {len(lists)} of {lists.asked} held-out events are among the candidates, {MIN_LISTS} are needed; "
             "collect more events"
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from gateway.recommendation.columns import first_category
 from training.e5_weights import Floats
-from training.errors import TrainingError
+from training.errors import NothingToLearn, TrainingError
 from training.recommendation.bundle import write_bundle
 from training.recommendation.candidates import ProductFacts
 from training.recommendation.event_files import VisitorEvents, event_paths, read_visitor_events
@@ -25,14 +25,11 @@ from vitrine.bundle import MANIFEST
 from vitrine.product import Product
 from vitrine.recommender_bundle import RecommenderBundle
 
-MIN_VISITORS = 50  # with two products or more: fewer teach nothing that holds for others
+# With three products: one to start from, one to learn and one to judge by. Fewer teach nothing that holds for others.
+MIN_VISITORS = 50
 _MOST_WEIGHT = 10.0  # of one list: an inverse propensity beyond it is mostly noise
 
 Report = Callable[[str], None]
-
-
-class NothingToLearn(TrainingError):
-    """The events are fewer than anything can be learned from; the shop is served without a recommender until then."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def train_recommender(plan: RecommenderPlan, out: Path, report: Report = lambda 
     events = read_visitor_events(paths, ids, notes.append)
     _check_enough(events)
     report(f"{len(products):,} products, {len(events.interactions):,} products in {_visitors(events):,} histories")
-    weights = _position_weights(plan, paths, events, notes)
+    weights = position_weights(plan, paths, events, notes)
 
     def moved(done: int, count: int) -> None:
         report(f"embedded {done:,} of {count:,} products")
@@ -120,15 +117,15 @@ def _visitors(events: VisitorEvents) -> int:
 
 def _check_enough(events: VisitorEvents) -> None:
     lengths = np.diff(events.interactions.bounds)
-    useful = int(np.count_nonzero(lengths >= 2))
+    useful = int(np.count_nonzero(lengths >= 3))
     if useful < MIN_VISITORS:
         raise NothingToLearn(
-            f"{useful} visitors did something with two products or more, and {MIN_VISITORS} are needed to learn from: "
-            "collect more events; until then the shop is served by text and popularity"
+            f"{useful} visitors did something with three products or more, and {MIN_VISITORS} are needed to learn "
+            "from: collect more events; until then the shop is served by text and popularity"
         )
 
 
-def _position_weights(
+def position_weights(
     plan: RecommenderPlan, paths: Sequence[Path], events: VisitorEvents, notes: list[str]
 ) -> Floats | None:
     """(n,) inverse propensities of the interactions, mean 1; None where no event says at which position it was."""

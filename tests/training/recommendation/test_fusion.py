@@ -9,7 +9,7 @@ import torch
 
 from gateway.recommendation.features import FEATURES, GROUPS, features
 from training.e5_weights import Floats
-from training.errors import TrainingError
+from training.errors import NothingToLearn
 from training.recommendation.candidates import Candidates
 from training.recommendation.fusion import Fusion, FusionSettings, Lists, lists_of, train_fusion
 from training.recommendation.fusion_model import WideAndDeep
@@ -118,7 +118,7 @@ def test_probability_is_calibrated_on_lists_that_were_not_learned(fusion: Fusion
 
 def test_too_few_lists_are_refused_with_their_number(lists: Lists) -> None:
     few = lists_of([], [], [], 5)
-    with pytest.raises(TrainingError, match="0 of 0 held-out events"):
+    with pytest.raises(NothingToLearn, match="0 of 0 held-out events"):
         train_fusion(few, FusionSettings())
 
 

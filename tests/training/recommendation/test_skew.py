@@ -88,7 +88,7 @@ async def test_features_are_the_same(
     assert ids == list(by_training)
     assert len(ids) == len(served.products) - len({name for name, _ in history})
     one, other = np.stack([*by_serving.values()]), np.stack([*by_training.values()])
-    shown = one[:, _COMPARED].any(axis=0)
+    shown = np.asarray(one[:, _COMPARED].any(axis=0))
     for place, is_shown in zip(_COMPARED, shown, strict=True):
         np.testing.assert_allclose(one[:, place], other[:, place], rtol=2e-3, atol=2e-3, err_msg=FEATURES[place])
         assert is_shown or FEATURES[place] in ("seen", "new"), FEATURES[place]
