@@ -134,7 +134,7 @@ def _violations(product: Product) -> Iterator[FieldViolation]:
         if product.kind is ProductKind.PRODUCT:
             yield FieldViolation("title", "is empty; give the words that a shopper reads first")
         elif not normalize_text(product.description):
-            yield FieldViolation("description", f"is empty, and so is title; give the words of the {product.kind.value}")
+            yield FieldViolation("description", f"is empty, and so is title; say what the {product.kind.value} says")
     yield from _too_long("title", product.title, MAX_TITLE_CHARACTERS)
     yield from _too_long("brand", product.brand, MAX_BRAND_CHARACTERS)
     yield from _too_many("categories", product.categories, MAX_CATEGORIES)
@@ -190,7 +190,7 @@ def _kind_violations(product: Product) -> Iterator[FieldViolation]:
         if product.kind is not ProductKind.REVIEW:
             yield FieldViolation("rating", f"is set; only a review has one, this is a {kind}")
         elif not MIN_RATING <= product.rating <= MAX_RATING:
-            yield FieldViolation("rating", f"is {product.rating}; give {MIN_RATING:g} to {MAX_RATING:g}, or leave it out")
+            yield FieldViolation("rating", f"is {product.rating}; give {MIN_RATING:g} to {MAX_RATING:g}, or none")
 
 
 def _attribute_violations(product: Product) -> Iterator[FieldViolation]:
