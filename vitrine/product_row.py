@@ -57,6 +57,9 @@ class ProductRows:
             violations.append(FieldViolation("attributes", str(error)))
         if violations:
             raise InvalidArgument(*violations)
+        if fields.get("kind") is not ProductKind.REVIEW and (stars := fields.pop("rating", None)) is not None:
+            # A feed's average over all reviews: to the catalogue a property like others.
+            fields["attributes"].setdefault("rating", (stars,))
         filled = {name: value for name, value in fields.items() if value is not None}
         product = Product(**{"id": "", "title": "", **filled})
         return replace(checked_product(product), update_time=product.update_time)

@@ -185,9 +185,12 @@ def test_content_is_read_by_its_own_names() -> None:
     guide = native(title="How to choose", kind="PRODUCT_KIND_GUIDE", about_product_ids="a|b")
     assert (guide.kind, guide.about_product_ids) == (ProductKind.GUIDE, ("a", "b"))
     assert native(kind="review", rating="4.5").rating == 4.5
-    for fields, fault in (
-        ({"kind": "advert"}, "'advert' is not one of product, review, guide"),
-        ({"rating": 4}, "only a review"),
-    ):
-        with pytest.raises(InvalidArgument, match=fault):
-            native(**fields)
+    with pytest.raises(InvalidArgument, match="'advert' is not one of product, review, guide"):
+        native(kind="advert")
+
+
+def test_the_average_rating_of_a_feeds_product_is_an_attribute() -> None:
+    product = native(rating=4.4)
+    assert product.rating is None
+    assert product.attributes == {"rating": (4.4,)}
+    assert native(rating=4.4, attributes={"rating": 3}).attributes == {"rating": (3.0,)}
