@@ -45,15 +45,6 @@ def test_it_prints_figures_by_source_and_writes_the_bundle(train: Train, tmp_pat
     assert "note: too few products were shown at several positions" in done.stderr
 
 
-def test_a_second_run_takes_the_text_vectors_of_the_first(train: Train, tmp_path: Path) -> None:
-    (tmp_path / "events.jsonl").write_text("")
-    write_lines(tmp_path / "events.jsonl", made_events(60))
-    first, second = train(vectors=tmp_path / "vectors"), train(vectors=tmp_path / "vectors")
-    assert first.exit_code == second.exit_code == 0
-    assert "embedded 33 of 33 products" in first.stderr
-    assert "embedded" not in second.stderr
-
-
 @pytest.mark.parametrize("events", [[], made_events(30)])
 def test_too_few_visitors_are_no_error_and_write_nothing(
     train: Train, tmp_path: Path, events: list[dict[str, object]]
