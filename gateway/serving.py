@@ -126,7 +126,8 @@ class Gateway:
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,
         )
-        candidates = Candidates(text_retrieval, ports.retriever, PopularProducts(self._event_store))
+        popular = PopularProducts(self._event_store, recommendation.popularity_kept_s)
+        candidates = Candidates(text_retrieval, ports.retriever, popular)
         fused = fused_of(fusion, candidates, ports.embedder, ports.retriever)
         ads = AdsSettings()
         campaigns = Campaigns(self._event_store, events.prefix, ads)

@@ -1,6 +1,6 @@
 """What can be set of recommendation: environment variables VITRINE_RECOMMENDATION_…"""
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -18,6 +18,9 @@ class RecommendationSettings(BaseSettings):
     )
     exploration: float = Field(
         0.1, ge=0, le=0.5, description="share of HOME's places that go to products nobody knows yet; 0: none"
+    )
+    popularity_kept_s: NonNegativeFloat = Field(
+        5.0, description="how old a list of what is popular may be; histories are always of now"
     )
     search_taste: float = Field(
         0.03,

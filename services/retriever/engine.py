@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import faiss
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.filters import FilterPlan, plan_of
@@ -73,7 +74,9 @@ class RetrieverEngine:
         self._products = Products(self._catalogue, settings.product_cache)
         self._memo = LexicalMemo(settings.lexical_memo)
         self._places = threading.BoundedSemaphore(threads + settings.queue)
-        # OpenMP counts threads for each calling thread: one for each search, so that searches do not fight.
+        # OpenMP counts threads for each calling thread, numpy's BLAS for the process: one for each search, so that
+        # searches do not fight. Threads of BLAS that wait for a small product spin, and took most of a call's time.
+        threadpool_limits(1, user_api="blas")
         self._searchers = ThreadPoolExecutor(threads, "retriever-search", faiss.omp_set_num_threads, (1,))
         self._relations = ThreadPoolExecutor(threads, "retriever-relation", faiss.omp_set_num_threads, (1,))
         self._preparer = ThreadPoolExecutor(1, "retriever-prepare", faiss.omp_set_num_threads, (1,))

@@ -12,10 +12,12 @@ class Counted:
     """The port: any category has five products."""
 
     error: Exception | None = None
+    reads = 0
 
     async def popular(
         self, limit: int, *, deadline: Deadline, category: str = "", country_code: str = ""
     ) -> tuple[PopularProduct, ...]:
+        self.reads += 1
         if self.error is not None:
             raise self.error
         return tuple(PopularProduct(f"{category}{number}", 1.0) for number in range(min(limit, 5)))
@@ -23,17 +25,36 @@ class Counted:
 
 async def test_what_was_last_known_is_told_apart_from_what_is_now() -> None:
     port = Counted()
-    popular = PopularProducts(port)
+    popular = PopularProducts(port, kept_s=0)
     found, is_current = await popular.read("a", deadline=Deadline.after(9))
     assert (len(found), is_current) == (5, True)
     port.error = Unavailable("away")
     assert await popular.read("a", deadline=Deadline.after(9)) == (found, False)
     assert await popular.read("b", deadline=Deadline.after(9)) == ((), False)
-    assert await PopularProducts(None).read("a", deadline=Deadline.after(9)) == ((), False)
+    assert await PopularProducts(None, kept_s=9).read("a", deadline=Deadline.after(9)) == ((), False)
+
+
+async def test_a_list_is_read_anew_only_when_it_is_old() -> None:
+    port = Counted()
+    popular = PopularProducts(port, kept_s=60)
+    found, _ = await popular.read("a", deadline=Deadline.after(9))
+    port.error = Unavailable("away")
+    assert await popular.read("a", deadline=Deadline.after(9)) == (found, True)
+    assert port.reads == 1
+
+
+async def test_what_cannot_be_read_is_asked_for_again_and_takes_no_memory() -> None:
+    port = Counted()
+    port.error = Unavailable("away")
+    popular = PopularProducts(port, kept_s=60)
+    for _ in range(3):
+        assert await popular.read("a", deadline=Deadline.after(9)) == ((), False)
+    assert port.reads == 3
+    assert not popular._known
 
 
 async def test_155_memory_does_not_grow_with_each_miss() -> None:
-    popular = PopularProducts(Counted())
+    popular = PopularProducts(Counted(), kept_s=9)
 
     async def misses(first: int, count: int) -> int:
         for number in range(first, first + count):
