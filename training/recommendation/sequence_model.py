@@ -49,7 +49,7 @@ class ProductVectors(nn.Module):
         projection, bias = _principal_directions(text, dim) if text is not None else (torch.zeros(0, dim), None)
         self.projection = nn.Parameter(projection)
         self.bias = nn.Parameter(torch.zeros(dim) if bias is None else bias)
-        # Norms: text starts at 1. Behaviour alone needs as much; beside text it starts as little and grows where it knows.
+        # Norms: text starts at 1. Behaviour alone needs as much; beside text it starts small and grows where it knows.
         norm = 1.0 if text is None else _RESIDUAL_NORM
         self.residuals = nn.Parameter(torch.randn(products, dim) * (norm / math.sqrt(dim)))
 
