@@ -18,6 +18,7 @@ from gateway.clients.ranker import RankerClient
 from gateway.clients.retriever import RetrieverClient
 from gateway.embedding_cache import EmbeddingCache
 from gateway.events.settings import EventsSettings
+from gateway.recommendation.settings import RecommendationSettings
 from gateway.search import SearchAnswer, SearchQuery
 from gateway.serving import Gateway, Ports
 from gateway.settings import GatewaySettings
@@ -301,7 +302,10 @@ async def open_shop(
             retriever = await open_catalogue() if own_catalogue else catalogue
             parts = Part(embedder), Part(retriever), Part(ranker)
             gateway = Gateway(
-                GatewaySettings.model_validate(patient | settings), Ports(*parts), events or EventsSettings()
+                GatewaySettings.model_validate(patient | settings),
+                Ports(*parts),
+                events or EventsSettings(),
+                RecommendationSettings(popularity_kept_s=0),
             )
             stack.push_async_callback(gateway.close)
             return Shop(gateway, *parts)

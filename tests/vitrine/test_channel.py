@@ -463,7 +463,8 @@ async def test_pings_are_allowed_by_our_server_and_fewer_after_another_one_compl
     strict = grpc.aio.server(
         options=[("grpc.http2.min_ping_interval_without_data_ms", 1_500), ("grpc.http2.max_ping_strikes", 1)]
     )
-    add_EmbedderServiceServicer_to_server(SimpleNamespace(Embed=embed, EmbedStream=None, GetModel=None), strict)
+    methods = SimpleNamespace(Embed=embed, EmbedStream=None, EncodeHistory=None, GetModel=None)
+    add_EmbedderServiceServicer_to_server(methods, strict)
     to_ours, to_strict = FrameCounter(ours.port), FrameCounter(strict.add_insecure_port("127.0.0.1:0"))
     await strict.start()
     try:

@@ -162,7 +162,7 @@ async def open_learned_stand(
                 deadline=Deadline.after(LIMIT_S),
             )
             parts = Part(learned_embedder), Part(retriever), Part(ranker)
-            patient = {"bundle": str(learned_folder), "events_timeout_s": 30.0}
+            patient = {"bundle": str(learned_folder), "events_timeout_s": 30.0, "popularity_kept_s": 0.0}
             gateway = Gateway(
                 GatewaySettings(redis_url="", http_port=0, rank_timeout_s=30.0, embed_timeout_s=30.0),
                 Ports(*parts),

@@ -11,8 +11,6 @@ from vitrine.deadline import Deadline
 from vitrine.ports import BehaviourVectors, EncodedHistories, HistoryItem, VisitorAction
 from vitrine.user_event import EventType
 
-NOW = datetime.now(UTC)
-
 
 class Two:
     """The two services: a catalogue of some products, and an embedder that keeps what it is asked."""
@@ -34,7 +32,7 @@ class Two:
 
 
 def action(product_id: str, minutes_ago: int, kind: EventType = EventType.VIEW_ITEM) -> VisitorAction:
-    return VisitorAction(kind, NOW - timedelta(minutes=minutes_ago), product_id)
+    return VisitorAction(kind, datetime.now(UTC) - timedelta(minutes=minutes_ago), product_id)
 
 
 async def test_each_product_once_by_its_latest_action_oldest_first() -> None:

@@ -321,7 +321,8 @@ async def test_dead_versions_leave_and_a_restart_changes_nothing(
 
 async def test_the_recommender_is_named(filled: Retriever, bundle: RecommenderBundle, shop: Any) -> None:
     index = await filled.get_index(deadline=shop.deadline())
-    assert (index.recommender_digest, index.alerts) == (bundle.manifest.digest, ())
+    assert index.recommender_digest == bundle.manifest.digest
+    assert not any("recommender" in alert for alert in index.alerts)
 
 
 async def test_without_a_recommender_the_setting_is_named(retriever: Retriever, shop: Any) -> None:
@@ -368,14 +369,15 @@ async def test_it_stands_back_while_the_index_holds_another_model(
             await refused
     index = await filled.get_index(deadline=shop.deadline())
     assert index.recommender_digest == ""
-    assert [shop.OTHER_DIGEST in alert for alert in index.alerts] == [True]
+    assert any(shop.OTHER_DIGEST in alert for alert in index.alerts)
     assert await shop.found(filled, text="wx-5")
     # And comes forward again.
     await filled.delete_products([product.id for product in products], deadline=shop.deadline())
     await shop.fill(filled, products, text)
     assert (await related(filled, shop, bundle, anchors=ANCHORS, relations=(Relation.ALS,))).candidates
     index = await filled.get_index(deadline=shop.deadline())
-    assert (index.recommender_digest, index.alerts) == (bundle.manifest.digest, ())
+    assert index.recommender_digest == bundle.manifest.digest
+    assert not any(shop.OTHER_DIGEST in alert for alert in index.alerts)
 
 
 async def test_text_vectors_of_another_width_are_refused(
