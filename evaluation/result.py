@@ -1,14 +1,14 @@
 """The result of one evaluation of relevance, as it is written to and read from a JSON file."""
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from evaluation.intervals import Interval
-from vitrine.errors import FailedPrecondition, invalid
+from evaluation.json_file import write_json
+from vitrine.errors import invalid
 
 LISTED = 10
 
@@ -74,13 +74,7 @@ class RelevanceResult:
 
     def write(self, path: Path) -> None:
         """Writes the result as JSON, whole or not at all. Raises FailedPrecondition when that cannot be."""
-        scratch = path.with_name(f".{path.name}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            scratch.replace(path)
-        except OSError as error:
-            raise FailedPrecondition(f"the result cannot be written: {error}") from error
+        write_json(self, path)
 
 
 _READER = TypeAdapter(RelevanceResult)

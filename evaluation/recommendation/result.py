@@ -1,11 +1,10 @@
 """The result of one evaluation of recommendation, as it is shown and written to a JSON file."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.intervals import Interval
-from vitrine.errors import FailedPrecondition
+from evaluation.json_file import write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +43,4 @@ class RecommendationResult:
 
     def write(self, path: Path) -> None:
         """Writes the result as JSON, whole or not at all. Raises FailedPrecondition when that cannot be."""
-        scratch = path.with_name(f".{path.name}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            scratch.replace(path)
-        except OSError as error:
-            raise FailedPrecondition(f"the result cannot be written: {error}") from error
+        write_json(self, path)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from training.errors import TrainingError
+from training.sources.event_rows import seconds_of
 from vitrine.user_event import EventType
 
 _NATIVE = {kind.value: kind for kind in EventType} | {"view": EventType.VIEW_ITEM}
@@ -102,14 +102,6 @@ def _list(value: Any) -> Sequence[Any]:
 
 
 def _seconds(value: Any, name: str) -> float:
-    """Seconds since the epoch of RFC 3339 text, a datetime, or a number of milliseconds."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value / 1000
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise TrainingError(f"{name} {value!r} is no time such as 2026-01-31T08:00:00Z") from None
-    if not isinstance(value, datetime):
-        raise TrainingError(f"{name} is {value!r}; give a time such as 2026-01-31T08:00:00Z")
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    if (seconds := seconds_of(value)) is None:
+        raise TrainingError(f"{name} {value!r} is no time such as 2026-01-31T08:00:00Z")
+    return seconds

@@ -81,7 +81,7 @@ def _native(row: Mapping[str, Any]) -> EventRow | str:
     session = row.get("session_id") or row.get("visitor_id")
     if not session:
         return "events without session_id and visitor_id"
-    time_s = _seconds(row.get("event_time"))
+    time_s = seconds_of(row.get("event_time"))
     if time_s is None:
         return "events whose event_time is no time"
     products = row.get("product_ids") or ()
@@ -111,7 +111,7 @@ def _ubi(row: Mapping[str, Any]) -> EventRow | str:
         kind = Kind.SEARCH
         if not query:
             return f"events of type {action!r}"
-    time_s = _seconds(row.get("timestamp"))
+    time_s = seconds_of(row.get("timestamp"))
     if time_s is None:
         return "events whose timestamp is no time"
     if kind == Kind.SEARCH:
@@ -125,8 +125,8 @@ def _ubi(row: Mapping[str, Any]) -> EventRow | str:
     return EventRow(str(query_id), time_s, kind, query, (str(product),), position)
 
 
-def _seconds(value: Any) -> float | None:
-    """Seconds since the epoch of RFC 3339 text, a datetime, or a number of milliseconds."""
+def seconds_of(value: Any) -> float | None:
+    """Seconds since the epoch of RFC 3339 text, a datetime, or a number of milliseconds; None for what is no time."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value / 1000
     if isinstance(value, str):
