@@ -24,19 +24,20 @@ def read_shop_folder(folder: Path, mapping: Path | None = None, traffic: Path | 
     searches count as the queries' traffic, unless `traffic` (query, count) says it; views, carts and purchases as the
     products' popularity. Raises InvalidArgument naming the file and line that is wrong.
     """
-    products = _products(_file(folder, "products"), mapping)
-    grades = _grades(_file(folder, "judgements"))
+    products = _products(file_of(folder, "products"), mapping)
+    grades = _grades(file_of(folder, "judgements"))
     searches: Counter[str] = Counter()
     popularity: Counter[str] = Counter()
     if any((folder / f"events{ending}").is_file() for ending in _ENDINGS):
-        searches, popularity = _events(_file(folder, "events"))
+        searches, popularity = _events(file_of(folder, "events"))
     if traffic is not None:
         searches = _traffic(traffic)
     known = {query: searches[normalize_text(query)] for query in grades}
     return judged_shop(folder.resolve().name, products, grades, traffic=known, popularity=popularity)
 
 
-def _file(folder: Path, name: str) -> Path:
+def file_of(folder: Path, name: str) -> Path:
+    """The one file of a folder with this name, whatever its ending. Raises InvalidArgument for none or several."""
     found = [folder / f"{name}{ending}" for ending in _ENDINGS if (folder / f"{name}{ending}").is_file()]
     if len(found) != 1:
         fault = f"has {len(found)} files of that name" if found else "has none"

@@ -7,14 +7,11 @@ import numpy as np
 
 from evaluation.recommendation.data import Dataset, TextVectors
 from evaluation.recommendation.leave_one_out import leave_one_out
+from evaluation.shop_folder import file_of
 from training.recommendation.event_files import event_paths, read_visitor_events
 from training.recommendation.shop import facts_of
 from training.run_folder import file_digest
 from training.sources.catalogue import read_products
-from vitrine.errors import invalid
-from vitrine.rows import FORMATS
-
-_ENDINGS = (*FORMATS, *(f"{ending}.gz" for ending in FORMATS if ending != ".parquet"))
 
 
 def read_recommendation_folder(folder: Path, vectors_of: TextVectors, mapping: Path | None = None) -> Dataset:
@@ -24,9 +21,9 @@ def read_recommendation_folder(folder: Path, vectors_of: TextVectors, mapping: P
     TrainingError as the readers of training say.
     """
     notes: list[str] = []
-    catalogue = _found(folder, "products")
+    catalogue = file_of(folder, "products")
     products = list({one.id: one for one in read_products((catalogue,), mapping, notes.append)}.values())
-    paths = event_paths([folder / "events" if (folder / "events").is_dir() else _found(folder, "events")])
+    paths = event_paths([folder / "events" if (folder / "events").is_dir() else file_of(folder, "events")])
     events = read_visitor_events(paths, [product.id for product in products], notes.append)
     digest = "+".join(file_digest(path)[:16] for path in (catalogue, *paths))
     known = replace(events.interactions, text_vectors=vectors_of(products))
@@ -38,11 +35,3 @@ def read_recommendation_folder(folder: Path, vectors_of: TextVectors, mapping: P
         data.interactions.visitors * size + data.interactions.products,
     )
     return replace(data, purchases=events.purchases.where(kept), facts=facts_of(products))
-
-
-def _found(folder: Path, name: str) -> Path:
-    found = [folder / f"{name}{ending}" for ending in _ENDINGS if (folder / f"{name}{ending}").is_file()]
-    if len(found) != 1:
-        fault = f"has {len(found)} files of that name" if found else "has none"
-        raise invalid(f"{folder}/{name}", f"the folder {fault}; give one that ends in one of {', '.join(_ENDINGS)}")
-    return found[0]

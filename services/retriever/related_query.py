@@ -1,13 +1,12 @@
 """What a query for related products may be."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from services.retriever.filters import FilterPlan, plan_of
-from services.retriever.similar import MAX_ANCHORS, MAX_DEPTH, MAX_EXCLUDED
+from services.retriever.similar import MAX_ANCHORS, MAX_DEPTH, MAX_EXCLUDED, repeated_anchors, wrong_anchors
 from vitrine.errors import FieldViolation, InvalidArgument, invalid
 from vitrine.ports import RelatedQuery
 from vitrine.vectors import l2_normalized
@@ -34,17 +33,13 @@ def check_vector_ids(ids: Sequence[str]) -> None:
 
 
 def _violations(query: RelatedQuery) -> Iterator[FieldViolation]:
-    ids = [anchor.product_id for anchor in query.anchors]
-    if len(ids) > MAX_ANCHORS or (query.relations and not ids and query.history_vector is None):
-        fault = f"has {len(ids)} entries; give 1 to {MAX_ANCHORS}, or a history_vector, or no relations"
+    count = len(query.anchors)
+    if count > MAX_ANCHORS or (query.relations and not count and query.history_vector is None):
+        fault = f"has {count} entries; give 1 to {MAX_ANCHORS}, or a history_vector, or no relations"
         yield FieldViolation("anchors", fault)
-    elif len(set(ids)) < len(ids):
-        yield FieldViolation("anchors", "names a product twice; give each once, with the sum of its weights")
-    for index, anchor in enumerate(query.anchors[:MAX_ANCHORS]):
-        if not anchor.product_id:
-            yield FieldViolation(f"anchors[{index}].product_id", "is empty")
-        if not (math.isfinite(anchor.weight) and anchor.weight > 0):
-            yield FieldViolation(f"anchors[{index}].weight", f"is {anchor.weight}; give a finite number above 0")
+    else:
+        yield from repeated_anchors(query.anchors)
+    yield from wrong_anchors(query.anchors)
     if query.history_vector is not None:
         if query.history_vector.ndim != 1:
             yield FieldViolation("history_vector", f"has {query.history_vector.ndim} dimensions; give one vector")

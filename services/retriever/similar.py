@@ -12,7 +12,7 @@ from services.retriever.products import Products
 from services.retriever.snapshot import Snapshot
 from vitrine.deadline import Deadline
 from vitrine.errors import FieldViolation, InvalidArgument
-from vitrine.ports import Interest, Similar, SimilarCandidate, SimilarQuery
+from vitrine.ports import Anchor, Interest, Similar, SimilarCandidate, SimilarQuery
 from vitrine.vectors import FloatArray
 
 MAX_ANCHORS = 200
@@ -116,17 +116,27 @@ def rows_of(ids: Sequence[str], living: Mapping[str, int]) -> IntArray:
     return np.array([living[product_id] for product_id in ids if product_id in living], np.int64)
 
 
-def _violations(query: SimilarQuery) -> Iterator[FieldViolation]:
-    ids = [anchor.product_id for anchor in query.anchors]
-    if not 1 <= len(ids) <= MAX_ANCHORS:
-        yield FieldViolation("anchors", f"has {len(ids)} entries; give 1 to {MAX_ANCHORS}")
-    elif len(set(ids)) < len(ids):
+def repeated_anchors(anchors: Sequence[Anchor]) -> Iterator[FieldViolation]:
+    """The fault that an anchor is named twice, if so."""
+    if len({anchor.product_id for anchor in anchors}) < len(anchors):
         yield FieldViolation("anchors", "names a product twice; give each once, with the sum of its weights")
-    for index, anchor in enumerate(query.anchors[:MAX_ANCHORS]):
+
+
+def wrong_anchors(anchors: Sequence[Anchor]) -> Iterator[FieldViolation]:
+    """The faults of single anchors, each by its index."""
+    for index, anchor in enumerate(anchors[:MAX_ANCHORS]):
         if not anchor.product_id:
             yield FieldViolation(f"anchors[{index}].product_id", "is empty")
         if not (math.isfinite(anchor.weight) and anchor.weight > 0):
             yield FieldViolation(f"anchors[{index}].weight", f"is {anchor.weight}; give a finite number above 0")
+
+
+def _violations(query: SimilarQuery) -> Iterator[FieldViolation]:
+    if not 1 <= len(query.anchors) <= MAX_ANCHORS:
+        yield FieldViolation("anchors", f"has {len(query.anchors)} entries; give 1 to {MAX_ANCHORS}")
+    else:
+        yield from repeated_anchors(query.anchors)
+    yield from wrong_anchors(query.anchors)
     if not 1 <= query.max_interests <= MAX_INTERESTS:
         yield FieldViolation("max_interests", f"is {query.max_interests}; give 1 to {MAX_INTERESTS}")
     if not 1 <= query.depth <= MAX_DEPTH:
