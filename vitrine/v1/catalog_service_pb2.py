@@ -24,27 +24,36 @@ _sym_db = _symbol_database.Default()
 
 from vitrine.v1 import common_pb2 as vitrine_dot_v1_dot_common__pb2
 from vitrine.v1 import product_pb2 as vitrine_dot_v1_dot_product__pb2
+from vitrine.v1 import retriever_service_pb2 as vitrine_dot_v1_dot_retriever__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vitrine/v1/catalog_service.proto\x12\nvitrine.v1\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\"L\n#CatalogServiceUpsertProductsRequest\x12%\n\x08products\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Product\"c\n$CatalogServiceUpsertProductsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"2\n#CatalogServiceDeleteProductsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"c\n$CatalogServiceDeleteProductsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x1f\n\x11GetProductRequest\x12\n\n\x02id\x18\x01 \x01(\t\":\n\x12GetProductResponse\x12$\n\x07product\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product2\xcb\x02\n\x0e\x43\x61talogService\x12w\n\x0eUpsertProducts\x12/.vitrine.v1.CatalogServiceUpsertProductsRequest\x1a\x30.vitrine.v1.CatalogServiceUpsertProductsResponse(\x01\x30\x01\x12s\n\x0e\x44\x65leteProducts\x12/.vitrine.v1.CatalogServiceDeleteProductsRequest\x1a\x30.vitrine.v1.CatalogServiceDeleteProductsResponse\x12K\n\nGetProduct\x12\x1d.vitrine.v1.GetProductRequest\x1a\x1e.vitrine.v1.GetProductResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vitrine/v1/catalog_service.proto\x12\nvitrine.v1\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\x1a\"vitrine/v1/retriever_service.proto\"L\n#CatalogServiceUpsertProductsRequest\x12%\n\x08products\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Product\"c\n$CatalogServiceUpsertProductsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"2\n#CatalogServiceDeleteProductsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"c\n$CatalogServiceDeleteProductsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x1f\n\x11GetProductRequest\x12\n\n\x02id\x18\x01 \x01(\t\":\n\x12GetProductResponse\x12$\n\x07product\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product\"8\n\x13UpdateOffersRequest\x12!\n\x06offers\x18\x01 \x03(\x0b\x32\x11.vitrine.v1.Offer\"S\n\x14UpdateOffersResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.ItemOutcome\x12\x10\n\x08revision\x18\x02 \x01(\x03\"B\n\x19ListProductDigestsRequest\x12\x12\n\npage_token\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"a\n\x1aListProductDigestsResponse\x12*\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.ProductDigest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x83\x04\n\x0e\x43\x61talogService\x12w\n\x0eUpsertProducts\x12/.vitrine.v1.CatalogServiceUpsertProductsRequest\x1a\x30.vitrine.v1.CatalogServiceUpsertProductsResponse(\x01\x30\x01\x12s\n\x0e\x44\x65leteProducts\x12/.vitrine.v1.CatalogServiceDeleteProductsRequest\x1a\x30.vitrine.v1.CatalogServiceDeleteProductsResponse\x12K\n\nGetProduct\x12\x1d.vitrine.v1.GetProductRequest\x1a\x1e.vitrine.v1.GetProductResponse\x12Q\n\x0cUpdateOffers\x12\x1f.vitrine.v1.UpdateOffersRequest\x1a .vitrine.v1.UpdateOffersResponse\x12\x63\n\x12ListProductDigests\x12%.vitrine.v1.ListProductDigestsRequest\x1a&.vitrine.v1.ListProductDigestsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vitrine.v1.catalog_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CATALOGSERVICEUPSERTPRODUCTSREQUEST']._serialized_start=99
-  _globals['_CATALOGSERVICEUPSERTPRODUCTSREQUEST']._serialized_end=175
-  _globals['_CATALOGSERVICEUPSERTPRODUCTSRESPONSE']._serialized_start=177
-  _globals['_CATALOGSERVICEUPSERTPRODUCTSRESPONSE']._serialized_end=276
-  _globals['_CATALOGSERVICEDELETEPRODUCTSREQUEST']._serialized_start=278
-  _globals['_CATALOGSERVICEDELETEPRODUCTSREQUEST']._serialized_end=328
-  _globals['_CATALOGSERVICEDELETEPRODUCTSRESPONSE']._serialized_start=330
-  _globals['_CATALOGSERVICEDELETEPRODUCTSRESPONSE']._serialized_end=429
-  _globals['_GETPRODUCTREQUEST']._serialized_start=431
-  _globals['_GETPRODUCTREQUEST']._serialized_end=462
-  _globals['_GETPRODUCTRESPONSE']._serialized_start=464
-  _globals['_GETPRODUCTRESPONSE']._serialized_end=522
-  _globals['_CATALOGSERVICE']._serialized_start=525
-  _globals['_CATALOGSERVICE']._serialized_end=856
+  _globals['_CATALOGSERVICEUPSERTPRODUCTSREQUEST']._serialized_start=135
+  _globals['_CATALOGSERVICEUPSERTPRODUCTSREQUEST']._serialized_end=211
+  _globals['_CATALOGSERVICEUPSERTPRODUCTSRESPONSE']._serialized_start=213
+  _globals['_CATALOGSERVICEUPSERTPRODUCTSRESPONSE']._serialized_end=312
+  _globals['_CATALOGSERVICEDELETEPRODUCTSREQUEST']._serialized_start=314
+  _globals['_CATALOGSERVICEDELETEPRODUCTSREQUEST']._serialized_end=364
+  _globals['_CATALOGSERVICEDELETEPRODUCTSRESPONSE']._serialized_start=366
+  _globals['_CATALOGSERVICEDELETEPRODUCTSRESPONSE']._serialized_end=465
+  _globals['_GETPRODUCTREQUEST']._serialized_start=467
+  _globals['_GETPRODUCTREQUEST']._serialized_end=498
+  _globals['_GETPRODUCTRESPONSE']._serialized_start=500
+  _globals['_GETPRODUCTRESPONSE']._serialized_end=558
+  _globals['_UPDATEOFFERSREQUEST']._serialized_start=560
+  _globals['_UPDATEOFFERSREQUEST']._serialized_end=616
+  _globals['_UPDATEOFFERSRESPONSE']._serialized_start=618
+  _globals['_UPDATEOFFERSRESPONSE']._serialized_end=701
+  _globals['_LISTPRODUCTDIGESTSREQUEST']._serialized_start=703
+  _globals['_LISTPRODUCTDIGESTSREQUEST']._serialized_end=769
+  _globals['_LISTPRODUCTDIGESTSRESPONSE']._serialized_start=771
+  _globals['_LISTPRODUCTDIGESTSRESPONSE']._serialized_end=868
+  _globals['_CATALOGSERVICE']._serialized_start=871
+  _globals['_CATALOGSERVICE']._serialized_end=1386
 # @@protoc_insertion_point(module_scope)

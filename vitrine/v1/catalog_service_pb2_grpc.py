@@ -50,6 +50,16 @@ class CatalogServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_catalog__service__pb2.GetProductRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_catalog__service__pb2.GetProductResponse.FromString,
                 _registered_method=True)
+        self.UpdateOffers = channel.unary_unary(
+                '/vitrine.v1.CatalogService/UpdateOffers',
+                request_serializer=vitrine_dot_v1_dot_catalog__service__pb2.UpdateOffersRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_catalog__service__pb2.UpdateOffersResponse.FromString,
+                _registered_method=True)
+        self.ListProductDigests = channel.unary_unary(
+                '/vitrine.v1.CatalogService/ListProductDigests',
+                request_serializer=vitrine_dot_v1_dot_catalog__service__pb2.ListProductDigestsRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_catalog__service__pb2.ListProductDigestsResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer(object):
@@ -77,6 +87,20 @@ class CatalogServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateOffers(self, request, context):
+        """Changes prices and availability alone, without embedding anew; answered once durable and searchable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProductDigests(self, request, context):
+        """Lists ids with a digest of each product's content, so that a feed sends only what changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +118,16 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.GetProduct,
                     request_deserializer=vitrine_dot_v1_dot_catalog__service__pb2.GetProductRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_catalog__service__pb2.GetProductResponse.SerializeToString,
+            ),
+            'UpdateOffers': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOffers,
+                    request_deserializer=vitrine_dot_v1_dot_catalog__service__pb2.UpdateOffersRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_catalog__service__pb2.UpdateOffersResponse.SerializeToString,
+            ),
+            'ListProductDigests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProductDigests,
+                    request_deserializer=vitrine_dot_v1_dot_catalog__service__pb2.ListProductDigestsRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_catalog__service__pb2.ListProductDigestsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +212,60 @@ class CatalogService(object):
             '/vitrine.v1.CatalogService/GetProduct',
             vitrine_dot_v1_dot_catalog__service__pb2.GetProductRequest.SerializeToString,
             vitrine_dot_v1_dot_catalog__service__pb2.GetProductResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOffers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.CatalogService/UpdateOffers',
+            vitrine_dot_v1_dot_catalog__service__pb2.UpdateOffersRequest.SerializeToString,
+            vitrine_dot_v1_dot_catalog__service__pb2.UpdateOffersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProductDigests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.CatalogService/ListProductDigests',
+            vitrine_dot_v1_dot_catalog__service__pb2.ListProductDigestsRequest.SerializeToString,
+            vitrine_dot_v1_dot_catalog__service__pb2.ListProductDigestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

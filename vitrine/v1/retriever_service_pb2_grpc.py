@@ -75,6 +75,21 @@ class RetrieverServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetProductsRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.GetProductsResponse.FromString,
                 _registered_method=True)
+        self.Suggest = channel.unary_unary(
+                '/vitrine.v1.RetrieverService/Suggest',
+                request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceSuggestRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceSuggestResponse.FromString,
+                _registered_method=True)
+        self.UpdateOffers = channel.unary_unary(
+                '/vitrine.v1.RetrieverService/UpdateOffers',
+                request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceUpdateOffersRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceUpdateOffersResponse.FromString,
+                _registered_method=True)
+        self.ListProductDigests = channel.unary_unary(
+                '/vitrine.v1.RetrieverService/ListProductDigests',
+                request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceListProductDigestsRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceListProductDigestsResponse.FromString,
+                _registered_method=True)
         self.GetIndex = channel.unary_unary(
                 '/vitrine.v1.RetrieverService/GetIndex',
                 request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetIndexRequest.SerializeToString,
@@ -147,6 +162,28 @@ class RetrieverServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Suggest(self, request, context):
+        """Completes what a shopper began to type, from the catalogue's titles, brands and categories. Errors:
+        INVALID_ARGUMENT, DEADLINE_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOffers(self, request, context):
+        """Changes prices and availability alone: vectors and words stay. Answered once durable and searchable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProductDigests(self, request, context):
+        """Lists the catalogue by id with a digest of each product's content. Errors: INVALID_ARGUMENT, DEADLINE_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetIndex(self, request, context):
         """Describes the index that is served.
         """
@@ -196,6 +233,21 @@ def add_RetrieverServiceServicer_to_server(servicer, server):
                     servicer.GetProducts,
                     request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.GetProductsRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetProductsResponse.SerializeToString,
+            ),
+            'Suggest': grpc.unary_unary_rpc_method_handler(
+                    servicer.Suggest,
+                    request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceSuggestRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceSuggestResponse.SerializeToString,
+            ),
+            'UpdateOffers': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOffers,
+                    request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceUpdateOffersRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceUpdateOffersResponse.SerializeToString,
+            ),
+            'ListProductDigests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProductDigests,
+                    request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceListProductDigestsRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceListProductDigestsResponse.SerializeToString,
             ),
             'GetIndex': grpc.unary_unary_rpc_method_handler(
                     servicer.GetIndex,
@@ -420,6 +472,87 @@ class RetrieverService(object):
             '/vitrine.v1.RetrieverService/GetProducts',
             vitrine_dot_v1_dot_retriever__service__pb2.GetProductsRequest.SerializeToString,
             vitrine_dot_v1_dot_retriever__service__pb2.GetProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Suggest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RetrieverService/Suggest',
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceSuggestRequest.SerializeToString,
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceSuggestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOffers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RetrieverService/UpdateOffers',
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceUpdateOffersRequest.SerializeToString,
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceUpdateOffersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProductDigests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RetrieverService/ListProductDigests',
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceListProductDigestsRequest.SerializeToString,
+            vitrine_dot_v1_dot_retriever__service__pb2.RetrieverServiceListProductDigestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,7 +29,7 @@ from vitrine.v1 import recommendation_reason_pb2 as vitrine_dot_v1_dot_recommend
 from vitrine.v1 import retriever_service_pb2 as vitrine_dot_v1_dot_retriever__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvitrine/v1/search_service.proto\x12\nvitrine.v1\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\x1a\x1fvitrine/v1/ranker_service.proto\x1a&vitrine/v1/recommendation_reason.proto\x1a\"vitrine/v1/retriever_service.proto\"\x81\x02\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12)\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\x12\x18\n\x10with_description\x18\x05 \x01(\x08\x12\x17\n\nrank_depth\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nvisitor_id\x18\x07 \x01(\t\x12\x18\n\x0bpersonalize\x18\x08 \x01(\x08H\x01\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\t \x01(\x08\x42\r\n\x0b_rank_depthB\x0e\n\x0c_personalize\"\x9e\x03\n\x0cSearchResult\x12$\n\x07product\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\x17\n\x0fretrieval_score\x18\x03 \x01(\x02\x12(\n\x07sources\x18\x04 \x03(\x0b\x32\x17.vitrine.v1.SourceScore\x12\x17\n\nrank_logit\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\nrank_score\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x1d\n\x10rank_probability\x18\x07 \x01(\x02H\x02\x88\x01\x01\x12\x1b\n\x0epersonal_score\x18\x08 \x01(\x02H\x03\x88\x01\x01\x12\x31\n\x07reasons\x18\t \x03(\x0b\x32 .vitrine.v1.RecommendationReason\x12,\n\x0b\x65xplanation\x18\n \x01(\x0b\x32\x17.vitrine.v1.ExplanationB\r\n\x0b_rank_logitB\r\n\x0b_rank_scoreB\x13\n\x11_rank_probabilityB\x11\n\x0f_personal_score\"1\n\x0bStageTiming\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x01\"\xe8\x02\n\x0eSearchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.vitrine.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12(\n\tshortfall\x18\x03 \x01(\x0e\x32\x15.vitrine.v1.Shortfall\x12-\n\x0c\x64\x65gradations\x18\x04 \x03(\x0e\x32\x17.vitrine.v1.Degradation\x12(\n\x07timings\x18\x05 \x03(\x0b\x32\x17.vitrine.v1.StageTiming\x12\x0e\n\x06\x63\x61\x63hed\x18\x06 \x03(\t\x12\x12\n\nrank_depth\x18\x07 \x01(\x05\x12\x19\n\x11\x61ttribution_token\x18\x08 \x01(\t\x12\x1c\n\x14query_tokens_dropped\x18\t \x01(\x05\x12\x32\n\x0f\x65xperiment_arms\x18\n \x03(\x0b\x32\x19.vitrine.v1.ExperimentArm2P\n\rSearchService\x12?\n\x06Search\x12\x19.vitrine.v1.SearchRequest\x1a\x1a.vitrine.v1.SearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvitrine/v1/search_service.proto\x12\nvitrine.v1\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\x1a\x1fvitrine/v1/ranker_service.proto\x1a&vitrine/v1/recommendation_reason.proto\x1a\"vitrine/v1/retriever_service.proto\"\xcd\x02\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12)\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x19.vitrine.v1.ProductFilter\x12\x18\n\x10with_description\x18\x05 \x01(\x08\x12\x17\n\nrank_depth\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nvisitor_id\x18\x07 \x01(\t\x12\x18\n\x0bpersonalize\x18\x08 \x01(\x08H\x01\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\t \x01(\x08\x12\x10\n\x08order_by\x18\n \x01(\t\x12%\n\x06\x66\x61\x63\x65ts\x18\x0b \x03(\x0b\x32\x15.vitrine.v1.FacetSpec\x12\x11\n\thighlight\x18\x0c \x01(\x08\x42\r\n\x0b_rank_depthB\x0e\n\x0c_personalize\"\xc9\x03\n\x0cSearchResult\x12$\n\x07product\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Product\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\x17\n\x0fretrieval_score\x18\x03 \x01(\x02\x12(\n\x07sources\x18\x04 \x03(\x0b\x32\x17.vitrine.v1.SourceScore\x12\x17\n\nrank_logit\x18\x05 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\nrank_score\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12\x1d\n\x10rank_probability\x18\x07 \x01(\x02H\x02\x88\x01\x01\x12\x1b\n\x0epersonal_score\x18\x08 \x01(\x02H\x03\x88\x01\x01\x12\x31\n\x07reasons\x18\t \x03(\x0b\x32 .vitrine.v1.RecommendationReason\x12,\n\x0b\x65xplanation\x18\n \x01(\x0b\x32\x17.vitrine.v1.Explanation\x12)\n\nhighlights\x18\x0b \x03(\x0b\x32\x15.vitrine.v1.HighlightB\r\n\x0b_rank_logitB\r\n\x0b_rank_scoreB\x13\n\x11_rank_probabilityB\x11\n\x0f_personal_score\"1\n\x0bStageTiming\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x02 \x01(\x01\"\xca\x03\n\x0eSearchResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.vitrine.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12(\n\tshortfall\x18\x03 \x01(\x0e\x32\x15.vitrine.v1.Shortfall\x12-\n\x0c\x64\x65gradations\x18\x04 \x03(\x0e\x32\x17.vitrine.v1.Degradation\x12(\n\x07timings\x18\x05 \x03(\x0b\x32\x17.vitrine.v1.StageTiming\x12\x0e\n\x06\x63\x61\x63hed\x18\x06 \x03(\t\x12\x12\n\nrank_depth\x18\x07 \x01(\x05\x12\x19\n\x11\x61ttribution_token\x18\x08 \x01(\t\x12\x1c\n\x14query_tokens_dropped\x18\t \x01(\x05\x12\x32\n\x0f\x65xperiment_arms\x18\n \x03(\x0b\x32\x19.vitrine.v1.ExperimentArm\x12!\n\x06\x66\x61\x63\x65ts\x18\x0b \x03(\x0b\x32\x11.vitrine.v1.Facet\x12\x12\n\ntotal_size\x18\x0c \x01(\x03\x12)\n\x07reading\x18\r \x01(\x0b\x32\x18.vitrine.v1.QueryReading\"?\n\x0eSuggestRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x10\n\x08language\x18\x03 \x01(\t\"m\n\x0fSuggestResponse\x12+\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x16.vitrine.v1.Suggestion\x12-\n\x0c\x64\x65gradations\x18\x02 \x03(\x0e\x32\x17.vitrine.v1.Degradation2\x94\x01\n\rSearchService\x12?\n\x06Search\x12\x19.vitrine.v1.SearchRequest\x1a\x1a.vitrine.v1.SearchResponse\x12\x42\n\x07Suggest\x12\x1a.vitrine.v1.SuggestRequest\x1a\x1b.vitrine.v1.SuggestResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +37,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vitrine.v1.search_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEARCHREQUEST']._serialized_start=208
-  _globals['_SEARCHREQUEST']._serialized_end=465
-  _globals['_SEARCHRESULT']._serialized_start=468
-  _globals['_SEARCHRESULT']._serialized_end=882
-  _globals['_STAGETIMING']._serialized_start=884
-  _globals['_STAGETIMING']._serialized_end=933
-  _globals['_SEARCHRESPONSE']._serialized_start=936
-  _globals['_SEARCHRESPONSE']._serialized_end=1296
-  _globals['_SEARCHSERVICE']._serialized_start=1298
-  _globals['_SEARCHSERVICE']._serialized_end=1378
+  _globals['_SEARCHREQUEST']._serialized_end=541
+  _globals['_SEARCHRESULT']._serialized_start=544
+  _globals['_SEARCHRESULT']._serialized_end=1001
+  _globals['_STAGETIMING']._serialized_start=1003
+  _globals['_STAGETIMING']._serialized_end=1052
+  _globals['_SEARCHRESPONSE']._serialized_start=1055
+  _globals['_SEARCHRESPONSE']._serialized_end=1513
+  _globals['_SUGGESTREQUEST']._serialized_start=1515
+  _globals['_SUGGESTREQUEST']._serialized_end=1578
+  _globals['_SUGGESTRESPONSE']._serialized_start=1580
+  _globals['_SUGGESTRESPONSE']._serialized_end=1689
+  _globals['_SEARCHSERVICE']._serialized_start=1692
+  _globals['_SEARCHSERVICE']._serialized_end=1840
 # @@protoc_insertion_point(module_scope)

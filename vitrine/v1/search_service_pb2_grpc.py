@@ -40,6 +40,11 @@ class SearchServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_search__service__pb2.SearchRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_search__service__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.Suggest = channel.unary_unary(
+                '/vitrine.v1.SearchService/Suggest',
+                request_serializer=vitrine_dot_v1_dot_search__service__pb2.SuggestRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_search__service__pb2.SuggestResponse.FromString,
+                _registered_method=True)
 
 
 class SearchServiceServicer(object):
@@ -54,6 +59,14 @@ class SearchServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Suggest(self, request, context):
+        """Completes what a shopper began to type, and mends its spelling. Errors: INVALID_ARGUMENT, DEADLINE_EXCEEDED,
+        UNAVAILABLE (the retriever is away).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SearchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +74,11 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=vitrine_dot_v1_dot_search__service__pb2.SearchRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_search__service__pb2.SearchResponse.SerializeToString,
+            ),
+            'Suggest': grpc.unary_unary_rpc_method_handler(
+                    servicer.Suggest,
+                    request_deserializer=vitrine_dot_v1_dot_search__service__pb2.SuggestRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_search__service__pb2.SuggestResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +109,33 @@ class SearchService(object):
             '/vitrine.v1.SearchService/Search',
             vitrine_dot_v1_dot_search__service__pb2.SearchRequest.SerializeToString,
             vitrine_dot_v1_dot_search__service__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Suggest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.SearchService/Suggest',
+            vitrine_dot_v1_dot_search__service__pb2.SuggestRequest.SerializeToString,
+            vitrine_dot_v1_dot_search__service__pb2.SuggestResponse.FromString,
             options,
             channel_credentials,
             insecure,
