@@ -27,39 +27,39 @@ from vitrine.v1 import common_pb2 as vitrine_dot_v1_dot_common__pb2
 from vitrine.v1 import user_event_pb2 as vitrine_dot_v1_dot_user__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!vitrine/v1/embedder_service.proto\x12\nvitrine.v1\x1a\x17google/rpc/status.proto\x1a\x17vitrine/v1/common.proto\x1a\x1bvitrine/v1/user_event.proto\"\xbd\x01\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12)\n\ninput_type\x18\x02 \x01(\x0e\x32\x15.vitrine.v1.InputType\x12&\n\x08overflow\x18\x03 \x01(\x0e\x32\x14.vitrine.v1.Overflow\x12\x1e\n\x04lane\x18\x04 \x01(\x0e\x32\x10.vitrine.v1.Lane\x12+\n\x0bvector_type\x18\x05 \x01(\x0e\x32\x16.vitrine.v1.VectorType\"i\n\x0c\x45mbeddedItem\x12\r\n\x05index\x18\x01 \x01(\x05\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x0e\n\x06tokens\x18\x03 \x01(\x05\x12\x16\n\x0etokens_dropped\x18\x04 \x01(\x05\"\x8a\x01\n\rEmbedResponse\x12*\n\x07vectors\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.vitrine.v1.EmbeddedItem\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12\x0e\n\x06prompt\x18\x04 \x01(\t\"?\n\x12\x45mbedStreamRequest\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.vitrine.v1.EmbedRequest\"f\n\x13\x45mbedStreamResponse\x12+\n\x08response\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.EmbedResponse\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"]\n\x0bHistoryItem\x12\x14\n\x0cvector_index\x18\x01 \x01(\x05\x12)\n\nevent_type\x18\x02 \x01(\x0e\x32\x15.vitrine.v1.EventType\x12\r\n\x05\x61ge_s\x18\x03 \x01(\x01\"1\n\x07History\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.HistoryItem\"\xab\x01\n\x14\x45ncodeHistoryRequest\x12&\n\thistories\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.History\x12/\n\x0citem_vectors\x18\x02 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\x1a\n\x12recommender_digest\x18\x03 \x01(\t\x12\x1e\n\x04lane\x18\x04 \x01(\x0e\x32\x10.vitrine.v1.Lane\"_\n\x15\x45ncodeHistoryResponse\x12*\n\x07vectors\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\x1a\n\x12recommender_digest\x18\x02 \x01(\t\" \n\x1e\x45mbedderServiceGetModelRequest\"c\n\x1f\x45mbedderServiceGetModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.vitrine.v1.ModelInfo\x12\x1a\n\x12recommender_digest\x18\x02 \x01(\t*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x01\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x02*P\n\x08Overflow\x12\x18\n\x14OVERFLOW_UNSPECIFIED\x10\x00\x12\x15\n\x11OVERFLOW_TRUNCATE\x10\x01\x12\x13\n\x0fOVERFLOW_REFUSE\x10\x02\x32\xde\x02\n\x0f\x45mbedderService\x12<\n\x05\x45mbed\x12\x18.vitrine.v1.EmbedRequest\x1a\x19.vitrine.v1.EmbedResponse\x12R\n\x0b\x45mbedStream\x12\x1e.vitrine.v1.EmbedStreamRequest\x1a\x1f.vitrine.v1.EmbedStreamResponse(\x01\x30\x01\x12T\n\rEncodeHistory\x12 .vitrine.v1.EncodeHistoryRequest\x1a!.vitrine.v1.EncodeHistoryResponse\x12\x63\n\x08GetModel\x12*.vitrine.v1.EmbedderServiceGetModelRequest\x1a+.vitrine.v1.EmbedderServiceGetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!vitrine/v1/embedder_service.proto\x12\nvitrine.v1\x1a\x17google/rpc/status.proto\x1a\x17vitrine/v1/common.proto\x1a\x1bvitrine/v1/user_event.proto\"\xd3\x01\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\x12)\n\ninput_type\x18\x02 \x01(\x0e\x32\x15.vitrine.v1.InputType\x12&\n\x08overflow\x18\x03 \x01(\x0e\x32\x14.vitrine.v1.Overflow\x12\x1e\n\x04lane\x18\x04 \x01(\x0e\x32\x10.vitrine.v1.Lane\x12+\n\x0bvector_type\x18\x05 \x01(\x0e\x32\x16.vitrine.v1.VectorType\x12\x14\n\x0cmodel_digest\x18\x06 \x01(\t\"i\n\x0c\x45mbeddedItem\x12\r\n\x05index\x18\x01 \x01(\x05\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x0e\n\x06tokens\x18\x03 \x01(\x05\x12\x16\n\x0etokens_dropped\x18\x04 \x01(\x05\"\x8a\x01\n\rEmbedResponse\x12*\n\x07vectors\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.vitrine.v1.EmbeddedItem\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12\x0e\n\x06prompt\x18\x04 \x01(\t\"?\n\x12\x45mbedStreamRequest\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.vitrine.v1.EmbedRequest\"f\n\x13\x45mbedStreamResponse\x12+\n\x08response\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.EmbedResponse\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"]\n\x0bHistoryItem\x12\x14\n\x0cvector_index\x18\x01 \x01(\x05\x12)\n\nevent_type\x18\x02 \x01(\x0e\x32\x15.vitrine.v1.EventType\x12\r\n\x05\x61ge_s\x18\x03 \x01(\x01\"1\n\x07History\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.HistoryItem\"\xab\x01\n\x14\x45ncodeHistoryRequest\x12&\n\thistories\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.History\x12/\n\x0citem_vectors\x18\x02 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\x1a\n\x12recommender_digest\x18\x03 \x01(\t\x12\x1e\n\x04lane\x18\x04 \x01(\x0e\x32\x10.vitrine.v1.Lane\"_\n\x15\x45ncodeHistoryResponse\x12*\n\x07vectors\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\x12\x1a\n\x12recommender_digest\x18\x02 \x01(\t\" \n\x1e\x45mbedderServiceGetModelRequest\"\xa7\x01\n\x1f\x45mbedderServiceGetModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.vitrine.v1.ModelInfo\x12\x1a\n\x12recommender_digest\x18\x02 \x01(\t\x12%\n\x06models\x18\x03 \x03(\x0b\x32\x15.vitrine.v1.ModelInfo\x12\x1b\n\x13recommender_digests\x18\x04 \x03(\t*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x01\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x02*P\n\x08Overflow\x12\x18\n\x14OVERFLOW_UNSPECIFIED\x10\x00\x12\x15\n\x11OVERFLOW_TRUNCATE\x10\x01\x12\x13\n\x0fOVERFLOW_REFUSE\x10\x02\x32\xde\x02\n\x0f\x45mbedderService\x12<\n\x05\x45mbed\x12\x18.vitrine.v1.EmbedRequest\x1a\x19.vitrine.v1.EmbedResponse\x12R\n\x0b\x45mbedStream\x12\x1e.vitrine.v1.EmbedStreamRequest\x1a\x1f.vitrine.v1.EmbedStreamResponse(\x01\x30\x01\x12T\n\rEncodeHistory\x12 .vitrine.v1.EncodeHistoryRequest\x1a!.vitrine.v1.EncodeHistoryResponse\x12\x63\n\x08GetModel\x12*.vitrine.v1.EmbedderServiceGetModelRequest\x1a+.vitrine.v1.EmbedderServiceGetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vitrine.v1.embedder_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INPUTTYPE']._serialized_start=1289
-  _globals['_INPUTTYPE']._serialized_end=1375
-  _globals['_OVERFLOW']._serialized_start=1377
-  _globals['_OVERFLOW']._serialized_end=1457
+  _globals['_INPUTTYPE']._serialized_start=1380
+  _globals['_INPUTTYPE']._serialized_end=1466
+  _globals['_OVERFLOW']._serialized_start=1468
+  _globals['_OVERFLOW']._serialized_end=1548
   _globals['_EMBEDREQUEST']._serialized_start=129
-  _globals['_EMBEDREQUEST']._serialized_end=318
-  _globals['_EMBEDDEDITEM']._serialized_start=320
-  _globals['_EMBEDDEDITEM']._serialized_end=425
-  _globals['_EMBEDRESPONSE']._serialized_start=428
-  _globals['_EMBEDRESPONSE']._serialized_end=566
-  _globals['_EMBEDSTREAMREQUEST']._serialized_start=568
-  _globals['_EMBEDSTREAMREQUEST']._serialized_end=631
-  _globals['_EMBEDSTREAMRESPONSE']._serialized_start=633
-  _globals['_EMBEDSTREAMRESPONSE']._serialized_end=735
-  _globals['_HISTORYITEM']._serialized_start=737
-  _globals['_HISTORYITEM']._serialized_end=830
-  _globals['_HISTORY']._serialized_start=832
-  _globals['_HISTORY']._serialized_end=881
-  _globals['_ENCODEHISTORYREQUEST']._serialized_start=884
-  _globals['_ENCODEHISTORYREQUEST']._serialized_end=1055
-  _globals['_ENCODEHISTORYRESPONSE']._serialized_start=1057
-  _globals['_ENCODEHISTORYRESPONSE']._serialized_end=1152
-  _globals['_EMBEDDERSERVICEGETMODELREQUEST']._serialized_start=1154
-  _globals['_EMBEDDERSERVICEGETMODELREQUEST']._serialized_end=1186
-  _globals['_EMBEDDERSERVICEGETMODELRESPONSE']._serialized_start=1188
-  _globals['_EMBEDDERSERVICEGETMODELRESPONSE']._serialized_end=1287
-  _globals['_EMBEDDERSERVICE']._serialized_start=1460
-  _globals['_EMBEDDERSERVICE']._serialized_end=1810
+  _globals['_EMBEDREQUEST']._serialized_end=340
+  _globals['_EMBEDDEDITEM']._serialized_start=342
+  _globals['_EMBEDDEDITEM']._serialized_end=447
+  _globals['_EMBEDRESPONSE']._serialized_start=450
+  _globals['_EMBEDRESPONSE']._serialized_end=588
+  _globals['_EMBEDSTREAMREQUEST']._serialized_start=590
+  _globals['_EMBEDSTREAMREQUEST']._serialized_end=653
+  _globals['_EMBEDSTREAMRESPONSE']._serialized_start=655
+  _globals['_EMBEDSTREAMRESPONSE']._serialized_end=757
+  _globals['_HISTORYITEM']._serialized_start=759
+  _globals['_HISTORYITEM']._serialized_end=852
+  _globals['_HISTORY']._serialized_start=854
+  _globals['_HISTORY']._serialized_end=903
+  _globals['_ENCODEHISTORYREQUEST']._serialized_start=906
+  _globals['_ENCODEHISTORYREQUEST']._serialized_end=1077
+  _globals['_ENCODEHISTORYRESPONSE']._serialized_start=1079
+  _globals['_ENCODEHISTORYRESPONSE']._serialized_end=1174
+  _globals['_EMBEDDERSERVICEGETMODELREQUEST']._serialized_start=1176
+  _globals['_EMBEDDERSERVICEGETMODELREQUEST']._serialized_end=1208
+  _globals['_EMBEDDERSERVICEGETMODELRESPONSE']._serialized_start=1211
+  _globals['_EMBEDDERSERVICEGETMODELRESPONSE']._serialized_end=1378
+  _globals['_EMBEDDERSERVICE']._serialized_start=1551
+  _globals['_EMBEDDERSERVICE']._serialized_end=1901
 # @@protoc_insertion_point(module_scope)

@@ -29,18 +29,20 @@ OVERFLOW_TRUNCATE: Overflow
 OVERFLOW_REFUSE: Overflow
 
 class EmbedRequest(_message.Message):
-    __slots__ = ("texts", "input_type", "overflow", "lane", "vector_type")
+    __slots__ = ("texts", "input_type", "overflow", "lane", "vector_type", "model_digest")
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     INPUT_TYPE_FIELD_NUMBER: _ClassVar[int]
     OVERFLOW_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
     VECTOR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
     input_type: InputType
     overflow: Overflow
     lane: _common_pb2.Lane
     vector_type: _common_pb2.VectorType
-    def __init__(self, texts: _Optional[_Iterable[str]] = ..., input_type: _Optional[_Union[InputType, str]] = ..., overflow: _Optional[_Union[Overflow, str]] = ..., lane: _Optional[_Union[_common_pb2.Lane, str]] = ..., vector_type: _Optional[_Union[_common_pb2.VectorType, str]] = ...) -> None: ...
+    model_digest: str
+    def __init__(self, texts: _Optional[_Iterable[str]] = ..., input_type: _Optional[_Union[InputType, str]] = ..., overflow: _Optional[_Union[Overflow, str]] = ..., lane: _Optional[_Union[_common_pb2.Lane, str]] = ..., vector_type: _Optional[_Union[_common_pb2.VectorType, str]] = ..., model_digest: _Optional[str] = ...) -> None: ...
 
 class EmbeddedItem(_message.Message):
     __slots__ = ("index", "status", "tokens", "tokens_dropped")
@@ -121,9 +123,13 @@ class EmbedderServiceGetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class EmbedderServiceGetModelResponse(_message.Message):
-    __slots__ = ("model", "recommender_digest")
+    __slots__ = ("model", "recommender_digest", "models", "recommender_digests")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     model: _common_pb2.ModelInfo
     recommender_digest: str
-    def __init__(self, model: _Optional[_Union[_common_pb2.ModelInfo, _Mapping]] = ..., recommender_digest: _Optional[str] = ...) -> None: ...
+    models: _containers.RepeatedCompositeFieldContainer[_common_pb2.ModelInfo]
+    recommender_digests: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[_Union[_common_pb2.ModelInfo, _Mapping]] = ..., recommender_digest: _Optional[str] = ..., models: _Optional[_Iterable[_Union[_common_pb2.ModelInfo, _Mapping]]] = ..., recommender_digests: _Optional[_Iterable[str]] = ...) -> None: ...

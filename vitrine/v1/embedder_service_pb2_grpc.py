@@ -63,7 +63,8 @@ class EmbedderServiceServicer(object):
 
     def Embed(self, request, context):
         """Embeds a batch. One bad text fails its item only.
-        Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED (queue full, with RetryInfo), DEADLINE_EXCEEDED.
+        Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (a model that is not served), RESOURCE_EXHAUSTED (queue full, with
+        RetryInfo), DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +87,7 @@ class EmbedderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Names the model that is served.
+        """Names the models that are served.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -29,16 +29,18 @@ class RankCandidate(_message.Message):
     def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., revision: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ...) -> None: ...
 
 class RankRequest(_message.Message):
-    __slots__ = ("query", "candidates", "top_n", "lane")
+    __slots__ = ("query", "candidates", "top_n", "lane", "model_digest")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     TOP_N_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     query: str
     candidates: _containers.RepeatedCompositeFieldContainer[RankCandidate]
     top_n: int
     lane: _common_pb2.Lane
-    def __init__(self, query: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[RankCandidate, _Mapping]]] = ..., top_n: _Optional[int] = ..., lane: _Optional[_Union[_common_pb2.Lane, str]] = ...) -> None: ...
+    model_digest: str
+    def __init__(self, query: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[RankCandidate, _Mapping]]] = ..., top_n: _Optional[int] = ..., lane: _Optional[_Union[_common_pb2.Lane, str]] = ..., model_digest: _Optional[str] = ...) -> None: ...
 
 class RankedCandidate(_message.Message):
     __slots__ = ("index", "id", "logit", "score", "probability", "query_tokens_dropped", "text_tokens_dropped")
@@ -79,12 +81,14 @@ class RankResponse(_message.Message):
     def __init__(self, ranked: _Optional[_Iterable[_Union[RankedCandidate, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[RankFailure, _Mapping]]] = ..., model_digest: _Optional[str] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
-    __slots__ = ("query", "candidates")
+    __slots__ = ("query", "candidates", "model_digest")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     query: str
     candidates: _containers.RepeatedCompositeFieldContainer[RankCandidate]
-    def __init__(self, query: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[RankCandidate, _Mapping]]] = ...) -> None: ...
+    model_digest: str
+    def __init__(self, query: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[RankCandidate, _Mapping]]] = ..., model_digest: _Optional[str] = ...) -> None: ...
 
 class TokenAttribution(_message.Message):
     __slots__ = ("text", "start", "end", "attribution")
@@ -127,7 +131,9 @@ class RankerServiceGetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class RankerServiceGetModelResponse(_message.Message):
-    __slots__ = ("model",)
+    __slots__ = ("model", "models")
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
     model: _common_pb2.ModelInfo
-    def __init__(self, model: _Optional[_Union[_common_pb2.ModelInfo, _Mapping]] = ...) -> None: ...
+    models: _containers.RepeatedCompositeFieldContainer[_common_pb2.ModelInfo]
+    def __init__(self, model: _Optional[_Union[_common_pb2.ModelInfo, _Mapping]] = ..., models: _Optional[_Iterable[_Union[_common_pb2.ModelInfo, _Mapping]]] = ...) -> None: ...

@@ -58,7 +58,8 @@ class RankerServiceServicer(object):
 
     def Rank(self, request, context):
         """Scores and orders candidates. One bad candidate fails its item only.
-        Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED (queue full, with RetryInfo), DEADLINE_EXCEEDED.
+        Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (a model that is not served), RESOURCE_EXHAUSTED (queue full, with
+        RetryInfo), DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +74,7 @@ class RankerServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Names the model that is served.
+        """Names the models that are served.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

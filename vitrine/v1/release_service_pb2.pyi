@@ -1,0 +1,78 @@
+from vitrine.v1 import release_pb2 as _release_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ReleaseStatus(_message.Message):
+    __slots__ = ("release", "serving", "previous", "faults")
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    SERVING_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    release: _release_pb2.Release
+    serving: bool
+    previous: bool
+    faults: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[_Union[_release_pb2.Release, _Mapping]] = ..., serving: bool = ..., previous: bool = ..., faults: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListReleasesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListReleasesResponse(_message.Message):
+    __slots__ = ("releases", "generations")
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    GENERATIONS_FIELD_NUMBER: _ClassVar[int]
+    releases: _containers.RepeatedCompositeFieldContainer[ReleaseStatus]
+    generations: _containers.RepeatedCompositeFieldContainer[_release_pb2.Generation]
+    def __init__(self, releases: _Optional[_Iterable[_Union[ReleaseStatus, _Mapping]]] = ..., generations: _Optional[_Iterable[_Union[_release_pb2.Generation, _Mapping]]] = ...) -> None: ...
+
+class CreateReleaseRequest(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _release_pb2.Release
+    def __init__(self, release: _Optional[_Union[_release_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class CreateReleaseResponse(_message.Message):
+    __slots__ = ("status",)
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    status: ReleaseStatus
+    def __init__(self, status: _Optional[_Union[ReleaseStatus, _Mapping]] = ...) -> None: ...
+
+class DeleteReleaseRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteReleaseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FlipReleaseRequest(_message.Message):
+    __slots__ = ("name", "force")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    force: bool
+    def __init__(self, name: _Optional[str] = ..., force: bool = ...) -> None: ...
+
+class FlipReleaseResponse(_message.Message):
+    __slots__ = ("releases",)
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    releases: ListReleasesResponse
+    def __init__(self, releases: _Optional[_Union[ListReleasesResponse, _Mapping]] = ...) -> None: ...
+
+class RollbackReleaseRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RollbackReleaseResponse(_message.Message):
+    __slots__ = ("releases",)
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    releases: ListReleasesResponse
+    def __init__(self, releases: _Optional[_Union[ListReleasesResponse, _Mapping]] = ...) -> None: ...

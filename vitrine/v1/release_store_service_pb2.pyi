@@ -1,0 +1,58 @@
+from vitrine.v1 import release_pb2 as _release_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GetReleasesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetReleasesResponse(_message.Message):
+    __slots__ = ("releases", "serving", "previous", "rollback_possible", "generations")
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    SERVING_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACK_POSSIBLE_FIELD_NUMBER: _ClassVar[int]
+    GENERATIONS_FIELD_NUMBER: _ClassVar[int]
+    releases: _containers.RepeatedCompositeFieldContainer[_release_pb2.Release]
+    serving: str
+    previous: str
+    rollback_possible: bool
+    generations: _containers.RepeatedCompositeFieldContainer[_release_pb2.Generation]
+    def __init__(self, releases: _Optional[_Iterable[_Union[_release_pb2.Release, _Mapping]]] = ..., serving: _Optional[str] = ..., previous: _Optional[str] = ..., rollback_possible: bool = ..., generations: _Optional[_Iterable[_Union[_release_pb2.Generation, _Mapping]]] = ...) -> None: ...
+
+class WriteReleaseRequest(_message.Message):
+    __slots__ = ("release",)
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    release: _release_pb2.Release
+    def __init__(self, release: _Optional[_Union[_release_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class WriteReleaseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RemoveReleaseRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class RemoveReleaseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ServeReleaseRequest(_message.Message):
+    __slots__ = ("name", "expected_serving")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_SERVING_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    expected_serving: str
+    def __init__(self, name: _Optional[str] = ..., expected_serving: _Optional[str] = ...) -> None: ...
+
+class ServeReleaseResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
