@@ -1,21 +1,18 @@
-"""The retriever's engine: catalogue, indexes and searches behind the Retriever port."""
+"""The retriever's engine: indexes in memory, made from the catalogue, and the searches in them."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 import faiss
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.filters import FilterPlan, plan_of
+from services.retriever.catalogue_engine import MAX_IDS, CatalogueEngine
+from services.retriever.filters import plan_of
 from services.retriever.graph_keeper import GraphKeeper
 from services.retriever.lexical_memo import LexicalMemo
-from services.retriever.products import Products
 from services.retriever.recommender import Recommender
 from services.retriever.related import related, vectors_of
 from services.retriever.related_query import check_vector_ids, checked_related
@@ -23,72 +20,38 @@ from services.retriever.retrieval import checked_query, retrieve
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import MAX_EXCLUDED, checked_similar, rows_of, similar, without
 from services.retriever.snapshot import Snapshot
-from services.retriever.views import Prepared, Views, prepared
-from services.retriever.writer import Write, Writer, Written
-from vitrine.compute import openmp_runtimes, thread_quota
+from services.retriever.views import Views
+from services.retriever.writer import Writer
+from vitrine.compute import openmp_runtimes
 from vitrine.deadline import Deadline
-from vitrine.errors import (
-    DeadlineExceeded,
-    Internal,
-    InvalidArgument,
-    NotFound,
-    ResourceExhausted,
-    Unavailable,
-    VitrineError,
-    invalid,
-)
+from vitrine.errors import Internal, invalid
 from vitrine.ports import (
     BehaviourVectors,
     IndexInfo,
-    ItemOutcome,
     ProductFilter,
-    ProductsFound,
     Related,
     RelatedQuery,
     Retrieval,
     RetrievalQuery,
     Similar,
     SimilarQuery,
-    WriteResult,
 )
-from vitrine.product import Product, checked_product
-from vitrine.vectors import FloatArray, l2_normalized
-
-MAX_PRODUCTS = 500
-MAX_IDS = 1_000
-
-T = TypeVar("T")
+from vitrine.product import Product
 
 
-class RetrieverEngine:
-    """Implements `vitrine.ports.Retriever`; made by `open`.
-
-    A catalogue takes the model of its first write; every later vector has to come from the same one. Once its last
-    product is deleted it is free again for another.
-    """
+class RetrieverEngine(CatalogueEngine[Snapshot]):
+    """Implements `vitrine.ports.Retriever` over FAISS and tantivy in memory; made by `open`."""
 
     def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
-        self._settings = settings
-        threads = settings.threads or thread_quota()
-        self._catalogue = catalogue
-        self._products = Products(self._catalogue, settings.product_cache)
+        super().__init__(settings, catalogue)
         self._memo = LexicalMemo(settings.lexical_memo)
-        self._places = threading.BoundedSemaphore(threads + settings.queue)
-        # OpenMP counts threads for each calling thread, numpy's BLAS for the process: one for each search, so that
-        # searches do not fight. Threads of BLAS that wait for a small product spin, and took most of a call's time.
-        threadpool_limits(1, user_api="blas")
-        self._searchers = ThreadPoolExecutor(threads, "retriever-search", faiss.omp_set_num_threads, (1,))
-        self._relations = ThreadPoolExecutor(threads, "retriever-relation", faiss.omp_set_num_threads, (1,))
-        self._preparer = ThreadPoolExecutor(1, "retriever-prepare", faiss.omp_set_num_threads, (1,))
-        self._snapshot: Snapshot
-        self._preparing = 0
-        self._closed = False
+        self._relations = ThreadPoolExecutor(self._threads, "retriever-relation", faiss.omp_set_num_threads, (1,))
         state = self._catalogue.state()
         self._graphs = GraphKeeper(
             settings.data_dir,
             catalogue_id=state.catalogue_id,
             exact_rows=settings.exact_rows,
-            threads=max(1, threads // 2),
+            threads=max(1, self._threads // 2),
             hand_over=lambda graph, alert: self._writer.adopt(graph, alert),
         )
         self._recommender = Recommender.open(Path(settings.recommender)) if settings.recommender else None
@@ -105,26 +68,13 @@ class RetrieverEngine:
         self._writer = Writer(self._catalogue, views, self._publish, queue=settings.write_queue)
         self._writer.start()
 
-    @classmethod
-    async def open(cls, settings: RetrieverSettings) -> "RetrieverEngine":
-        """Opens the catalogue and makes its indexes.
-
-        Raises FailedPrecondition when it is in use or unreadable, or the recommender is, or is of another model.
-        """
-
-        def opened() -> RetrieverEngine:
-            catalogue = Catalogue(settings.data_dir)
-            try:
-                return cls(settings, catalogue)
-            except BaseException:
-                catalogue.close()
-                raise
-
-        return await asyncio.to_thread(opened)
-
     def _publish(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._graphs.consider(snapshot)
+
+    def _close_searches(self) -> None:
+        self._relations.shutdown()
+        self._graphs.close()
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """Finds candidates by words, by vector, or by both fused."""
@@ -207,61 +157,6 @@ class RetrieverEngine:
 
         return await self._search(deadline, read)
 
-    async def upsert_products(
-        self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
-    ) -> WriteResult:
-        """Writes 1 to 500 products with their (n, dim) vectors; of an id given twice the last one stays."""
-        check_product_count(len(products))
-        if vectors.ndim != 2 or len(vectors) != len(products) or not vectors.shape[1]:
-            raise invalid("vectors", f"has shape {vectors.shape}; send one vector for each of {len(products)} products")
-        if not model_digest:
-            raise invalid("model_digest", "is empty; name the model that made the vectors")
-        self._refuse_closed()
-        items = await self._prepared(products, vectors, deadline)
-        ready = [item for item in items if isinstance(item, Prepared)]
-        revision = self._snapshot.revision
-        if ready:
-            written = await self._written(Write(deadline, products=ready, model_digest=model_digest))
-            revision = written.revision
-        outcomes = (
-            ItemOutcome(product.id, item if isinstance(item, VitrineError) else None)
-            for product, item in zip(products, items, strict=True)
-        )
-        return WriteResult(tuple(outcomes), revision)
-
-    async def delete_products(self, ids: Sequence[str], *, deadline: Deadline) -> WriteResult:
-        """Deletes 1 to 1,000 products; NotFound in the outcome of an unknown id."""
-        _check_ids(ids)
-        written = await self._written(Write(deadline, deleted_ids=ids))
-        unknown = {product_id: NotFound(f"there is no product {product_id!r}") for product_id in written.unknown_ids}
-        outcomes = tuple(ItemOutcome(product_id, unknown.get(product_id)) for product_id in ids)
-        return WriteResult(outcomes, written.revision)
-
-    async def get_products(
-        self,
-        ids: Sequence[str],
-        *,
-        deadline: Deadline,
-        with_description: bool = False,
-        filter: ProductFilter | None = None,
-    ) -> ProductsFound:
-        """Reads 1 to 1,000 products by id; one named twice is there twice."""
-        _check_ids(ids)
-        plan = FilterPlan() if filter is None else plan_of(filter)
-
-        def read() -> ProductsFound:
-            snapshot = self._snapshot
-            rows = self._rows_of(ids, snapshot)
-            products = self._products.read(list(rows.values()), with_description)
-            found = {product_id: products[row] for product_id, row in rows.items() if plan.matches(products[row])}
-            return ProductsFound(
-                products=tuple(found[product_id] for product_id in ids if product_id in found),
-                missing_ids=tuple(product_id for product_id in dict.fromkeys(ids) if product_id not in found),
-                revision=snapshot.revision,
-            )
-
-        return await self._search(deadline, read)
-
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load."""
         snapshot = self._snapshot
@@ -293,92 +188,3 @@ class RetrieverEngine:
         _, cosines = snapshot.dense.search(vector, snapshot.columns.alive, 1)
         if not len(cosines) or not cosines[0] > 0.999:
             raise Internal(f"the newest product is not found by its own vector (cosine {cosines})")
-
-    async def close(self) -> None:
-        """Finishes what waits, ends the threads and gives the catalogue back; a second time it does nothing."""
-        closed, self._closed = self._closed, True
-        if closed:
-            return
-
-        def close() -> None:
-            self._searchers.shutdown()
-            self._relations.shutdown()
-            self._preparer.shutdown()
-            self._graphs.close()
-            self._writer.close()
-            self._catalogue.close()
-
-        await asyncio.to_thread(close)
-
-    def _rows_of(self, ids: Sequence[str], snapshot: Snapshot) -> dict[str, int]:
-        """Row keys of the ids that lived at the snapshot's revision."""
-        rows = snapshot.rows_of(ids)
-        others = [product_id for product_id in dict.fromkeys(ids) if product_id not in rows]
-        return rows | dict(self._catalogue.rows_at(others, snapshot.revision)) if others else rows
-
-    async def _search(self, deadline: Deadline, work: Callable[[], T]) -> T:
-        self._refuse_closed()
-        if not self._places.acquire(blocking=False):
-            raise ResourceExhausted(f"{self._settings.queue} searches wait already", retry_after_s=0.5)
-        future = self._searchers.submit(_unless_late, deadline, work)
-        # Also called for one that was cancelled before it began.
-        future.add_done_callback(lambda _: self._places.release())
-        return await _answer(future, deadline, "the search")
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise Unavailable("the retriever is shutting down")
-
-    async def _prepared(
-        self, products: Sequence[Product], vectors: FloatArray, deadline: Deadline
-    ) -> list[Prepared | VitrineError]:
-        if self._preparing >= self._settings.write_queue:
-            raise ResourceExhausted(f"{self._preparing} writes wait already; send fewer at once", retry_after_s=1.0)
-        self._preparing += 1
-        try:
-            return await _answer(self._preparer.submit(_prepare, products, vectors, deadline), deadline, "the write")
-        finally:
-            self._preparing -= 1
-
-    async def _written(self, write: Write) -> Written:
-        return await _answer(self._writer.submit(write), write.deadline, "the write")
-
-
-def check_product_count(count: int) -> None:
-    """Raises InvalidArgument for more or fewer products than one write may hold."""
-    if not 1 <= count <= MAX_PRODUCTS:
-        raise invalid("products", f"has {count} entries; send 1 to {MAX_PRODUCTS}")
-
-
-def _unless_late(deadline: Deadline, work: Callable[[], T]) -> T:
-    deadline.check("the search")
-    return work()
-
-
-async def _answer(future: "Future[T]", deadline: Deadline, what: str) -> T:
-    try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline.remaining_s()))
-    except TimeoutError:
-        raise DeadlineExceeded(f"no time left for {what}") from None
-
-
-def _prepare(products: Sequence[Product], vectors: FloatArray, deadline: Deadline) -> list[Prepared | VitrineError]:
-    deadline.check("the write")
-    normalized = l2_normalized(vectors)
-    items: list[Prepared | VitrineError] = []
-    for index, product in enumerate(products):
-        try:
-            if not np.isfinite(vectors[index]).all() or not vectors[index].any():
-                raise invalid("vector", "is all zeros or not finite; embed the product again")
-            items.append(prepared(checked_product(product), normalized[index]))
-        except InvalidArgument as error:
-            items.append(error)
-    return items
-
-
-def _check_ids(ids: Sequence[str]) -> None:
-    if not 1 <= len(ids) <= MAX_IDS:
-        raise invalid("ids", f"has {len(ids)} entries; send 1 to {MAX_IDS}")
-    for index, product_id in enumerate(ids):
-        if not product_id:
-            raise invalid(f"ids[{index}]", "is empty")

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from services.retriever.engine import RetrieverEngine, check_product_count
+from services.retriever.catalogue_engine import check_product_count
+from services.retriever.engine import RetrieverEngine
 from vitrine.call import Context, deadline_of
 from vitrine.deadline import Deadline
 from vitrine.messages.product import filter_from_message, product_to_message
