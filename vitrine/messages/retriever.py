@@ -18,6 +18,7 @@ from vitrine.messages.product import (
     product_from_message,
     product_to_message,
 )
+from vitrine.messages.reading import reading_from_message, reading_to_message
 from vitrine.ports import (
     Anchor,
     Candidate,
@@ -91,6 +92,7 @@ def retrieval_to_message(retrieval: Retrieval) -> pb.RetrieveResponse:
         revision=retrieval.revision,
         lexical_ms=retrieval.lexical_ms,
         dense_ms=retrieval.dense_ms,
+        reading=reading_to_message(retrieval.reading),
     )
 
 
@@ -102,6 +104,7 @@ def retrieval_from_message(message: pb.RetrieveResponse) -> Retrieval:
         revision=message.revision,
         lexical_ms=message.lexical_ms,
         dense_ms=message.dense_ms,
+        reading=reading_from_message(message.reading),
     )
 
 

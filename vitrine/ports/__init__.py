@@ -15,6 +15,7 @@ from vitrine.ports.ranker import (
     Ranking,
     TokenAttribution,
 )
+from vitrine.ports.reading import QueryReading, WordReading
 from vitrine.ports.related import BehaviourVectors, Related, RelatedCandidate, RelatedQuery, Relation, RelationScore
 from vitrine.ports.retrieval import (
     Anchor,
@@ -56,6 +57,7 @@ __all__ = [
     "Popularity",
     "ProductFilter",
     "ProductsFound",
+    "QueryReading",
     "RankCandidate",
     "RankFailure",
     "RankedCandidate",
@@ -78,5 +80,6 @@ __all__ = [
     "TokenAttribution",
     "VisitorAction",
     "VisitorHistory",
+    "WordReading",
     "WriteResult",
 ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from vitrine.ports.reading import QueryReading
 from vitrine.product import Availability, Product, ProductKind
 from vitrine.vectors import FloatArray
 
@@ -80,6 +81,7 @@ class Retrieval:
     revision: int
     lexical_ms: float = 0.0
     dense_ms: float = 0.0
+    reading: QueryReading = QueryReading()
 
 
 @dataclass(frozen=True, slots=True)
