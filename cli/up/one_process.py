@@ -17,9 +17,9 @@ from gateway.events.settings import EventsSettings
 from gateway.recommendation.settings import RecommendationSettings
 from gateway.serving import Ports, serve_gateway
 from gateway.settings import GatewaySettings
-from services.embedder.engine import EmbedderEngine
+from services.embedder.engines import EmbedderEngines
 from services.embedder.settings import EmbedderSettings
-from services.ranker.engine import RankerEngine
+from services.ranker.engines import RankerEngines
 from services.ranker.settings import RankerSettings
 from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
@@ -87,8 +87,8 @@ async def _open_engines(stack: AsyncExitStack, settings: UpSettings) -> Ports:
         retriever_settings = retriever_settings.model_copy(update=recommender)
     retriever_settings.data_dir.mkdir(parents=True, exist_ok=True)
     opening = await asyncio.gather(
-        EmbedderEngine.open(embedder_settings, budget),
-        RankerEngine.open(RankerSettings(), budget),
+        EmbedderEngines.open(embedder_settings, budget),
+        RankerEngines.open(RankerSettings(), budget),
         RetrieverEngine.open(retriever_settings),
         return_exceptions=True,
     )
@@ -101,8 +101,8 @@ async def _open_engines(stack: AsyncExitStack, settings: UpSettings) -> Ports:
     for engine in engines:
         await engine.self_test()
     embedder, ranker, retriever = opening
-    assert isinstance(embedder, EmbedderEngine)
-    assert isinstance(ranker, RankerEngine)
+    assert isinstance(embedder, EmbedderEngines)
+    assert isinstance(ranker, RankerEngines)
     assert isinstance(retriever, RetrieverEngine)
     await require_model_of_index(embedder, retriever)
     return Ports(embedder, retriever, ranker)

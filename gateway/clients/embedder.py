@@ -12,8 +12,9 @@ from vitrine.messages.embedder import (
     encoded_from_message,
     history_request,
     model_from_message,
+    models_from_message,
 )
-from vitrine.ports import Embeddings, EncodedHistories, HistoryItem, InputType, Lane, ModelInfo
+from vitrine.ports import Embeddings, EncodedHistories, HistoryItem, InputType, Lane, ModelInfo, ServedModels
 from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
 from vitrine.vectors import FloatArray
 
@@ -32,9 +33,10 @@ class EmbedderClient:
         deadline: Deadline,
         lane: Lane = Lane.LIVE,
         refuse_overflow: bool = False,
+        model_digest: str = "",
     ) -> Embeddings:
         """See `vitrine.ports.Embedder.embed`."""
-        request = embed_request(texts, input_type, lane, refuse_overflow)
+        request = embed_request(texts, input_type, lane, refuse_overflow, model_digest)
         return embeddings_from_message(await call(self._stub.Embed, request, deadline=deadline))
 
     async def encode_history(
@@ -55,3 +57,8 @@ class EmbedderClient:
         request = embedder_service_pb2.EmbedderServiceGetModelRequest()
         answer = await call(self._stub.GetModel, request, deadline=deadline)
         return model_from_message(answer)
+
+    async def get_models(self, *, deadline: Deadline) -> ServedModels:
+        """See `vitrine.ports.Embedder.get_models`."""
+        request = embedder_service_pb2.EmbedderServiceGetModelRequest()
+        return models_from_message(await call(self._stub.GetModel, request, deadline=deadline))

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import grpc.aio
 
-from services.embedder.engine import EmbedderEngine
+from services.embedder.engines import EmbedderEngines
 from services.embedder.servicer import EmbedderServicer
 from services.embedder.settings import EmbedderSettings
 from vitrine.compute import ComputeBudget
@@ -24,7 +24,7 @@ def main() -> None:
     async def embedder(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
         budget = ComputeBudget()
         try:
-            engine = await EmbedderEngine.open(settings, budget)
+            engine = await EmbedderEngines.open(settings, budget)
             servicer = EmbedderServicer(engine, settings.default_timeout_s)
             embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(servicer, server)
             try:

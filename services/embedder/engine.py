@@ -24,14 +24,17 @@ from vitrine.ports import (
     InputType,
     Lane,
     ModelInfo,
+    ServedModels,
 )
 from vitrine.recommender_bundle import load_recommender
+from vitrine.served_models import served
 from vitrine.text import normalize_text
 from vitrine.tokenization import Tokenizer, Tokens
 from vitrine.vectors import FloatArray
 
 MAX_TEXTS = 256
 MAX_TEXT_CHARACTERS = 32_768
+FURTHER_BUNDLES = "VITRINE_EMBEDDER_FURTHER_BUNDLES"
 
 
 class _KnownAnswer(BaseModel):
@@ -68,6 +71,11 @@ class EmbedderEngine:
         digest = history.digest if history is not None else ""
         self._model = replace(manifest.model_info(session.runtime), recommender_digest=digest)
 
+    @property
+    def digest(self) -> str:
+        """The model's digest."""
+        return self._model.digest
+
     @classmethod
     async def open(cls, settings: EmbedderSettings, budget: ComputeBudget) -> "EmbedderEngine":
         """Loads and verifies the bundle, and the recommender's where one is set; their models run in `budget`.
@@ -97,11 +105,14 @@ class EmbedderEngine:
         deadline: Deadline,
         lane: Lane = Lane.LIVE,
         refuse_overflow: bool = False,
+        model_digest: str = "",
     ) -> Embeddings:
         """Embeds 1 to 256 texts; a bad text fails alone, and its vector is zeros.
 
-        Raises InvalidArgument, ResourceExhausted when the queue is full, and DeadlineExceeded.
+        Raises InvalidArgument, FailedPrecondition for a model that is not served, ResourceExhausted when the queue is
+        full, and DeadlineExceeded.
         """
+        served({self.digest: self}, model_digest, FURTHER_BUNDLES)
         if not 1 <= len(texts) <= MAX_TEXTS:
             raise invalid("texts", f"has {len(texts)} entries; give 1 to {MAX_TEXTS}")
         deadline.check("embedding")
@@ -148,6 +159,10 @@ class EmbedderEngine:
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         """Names the model that is served."""
         return self._model
+
+    async def get_models(self, *, deadline: Deadline) -> ServedModels:
+        """Names the model that is served, and its recommender."""
+        return ServedModels((self._model,), (self._history.digest,) if self._history is not None else ())
 
     async def self_test(self) -> None:
         """Embeds the bundle's known text, past the queue, and raises Internal when its vector is not the known one.

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-from services.embedder.engine import EmbedderEngine
 from vitrine.call import Context, deadline_of
 from vitrine.errors import VitrineError
 from vitrine.messages.common import dtype_from_message, error_to_message, lane_from_message
@@ -12,16 +11,17 @@ from vitrine.messages.embedder import (
     histories_from_message,
     input_type_from_message,
     item_vectors_from_message,
-    model_to_message,
+    models_to_message,
     refuse_overflow_from_message,
 )
+from vitrine.ports import Embedder
 from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
 
 
 class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
     """Answers calls from an engine; `vitrine.server` turns its errors into status codes."""
 
-    def __init__(self, engine: EmbedderEngine, default_timeout_s: float) -> None:
+    def __init__(self, engine: Embedder, default_timeout_s: float) -> None:
         self._engine = engine
         self._default_timeout_s = default_timeout_s
 
@@ -35,6 +35,7 @@ class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
             deadline=deadline_of(context, self._default_timeout_s),
             lane=lane_from_message(request.lane),
             refuse_overflow=refuse_overflow_from_message(request.overflow),
+            model_digest=request.model_digest,
         )
         return embeddings_to_message(embeddings, dtype)
 
@@ -64,5 +65,5 @@ class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
     async def GetModel(
         self, request: embedder_service_pb2.EmbedderServiceGetModelRequest, context: Context
     ) -> embedder_service_pb2.EmbedderServiceGetModelResponse:
-        info = await self._engine.get_model(deadline=deadline_of(context, self._default_timeout_s))
-        return model_to_message(info)
+        models = await self._engine.get_models(deadline=deadline_of(context, self._default_timeout_s))
+        return models_to_message(models)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import grpc.aio
 
-from services.ranker.engine import RankerEngine
+from services.ranker.engines import RankerEngines
 from services.ranker.servicer import RankerServicer
 from services.ranker.settings import RankerSettings
 from vitrine.compute import ComputeBudget
@@ -24,7 +24,7 @@ def main() -> None:
     async def ranker(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
         budget = ComputeBudget()
         try:
-            engine = await RankerEngine.open(settings, budget)
+            engine = await RankerEngines.open(settings, budget)
             servicer = RankerServicer(engine, settings.default_timeout_s)
             ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(servicer, server)
             try:

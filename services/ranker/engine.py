@@ -26,7 +26,9 @@ from vitrine.ports import (
     RankedCandidate,
     RankFailure,
     Ranking,
+    ServedModels,
 )
+from vitrine.served_models import served
 from vitrine.text import normalize_text
 from vitrine.tokenization import Tokenizer
 from vitrine.vectors import FloatArray
@@ -34,6 +36,7 @@ from vitrine.vectors import FloatArray
 MAX_QUERY_CHARACTERS = 1_024
 MAX_CANDIDATES = 256
 MAX_EXPLAINED = 10
+FURTHER_BUNDLES = "VITRINE_RANKER_FURTHER_BUNDLES"
 
 
 class _KnownAnswer(BaseModel):
@@ -65,6 +68,11 @@ class RankerEngine:
         self._batcher: Batcher[Pair, FloatArray | Internal] = Batcher("ranker", self._logits, budget, settings.batch)
         self._model = manifest.model_info(session.runtime)
 
+    @property
+    def digest(self) -> str:
+        """The model's digest."""
+        return self._model.digest
+
     @classmethod
     async def open(cls, settings: RankerSettings, budget: ComputeBudget) -> "RankerEngine":
         """Loads and verifies the bundle; its model runs in `budget`.
@@ -87,11 +95,14 @@ class RankerEngine:
         deadline: Deadline,
         top_n: int | None = None,
         lane: Lane = Lane.LIVE,
+        model_digest: str = "",
     ) -> Ranking:
         """Scores 1 to 256 candidates; the order is by score, ties by id, and a bad candidate fails alone.
 
-        Raises InvalidArgument, ResourceExhausted when the queue is full, and DeadlineExceeded.
+        Raises InvalidArgument, FailedPrecondition for a model that is not served, ResourceExhausted when the queue is
+        full, and DeadlineExceeded.
         """
+        served({self.digest: self}, model_digest, FURTHER_BUNDLES)
         text = _checked_query(query, candidates, top_n)
         deadline.check("ranking")
         pairs = await self._budget.run(self._pairs.build, text, candidates)
@@ -112,11 +123,14 @@ class RankerEngine:
         ranked = self._ranked(candidates, sound, scored)
         return Ranking(tuple(ranked[:top_n]), self._model.digest, failures)
 
-    async def explain(self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline) -> Explanations:
+    async def explain(
+        self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline, model_digest: str = ""
+    ) -> Explanations:
         """Says which words made the logits of 1 to 10 candidates, by taking each word out in turn.
 
-        Raises InvalidArgument, also for a candidate, ResourceExhausted when the queue is full, and DeadlineExceeded.
+        Raises as `rank` does, InvalidArgument also for a candidate.
         """
+        served({self.digest: self}, model_digest, FURTHER_BUNDLES)
         check_explained_count(len(candidates))
         _checked_query(query, candidates, None)
         seen: set[str] = set()
@@ -150,6 +164,10 @@ class RankerEngine:
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         """Names the model that is served."""
         return self._model
+
+    async def get_models(self, *, deadline: Deadline) -> ServedModels:
+        """Names the model that is served."""
+        return ServedModels((self._model,))
 
     async def self_test(self) -> None:
         """Runs the bundle's known pair, past the queue, and raises Internal when its logit is not the known one."""

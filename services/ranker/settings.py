@@ -7,6 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from vitrine.batching import BatchSettings
 from vitrine.inference import Runtime
+from vitrine.served_models import Folders
 from vitrine.server_settings import ServerSettings
 
 
@@ -17,6 +18,7 @@ class RankerSettings(ServerSettings):
 
     port: NonNegativeInt = Field(50054, le=65_535, description="port to listen on; 0 takes a free one")
     bundle: Path = Field(Path("models/ranker"), description="folder of the ranker bundle")
+    further_bundles: Folders = Field((), description="folders of more ranker bundles, with commas, for releases")
     runtime: Runtime = Field("onnxruntime", description="what runs the model: onnxruntime or torch")
     max_query_tokens: PositiveInt = Field(
         64, description="tokens of a query that are always kept; at most half of the model's window"

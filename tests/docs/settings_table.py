@@ -71,6 +71,6 @@ def _default(field: FieldInfo) -> str:
     default: Any = field.get_default(call_default_factory=True)
     if default is None:
         return "unset"
-    if default == "":
+    if default in ("", ()):
         return "empty"
     return f"`{default.as_posix() if isinstance(default, Path) else default}`"

@@ -15,7 +15,16 @@ from vitrine.messages.common import (
     vectors_to_message,
 )
 from vitrine.messages.user_event import type_from_message, type_to_message
-from vitrine.ports import EmbeddedItem, Embeddings, EncodedHistories, HistoryItem, InputType, Lane, ModelInfo
+from vitrine.ports import (
+    EmbeddedItem,
+    Embeddings,
+    EncodedHistories,
+    HistoryItem,
+    InputType,
+    Lane,
+    ModelInfo,
+    ServedModels,
+)
 from vitrine.ports.embedder import MAX_HISTORIES, MAX_HISTORY_ITEMS
 from vitrine.v1 import embedder_service_pb2
 from vitrine.vectors import FloatArray, VectorDtype
@@ -34,14 +43,18 @@ _REFUSE_OVERFLOW: dict[int, bool] = {
 
 
 def embed_request(
-    texts: Sequence[str], input_type: InputType, lane: Lane, refuse_overflow: bool
+    texts: Sequence[str], input_type: InputType, lane: Lane, refuse_overflow: bool, model_digest: str
 ) -> embedder_service_pb2.EmbedRequest:
     """The request of a call."""
     # A lone surrogate has no UTF-8; the engine's normaliser leaves it out too.
     sendable = [text.encode(errors="ignore").decode() for text in texts]
     overflow = embedder_service_pb2.OVERFLOW_REFUSE if refuse_overflow else embedder_service_pb2.OVERFLOW_TRUNCATE
     return embedder_service_pb2.EmbedRequest(
-        texts=sendable, input_type=_INPUT_TYPE_VALUES[input_type], overflow=overflow, lane=lane_to_message(lane)
+        texts=sendable,
+        input_type=_INPUT_TYPE_VALUES[input_type],
+        overflow=overflow,
+        lane=lane_to_message(lane),
+        model_digest=model_digest,
     )
 
 
@@ -147,13 +160,23 @@ def encoded_from_message(message: embedder_service_pb2.EncodeHistoryResponse) ->
     return EncodedHistories(vectors_from_message(message.vectors), message.recommender_digest)
 
 
-def model_to_message(info: ModelInfo) -> embedder_service_pb2.EmbedderServiceGetModelResponse:
-    """What is served: the model of texts and the recommender of histories."""
+def models_to_message(served: ServedModels) -> embedder_service_pb2.EmbedderServiceGetModelResponse:
+    """What is served: models of texts and recommenders of histories."""
+    models = [model_info_to_message(model) for model in served.models]
     return embedder_service_pb2.EmbedderServiceGetModelResponse(
-        model=model_info_to_message(info), recommender_digest=info.recommender_digest
+        model=models[0],
+        recommender_digest=served.models[0].recommender_digest,
+        models=models,
+        recommender_digests=served.recommender_digests,
     )
 
 
 def model_from_message(message: embedder_service_pb2.EmbedderServiceGetModelResponse) -> ModelInfo:
-    """What is served, as plain data."""
+    """The first of the models, as plain data."""
     return replace(model_info_from_message(message.model), recommender_digest=message.recommender_digest)
+
+
+def models_from_message(message: embedder_service_pb2.EmbedderServiceGetModelResponse) -> ServedModels:
+    """What is served, as plain data."""
+    further = map(model_info_from_message, message.models[1:])
+    return ServedModels((model_from_message(message), *further), tuple(message.recommender_digests))

@@ -20,7 +20,7 @@ from vitrine.v1 import ranker_service_pb2
 
 
 def rank_request(
-    query: str, candidates: Sequence[RankCandidate], top_n: int | None, lane: Lane
+    query: str, candidates: Sequence[RankCandidate], top_n: int | None, lane: Lane, model_digest: str
 ) -> ranker_service_pb2.RankRequest:
     """The request of a call. Raises InvalidArgument for a `top_n` below 1, which the wire cannot tell from unset."""
     if top_n is not None and top_n < 1:
@@ -30,6 +30,7 @@ def rank_request(
         candidates=[_candidate_to_message(candidate) for candidate in candidates],
         top_n=top_n or 0,
         lane=lane_to_message(lane),
+        model_digest=model_digest,
     )
 
 
@@ -98,10 +99,14 @@ def ranking_from_message(message: ranker_service_pb2.RankResponse) -> Ranking:
     )
 
 
-def explain_request(query: str, candidates: Sequence[RankCandidate]) -> ranker_service_pb2.ExplainRequest:
+def explain_request(
+    query: str, candidates: Sequence[RankCandidate], model_digest: str
+) -> ranker_service_pb2.ExplainRequest:
     """The request of a call."""
     return ranker_service_pb2.ExplainRequest(
-        query=query, candidates=[_candidate_to_message(candidate) for candidate in candidates]
+        query=query,
+        candidates=[_candidate_to_message(candidate) for candidate in candidates],
+        model_digest=model_digest,
     )
 
 

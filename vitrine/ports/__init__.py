@@ -32,7 +32,7 @@ from vitrine.ports.retrieval import (
     SourceScore,
 )
 from vitrine.ports.retriever import IndexInfo, ProductsFound, Retriever, WriteResult
-from vitrine.ports.service import ItemOutcome, Lane, ModelInfo
+from vitrine.ports.service import ItemOutcome, Lane, ModelInfo, ServedModels
 from vitrine.ports.visitors import Popularity, PopularProduct, VisitorAction, VisitorHistory
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "Retrieval",
     "RetrievalQuery",
     "Retriever",
+    "ServedModels",
     "Shortfall",
     "Similar",
     "SimilarCandidate",

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
-from vitrine.ports.service import Lane, ModelInfo
+from vitrine.ports.service import Lane, ModelInfo, ServedModels
 from vitrine.user_event import EventType
 from vitrine.vectors import FloatArray
 
@@ -69,8 +69,9 @@ class Embedder(Protocol):
         deadline: Deadline,
         lane: Lane = Lane.LIVE,
         refuse_overflow: bool = False,
+        model_digest: str = "",
     ) -> Embeddings:
-        """Embeds 1 to 256 texts; a bad one fails its item only."""
+        """Embeds 1 to 256 texts by a model that is served, "" being the first; a bad text fails its item only."""
         ...
 
     async def encode_history(
@@ -89,5 +90,9 @@ class Embedder(Protocol):
         ...
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
-        """Names the model that is served."""
+        """Names the first of the models that are served."""
+        ...
+
+    async def get_models(self, *, deadline: Deadline) -> ServedModels:
+        """Names all of them, and the recommenders."""
         ...

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
-from vitrine.ports.service import Lane, ModelInfo
+from vitrine.ports.service import Lane, ModelInfo, ServedModels
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,21 @@ class Ranker(Protocol):
         deadline: Deadline,
         top_n: int | None = None,
         lane: Lane = Lane.LIVE,
+        model_digest: str = "",
     ) -> Ranking:
-        """Scores 1 to 256 candidates; a bad one fails its item only."""
+        """Scores 1 to 256 candidates by a model that is served, "" being the first; a bad one fails its item only."""
         ...
 
-    async def explain(self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline) -> Explanations:
+    async def explain(
+        self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline, model_digest: str = ""
+    ) -> Explanations:
         """Says which words made the logits of 1 to 10 candidates; a bad one fails the call."""
         ...
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
-        """Names the model that is served."""
+        """Names the first of the models that are served."""
+        ...
+
+    async def get_models(self, *, deadline: Deadline) -> ServedModels:
+        """Names all of them."""
         ...

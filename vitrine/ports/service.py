@@ -31,6 +31,22 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedModels:
+    """The models that a service can answer by, the first being what it takes where a call names none.
+
+    `recommender_digests` are of the embedder: the recommenders that encode histories.
+    """
+
+    models: tuple[ModelInfo, ...]
+    recommender_digests: tuple[str, ...] = ()
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The models' digests."""
+        return tuple(model.digest for model in self.models)
+
+
+@dataclass(frozen=True, slots=True)
 class ItemOutcome:
     """What became of one item of a batch; no error: durable and searchable."""
 
