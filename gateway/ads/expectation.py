@@ -46,8 +46,8 @@ class ClickExpectation:
         if scored is None:
             return by_relevance
         expected = dict(by_relevance)
-        for candidate, probability in zip(scored.candidates, scored.probabilities.tolist(), strict=True):
-            product_id = candidate.product.id
+        for product, probability in zip(scored.related.products, scored.probabilities.tolist(), strict=True):
+            product_id = product.id
             by_words = found.by_id[product_id].source in _BY_WORDS
             factor = by_relevance[product_id] / self._click_rate if by_words else 1.0
             expected[product_id] = scaled(probability, factor)

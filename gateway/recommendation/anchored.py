@@ -1,7 +1,8 @@
 """The placements that begin with products: SIMILAR is like them, COMPLEMENTARY and CART go with them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
+
+import numpy as np
 
 from gateway.recommendation.arrange import Arranger
 from gateway.recommendation.candidates import Candidates, lists_of
@@ -10,7 +11,7 @@ from gateway.recommendation.evidence import Subject
 from gateway.recommendation.fused import Fused, Scored
 from gateway.recommendation.placement import Listing, Visit
 from gateway.recommendation.query import Source
-from vitrine.ports import Anchor, RelatedCandidate, Relation, VisitorAction
+from vitrine.ports import Anchor, Relation, VisitorAction
 from vitrine.user_event import EventType
 
 
@@ -35,7 +36,7 @@ class Anchored:
             if scored is not None:
                 if self._goes_with:
                     scored = _without_others_of_a_kind(scored, visit.query.page_size)
-                return Listing(self._arranger.arranged_scored(scored, visit, explore=False), scored.missing_ids)
+                return Listing(self._arranger.arranged_scored(scored, visit, explore=False), scored.related.missing_ids)
         with visit.notes.timed("retrieve"):
             similar = await self._candidates.near(anchors, visit.settings.interests, visit.wanted)
         lists = lists_of(similar, Source.TEXT_SIMILAR, 1.0)
@@ -54,14 +55,15 @@ def _without_others_of_a_kind(scored: Scored, count: int) -> Scored:
     A second phone is like the phone in the cart, and does not go with it.
     """
     kinds = {first_category(product) for product, _ in scored.evidence.anchors} - {""}
-    others = [place for place, one in enumerate(scored.candidates) if _is_another(one, kinds)]
-    left_out = set(others[max(count - (len(scored.candidates) - len(others)), 0) :])
-    return scored.only([place for place in range(len(scored.candidates)) if place not in left_out])
-
-
-def _is_another(candidate: RelatedCandidate, kinds: set[str]) -> bool:
-    return first_category(candidate.product) in kinds and not any(_bought_with(candidate))
-
-
-def _bought_with(candidate: RelatedCandidate) -> Iterator[bool]:
-    return (one.relation is Relation.CO_PURCHASE and one.score > 0 for one in candidate.scores)
+    related = scored.related
+    if (bought := related.relations.get(Relation.CO_PURCHASE)) is None:
+        bought_with = np.zeros(len(related.products), np.bool_)
+    else:
+        bought_with = bought.scores > 0  # NaN, where nothing is known, is not
+    others = [
+        place
+        for place, one in enumerate(related.products)
+        if first_category(one) in kinds and not bought_with[place]
+    ]
+    left_out = set(others[max(count - (len(related.products) - len(others)), 0) :])
+    return scored.only([place for place in range(len(related.products)) if place not in left_out])

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 
@@ -38,20 +37,22 @@ class Arranger:
         count = visit.query.page_size
         with visit.notes.timed("arrange"):
             # Reasons are made for what is shown alone.
-            pool = [Recommendation(one.product, 0.0, ()) for one in scored.candidates[: 3 * count + 20]]
+            products = scored.related.products
+            pool = [Recommendation(one, 0.0, ()) for one in products[: 3 * count + 20]]
             relevance = scored.probabilities[: len(pool)] / (scored.probabilities[0] if pool else 1.0)
             places = {one.product.id: place for place, one in enumerate(pool)}
             taken = diversified(pool, relevance, count, visit.settings.diversity)
+            taken_ids = {one.product.id for one in taken}
             found = [scored.recommendation(places[one.product.id]) for one in taken]
             if not explore or not visit.settings.exploration:
                 return found
-            unknown = (
-                place
-                for place, one in enumerate(scored.candidates)
-                if not one.trained_events and one.product.id not in scored.evidence.popular
-            )
-            newcomers = [scored.recommendation(place) for place in islice(unknown, count)]
-            return explored(found, newcomers, visit.settings.exploration)
+            unknown = {
+                products[place].id: place
+                for place in np.flatnonzero(scored.related.trained_events == 0).tolist()
+                if products[place].id not in scored.evidence.popular
+            }
+            newcomers = (scored.recommendation(place) for one, place in unknown.items() if one not in taken_ids)
+            return explored(found, newcomers, visit.settings.exploration, new=unknown)
 
     async def _filled_up(self, lists: Sequence[CandidateList], visit: Visit) -> Sequence[CandidateList]:
         """The lists, and further ones while they hold too few products: popular, then newest."""

@@ -10,7 +10,7 @@ import numpy as np
 from gateway.recommendation.features import price_fit, shares
 from gateway.recommendation.profile_fit import lies_in, profile_fit
 from gateway.recommendation.query import Profile
-from vitrine.ports import RelatedCandidate, Relation
+from vitrine.ports import Related
 from vitrine.product import Availability, Product
 from vitrine.vectors import FloatArray
 
@@ -44,38 +44,35 @@ class Evidence:
     stated: Profile = field(default_factory=Profile)
 
 
-def columns_of(candidates: Sequence[RelatedCandidate], evidence: Evidence, now: datetime) -> dict[str, FloatArray]:
-    """The columns (n,) of candidates, by the names of `features.COLUMNS`; NaN where nothing is known."""
-    products = [one.product for one in candidates]
+def columns_of(related: Related, evidence: Evidence, now: datetime) -> dict[str, FloatArray]:
+    """The columns (n,) of candidates, by the names of `features.COLUMNS`; NaN where nothing is known.
+
+    What is known of no product has no column.
+    """
+    products = related.products
     ids = [product.id for product in products]
-    columns = {
-        "trained_events": np.array([one.trained_events for one in candidates], np.float32),
-        "popular": _looked_up(evidence.popular, ids),
-        "popular_in_category": np.array([category_weight(product, evidence)[0] for product in products], np.float32),
-        "popular_in_country": _looked_up(evidence.popular_in_country, ids),
-        "trending": _looked_up(evidence.trending, ids),
-        "searched": _looked_up(evidence.searched.cosines, ids),
-        "searched_rank": _looked_up(evidence.searched.ranks, ids),
-        "profile": _looked_up(evidence.profile.cosines, ids),
-        "profile_rank": _looked_up(evidence.profile.ranks, ids),
-        "seen": _looked_up(evidence.seen, ids),
-        "age_days": np.array([_age_days(product, now) for product in products], np.float32),
-        "not_in_stock": np.array([product.availability in _ORDERED for product in products], np.float32),
+    looked_up = {
+        "popular": evidence.popular,
+        "popular_in_country": evidence.popular_in_country,
+        "trending": evidence.trending,
+        "searched": evidence.searched.cosines,
+        "searched_rank": evidence.searched.ranks,
+        "profile": evidence.profile.cosines,
+        "profile_rank": evidence.profile.ranks,
+        "seen": evidence.seen,
     }
+    columns = {name: _looked_up(values, ids) for name, values in looked_up.items() if values}
+    columns["trained_events"] = related.trained_events.astype(np.float32)
+    columns["age_days"] = np.array([_age_days(product, now) for product in products], np.float32)
+    columns["not_in_stock"] = np.array([product.availability in _ORDERED for product in products], np.float32)
+    if weighed := set().union(*evidence.popular_in_category.values()):
+        columns["popular_in_category"] = np.array(
+            [category_weight(one, evidence)[0] if one.id in weighed else math.nan for one in products], np.float32
+        )
     if evidence.stated != Profile():
         columns["profile_fit"] = np.array([profile_fit(product, evidence.stated) for product in products], np.float32)
-    return columns | _relations(candidates) | _fits(products, evidence.anchors)
-
-
-def _relations(candidates: Sequence[RelatedCandidate]) -> dict[str, FloatArray]:
-    # Lists, as setting one number of an array takes ten times as long.
-    found: dict[Relation, list[float]] = {}
-    for row, one in enumerate(candidates):
-        for score in one.scores:
-            if (values := found.get(score.relation)) is None:
-                values = found[score.relation] = [math.nan] * len(candidates)
-            values[row] = score.score
-    return {relation.value: np.array(values, np.float32) for relation, values in found.items()}
+    relations = {relation.value: column.scores for relation, column in related.relations.items()}
+    return columns | relations | _fits(products, evidence.anchors)
 
 
 def category_weight(product: Product, evidence: Evidence) -> tuple[float, str]:

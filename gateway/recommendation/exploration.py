@@ -1,15 +1,17 @@
 """Exploration: places kept for products that nobody knows yet, so that they can become known."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 
 from gateway.recommendation.query import Reason, Recommendation, Source
 
 
 def explored(
-    results: Sequence[Recommendation], newcomers: Sequence[Recommendation], share: float
+    results: Sequence[Recommendation], newcomers: Iterable[Recommendation], share: float, *, new: Container[str]
 ) -> list[Recommendation]:
     """The results with a newcomer, best first, at the last of every 1 / `share` places among which there is none.
+
+    `new` are the ids of all products that nobody knows; of `newcomers` no more are made than shown.
 
     It takes the place of what stood there. Whatever it lacks of the score of that product is told as contribution of
     FRESH, so that its reasons still add up.
@@ -18,9 +20,8 @@ def explored(
     if share <= 0:
         return listed
     every = max(round(1 / share), 1)
-    new = {one.product.id for one in newcomers}
     shown = {one.product.id for one in listed}
-    waiting = iter([one for one in newcomers if one.product.id not in shown])
+    waiting = (one for one in newcomers if one.product.id not in shown)
     for end in range(every, len(listed) + 1, every):
         if any(one.product.id in new for one in listed[end - every : end]):
             continue

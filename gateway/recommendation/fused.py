@@ -18,7 +18,7 @@ from gateway.recommendation.placement import Visit
 from gateway.recommendation.query import Recommendation
 from gateway.search import Degradation
 from vitrine.errors import FailedPrecondition
-from vitrine.ports import Related, RelatedCandidate, RelatedQuery, Relation, Retriever
+from vitrine.ports import Related, RelatedQuery, Relation, Retriever
 from vitrine.vectors import FloatArray
 
 log = structlog.get_logger(__name__)
@@ -35,16 +35,15 @@ class Scored:
     `probabilities` (n,) of a click; `contributions` (n, groups) float32; `features` (n, F) float32.
     """
 
-    candidates: Sequence[RelatedCandidate]
+    related: Related
     probabilities: NDArray[np.float64]
     contributions: FloatArray
     features: FloatArray
     evidence: Evidence
-    missing_ids: tuple[str, ...]
 
     def recommendation(self, place: int) -> Recommendation:
         """The candidate at a place, from 0, with its reasons."""
-        candidate = self.candidates[place]
+        candidate = self.related.candidate(place)
         reasons = reasons_of(candidate, self.contributions[place], self.features[place], self.evidence)
         return Recommendation(candidate.product, fsum(reason.contribution for reason in reasons), reasons)
 
@@ -52,7 +51,7 @@ class Scored:
         """The same of the candidates at these places."""
         return replace(
             self,
-            candidates=[self.candidates[place] for place in places],
+            related=self.related.at(places),
             probabilities=self.probabilities[places],
             contributions=self.contributions[places],
             features=self.features[places],
@@ -110,18 +109,16 @@ class Fused:
     async def _fused(
         self, related: Related, evidence: Evidence, history_length: int, visit: Visit, goes_with: bool
     ) -> Scored:
-        candidates = related.candidates
-        columns = columns_of(candidates, evidence, datetime.now(UTC))
-        read = features(columns, history_length, len(candidates), goes_with)
+        count = len(related.products)
+        read = features(columns_of(related, evidence, datetime.now(UTC)), history_length, count, goes_with)
         weights = [visit.source_weights.get(source.value, 1.0) for source in SOURCES]
         contributions = await self._fusion.contributions(read) * np.array(weights, np.float32)
         scores = contributions.sum(axis=1, dtype=np.float64)
-        order = np.lexsort((np.arange(len(candidates)), -scores))  # candidates come by id
+        order = np.lexsort((np.arange(count), -scores))  # candidates come by id
         return Scored(
-            [candidates[row] for row in order],
+            related.at(order),
             self._fusion.probabilities(scores[order]),
             contributions[order],
             read[order],
             evidence,
-            related.missing_ids,
         )

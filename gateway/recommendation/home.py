@@ -44,7 +44,9 @@ class Home:
         results = await self._arranger.arranged(await self._lists(visit), visit)
         if not taste.liked and visit.settings.exploration:
             # What is found by likeness needs no fame; what is popular does.
-            results = explored(results, await self._newcomers(visit), visit.settings.exploration)
+            newcomers = await self._newcomers(visit)
+            new = {one.product.id for one in newcomers}
+            results = explored(results, newcomers, visit.settings.exploration, new=new)
         return Listing(results)
 
     async def _lists(self, visit: Visit) -> list[CandidateList]:

@@ -63,12 +63,11 @@ class LearnedTaste:
             raise FailedPrecondition(f"the retriever serves recommender {related.recommender_digest}")
         weights = {anchor.product_id: anchor.weight for anchor in taste.liked}
         evidence = Evidence(anchors=[(product, weights[product.id]) for product in liked])
-        candidates = related.candidates
-        read = features(columns_of(candidates, evidence, datetime.now(UTC)), len(taste.liked), len(candidates))
+        read = features(columns_of(related, evidence, datetime.now(UTC)), len(taste.liked), len(related.products))
         contributions = await self._fusion.contributions(read) * _IS_TASTE
         return {
             one.product.id: reasons_of(one, row, numbers, evidence)
-            for one, row, numbers in zip(candidates, contributions, read, strict=True)
+            for one, row, numbers in zip(related.candidates, contributions, read, strict=True)
         }
 
     async def _history(self, taste: Taste, deadline: Deadline) -> Any:

@@ -18,7 +18,7 @@ class Products:
 
     def read(self, rows: Sequence[int], described: bool) -> dict[int, Product]:
         """The product of each row key; its description whole where `described`, else what a ranker reads of it."""
-        found = {row: product for row in rows if (product := self._kept.get(row)) is not None}
+        found = self._kept.get_all(rows)
         missing = [row for row in rows if row not in found]
         beginnings = dict(self._catalogue.descriptions(missing, RANKING_DESCRIPTION_CHARACTERS))
         for row, product_id, document, revision in self._catalogue.documents(missing):

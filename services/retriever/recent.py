@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -23,6 +24,16 @@ class Recent(Generic[K, V]):
             if value is not None:
                 self._entries.move_to_end(key)
             return value
+
+    def get_all(self, keys: Iterable[K]) -> dict[K, V]:
+        """The entries that are there, which count as used."""
+        found: dict[K, V] = {}
+        with self._lock:
+            for key in keys:
+                if (value := self._entries.get(key)) is not None:
+                    self._entries.move_to_end(key)
+                    found[key] = value
+        return found
 
     def setdefault(self, key: K, value: V) -> V:
         """The entry there is, or `value`, which is then kept."""

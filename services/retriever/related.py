@@ -14,7 +14,7 @@ from services.retriever.similar import rows_of, without
 from services.retriever.snapshot import Snapshot
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
-from vitrine.ports import BehaviourVectors, Related, RelatedCandidate, RelatedQuery, Relation, RelationScore
+from vitrine.ports import BehaviourVectors, Related, RelatedQuery, Relation, RelationColumn
 
 
 def behaviour_of(snapshot: Snapshot, recommender: Recommender | None) -> BehaviourView:
@@ -68,41 +68,40 @@ def related(
     scored = columns.positions_of(rows_of(query.scored_ids, living))
     union = np.unique(np.concatenate([*found.values(), scored[allowed[scored]]]))
     union = union[np.argsort([columns.ids[position] for position in union.tolist()])]
-    entries = _entries(searches, anchors, union, found)
+    scores = _columns(searches, union, found)
     deadline.check("reading the products")
     rows = columns.rows[union].tolist()
     read = products.read(rows, described=False)
-    events = behaviour.recommender.events_of(behaviour.numbers[union]).tolist()
-    candidates = tuple(
-        RelatedCandidate(read[row], tuple(scores), count)
-        for row, scores, count in zip(rows, entries, events, strict=True)
-    )
     missing = tuple(anchor.product_id for anchor in query.anchors if anchor.product_id not in living)
-    return Related(candidates, missing, behaviour.recommender.digest, snapshot.revision)
+    return Related(
+        products=[read[row] for row in rows],
+        relations=scores,
+        trained_events=behaviour.recommender.events_of(behaviour.numbers[union]),
+        anchor_ids=anchors.ids,
+        missing_ids=missing,
+        recommender_digest=behaviour.recommender.digest,
+        revision=snapshot.revision,
+    )
 
 
-def _entries(
-    searches: Mapping[Relation, RelationSearch],
-    anchors: Anchors,
-    union: IntArray,
-    found: Mapping[Relation, IntArray],
-) -> list[list[RelationScore]]:
-    """For each position of the union, an entry for each relation that knows it."""
-    entries: list[list[RelationScore]] = [[] for _ in union]
+def _columns(
+    searches: Mapping[Relation, RelationSearch], union: IntArray, found: Mapping[Relation, IntArray]
+) -> dict[Relation, RelationColumn]:
+    """How each relation sees the positions of the union."""
+    columns = {}
+    at = np.argsort(union)
     for relation, search in searches.items():
         seen = search.seen(union)
-        rank_of = {position: rank for rank, position in enumerate(found.get(relation, np.zeros(0)).tolist(), 1)}
-        places = np.flatnonzero(seen.known)
-        for place, position, score, anchor in zip(
-            places.tolist(),
-            union[places].tolist(),
-            seen.scores[places].tolist(),
-            seen.anchors[places].tolist(),
-            strict=True,
-        ):
-            anchor_id = anchors.ids[anchor] if anchor >= 0 else ""
-            entries[place].append(RelationScore(relation, rank_of.get(position, 0), score, anchor_id))
-    return entries
+        ranks = np.zeros(len(union), np.int64)
+        if relation in found:
+            places = at[np.searchsorted(union, found[relation], sorter=at)]
+            ranks[places] = np.arange(1, len(places) + 1)
+        columns[relation] = RelationColumn(
+            ranks=ranks,
+            scores=np.where(seen.known, seen.scores, np.float32(np.nan)),
+            anchors=np.where(seen.known, seen.anchors, -1),
+        )
+    return columns
 
 
 def _check_vector(query: RelatedQuery, recommender: Recommender) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from vitrine.errors import invalid
 from vitrine.messages.common import vectors_from_message, vectors_to_message
 from vitrine.messages.product import filter_from_message, filter_to_message, product_from_message, product_to_message
@@ -10,10 +12,9 @@ from vitrine.ports import (
     Anchor,
     BehaviourVectors,
     Related,
-    RelatedCandidate,
     RelatedQuery,
     Relation,
-    RelationScore,
+    RelationColumn,
 )
 from vitrine.v1 import retriever_service_pb2 as pb
 from vitrine.vectors import FloatArray
@@ -76,19 +77,18 @@ def _relation(value: int, field: str) -> Relation:
 def related_to_message(related: Related) -> pb.RetrieveRelatedResponse:
     """The answer of a call."""
     return pb.RetrieveRelatedResponse(
-        candidates=[
-            pb.RelatedCandidate(
-                product=product_to_message(candidate.product),
-                scores=[
-                    pb.RelationScore(
-                        relation=_RELATION_VALUES[one.relation], rank=one.rank, score=one.score, anchor_id=one.anchor_id
-                    )
-                    for one in candidate.scores
-                ],
-                trained_events=candidate.trained_events,
+        products=map(product_to_message, related.products),
+        relations=[
+            pb.RelationColumn(
+                relation=_RELATION_VALUES[relation],
+                ranks=column.ranks.tolist(),
+                scores=column.scores.tolist(),
+                anchors=column.anchors.tolist(),
             )
-            for candidate in related.candidates
+            for relation, column in related.relations.items()
         ],
+        trained_events=related.trained_events.tolist(),
+        anchor_ids=related.anchor_ids,
         missing_ids=related.missing_ids,
         recommender_digest=related.recommender_digest,
         revision=related.revision,
@@ -98,17 +98,15 @@ def related_to_message(related: Related) -> pb.RetrieveRelatedResponse:
 def related_of(message: pb.RetrieveRelatedResponse) -> Related:
     """The candidates of an answer."""
     return Related(
-        candidates=tuple(
-            RelatedCandidate(
-                product=product_from_message(candidate.product),
-                scores=tuple(
-                    RelationScore(_RELATIONS[one.relation], one.rank, one.score, one.anchor_id)
-                    for one in candidate.scores
-                ),
-                trained_events=candidate.trained_events,
+        products=list(map(product_from_message, message.products)),
+        relations={
+            _RELATIONS[one.relation]: RelationColumn(
+                np.array(one.ranks, np.int64), np.array(one.scores, np.float32), np.array(one.anchors, np.int64)
             )
-            for candidate in message.candidates
-        ),
+            for one in message.relations
+        },
+        trained_events=np.array(message.trained_events, np.int64),
+        anchor_ids=tuple(message.anchor_ids),
         missing_ids=tuple(message.missing_ids),
         recommender_digest=message.recommender_digest,
         revision=message.revision,

@@ -282,39 +282,35 @@ class RetrieveRelatedRequest(_message.Message):
     depth: int
     def __init__(self, anchors: _Optional[_Iterable[_Union[Anchor, _Mapping]]] = ..., history_vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, str]]] = ..., scored_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., excluded_ids: _Optional[_Iterable[str]] = ..., depth: _Optional[int] = ...) -> None: ...
 
-class RelationScore(_message.Message):
-    __slots__ = ("relation", "rank", "score", "anchor_id")
+class RelationColumn(_message.Message):
+    __slots__ = ("relation", "ranks", "scores", "anchors")
     RELATION_FIELD_NUMBER: _ClassVar[int]
-    RANK_FIELD_NUMBER: _ClassVar[int]
-    SCORE_FIELD_NUMBER: _ClassVar[int]
-    ANCHOR_ID_FIELD_NUMBER: _ClassVar[int]
-    relation: Relation
-    rank: int
-    score: float
-    anchor_id: str
-    def __init__(self, relation: _Optional[_Union[Relation, str]] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., anchor_id: _Optional[str] = ...) -> None: ...
-
-class RelatedCandidate(_message.Message):
-    __slots__ = ("product", "scores", "trained_events")
-    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    RANKS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
-    TRAINED_EVENTS_FIELD_NUMBER: _ClassVar[int]
-    product: _product_pb2.Product
-    scores: _containers.RepeatedCompositeFieldContainer[RelationScore]
-    trained_events: int
-    def __init__(self, product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., scores: _Optional[_Iterable[_Union[RelationScore, _Mapping]]] = ..., trained_events: _Optional[int] = ...) -> None: ...
+    ANCHORS_FIELD_NUMBER: _ClassVar[int]
+    relation: Relation
+    ranks: _containers.RepeatedScalarFieldContainer[int]
+    scores: _containers.RepeatedScalarFieldContainer[float]
+    anchors: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, relation: _Optional[_Union[Relation, str]] = ..., ranks: _Optional[_Iterable[int]] = ..., scores: _Optional[_Iterable[float]] = ..., anchors: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RetrieveRelatedResponse(_message.Message):
-    __slots__ = ("candidates", "missing_ids", "recommender_digest", "revision")
-    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("products", "relations", "trained_events", "anchor_ids", "missing_ids", "recommender_digest", "revision")
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    RELATIONS_FIELD_NUMBER: _ClassVar[int]
+    TRAINED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    ANCHOR_IDS_FIELD_NUMBER: _ClassVar[int]
     MISSING_IDS_FIELD_NUMBER: _ClassVar[int]
     RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
-    candidates: _containers.RepeatedCompositeFieldContainer[RelatedCandidate]
+    products: _containers.RepeatedCompositeFieldContainer[_product_pb2.Product]
+    relations: _containers.RepeatedCompositeFieldContainer[RelationColumn]
+    trained_events: _containers.RepeatedScalarFieldContainer[int]
+    anchor_ids: _containers.RepeatedScalarFieldContainer[str]
     missing_ids: _containers.RepeatedScalarFieldContainer[str]
     recommender_digest: str
     revision: int
-    def __init__(self, candidates: _Optional[_Iterable[_Union[RelatedCandidate, _Mapping]]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+    def __init__(self, products: _Optional[_Iterable[_Union[_product_pb2.Product, _Mapping]]] = ..., relations: _Optional[_Iterable[_Union[RelationColumn, _Mapping]]] = ..., trained_events: _Optional[_Iterable[int]] = ..., anchor_ids: _Optional[_Iterable[str]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class GetBehaviourVectorsRequest(_message.Message):
     __slots__ = ("product_ids",)

@@ -1,7 +1,7 @@
 """What features read of a call's candidates; where nothing is known there is NaN, and never an error."""
 
-import math
 from datetime import UTC, datetime, timedelta
+from math import isnan, nan
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from gateway.recommendation.columns import Evidence, TextMatches, columns_of
 from gateway.recommendation.features import COLUMNS, FEATURES, features
 from gateway.recommendation.query import Profile
-from vitrine.ports import RelatedCandidate, Relation, RelationScore
+from vitrine.ports import Related, Relation, RelationColumn
 from vitrine.product import Availability, Product
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -21,16 +21,19 @@ BARE = Product(id="bare", title="x")
 LATER = Product(id="later", title="x", availability=Availability.PREORDER, price=9.0, currency_code="CNY")
 
 
-def candidates() -> list[RelatedCandidate]:
-    near = (RelationScore(Relation.TEXT, 1, 0.75, "liked"), RelationScore(Relation.ALS, 0, -0.5))
-    return [RelatedCandidate(SHOE, near, 7), RelatedCandidate(BARE, (), 0), RelatedCandidate(LATER, (), 3)]
+def candidates() -> Related:
+    def known_of_first(score: float) -> RelationColumn:
+        return RelationColumn(np.zeros(3, np.int64), np.array([score, nan, nan], np.float32), np.full(3, -1))
+
+    relations = {Relation.TEXT: known_of_first(0.75), Relation.ALS: known_of_first(-0.5)}
+    return Related((SHOE, BARE, LATER), relations, np.array([7, 0, 3]), (), (), "", 1)
 
 
 def test_154_of_a_product_without_anything_nothing_is_known() -> None:
     columns = columns_of(candidates(), Evidence(), NOW)
     assert set(columns) <= set(COLUMNS)
     known = {"trained_events", "not_in_stock"}
-    assert {name for name, values in columns.items() if not math.isnan(values[1])} == known
+    assert {name for name, values in columns.items() if not isnan(values[1])} == known
     read = features(columns, 0, 3)
     assert read.shape == (3, len(FEATURES))
     assert np.isfinite(read).all()
@@ -58,12 +61,10 @@ def test_each_column_is_what_its_source_says() -> None:
             "popular": 0.5,
             # Of a category that it does not lie in, the weight is no word about it.
             "popular_in_category": 0.25,
-            "popular_in_country": math.nan,
+            "popular_in_country": nan,
             "trending": 2.0,
             "searched": 0.5,
             "searched_rank": 1.0,
-            "profile": math.nan,
-            "profile_rank": math.nan,
             "profile_fit": 1.0,
             "seen": 2.0,
             "age_days": 30.0,
@@ -77,4 +78,4 @@ def test_each_column_is_what_its_source_says() -> None:
     later = {name: values[2] for name, values in columns_of(candidates(), evidence, NOW).items()}
     assert later["not_in_stock"] == 1.0
     # A price of another currency says nothing.
-    assert math.isnan(later["price_fit"])
+    assert isnan(later["price_fit"])

@@ -109,7 +109,7 @@ def test_a_newcomer_takes_the_score_of_the_place_that_it_is_given() -> None:
         return Recommendation(Product(id=product_id, title="x"), score, (Reason(Source.POPULAR, score),))
 
     listed = [one(f"p{place}", 1.0 - place / 10) for place in range(6)]
-    found = explored(listed, [one("new", 0.2)], 1 / 3)
+    found = explored(listed, [one("new", 0.2)], 1 / 3, new={"new"})
     assert [each.product.id for each in found] == ["p0", "p1", "new", "p3", "p4", "p5"]
     assert found[2].score == listed[2].score
     assert [(reason.source, pytest.approx(reason.contribution)) for reason in found[2].reasons] == [
@@ -117,6 +117,6 @@ def test_a_newcomer_takes_the_score_of_the_place_that_it_is_given() -> None:
         (Source.POPULAR, 0.2),
     ]
     # One that stands there by itself needs no place of its own.
-    assert explored(listed, [listed[1]], 1 / 3) == listed
-    assert explored(listed, [one("new", 0.2)], 0.0) == listed
-    assert explored(listed, [], 0.5) == listed
+    assert explored(listed, [listed[1]], 1 / 3, new={listed[1].product.id}) == listed
+    assert explored(listed, [one("new", 0.2)], 0.0, new={"new"}) == listed
+    assert explored(listed, [], 0.5, new=()) == listed

@@ -316,7 +316,7 @@ async def test_dead_versions_leave_and_a_restart_changes_nothing(
     before = await related(served, shop, bundle, **query)
     await served.close()
     again = await related(await open_engine(recommender=str(bundle.folder)), shop, bundle, **query)
-    assert again == before
+    assert (again.candidates, again.revision) == (before.candidates, before.revision)
 
 
 async def test_the_recommender_is_named(filled: Retriever, bundle: RecommenderBundle, shop: Any) -> None:

@@ -131,8 +131,8 @@ async def _served_features(shop: TrainedShop, served: Served, history: Actions) 
         popular=weights,
         popular_in_category={name: _relative(weights, served.products, name) for name in categories},
     )
-    table = features(columns_of(related.candidates, evidence, now), len(taste.liked), len(related.candidates))
-    return {one.product.id: row for one, row in zip(related.candidates, table, strict=True)}
+    table = features(columns_of(related, evidence, now), len(taste.liked), len(related.products))
+    return {one.id: row for one, row in zip(related.products, table, strict=True)}
 
 
 def _relative(weights: dict[str, float], products: dict[str, Product], category: str) -> dict[str, float]:
