@@ -16,7 +16,15 @@ from vitrine.ports.ranker import (
     TokenAttribution,
 )
 from vitrine.ports.reading import QueryReading, WordReading
-from vitrine.ports.related import BehaviourVectors, Related, RelatedCandidate, RelatedQuery, Relation, RelationScore
+from vitrine.ports.related import (
+    BehaviourVectors,
+    Related,
+    RelatedCandidate,
+    RelatedQuery,
+    Relation,
+    RelationColumn,
+    RelationScore,
+)
 from vitrine.ports.retrieval import (
     Anchor,
     Candidate,
@@ -67,6 +75,7 @@ __all__ = [
     "RelatedCandidate",
     "RelatedQuery",
     "Relation",
+    "RelationColumn",
     "RelationScore",
     "Retrieval",
     "RetrievalQuery",
