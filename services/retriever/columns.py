@@ -2,44 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.retriever.buffer import Buffer
 from services.retriever.filters import FilterPlan
 from services.retriever.recommender import BehaviourView, Recommender
+from services.retriever.vector_store import Storage, VectorStore, VectorView
 from vitrine.vectors import FloatArray
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
-class _Buffer:
-    """An array that grows at its end; what was handed out before never changes."""
-
-    def __init__(self, dtype: type[np.generic], *width: int) -> None:
-        self._data: NDArray[Any] = np.empty((1_024, *width), dtype)
-        self.count = 0
-
-    def extend(self, values: NDArray[Any]) -> None:
-        end = self.count + len(values)
-        if end > len(self._data):
-            grown = np.empty((max(end, len(self._data) * 3 // 2), *self._data.shape[1:]), self._data.dtype)
-            grown[: self.count] = self._data[: self.count]
-            self._data = grown
-        self._data[self.count : end] = values
-        self.count = end
-
-    def view(self) -> NDArray[Any]:
-        return self._data[: self.count]
-
-
 @dataclass(frozen=True, slots=True)
 class ColumnsView:
     """Versions by position, in the order of their row keys, as they were at one moment; nothing in it changes.
 
-    `rows` (n,) ascending, `ids` at least n, `alive` (n,), `prices` (n,) with NaN for none, `vectors` (n, dim) float32
+    `rows` (n,) ascending, `ids` at least n, `alive` (n,), `prices` (n,) with NaN for none, `vectors` (n, dim)
     L2-normalised; facet `facet_codes[i]` belongs to the version at `facet_owners[i]`; `behaviour` where a recommender
     is served.
     """
@@ -49,7 +30,7 @@ class ColumnsView:
     alive: BoolArray
     living: int
     prices: NDArray[np.float64]
-    vectors: FloatArray
+    vectors: VectorView
     facet_owners: IntArray
     facet_codes: NDArray[np.int32]
     vocabulary: dict[str, int]
@@ -85,18 +66,18 @@ class ColumnsView:
 class Columns:
     """The writer's side. One thread only."""
 
-    def __init__(self, dim: int, recommender: Recommender | None = None) -> None:
-        self._rows = _Buffer(np.int64)
-        self._prices = _Buffer(np.float64)
-        self._vectors = _Buffer(np.float32, dim)
-        self._facet_owners = _Buffer(np.int64)
-        self._facet_codes = _Buffer(np.int32)
+    def __init__(self, dim: int, recommender: Recommender | None = None, storage: Storage = "float32") -> None:
+        self._rows = Buffer(np.int64)
+        self._prices = Buffer(np.float64)
+        self._vectors = VectorStore(dim, storage)
+        self._facet_owners = Buffer(np.int64)
+        self._facet_codes = Buffer(np.int32)
         self._ids: list[str] = []
         self._vocabulary: dict[str, int] = {}
         self._alive: BoolArray = np.zeros(0, np.bool_)
         self._dead: list[int] = []
-        self._numbers = _Buffer(np.int32)
-        self._behaviour = _Buffer(np.float32, recommender.dim if recommender else 0)
+        self._numbers = Buffer(np.int32)
+        self._behaviour = Buffer(np.float32, recommender.dim if recommender else 0)
         self._recommender = recommender
         self.dim = dim
 
@@ -156,10 +137,10 @@ class Columns:
         """The same without its dead versions, in arrays of its own."""
         view = self.view()
         kept = np.flatnonzero(view.alive)
-        smaller = Columns(self.dim, self._recommender)
+        smaller = Columns(self.dim, self._recommender, self._vectors.storage)
         smaller._rows.extend(view.rows[kept])
         smaller._prices.extend(view.prices[kept])
-        smaller._vectors.extend(view.vectors[kept])
+        smaller._vectors.take(view.vectors, kept)
         if view.behaviour is not None:
             smaller._numbers.extend(view.behaviour.numbers[kept])
             smaller._behaviour.extend(view.behaviour.vectors[kept])

@@ -1,9 +1,7 @@
 """The dense index: exact inner products while they are fastest, the vector graph beyond."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import faiss
 import numpy as np
 
 from services.retriever.columns import BoolArray, ColumnsView, IntArray
@@ -14,29 +12,6 @@ from vitrine.vectors import FloatArray
 # Nodes that the graph proposes for each one wanted, and at least: its half precision may err in the order.
 BREADTH = 1.2
 MIN_BREADTH = 200
-# Vectors that all queries of one search meet before the next ones are fetched from memory: they fit into a cache.
-_BLOCK = 1_024
-# Some of what is called is not in the package's type stubs.
-_faiss: Any = faiss
-
-
-def inner_products(query: FloatArray, vectors: FloatArray, positions: IntArray) -> FloatArray:
-    """(len(positions),) float32: the query's product with those rows of (n, dim) `vectors`; FAISS, in this thread."""
-    scores = np.empty(len(positions), np.float32)
-    _inner_products(scores, np.ascontiguousarray(query), vectors, np.ascontiguousarray(positions, np.int64))
-    return scores
-
-
-def _inner_products(scores: FloatArray, query: FloatArray, vectors: FloatArray, positions: IntArray) -> None:
-    _faiss.fvec_inner_products_by_idx(
-        faiss.swig_ptr(scores),
-        faiss.swig_ptr(query),
-        faiss.swig_ptr(vectors),
-        faiss.swig_ptr(positions),
-        vectors.shape[1],
-        1,
-        len(positions),
-    )
 
 
 def best_positions(
@@ -99,21 +74,13 @@ class DenseView:
         missing = [place for place, one in enumerate(found) if one is None]
         if missing:
             positions = np.flatnonzero(allowed)
-            for place, cosines in zip(missing, self._all_cosines(queries[missing], positions), strict=True):
+            for place, cosines in zip(missing, self.columns.vectors.scores(queries[missing], positions), strict=True):
                 found[place] = best_positions(self.columns, positions, cosines, limit)
         return [one for one in found if one is not None]
 
     def cosines(self, query: FloatArray, positions: IntArray) -> FloatArray:
         """(len(positions),) cosines of those versions."""
-        return inner_products(query, self.columns.vectors, positions)
-
-    def _all_cosines(self, queries: FloatArray, positions: IntArray) -> FloatArray:
-        cosines = np.empty((len(queries), len(positions)), np.float32)
-        block = _BLOCK if len(queries) > 1 else max(len(positions), 1)
-        for start in range(0, len(positions), block):
-            part = slice(start, start + block)
-            for query, scores in zip(queries, cosines, strict=True):
-                _inner_products(scores[part], query, self.columns.vectors, positions[part])
+        cosines: FloatArray = self.columns.vectors.scores(query[None], positions)[0]
         return cosines
 
     def _exact_is_faster(self, count: int) -> bool:

@@ -10,11 +10,12 @@ from typing import Protocol
 import numpy as np
 
 from services.retriever.columns import BoolArray, ColumnsView, IntArray
-from services.retriever.dense_index import DenseView, best_positions, inner_products
+from services.retriever.dense_index import DenseView, best_positions
 from services.retriever.recommender import BehaviourView
 from services.retriever.relations import NeighbourScores, als_parts, nearest, neighbour_scores
 from services.retriever.similar import interests
 from services.retriever.snapshot import Snapshot
+from services.retriever.vector_store import inner_products
 from vitrine.learned_products import NEIGHBOUR_RELATIONS
 from vitrine.ports import RelatedQuery, Relation
 from vitrine.vectors import FloatArray
