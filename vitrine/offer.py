@@ -7,7 +7,7 @@ from vitrine.product import Availability, Product, checked_product
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A new offer of product `id`; no price: it has none from now on; no availability: that stays as it is."""
+    """A new offer of product `id`; no price: it has none from now on; no currency or availability: that stays."""
 
     id: str
     price: float | None = None
@@ -23,7 +23,7 @@ def with_offer(product: Product, offer: Offer) -> Product:
             product,
             price=offer.price,
             original_price=offer.original_price,
-            currency_code=offer.currency_code,
+            currency_code=offer.currency_code or ("" if offer.price is None else product.currency_code),
             availability=offer.availability or product.availability,
         )
     )

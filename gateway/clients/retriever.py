@@ -7,9 +7,10 @@ import grpc.aio
 from vitrine.channel import call, stream
 from vitrine.deadline import Deadline
 from vitrine.errors import invalid
-from vitrine.messages.product import filter_to_message, product_from_message
+from vitrine.messages.product import filter_to_message, offer_to_message, product_from_message
 from vitrine.messages.related import behaviour_from_message, behaviour_request, related_of, related_to_request
 from vitrine.messages.retriever import (
+    digests_from_message,
     index_from_message,
     outcomes_of,
     products_from_message,
@@ -20,8 +21,10 @@ from vitrine.messages.retriever import (
     similar_to_request,
     upsert_to_messages,
 )
+from vitrine.offer import Offer
 from vitrine.ports import (
     BehaviourVectors,
+    DigestPage,
     IndexInfo,
     ItemOutcome,
     ProductFilter,
@@ -33,6 +36,7 @@ from vitrine.ports import (
     Similar,
     SimilarQuery,
     WriteResult,
+    check_vector_index,
 )
 from vitrine.product import Product
 from vitrine.server_settings import MAX_MESSAGE_BYTES
@@ -80,16 +84,24 @@ class RetrieverClient:
         return tuple(map(product_from_message, found.products))
 
     async def upsert_products(
-        self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
+        self,
+        products: Sequence[Product],
+        vectors: FloatArray,
+        *,
+        model_digest: str,
+        deadline: Deadline,
+        vector_index: Sequence[int] | None = None,
     ) -> WriteResult:
         """See `vitrine.ports.Retriever.upsert_products`; products too large for one message go in several."""
         if not 1 <= len(products) <= MAX_PRODUCTS:
             raise invalid("products", f"has {len(products)} entries; send 1 to {MAX_PRODUCTS}")
-        if vectors.ndim != 2 or len(vectors) != len(products):
+        if vectors.ndim != 2 or (vector_index is None and len(vectors) != len(products)):
             raise invalid("vectors", f"has shape {vectors.shape}; send one vector for each of {len(products)} products")
+        if vector_index is not None:
+            check_vector_index(vector_index, len(products), len(vectors))
 
         async def requests() -> AsyncIterator[pb.RetrieverServiceUpsertProductsRequest]:
-            for request in upsert_to_messages(products, vectors, model_digest, _REQUEST_BYTES):
+            for request in upsert_to_messages(products, vectors, model_digest, _REQUEST_BYTES, vector_index):
                 yield request
 
         outcomes: list[ItemOutcome] = []
@@ -104,6 +116,18 @@ class RetrieverClient:
         """See `vitrine.ports.Retriever.delete_products`."""
         request = pb.RetrieverServiceDeleteProductsRequest(ids=ids)
         return outcomes_of(await call(self._stub.DeleteProducts, request, deadline=deadline))
+
+    async def update_offers(self, offers: Sequence[Offer], *, deadline: Deadline) -> WriteResult:
+        """See `vitrine.ports.Retriever.update_offers`."""
+        request = pb.RetrieverServiceUpdateOffersRequest(offers=map(offer_to_message, offers))
+        return outcomes_of(await call(self._stub.UpdateOffers, request, deadline=deadline))
+
+    async def list_product_digests(self, page_token: str, page_size: int, *, deadline: Deadline) -> DigestPage:
+        """See `vitrine.ports.Retriever.list_product_digests`."""
+        if page_size < 1:
+            raise invalid("page_size", f"is {page_size}; ask for at least 1")
+        request = pb.RetrieverServiceListProductDigestsRequest(page_token=page_token, page_size=page_size)
+        return digests_from_message(await call(self._stub.ListProductDigests, request, deadline=deadline))
 
     async def get_products(
         self,

@@ -1,83 +1,33 @@
-"""The catalogue: the durable truth, SQLAlchemy Core over SQLite in WAL mode.
+"""The catalogue: the durable truth, SQLAlchemy Core over SQLite or PostgreSQL.
 
 Every version of a product is a row with a key that is never used again. A write adds versions and marks those that
 they replace as dead from its revision on, so a reader that holds an older revision still finds what it saw. Views
 (vectors, words) hold nothing but row keys and follow by revision; dead versions go once no reader needs them.
 """
 
-import fcntl
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from vitrine.errors import FailedPrecondition
+from services.retriever.changes import Changes, changes_of, state_of
+from services.retriever.database import locked_folder, open_postgres, open_sqlite, writing
+from services.retriever.tables import ALIVE, DEAD, FORMAT, State, Version, first_state, metadata, reader, state, version
+from vitrine.errors import FailedPrecondition, Unavailable
 
-FORMAT = 1
 # Bound parameters in one statement: SQLite allows 32,766, older ones 999.
 IN_CHUNK = 900
+# A reader that has not been seen for so long is gone, and what it needed may go.
+READER_GONE_S = 600.0
+_TABLES_LOCK = 7_061_931
 
-_metadata = sa.MetaData()
-_version = sa.Table(
-    "version",
-    _metadata,
-    sa.Column("row", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("id", sa.Text, nullable=False),
-    sa.Column("revision", sa.BigInteger, nullable=False),
-    sa.Column("deleted_revision", sa.BigInteger),
-    sa.Column("document", sa.Text, nullable=False),
-    sa.Column("description", sa.Text, nullable=False),
-    sa.Column("entry", sa.Text, nullable=False),
-    sa.Column("vector", sa.LargeBinary, nullable=False),
-)
-_ALIVE = _version.c.deleted_revision.is_(None)
-_DEAD = _version.c.deleted_revision.is_not(None)
-# The database itself refuses two living versions of one id.
-sa.Index("one_living_version", _version.c.id, unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE)
-sa.Index("version_id", _version.c.id)
-sa.Index("dead_versions", _version.c.deleted_revision, sqlite_where=_DEAD, postgresql_where=_DEAD)
-_state = sa.Table(
-    "state",
-    _metadata,
-    sa.Column("format", sa.Integer, nullable=False),
-    sa.Column("catalogue_id", sa.Text, nullable=False),
-    sa.Column("revision", sa.BigInteger, nullable=False),
-    sa.Column("next_row", sa.BigInteger, nullable=False),
-    sa.Column("model_digest", sa.Text, nullable=False),
-    sa.Column("dim", sa.Integer, nullable=False),
-    sa.Column("update_time_s", sa.Float),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where the catalogue stands; digest "" and dim 0 while it is empty."""
-
-    catalogue_id: str
-    revision: int
-    next_row: int
-    model_digest: str
-    dim: int
-    update_time_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of a product as stored; `entry` is for the indexes, `vector` is dim float32, little-endian."""
-
-    row: int
-    id: str
-    revision: int
-    document: str
-    description: str
-    entry: str
-    vector: bytes
+T = TypeVar("T")
 
 
 class Transaction:
@@ -85,102 +35,167 @@ class Transaction:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self.state = state_of(connection, locked=True)
+
+    def changes_since(self, revision: int) -> Changes | None:
+        """See `Catalogue.changes_since`; up to where this transaction began."""
+        return changes_of(self._connection, revision, self.state)
+
+    def versions(self, rows: Sequence[int]) -> Iterator[Version]:
+        """The versions, in any order; those that this transaction added are there too."""
+        columns = [version.c[name] for name in Version.__slots__]
+        for chunk in chunks(rows):
+            for found in self._connection.execute(sa.select(*columns).where(version.c.row.in_(chunk))):
+                yield Version(*found)
 
     def mark_dead(self, rows: Sequence[int], revision: int) -> None:
         """The versions are dead from `revision` on."""
         for chunk in chunks(rows):
             self._connection.execute(
-                sa.update(_version).where(_version.c.row.in_(chunk)).values(deleted_revision=revision)
+                sa.update(version).where(version.c.row.in_(chunk)).values(deleted_revision=revision)
             )
 
     def add(self, versions: Sequence[Version]) -> None:
         """Adds living versions."""
         if versions:
             self._connection.execute(
-                sa.insert(_version), [{n: getattr(v, n) for n in Version.__slots__} for v in versions]
+                sa.insert(version), [{n: getattr(v, n) for n in Version.__slots__} for v in versions]
             )
 
-    def purge(self, revision: int) -> None:
-        """Removes versions that were dead at `revision` already."""
-        self._connection.execute(sa.delete(_version).where(_DEAD, _version.c.deleted_revision <= revision))
+    def purge(self, reader_id: str, needed: int) -> int:
+        """Removes versions that no reader needs; `reader_id` needs none that were dead at revision `needed` already.
 
-    def set_state(self, state: State) -> None:
+        Gives the revision up to which versions may be gone now.
+        """
+        _see(self._connection, reader_id, needed)
+        self._connection.execute(sa.delete(reader).where(reader.c.seen_s < _now(self._connection) - READER_GONE_S))
+        oldest: int = self._connection.execute(sa.select(sa.func.min(reader.c.revision))).scalar_one()
+        gone = self._connection.execute(sa.delete(version).where(DEAD, version.c.deleted_revision <= oldest))
+        return max(self.state.purged_revision, oldest) if gone.rowcount else self.state.purged_revision
+
+    def set_state(self, after: State) -> None:
         """Writes where the catalogue stands after this write."""
-        self._connection.execute(sa.update(_state).values({n: getattr(state, n) for n in State.__slots__}))
+        self._connection.execute(sa.update(state).values({n: getattr(after, n) for n in State.__slots__}))
 
 
 class Catalogue:
-    """The tables of one folder, held by one process at a time. Raises FailedPrecondition when it cannot be."""
+    """The tables of one folder, held by one process at a time, or of the PostgreSQL database that `url` names.
 
-    def __init__(self, folder: Path) -> None:
+    Raises FailedPrecondition when they cannot be opened.
+    """
+
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.shared = bool(url)
+        self.reader_id = uuid.uuid4().hex
+        self._engine = open_postgres(url) if url else open_sqlite(folder / "catalogue.db")
+        self._lock = locked_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(folder / "catalogue.lock")
-        except OSError as error:
-            raise FailedPrecondition(f"{folder} cannot be written: {error}; name another folder") from error
-        path = folder / "catalogue.db"
-        self._engine = sa.create_engine(f"sqlite:///{path}", pool_size=16, max_overflow=16)
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin)
+            self._prepare(str(self._engine.url) if url else str(folder / "catalogue.db"))
+        except FailedPrecondition:
+            self.close()
+            raise
+
+    def _prepare(self, name: str) -> None:
+        """Makes the tables where they are missing, and signs this reader in."""
         try:
-            with self._engine.begin() as connection:
-                _metadata.create_all(connection)
-                if connection.execute(sa.select(_state)).first() is None:
-                    connection.execute(sa.insert(_state).values(_new_state()))
-                found = connection.execute(sa.select(_state.c.format)).scalar_one()
+            with writing(self._engine.connect()) as connection, connection.begin():
+                if self.shared:
+                    # Two that start at once would both make the tables.
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
+                metadata.create_all(connection)
+                if connection.execute(sa.select(state)).first() is None:
+                    connection.execute(sa.insert(state).values(first_state()))
+                found = connection.execute(sa.select(state.c.format)).scalar_one()
+                if found == FORMAT:
+                    _see(connection, self.reader_id, state_of(connection, locked=True).purged_revision)
         except DatabaseError as error:
-            self.close()
-            raise FailedPrecondition(f"{path} cannot be read ({error.orig}); restore it from a backup") from error
+            fix = (
+                "check VITRINE_CATALOGUE_URL, and that PostgreSQL is up" if self.shared else "restore it from a backup"
+            )
+            raise FailedPrecondition(f"{name} cannot be read ({_reason(error)}); {fix}") from error
         if found != FORMAT:
-            self.close()
-            raise FailedPrecondition(f"{path} has format {found} and this version reads {FORMAT}; ingest again")
+            raise FailedPrecondition(f"{name} has format {found} and this version reads {FORMAT}; ingest again")
 
     def state(self) -> State:
         """Where the catalogue stands."""
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(*(_state.c[n] for n in State.__slots__))).one()
-        return State(*row)
+        return self._read(state_of)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """All of the writes inside, durable when the block ends, or none of them."""
-        with self._engine.begin() as connection:
+        """All of the writes inside, durable when the block ends, or none of them. Raises Unavailable."""
+        with self.begin() as connection:
             yield Transaction(connection)
 
-    def living(self) -> Iterator[tuple[int, str, str, bytes]]:
-        """(row, id, entry, vector) of every living version, in the order of its row key."""
-        columns = (_version.c.row, _version.c.id, _version.c.entry, _version.c.vector)
-        query = sa.select(*columns).where(_ALIVE).order_by(_version.c.row)
-        with self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=1_000).execute(query):
-                yield row[0], row[1], row[2], row[3]
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction that writes other tables than those of products. Raises Unavailable."""
+        with _or_unavailable("written"), writing(self._engine.connect()) as connection, connection.begin():
+            yield connection
 
-    def documents(self, rows: Sequence[int]) -> Iterator[tuple[int, str, str, int]]:
+    @contextmanager
+    def changes_since(self, revision: int) -> Iterator[Changes | None]:
+        """What changed after `revision`, readable inside the block; after 0: everything that lives.
+
+        None where versions that died since are gone already, so that views must be made anew.
+        """
+        with _or_unavailable("read"), self._engine.connect() as connection, connection.begin():
+            yield changes_of(connection, revision, state_of(connection))
+
+    def see(self, needed: int) -> None:
+        """Says that this reader is there, and needs none of the versions that were dead at revision `needed`."""
+        with self.begin() as connection:
+            _see(connection, self.reader_id, needed)
+
+    def documents(self, rows: Sequence[int]) -> list[tuple[int, str, str, int]]:
         """(row, id, document, revision) of the versions, in any order."""
-        columns = (_version.c.row, _version.c.id, _version.c.document, _version.c.revision)
-        return self._read(sa.select(*columns), _version.c.row, rows)
+        columns = (version.c.row, version.c.id, version.c.document, version.c.revision)
+        return self._chosen(sa.select(*columns), version.c.row, rows)
 
-    def descriptions(self, rows: Sequence[int], characters: int | None = None) -> Iterator[tuple[int, str]]:
+    def descriptions(self, rows: Sequence[int], characters: int | None = None) -> list[tuple[int, str]]:
         """(row, description) of the versions, in any order; its first `characters`, or all of it."""
-        whole = _version.c.description
+        whole = version.c.description
         read = whole if characters is None else sa.func.substr(whole, 1, characters)
-        return self._read(sa.select(_version.c.row, read), _version.c.row, rows)
+        return self._chosen(sa.select(version.c.row, read), version.c.row, rows)
 
-    def rows_at(self, ids: Sequence[str], revision: int) -> Iterator[tuple[str, int]]:
+    def vectors(self, rows: Sequence[int]) -> list[tuple[int, bytes]]:
+        """(row, vector) of the versions, in any order; a vector is dim float32, little-endian."""
+        return self._chosen(sa.select(version.c.row, version.c.vector), version.c.row, rows)
+
+    def rows_at(self, ids: Sequence[str], revision: int) -> list[tuple[str, int]]:
         """(id, row) of the versions that lived at `revision`, in any order."""
-        lived = sa.and_(
-            _version.c.revision <= revision,
-            sa.or_(_ALIVE, _version.c.deleted_revision > revision),
-        )
-        return self._read(sa.select(_version.c.id, _version.c.row).where(lived), _version.c.id, ids)
+        lived = sa.and_(version.c.revision <= revision, sa.or_(ALIVE, version.c.deleted_revision > revision))
+        return self._chosen(sa.select(version.c.id, version.c.row).where(lived), version.c.id, ids)
 
-    def _read(self, query: sa.Select[Any], column: sa.Column[Any], values: Sequence[Any]) -> Iterator[Any]:
-        with self._engine.connect() as connection:
+    def digests(self, after: str, limit: int) -> list[tuple[str, bytes]]:
+        """(id, digest) of the first `limit` living products whose id comes after `after`, by id."""
+        columns = sa.select(version.c.id, version.c.digest)
+        query = columns.where(ALIVE, version.c.id > after).order_by(version.c.id).limit(limit)
+        return self._read(lambda connection: [(found[0], found[1]) for found in connection.execute(query)])
+
+    def _chosen(self, query: sa.Select[Any], column: sa.Column[Any], values: Sequence[Any]) -> list[Any]:
+        def read(connection: sa.Connection) -> list[Any]:
+            found: list[Any] = []
             for chunk in chunks(values):
-                yield from connection.execute(query.where(column.in_(chunk)))
+                found += connection.execute(query.where(column.in_(chunk)))
+            return found
+
+        return self._read(read) if values else []
+
+    def _read(self, read: Callable[[sa.Connection], T]) -> T:
+        """Reads, a second time where the connection was found broken. Raises Unavailable."""
+        for again in (False, True):
+            try:
+                with self._engine.connect() as connection:
+                    return read(connection)
+            except DBAPIError as error:
+                if again or not error.connection_invalidated:
+                    raise _unavailable("read", error) from error
+            except PoolTimeout as error:
+                raise _unavailable("read", error) from error
+        raise AssertionError("unreachable")
 
     def close(self) -> None:
-        """Gives the folder back."""
+        """Gives the folder and the connections back."""
         self._engine.dispose()
         self._lock.close()
 
@@ -191,36 +206,31 @@ def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield values[start : start + IN_CHUNK]
 
 
-def _new_state() -> dict[str, object]:
-    return {
-        "format": FORMAT,
-        "catalogue_id": uuid.uuid4().hex,
-        "revision": 0,
-        "next_row": 1,
-        "model_digest": "",
-        "dim": 0,
-        "update_time_s": None,
-    }
+def _see(connection: sa.Connection, reader_id: str, needed: int) -> None:
+    seen = {"revision": needed, "seen_s": _now(connection)}
+    if not connection.execute(sa.update(reader).where(reader.c.reader_id == reader_id).values(seen)).rowcount:
+        connection.execute(sa.insert(reader).values(reader_id=reader_id, **seen))
 
 
-def _locked(path: Path) -> TextIO:
-    # The kernel frees the lock with the process, so kill -9 leaves none behind.
-    file = path.open("w")
+def _now(connection: sa.Connection) -> Any:
+    # One clock for all that share a database.
+    if connection.dialect.name == "postgresql":
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+    return sa.literal(time.time())
+
+
+@contextmanager
+def _or_unavailable(done: str) -> Iterator[None]:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise FailedPrecondition(f"another process serves {path.parent}; stop it or name another folder") from None
-    return file
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        raise _unavailable(done, error) from error
 
 
-def _configure(connection: Any, _record: object) -> None:
-    # FULL: an acknowledged write is on the disk, not only in the kernel. The driver's own BEGIN comes too late and
-    # commits before DDL, so it is switched off and `_begin` says it.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "cache_size=-32000"):
-        connection.execute(f"PRAGMA {pragma}")
+def _unavailable(done: str, error: DBAPIError | PoolTimeout) -> Unavailable:
+    return Unavailable(f"the catalogue cannot be {done}: {_reason(error)}")
 
 
-def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+def _reason(error: DBAPIError | PoolTimeout) -> str:
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return " ".join(str(said).split())

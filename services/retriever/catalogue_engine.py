@@ -12,22 +12,32 @@ from threadpoolctl import threadpool_limits
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.filters import FilterPlan, plan_of
+from services.retriever.prepared import Prepared, prepared
+from services.retriever.product_digests import checked_page, page_of
 from services.retriever.products import Products
 from services.retriever.settings import RetrieverSettings
-from services.retriever.views import Prepared, prepared
-from services.retriever.writer import Write, Writer, Written
+from services.retriever.staging import Write, Written
+from services.retriever.writer import Writer
 from vitrine.compute import thread_quota
 from vitrine.deadline import Deadline
 from vitrine.errors import (
     DeadlineExceeded,
     InvalidArgument,
-    NotFound,
     ResourceExhausted,
     Unavailable,
     VitrineError,
     invalid,
 )
-from vitrine.ports import ItemOutcome, ProductFilter, ProductsFound, WriteResult
+from vitrine.offer import Offer
+from vitrine.ports import (
+    KEEP_VECTOR,
+    DigestPage,
+    ItemOutcome,
+    ProductFilter,
+    ProductsFound,
+    WriteResult,
+    check_vector_index,
+)
 from vitrine.product import Product, checked_product
 from vitrine.vectors import FloatArray, l2_normalized
 
@@ -84,7 +94,7 @@ class CatalogueEngine(Generic[Seen]):
 
     @classmethod
     def _opened(cls, settings: RetrieverSettings) -> Self:
-        catalogue = Catalogue(settings.data_dir)
+        catalogue = Catalogue(settings.data_dir, settings.catalogue_url)
         try:
             return cls(settings, catalogue)
         except BaseException:
@@ -92,34 +102,57 @@ class CatalogueEngine(Generic[Seen]):
             raise
 
     async def upsert_products(
-        self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
+        self,
+        products: Sequence[Product],
+        vectors: FloatArray,
+        *,
+        model_digest: str,
+        deadline: Deadline,
+        vector_index: Sequence[int] | None = None,
     ) -> WriteResult:
-        """Writes 1 to 500 products with their (n, dim) vectors; of an id given twice the last one stays."""
+        """Writes 1 to 500 products with their (n, dim) vectors; of an id given twice the last one stays.
+
+        `vector_index` names the row of each product's vector; unset: in order. With KEEP_VECTOR the product keeps the vector of
+        the version that lives: FailedPrecondition TEXT_CHANGED in its outcome where that is of other words.
+        """
         check_product_count(len(products))
-        if vectors.ndim != 2 or len(vectors) != len(products) or not vectors.shape[1]:
+        index = range(len(products)) if vector_index is None else vector_index
+        if vectors.ndim != 2 or (vector_index is None and len(vectors) != len(products)):
             raise invalid("vectors", f"has shape {vectors.shape}; send one vector for each of {len(products)} products")
+        check_vector_index(index, len(products), len(vectors))
         if not model_digest:
             raise invalid("model_digest", "is empty; name the model that made the vectors")
         self._refuse_closed()
-        items = await self._prepared(products, vectors, deadline)
+        items = await self._prepared(products, vectors, index, deadline)
         ready = [item for item in items if isinstance(item, Prepared)]
-        revision = self._snapshot.revision
+        written = Written(self._snapshot.revision)
         if ready:
             written = await self._written(Write(deadline, products=ready, model_digest=model_digest))
-            revision = written.revision
         outcomes = (
-            ItemOutcome(product.id, item if isinstance(item, VitrineError) else None)
+            ItemOutcome(product.id, item if isinstance(item, VitrineError) else written.errors.get(product.id))
             for product, item in zip(products, items, strict=True)
         )
-        return WriteResult(tuple(outcomes), revision)
+        return WriteResult(tuple(outcomes), written.revision)
 
     async def delete_products(self, ids: Sequence[str], *, deadline: Deadline) -> WriteResult:
         """Deletes 1 to 1,000 products; NotFound in the outcome of an unknown id."""
         _check_ids(ids)
         written = await self._written(Write(deadline, deleted_ids=ids))
-        unknown = {product_id: NotFound(f"there is no product {product_id!r}") for product_id in written.unknown_ids}
-        outcomes = tuple(ItemOutcome(product_id, unknown.get(product_id)) for product_id in ids)
-        return WriteResult(outcomes, written.revision)
+        return WriteResult(tuple(ItemOutcome(i, written.errors.get(i)) for i in ids), written.revision)
+
+    async def update_offers(self, offers: Sequence[Offer], *, deadline: Deadline) -> WriteResult:
+        """Changes the offers of 1 to 1,000 products; of an id given twice the last one stays.
+
+        In the outcomes NotFound for an unknown id, and InvalidArgument for an offer that the product cannot have.
+        """
+        check_offer_count(len(offers))
+        written = await self._written(Write(deadline, offers=offers))
+        return WriteResult(tuple(ItemOutcome(o.id, written.errors.get(o.id)) for o in offers), written.revision)
+
+    async def list_product_digests(self, page_token: str, page_size: int, *, deadline: Deadline) -> DigestPage:
+        """Lists 1 to 10,000 products by id with the digests of their content."""
+        after = checked_page(page_token, page_size)
+        return await self._search(deadline, lambda: page_of(self._catalogue, after, page_size))
 
     async def get_products(
         self,
@@ -184,13 +217,14 @@ class CatalogueEngine(Generic[Seen]):
             raise Unavailable("the retriever is shutting down")
 
     async def _prepared(
-        self, products: Sequence[Product], vectors: FloatArray, deadline: Deadline
+        self, products: Sequence[Product], vectors: FloatArray, index: Sequence[int], deadline: Deadline
     ) -> list[Prepared | VitrineError]:
         if self._preparing >= self._settings.write_queue:
             raise ResourceExhausted(f"{self._preparing} writes wait already; send fewer at once", retry_after_s=1.0)
         self._preparing += 1
         try:
-            return await _answer(self._preparer.submit(_prepare, products, vectors, deadline), deadline, "the write")
+            preparing = self._preparer.submit(_prepare, products, vectors, index, deadline)
+            return await _answer(preparing, deadline, "the write")
         finally:
             self._preparing -= 1
 
@@ -202,6 +236,12 @@ def check_product_count(count: int) -> None:
     """Raises InvalidArgument for more or fewer products than one write may hold."""
     if not 1 <= count <= MAX_PRODUCTS:
         raise invalid("products", f"has {count} entries; send 1 to {MAX_PRODUCTS}")
+
+
+def check_offer_count(count: int) -> None:
+    """Raises InvalidArgument for more or fewer offers than one write may hold."""
+    if not 1 <= count <= MAX_IDS:
+        raise invalid("offers", f"has {count} entries; send 1 to {MAX_IDS}")
 
 
 def _unless_late(deadline: Deadline, work: Callable[[], T]) -> T:
@@ -216,15 +256,17 @@ async def _answer(future: "Future[T]", deadline: Deadline, what: str) -> T:
         raise DeadlineExceeded(f"no time left for {what}") from None
 
 
-def _prepare(products: Sequence[Product], vectors: FloatArray, deadline: Deadline) -> list[Prepared | VitrineError]:
+def _prepare(
+    products: Sequence[Product], vectors: FloatArray, index: Sequence[int], deadline: Deadline
+) -> list[Prepared | VitrineError]:
     deadline.check("the write")
     normalized = l2_normalized(vectors)
     items: list[Prepared | VitrineError] = []
-    for index, product in enumerate(products):
+    for product, row in zip(products, index, strict=True):
         try:
-            if not np.isfinite(vectors[index]).all() or not vectors[index].any():
+            if row != KEEP_VECTOR and not (np.isfinite(vectors[row]).all() and vectors[row].any()):
                 raise invalid("vector", "is all zeros or not finite; embed the product again")
-            items.append(prepared(checked_product(product), normalized[index]))
+            items.append(prepared(checked_product(product), None if row == KEEP_VECTOR else normalized[row]))
         except InvalidArgument as error:
             items.append(error)
     return items

@@ -65,7 +65,9 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             views.alerts["graph"] = alert
         if len(runtimes := openmp_runtimes()) > 1:
             views.alerts["openmp"] = f"several OpenMP runtimes are loaded, which fight for processors: {runtimes}"
-        self._writer = Writer(self._catalogue, views, self._publish, queue=settings.write_queue)
+        self._writer = Writer(
+            self._catalogue, views, self._publish, queue=settings.write_queue, poll_s=settings.catalogue_poll_s
+        )
         self._writer.start()
 
     def _publish(self, snapshot: Snapshot) -> None:

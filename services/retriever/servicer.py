@@ -2,15 +2,20 @@
 
 from collections.abc import AsyncIterator
 
-from services.retriever.catalogue_engine import check_product_count
+from services.retriever.catalogue_engine import check_offer_count, check_product_count
 from services.retriever.engine import RetrieverEngine
+from services.retriever.product_digests import MAX_PAGE_SIZE
 from vitrine.call import Context, deadline_of
 from vitrine.deadline import Deadline
+from vitrine.errors import VitrineError
 from vitrine.messages.product import filter_from_message, product_to_message
 from vitrine.messages.related import behaviour_to_message, related_from_message, related_to_message
 from vitrine.messages.retriever import (
     deleted_to_message,
+    digests_to_message,
     index_to_message,
+    offered_to_message,
+    offers_from_message,
     products_to_message,
     query_from_message,
     retrieval_to_message,
@@ -19,7 +24,8 @@ from vitrine.messages.retriever import (
     upsert_from_message,
     upserted_to_message,
 )
-from vitrine.ports import ItemOutcome
+from vitrine.offer import Offer
+from vitrine.ports import ItemOutcome, WriteResult
 from vitrine.product import Product
 from vitrine.v1 import retriever_service_pb2 as pb
 from vitrine.v1 import retriever_service_pb2_grpc
@@ -76,6 +82,26 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
         deadline = self._deadline(context)
         return deleted_to_message(await self._engine.delete_products(list(request.ids), deadline=deadline))
 
+    async def UpdateOffers(
+        self, request: pb.RetrieverServiceUpdateOffersRequest, context: Context
+    ) -> pb.RetrieverServiceUpdateOffersResponse:
+        deadline = self._deadline(context)
+        check_offer_count(len(request.offers))
+        items = offers_from_message(request)
+        right = [index for index, item in enumerate(items) if isinstance(item, Offer)]
+        offers = [item for item in items if isinstance(item, Offer)]
+        outcomes = [_outcome(sent.id, item) for sent, item in zip(request.offers, items, strict=True)]
+        result = await self._engine.update_offers(offers, deadline=deadline) if right else None
+        return offered_to_message(await self._merged(outcomes, right, result, deadline))
+
+    async def ListProductDigests(
+        self, request: pb.RetrieverServiceListProductDigestsRequest, context: Context
+    ) -> pb.RetrieverServiceListProductDigestsResponse:
+        page = await self._engine.list_product_digests(
+            request.page_token, request.page_size or MAX_PAGE_SIZE, deadline=self._deadline(context)
+        )
+        return digests_to_message(page)
+
     async def GetProducts(self, request: pb.GetProductsRequest, context: Context) -> pb.GetProductsResponse:
         found = await self._engine.get_products(
             list(request.ids),
@@ -96,21 +122,30 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
     ) -> pb.RetrieverServiceUpsertProductsResponse:
         # Before they are read, which for the millions that fit into a message would hold up the event loop.
         check_product_count(len(request.products))
-        items, vectors = upsert_from_message(request)
-        read = [index for index, item in enumerate(items) if isinstance(item, Product)]
-        outcomes = [ItemOutcome(sent.product.id) for sent in request.products]
-        for index, item in enumerate(items):
-            if not isinstance(item, Product):
-                outcomes[index] = ItemOutcome(outcomes[index].id, item)
-        if not read:
-            revision = (await self._engine.get_index(deadline=deadline)).revision
-            return upserted_to_message(outcomes, revision)
-        result = await self._engine.upsert_products(
-            [item for item in items if isinstance(item, Product)],
-            vectors[read],
-            model_digest=request.model_digest,
-            deadline=deadline,
-        )
-        for index, outcome in zip(read, result.outcomes, strict=True):
+        items, vectors, rows = upsert_from_message(request)
+        right = [index for index, item in enumerate(items) if isinstance(item, Product)]
+        outcomes = [_outcome(sent.product.id, item) for sent, item in zip(request.products, items, strict=True)]
+        result: WriteResult | None = None
+        if right:
+            result = await self._engine.upsert_products(
+                [item for item in items if isinstance(item, Product)],
+                vectors,
+                model_digest=request.model_digest,
+                deadline=deadline,
+                vector_index=[rows[index] for index in right],
+            )
+        return upserted_to_message(await self._merged(outcomes, right, result, deadline))
+
+    async def _merged(
+        self, outcomes: list[ItemOutcome], right: list[int], result: WriteResult | None, deadline: Deadline
+    ) -> WriteResult:
+        """The outcomes with those of the items that could be read and were written; without any, nothing was."""
+        if result is None:
+            return WriteResult(tuple(outcomes), (await self._engine.get_index(deadline=deadline)).revision)
+        for index, outcome in zip(right, result.outcomes, strict=True):
             outcomes[index] = outcome
-        return upserted_to_message(outcomes, result.revision)
+        return WriteResult(tuple(outcomes), result.revision)
+
+
+def _outcome(item_id: str, item: Product | Offer | VitrineError) -> ItemOutcome:
+    return ItemOutcome(item_id, item if isinstance(item, VitrineError) else None)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import AliasChoices, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from vitrine.server_settings import ServerSettings
@@ -15,7 +15,16 @@ class RetrieverSettings(ServerSettings):
     model_config = SettingsConfigDict(env_prefix="VITRINE_RETRIEVER_", frozen=True)
 
     port: NonNegativeInt = Field(50_053, le=65_535, description="port to listen on; 0 takes a free one")
-    data_dir: Path = Field(Path("data"), description="folder of the catalogue; one process at a time")
+    data_dir: Path = Field(Path("data"), description="folder of the catalogue and its indexes; one process at a time")
+    catalogue_url: str = Field(
+        "",
+        validation_alias=AliasChoices("VITRINE_RETRIEVER_CATALOGUE_URL", "VITRINE_CATALOGUE_URL", "catalogue_url"),
+        description="PostgreSQL that keeps the catalogue for several retrievers "
+        "(also read from VITRINE_CATALOGUE_URL); empty: SQLite in data_dir",
+    )
+    catalogue_poll_s: PositiveFloat = Field(
+        0.2, le=10, description="how often a retriever looks for what others wrote to PostgreSQL"
+    )
     recommender: str = Field(
         "", description="folder of the recommender bundle, for related products and the behaviour space; empty: none"
     )

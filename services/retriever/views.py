@@ -2,52 +2,22 @@
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from services.retriever.catalogue import Catalogue, State, Version
+from services.retriever.catalogue import Catalogue
 from services.retriever.columns import Columns
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.graph import Graph
-from services.retriever.lexical_index import Entry, LexicalIndex, entry_of
-from services.retriever.product_document import document_of, product_of, with_description
+from services.retriever.lexical_index import LexicalIndex
+from services.retriever.prepared import Prepared, steps
 from services.retriever.recommender import Recommender
 from services.retriever.snapshot import Snapshot
+from services.retriever.tables import State
 from vitrine.errors import FailedPrecondition
-from vitrine.product import Product
-from vitrine.vectors import FloatArray
 
-_LOAD_CHUNK = 2_000
 # Dead versions that are carried along whatever the size of the catalogue.
 _FREE_DEAD = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A product made ready to be written: its stored form and its index entry; `vector` (dim,) L2-normalised."""
-
-    id: str
-    document: str
-    description: str
-    entry: Entry
-    vector: FloatArray
-
-    def version(self, row: int, revision: int) -> Version:
-        """What the catalogue stores."""
-        vector = self.vector.astype("<f4").tobytes()
-        return Version(row, self.id, revision, self.document, self.description, self.entry.encoded(), vector)
-
-
-def prepared(product: Product, vector: FloatArray) -> Prepared:
-    """Makes a product ready; most of what a write costs, done before the writer takes it."""
-    return Prepared(product.id, document_of(product), product.description, entry_of(product), vector)
-
-
-def _stored_entry(catalogue: Catalogue, row: int) -> Entry:
-    _, product_id, document, revision = next(catalogue.documents([row]))
-    _, description = next(catalogue.descriptions([row]))
-    return entry_of(with_description(product_of(product_id, document, revision), description))
 
 
 class Views:
@@ -57,31 +27,26 @@ class Views:
         self._catalogue = catalogue
         self._exact_rows = exact_rows
         self._recommender = recommender
-        self._state = catalogue.state()
         self.alerts: dict[str, str] = {}
-        self._columns = self._empty_columns(self._state)
         self._lexical = LexicalIndex()
         self._living: dict[str, int] = {}
         self._graph: PlacedGraph | None = None
         self._snapshots: list[weakref.ref[Snapshot]] = []
-        batch: list[tuple[int, Prepared]] = []
-        for row, product_id, encoded, data in catalogue.living():
-            entry = Entry.decoded(encoded) or _stored_entry(catalogue, row)
-            vector = np.frombuffer(data, "<f4").astype(np.float32, copy=False)
-            batch.append((row, Prepared(product_id, "", "", entry, vector)))
-            if len(batch) == _LOAD_CHUNK:
-                self._add(batch)
-                batch = []
-        self._add(batch)
+        with catalogue.changes_since(0) as changes:
+            assert changes is not None
+            self._state = changes.state
+            self._columns = self._empty_columns(self._state)
+            for added in steps(changes, catalogue):
+                self._add(added)
 
     @property
     def state(self) -> State:
         """Where the catalogue stood when the views last followed it."""
         return self._state
 
-    def living_row(self, product_id: str) -> int | None:
-        """The row key of a product's living version."""
-        return self._living.get(product_id)
+    def living_rows(self, ids: Sequence[str]) -> dict[str, int]:
+        """The row keys of those products that live."""
+        return {product_id: row for product_id in ids if (row := self._living.get(product_id)) is not None}
 
     @property
     def living(self) -> int:
@@ -171,7 +136,7 @@ class Views:
             [item.id for item in items],
             [item.entry.price for item in items],
             [item.entry.facets for item in items],
-            np.stack([item.vector for item in items]),
+            np.stack([item.vector for item in items if item.vector is not None]),
         )
         for row, item in added:
             self._lexical.add(row, item.entry)

@@ -3,68 +3,57 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import faiss
 import structlog
 
-from services.retriever.catalogue import Catalogue, State, Transaction
+from services.retriever.catalogue import Catalogue
+from services.retriever.changes import Changes
 from services.retriever.graph import Graph
+from services.retriever.prepared import steps
 from services.retriever.snapshot import Snapshot
-from services.retriever.views import Prepared, Views
-from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, ResourceExhausted, Unavailable, VitrineError
+from services.retriever.staging import Staging, Write, Written
+from services.retriever.views import Views
+from vitrine.errors import ResourceExhausted, Unavailable, VitrineError
 
 # Products that one group of writes may hold: bounds the time until the first of them is acknowledged.
 GROUP_PRODUCTS = 2_000
+# How often a reader says what it still needs of the catalogue: where that changed, and where it did not.
+NEEDED_AGAIN_S = 5.0
+SEEN_AGAIN_S = 60.0
+_ALERT = "catalogue"
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The revision of a write, and the ids of a delete that were not there."""
-
-    revision: int
-    unknown_ids: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Products to write, with their model's digest, or ids to delete; never both."""
-
-    deadline: Deadline
-    products: Sequence[Prepared] = ()
-    model_digest: str = ""
-    deleted_ids: Sequence[str] = ()
-    done: "Future[Written]" = field(default_factory=Future)
-
-
-@dataclass(slots=True)
-class _Group:
-    """What a group of writes does so far, ahead of the views."""
-
-    state: State
-    living: int
-    rows: dict[str, int | None] = field(default_factory=dict)
-    dead: list[tuple[int, str]] = field(default_factory=list)
-    added: list[tuple[int, Prepared]] = field(default_factory=list)
 
 
 class Writer:
     """Owns the views. `publish` is called in the writer's thread with each new snapshot."""
 
-    def __init__(self, catalogue: Catalogue, views: Views, publish: Callable[[Snapshot], None], *, queue: int) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        views: Views,
+        publish: Callable[[Snapshot], None],
+        *,
+        queue: int,
+        poll_s: float,
+    ) -> None:
         self._catalogue = catalogue
         self._views = views
         self._publish = publish
         self._limit = queue
+        self._poll_s = poll_s
         self._waiting: deque[Write] = deque()
         self._graph: tuple[Graph | None, str | None] | None = None
         self._wake = threading.Condition()
         self._closing = False
+        self._behind = False
+        self._torn: BaseException | None = None
+        self._needed = -1
+        self._seen_s = time.monotonic()
         self.fault: str | None = None
         self._thread = threading.Thread(target=self._run, name="retriever-writer", daemon=True)
 
@@ -105,25 +94,32 @@ class Writer:
         faiss.omp_set_num_threads(1)
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._waiting or self._graph or self._closing)
+                self._wake.wait_for(lambda: self._waiting or self._graph or self._closing, self._patience_s)
                 writes = self._next_group()
                 handed_over, self._graph = self._graph, None
-                if not writes and handed_over is None:
+                if self._closing and not writes and handed_over is None:
                     return
             if handed_over is not None:
                 self._adopt(*handed_over)
             if writes:
                 self._write(writes)
+            elif self._patience_s is not None:
+                self._follow_others()
+
+    @property
+    def _patience_s(self) -> float | None:
+        """How long it waits for work before it looks for what others wrote; None: for ever, since there are none."""
+        return self._poll_s if self._catalogue.shared or self._behind else None
 
     def _next_group(self) -> list[Write]:
         group: list[Write] = []
-        products = 0
-        while self._waiting and (not group or products + len(self._waiting[0].products) <= GROUP_PRODUCTS):
+        size = 0
+        while self._waiting and (not group or size + self._waiting[0].size <= GROUP_PRODUCTS):
             write = self._waiting.popleft()
             # False: the caller is gone.
             if write.done.set_running_or_notify_cancel():
                 group.append(write)
-                products += len(write.products)
+                size += write.size
         return group
 
     def _adopt(self, graph: Graph | None, alert: str | None) -> None:
@@ -140,97 +136,109 @@ class Writer:
             self.fault = f"the indexes cannot take over a graph: {error!r}; restart the retriever"
 
     def _write(self, writes: list[Write]) -> None:
-        group = _Group(self._views.state, self._views.living)
         answers: list[tuple[Write, Written | VitrineError]] = []
-        failed = False
         try:
             if self.fault:
                 raise Unavailable(self.fault)
             with self._catalogue.transaction() as transaction:
+                if transaction.state.revision != self._views.state.revision:
+                    # Another retriever wrote; it is locked out until this transaction ends.
+                    self._step(transaction.changes_since(self._views.state.revision))
+                staging = Staging(transaction, self._views)
                 for write in writes:
                     try:
-                        answers.append((write, self._stage(transaction, group, write)))
+                        answers.append((write, staging.stage(write)))
                     except VitrineError as error:
                         answers.append((write, error))
-                transaction.purge(self._views.oldest_revision_read())
-                transaction.set_state(group.state)
+                purged = transaction.purge(self._catalogue.reader_id, self._views.oldest_revision_read())
+                state = replace(staging.state, purged_revision=purged)
+                transaction.set_state(state)
         except Exception as error:
             _log.error("write failed", error=repr(error))
             reason = error.message if isinstance(error, VitrineError) else f"the catalogue cannot be written: {error}"
             answers = [(write, Unavailable(reason)) for write in writes]
-            failed = True
-        self._follow(group, answers, failed)
+            # The commit may have reported an error and been made all the same.
+            self._behind = True
+            self._follow_others()
+        else:
+            self._followed(lambda: self._views.follow(state, staging.dead, staging.added))
+            if self._behind:
+                late = Unavailable(self.fault or "what was written is durable and not searchable yet; try again")
+                answers = [(write, late) for write in writes]
         for write, answer in answers:
             if isinstance(answer, VitrineError):
                 write.done.set_exception(answer)
             else:
                 write.done.set_result(answer)
 
-    def _stage(self, transaction: Transaction, group: _Group, write: Write) -> Written:
-        """Adds one write to the group. Raises before it has changed anything."""
-        write.deadline.check("the write")
-        state = group.state
-        if write.products:
-            state = _with_model(state, group.living, write)
-        revision = state.revision + 1
-        dead: list[tuple[int, str]] = []
-        unknown: set[str] = set()
-        added: dict[str, Prepared] = {product.id: product for product in write.products}
-        for product_id in dict.fromkeys([*added, *write.deleted_ids]):
-            row = group.rows[product_id] if product_id in group.rows else self._views.living_row(product_id)
-            if row is not None:
-                dead.append((row, product_id))
-            elif product_id not in added:
-                unknown.add(product_id)
-        if not dead and not added:
-            return Written(state.revision, frozenset(unknown))
-        rows = range(state.next_row, state.next_row + len(added))
-        transaction.mark_dead([row for row, _ in dead], revision)
-        transaction.add([item.version(row, revision) for row, item in zip(rows, added.values(), strict=True)])
-        group.dead += dead
-        group.added += zip(rows, added.values(), strict=True)
-        group.rows.update({product_id: None for _, product_id in dead})
-        group.rows.update(zip(added, rows, strict=True))
-        group.living += len(added) - len(dead)
-        if not group.living:
-            # The last product gone, the next write may bring another model.
-            state = replace(state, model_digest="", dim=0)
-        group.state = replace(state, revision=revision, next_row=rows.stop, update_time_s=time.time())
-        return Written(revision, frozenset(unknown))
-
-    def _follow(self, group: _Group, answers: list[tuple[Write, Written | VitrineError]], failed: bool) -> None:
-        """Brings the views to the catalogue's revision; makes them anew where that fails."""
+    def _follow_others(self) -> None:
+        """Brings the views to where the catalogue stands; alerts while it cannot be read."""
+        if self.fault:
+            return
+        alert = self._views.alerts.get(_ALERT)
         try:
-            if not failed:
-                self._views.follow(group.state, group.dead, group.added)
-                self._publish(self._views.publish())
-            elif not self.fault and self._catalogue.state() != self._views.state:
-                # The commit reported an error and was made all the same.
-                raise RuntimeError("the catalogue is ahead of its indexes")
+            revision = self._views.state.revision
+            if self._torn is not None:
+                self._renew(self._torn)
+            elif self._catalogue.state().revision != revision:
+                with self._catalogue.changes_since(revision) as changes:
+                    self._followed(lambda: self._step(changes))
+            self._sign_in()
+            self._behind = self._torn is not None
+            self._views.alerts.pop(_ALERT, None)
+        except Unavailable as error:
+            self._behind = True
+            self._views.alerts[_ALERT] = f"{error.message}; revision {self._views.state.revision} is served meanwhile"
         except Exception as error:
-            _log.error("indexes made anew", error=repr(error))
+            _log.exception("catalogue not followed")
+            self.fault = f"the indexes cannot follow the catalogue: {error!r}; restart the retriever"
+        if self._views.alerts.get(_ALERT) != alert:
+            _log.warning("catalogue followed" if self._views.alerts.get(_ALERT) is None else "catalogue away")
+            self._publish(self._views.publish())
+
+    def _sign_in(self) -> None:
+        """Tells the catalogue at times what this reader still needs, so that it is known to be there."""
+        needed, now = self._views.oldest_revision_read(), time.monotonic()
+        if now - self._seen_s > (SEEN_AGAIN_S if needed == self._needed else NEEDED_AGAIN_S):
+            self._catalogue.see(needed)
+            self._needed, self._seen_s = needed, now
+
+    def _step(self, changes: Changes | None) -> None:
+        """Takes over what was written elsewhere."""
+        if changes is None:
+            self._renew(None)
+            return
+        try:
+            dead = changes.dead
+            for added in steps(changes, self._catalogue):
+                self._views.follow(changes.state, dead, added)
+                dead = ()
+        except BaseException as error:
+            # They say that they are at the new revision and hold a part of it.
+            self._torn = error
+            raise
+
+    def _followed(self, follow: Callable[[], None]) -> None:
+        """Follows and publishes; makes the views anew where that fails, now or, with the catalogue away, later."""
+        try:
+            follow()
+            self._publish(self._views.publish())
+        except Exception as error:
+            self._torn = error
             try:
-                self._views = self._views.anew()
-                alert = f"the indexes were made anew at revision {self._views.state.revision}: {error!r}"
-                self._views.alerts["views"] = alert
-                self._publish(self._views.publish())
+                self._renew(error)
+            except Unavailable:
+                self._behind = True
             except Exception as again:
+                self._behind = True
                 self.fault = f"the indexes cannot follow the catalogue: {again!r}; restart the retriever"
-                answers[:] = [(write, Unavailable(self.fault)) for write, _ in answers]
 
-
-def _with_model(state: State, living: int, write: Write) -> State:
-    dim = len(write.products[0].vector)
-    if not living:
-        return replace(state, model_digest=write.model_digest, dim=dim)
-    if write.model_digest != state.model_digest:
-        raise FailedPrecondition(
-            f"the vectors are of model {write.model_digest} and the catalogue holds those of {state.model_digest}; "
-            "embed with the catalogue's model, or delete every product first",
-            reason="MODEL_MISMATCH",
-        )
-    if dim != state.dim:
-        raise FailedPrecondition(
-            f"the vectors have {dim} numbers and the catalogue's have {state.dim}", reason="MODEL_MISMATCH"
-        )
-    return state
+    def _renew(self, error: BaseException | None) -> None:
+        """Makes the views anew from the catalogue and publishes them."""
+        self._views = self._views.anew()
+        self._torn = None
+        if error is not None:
+            _log.error("indexes made anew", error=repr(error))
+            alert = f"the indexes were made anew at revision {self._views.state.revision}: {error!r}"
+            self._views.alerts["views"] = alert
+        self._publish(self._views.publish())

@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from vitrine.errors import invalid
+from vitrine.offer import Offer
 from vitrine.ports import ProductFilter
 from vitrine.product import Availability, Product, ProductKind
 from vitrine.v1 import product_pb2, retriever_service_pb2
@@ -83,6 +84,28 @@ def product_from_message(message: product_pb2.Product) -> Product:
         kind=_kind(message.kind or product_pb2.PRODUCT_KIND_PRODUCT, "kind"),
         about_product_ids=tuple(message.about_product_ids),
         rating=message.rating if message.HasField("rating") else None,
+    )
+
+
+def offer_to_message(offer: Offer) -> retriever_service_pb2.Offer:
+    """An offer, field by field."""
+    return retriever_service_pb2.Offer(
+        id=offer.id,
+        price=offer.price,
+        original_price=offer.original_price,
+        currency_code=offer.currency_code,
+        availability=None if offer.availability is None else _AVAILABILITY_VALUES[offer.availability],
+    )
+
+
+def offer_from_message(message: retriever_service_pb2.Offer) -> Offer:
+    """An offer as it was sent. Raises InvalidArgument for an unknown availability."""
+    return Offer(
+        id=message.id,
+        price=message.price if message.HasField("price") else None,
+        original_price=message.original_price if message.HasField("original_price") else None,
+        currency_code=message.currency_code,
+        availability=_availability(message.availability, "availability") if message.availability else None,
     )
 
 

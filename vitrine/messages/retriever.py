@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+import numpy as np
+
 from vitrine.errors import InvalidArgument, invalid
 from vitrine.messages.common import (
     outcome_from_message,
@@ -15,16 +17,19 @@ from vitrine.messages.common import (
 from vitrine.messages.product import (
     filter_from_message,
     filter_to_message,
+    offer_from_message,
     product_from_message,
     product_to_message,
 )
 from vitrine.messages.reading import reading_from_message, reading_to_message
+from vitrine.offer import Offer
 from vitrine.ports import (
+    KEEP_VECTOR,
     Anchor,
     Candidate,
+    DigestPage,
     IndexInfo,
     Interest,
-    ItemOutcome,
     ProductFilter,
     ProductsFound,
     Retrieval,
@@ -190,43 +195,54 @@ def similar_of(message: pb.RetrieveSimilarResponse) -> Similar:
 
 
 def upsert_to_messages(
-    products: Sequence[Product], vectors: FloatArray, model_digest: str, max_bytes: int
+    products: Sequence[Product],
+    vectors: FloatArray,
+    model_digest: str,
+    max_bytes: int,
+    vector_index: Sequence[int] | None = None,
 ) -> Iterator[pb.RetrieverServiceUpsertProductsRequest]:
-    """The products with their (n, dim) vectors in requests of at most about `max_bytes`, in order; one at least."""
+    """The products in requests of at most about `max_bytes`, in order; one at least.
+
+    `vector_index` names the row of `vectors` (n, dim) of each product; unset: in order.
+    """
     request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
-    first = size = 0
-    for index, product in enumerate(products):
+    rows: list[int] = []
+    size = 0
+    for product, row in zip(products, range(len(products)) if vector_index is None else vector_index, strict=True):
         message = product_to_message(product)
-        grown = message.ByteSize() + vectors.shape[1] * 4 + 32
-        if index > first and size + grown > max_bytes:
-            yield _with_vectors(request, vectors[first:index])
+        grown = message.ByteSize() + (vectors.shape[1] * 4 if row != KEEP_VECTOR else 0) + 32
+        if request.products and size + grown > max_bytes:
+            yield _with_vectors(request, vectors[rows])
             request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
-            first, size = index, 0
-        request.products.add(product=message, vector_index=index - first)
+            rows, size = [], 0
+        request.products.add(product=message, vector_index=KEEP_VECTOR if row == KEEP_VECTOR else len(rows))
+        rows += [] if row == KEEP_VECTOR else [row]
         size += grown
-    yield _with_vectors(request, vectors[first:])
+    yield _with_vectors(request, vectors[rows])
 
 
 def _with_vectors(
     request: pb.RetrieverServiceUpsertProductsRequest, vectors: FloatArray
 ) -> pb.RetrieverServiceUpsertProductsRequest:
-    request.vectors.CopyFrom(vectors_to_message(vectors))
+    if len(vectors):
+        request.vectors.CopyFrom(vectors_to_message(vectors))
     return request
 
 
 def upsert_from_message(
     message: pb.RetrieverServiceUpsertProductsRequest,
-) -> tuple[list[Product | InvalidArgument], FloatArray]:
-    """Each product of a request, or what is wrong with it, and the (n, dim) vectors in the products' order.
+) -> tuple[list[Product | InvalidArgument], FloatArray, list[int]]:
+    """Each product of a request, or what is wrong with it; the (n, dim) vectors; and the row of each product's.
 
     Raises InvalidArgument when a vector is missing or cannot be read.
     """
-    vectors = vectors_from_message(message.vectors)
     rows = [item.vector_index for item in message.products]
+    keeps_all = all(row == KEEP_VECTOR for row in rows) and not message.HasField("vectors")
+    vectors = np.empty((0, 0), np.float32) if keeps_all else vectors_from_message(message.vectors)
     for index, row in enumerate(rows):
-        if not 0 <= row < len(vectors):
+        if not KEEP_VECTOR <= row < len(vectors):
             raise invalid(f"products[{index}].vector_index", f"is {row} and vectors has {len(vectors)} rows")
-    return [_product_or_error(item) for item in message.products], vectors[rows]
+    return [_product_or_error(item) for item in message.products], vectors, rows
 
 
 def _product_or_error(message: pb.ProductVector) -> Product | InvalidArgument:
@@ -237,22 +253,53 @@ def _product_or_error(message: pb.ProductVector) -> Product | InvalidArgument:
 
 
 def outcomes_of(
-    message: pb.RetrieverServiceUpsertProductsResponse | pb.RetrieverServiceDeleteProductsResponse,
+    message: pb.RetrieverServiceUpsertProductsResponse
+    | pb.RetrieverServiceDeleteProductsResponse
+    | pb.RetrieverServiceUpdateOffersResponse,
 ) -> WriteResult:
     """The outcomes of a write's answer."""
     return WriteResult(tuple(outcome_from_message(outcome) for outcome in message.outcomes), message.revision)
 
 
-def upserted_to_message(outcomes: Sequence[ItemOutcome], revision: int) -> pb.RetrieverServiceUpsertProductsResponse:
+def upserted_to_message(result: WriteResult) -> pb.RetrieverServiceUpsertProductsResponse:
     """The answer of an upsert."""
-    items = [outcome_to_message(index, outcome) for index, outcome in enumerate(outcomes)]
-    return pb.RetrieverServiceUpsertProductsResponse(outcomes=items, revision=revision)
+    items = [outcome_to_message(index, outcome) for index, outcome in enumerate(result.outcomes)]
+    return pb.RetrieverServiceUpsertProductsResponse(outcomes=items, revision=result.revision)
 
 
 def deleted_to_message(result: WriteResult) -> pb.RetrieverServiceDeleteProductsResponse:
     """The answer of a delete."""
     items = [outcome_to_message(index, outcome) for index, outcome in enumerate(result.outcomes)]
     return pb.RetrieverServiceDeleteProductsResponse(outcomes=items, revision=result.revision)
+
+
+def offers_from_message(message: pb.RetrieverServiceUpdateOffersRequest) -> list[Offer | InvalidArgument]:
+    """Each offer of a request, or what is wrong with it."""
+    return [_offer_or_error(offer) for offer in message.offers]
+
+
+def _offer_or_error(message: pb.Offer) -> Offer | InvalidArgument:
+    try:
+        return offer_from_message(message)
+    except InvalidArgument as error:
+        return error
+
+
+def offered_to_message(result: WriteResult) -> pb.RetrieverServiceUpdateOffersResponse:
+    """The answer of an update of offers."""
+    items = [outcome_to_message(index, outcome) for index, outcome in enumerate(result.outcomes)]
+    return pb.RetrieverServiceUpdateOffersResponse(outcomes=items, revision=result.revision)
+
+
+def digests_to_message(page: DigestPage) -> pb.RetrieverServiceListProductDigestsResponse:
+    """A page of digests."""
+    digests = [pb.ProductDigest(id=product_id, digest=digest) for product_id, digest in page.digests]
+    return pb.RetrieverServiceListProductDigestsResponse(digests=digests, next_page_token=page.next_page_token)
+
+
+def digests_from_message(message: pb.RetrieverServiceListProductDigestsResponse) -> DigestPage:
+    """A page of digests."""
+    return DigestPage(tuple((found.id, found.digest) for found in message.digests), message.next_page_token)
 
 
 def products_request(ids: Sequence[str], with_description: bool, filter: ProductFilter | None) -> pb.GetProductsRequest:

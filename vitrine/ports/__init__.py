@@ -39,7 +39,15 @@ from vitrine.ports.retrieval import (
     Source,
     SourceScore,
 )
-from vitrine.ports.retriever import IndexInfo, ProductsFound, Retriever, WriteResult
+from vitrine.ports.retriever import (
+    KEEP_VECTOR,
+    DigestPage,
+    IndexInfo,
+    ProductsFound,
+    Retriever,
+    WriteResult,
+    check_vector_index,
+)
 from vitrine.ports.service import ItemOutcome, Lane, ModelInfo, ServedModels
 from vitrine.ports.visitors import Popularity, PopularProduct, VisitorAction, VisitorHistory
 
@@ -47,6 +55,7 @@ __all__ = [
     "Anchor",
     "BehaviourVectors",
     "Candidate",
+    "DigestPage",
     "EmbeddedItem",
     "Embedder",
     "Embeddings",
@@ -59,6 +68,7 @@ __all__ = [
     "InputType",
     "Interest",
     "ItemOutcome",
+    "KEEP_VECTOR",
     "Lane",
     "ModelInfo",
     "PopularProduct",
@@ -92,4 +102,5 @@ __all__ = [
     "VisitorHistory",
     "WordReading",
     "WriteResult",
+    "check_vector_index",
 ]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vitrine.deadline import Deadline
+from vitrine.errors import invalid
+from vitrine.offer import Offer
 from vitrine.ports.related import BehaviourVectors, Related, RelatedQuery
 from vitrine.ports.retrieval import ProductFilter, Retrieval, RetrievalQuery, Similar, SimilarQuery
 from vitrine.ports.service import ItemOutcome
@@ -18,6 +20,27 @@ class WriteResult:
 
     outcomes: tuple[ItemOutcome, ...]
     revision: int
+
+
+# In a vector index: the product keeps the vector of the version that it replaces.
+KEEP_VECTOR = -1
+
+
+def check_vector_index(vector_index: Sequence[int], products: int, vectors: int) -> None:
+    """Raises InvalidArgument where it does not name a row of the vectors, or KEEP_VECTOR, for each product."""
+    if len(vector_index) != products:
+        raise invalid("vector_index", f"has {len(vector_index)} entries; name a row for each of {products} products")
+    for number, row in enumerate(vector_index):
+        if not KEEP_VECTOR <= row < vectors:
+            raise invalid(f"products[{number}].vector_index", f"is {row} and vectors has {vectors} rows")
+
+
+@dataclass(frozen=True, slots=True)
+class DigestPage:
+    """(id, content digest) of some products by id, and where the next ones begin; "" after the last."""
+
+    digests: tuple[tuple[str, bytes], ...]
+    next_page_token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +93,31 @@ class Retriever(Protocol):
         ...
 
     async def upsert_products(
-        self, products: Sequence[Product], vectors: FloatArray, *, model_digest: str, deadline: Deadline
+        self,
+        products: Sequence[Product],
+        vectors: FloatArray,
+        *,
+        model_digest: str,
+        deadline: Deadline,
+        vector_index: Sequence[int] | None = None,
     ) -> WriteResult:
-        """Writes 1 to 500 products with their (n, dim) vectors; durable and searchable on return."""
+        """Writes 1 to 500 products with their (n, dim) vectors; durable and searchable on return.
+
+        `vector_index` names the row of each product's vector; unset: in order. With KEEP_VECTOR the product keeps the
+        vector of the version that lives; FailedPrecondition TEXT_CHANGED in its outcome where that is of other words.
+        """
         ...
 
     async def delete_products(self, ids: Sequence[str], *, deadline: Deadline) -> WriteResult:
         """Deletes 1 to 1,000 products; NotFound in the outcome of an unknown id."""
+        ...
+
+    async def update_offers(self, offers: Sequence[Offer], *, deadline: Deadline) -> WriteResult:
+        """Changes price and availability of 1 to 1,000 products; NotFound in the outcome of an unknown id."""
+        ...
+
+    async def list_product_digests(self, page_token: str, page_size: int, *, deadline: Deadline) -> DigestPage:
+        """Lists 1 to 10,000 products by id with the digests of their content; token "" for the first page."""
         ...
 
     async def get_products(

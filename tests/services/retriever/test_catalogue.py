@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from services.retriever.catalogue import IN_CHUNK, Catalogue, Version
+from services.retriever.catalogue import IN_CHUNK, Catalogue
+from services.retriever.tables import Version
 from vitrine.errors import FailedPrecondition
 
 
 def _version(row: int, product_id: str, revision: int = 1) -> Version:
-    return Version(row, product_id, revision, "{}", "", "[]", b"")
+    return Version(row, product_id, revision, "{}", "", "[]", b"", b"")
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
@@ -53,7 +54,9 @@ def test_the_database_itself_refuses_two_living_versions(tmp_path: Path) -> None
 
     with pytest.raises(Exception, match="UNIQUE"):
         write()
-    assert list(catalogue.living()) == []
+    with catalogue.changes_since(0) as changes:
+        assert changes is not None
+        assert list(changes.added) == []
     catalogue.close()
 
 
@@ -77,12 +80,12 @@ def test_reads_as_of_a_revision_in_chunks(tmp_path: Path) -> None:
     assert dict(catalogue.rows_at(ids, 1)) == {f"p{n}": n for n in range(count)}
     assert dict(catalogue.rows_at(ids, 2)) == {f"p{n}": n for n in range(1, count, 2)} | {"p0": count + 1}
     with catalogue.transaction() as transaction:
-        transaction.purge(1)
+        assert transaction.purge(catalogue.reader_id, 1) == 0
     assert len(dict(catalogue.rows_at(ids, 1))) == count
     with catalogue.transaction() as transaction:
-        transaction.purge(2)
+        assert transaction.purge(catalogue.reader_id, 2) == 2
     assert len(dict(catalogue.rows_at(ids, 1))) == count // 2
-    assert len(list(catalogue.documents(range(count)))) == count // 2
+    assert len(catalogue.documents(range(count))) == count // 2
     catalogue.close()
 
 
