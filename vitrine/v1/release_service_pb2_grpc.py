@@ -88,8 +88,8 @@ class ReleaseServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FlipRelease(self, request, context):
-        """Makes a release the one that serves. Errors: NOT_FOUND, ABORTED (another flip came first), FAILED_PRECONDITION (a
-        part of it is not served, or a gate was not passed).
+        """Makes a release the one that serves. Errors: NOT_FOUND, FAILED_PRECONDITION (a part of it is not served, a gate was
+        not passed, or another flip came first).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

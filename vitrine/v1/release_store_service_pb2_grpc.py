@@ -69,7 +69,7 @@ class ReleaseStoreServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WriteRelease(self, request, context):
-        """Writes a release; one of this name must not be serving or kept for rollback. Errors: INVALID_ARGUMENT,
+        """Writes a release; of one that serves or is kept for rollback the gates alone may change. Errors: INVALID_ARGUMENT,
         FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -84,8 +84,8 @@ class ReleaseStoreServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ServeRelease(self, request, context):
-        """Makes a release the one that serves, durably, in one step. Errors: NOT_FOUND, ABORTED (another one serves than
-        was expected), FAILED_PRECONDITION (it cannot serve).
+        """Makes a release the one that serves, durably, in one step. Errors: NOT_FOUND, FAILED_PRECONDITION (it cannot serve,
+        or another one serves than was expected).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -217,18 +217,20 @@ class Anchor(_message.Message):
     def __init__(self, product_id: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class RetrieveSimilarRequest(_message.Message):
-    __slots__ = ("anchors", "max_interests", "filter", "excluded_ids", "depth")
+    __slots__ = ("anchors", "max_interests", "filter", "excluded_ids", "depth", "model_digest")
     ANCHORS_FIELD_NUMBER: _ClassVar[int]
     MAX_INTERESTS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_IDS_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     anchors: _containers.RepeatedCompositeFieldContainer[Anchor]
     max_interests: int
     filter: ProductFilter
     excluded_ids: _containers.RepeatedScalarFieldContainer[str]
     depth: int
-    def __init__(self, anchors: _Optional[_Iterable[_Union[Anchor, _Mapping]]] = ..., max_interests: _Optional[int] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., excluded_ids: _Optional[_Iterable[str]] = ..., depth: _Optional[int] = ...) -> None: ...
+    model_digest: str
+    def __init__(self, anchors: _Optional[_Iterable[_Union[Anchor, _Mapping]]] = ..., max_interests: _Optional[int] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., excluded_ids: _Optional[_Iterable[str]] = ..., depth: _Optional[int] = ..., model_digest: _Optional[str] = ...) -> None: ...
 
 class SimilarCandidate(_message.Message):
     __slots__ = ("product_id", "cosine", "nearest_anchor_id", "product")
@@ -313,10 +315,12 @@ class RetrieveRelatedResponse(_message.Message):
     def __init__(self, products: _Optional[_Iterable[_Union[_product_pb2.Product, _Mapping]]] = ..., relations: _Optional[_Iterable[_Union[RelationColumn, _Mapping]]] = ..., trained_events: _Optional[_Iterable[int]] = ..., anchor_ids: _Optional[_Iterable[str]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class GetBehaviourVectorsRequest(_message.Message):
-    __slots__ = ("product_ids",)
+    __slots__ = ("product_ids", "recommender_digest")
     PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
     product_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    recommender_digest: str
+    def __init__(self, product_ids: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ...) -> None: ...
 
 class GetBehaviourVectorsResponse(_message.Message):
     __slots__ = ("product_ids", "vectors", "recommender_digest")
@@ -495,7 +499,7 @@ class GetIndexRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetIndexResponse(_message.Message):
-    __slots__ = ("products", "revision", "model_digest", "dim", "kind", "tombstones", "update_time", "alerts", "recommender_digest", "storage", "memory_bytes", "recall", "recall_floor", "backend")
+    __slots__ = ("products", "revision", "model_digest", "dim", "kind", "tombstones", "update_time", "alerts", "recommender_digest", "storage", "memory_bytes", "recall", "recall_floor", "backend", "further_model_digests", "further_recommender_digests")
     PRODUCTS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -510,6 +514,8 @@ class GetIndexResponse(_message.Message):
     RECALL_FIELD_NUMBER: _ClassVar[int]
     RECALL_FLOOR_FIELD_NUMBER: _ClassVar[int]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_MODEL_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_RECOMMENDER_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     products: int
     revision: int
     model_digest: str
@@ -524,4 +530,6 @@ class GetIndexResponse(_message.Message):
     recall: float
     recall_floor: float
     backend: str
-    def __init__(self, products: _Optional[int] = ..., revision: _Optional[int] = ..., model_digest: _Optional[str] = ..., dim: _Optional[int] = ..., kind: _Optional[str] = ..., tombstones: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., alerts: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ..., storage: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., recall: _Optional[float] = ..., recall_floor: _Optional[float] = ..., backend: _Optional[str] = ...) -> None: ...
+    further_model_digests: _containers.RepeatedScalarFieldContainer[str]
+    further_recommender_digests: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, products: _Optional[int] = ..., revision: _Optional[int] = ..., model_digest: _Optional[str] = ..., dim: _Optional[int] = ..., kind: _Optional[str] = ..., tombstones: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., alerts: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ..., storage: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., recall: _Optional[float] = ..., recall_floor: _Optional[float] = ..., backend: _Optional[str] = ..., further_model_digests: _Optional[_Iterable[str]] = ..., further_recommender_digests: _Optional[_Iterable[str]] = ...) -> None: ...
