@@ -1,0 +1,55 @@
+"""Where words are in a text as it is shown, though they are looked for in its normalised form."""
+
+import re
+from collections.abc import Iterable
+
+from services.retriever.simplified import simplified
+from vitrine.ports import Span
+from vitrine.text import normalize_text
+
+
+class ShownText:
+    """A text whose normalised characters know which character of the text they come from."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        if text.isascii():
+            self.folded = text.lower()
+            self._origins: list[int] | None = None
+            return
+        folded: list[str] = []
+        self._origins = []
+        for place, character in enumerate(text):
+            # One by one: what composes with its neighbour ("e" and an accent) is not found, which only marks less.
+            plain = " " if character.isspace() else simplified(normalize_text(character))
+            folded.append(plain)
+            self._origins += [place] * len(plain)
+        self.folded = "".join(folded)
+
+    def spans(self, words: Iterable[str], beginnings: Iterable[str] = ()) -> list[Span]:
+        """Where normalised words are, and where words of the text begin with `beginnings`; ascending, not overlapping.
+
+        In Chinese a word begins and ends anywhere.
+        """
+        patterns = {word: _pattern(word, whole=False) for word in beginnings if word}
+        patterns |= {word: _pattern(word, whole=True) for word in words if word and word not in patterns}
+        if not patterns:
+            return []
+        alternatives = "|".join(patterns[word] for word in sorted(patterns, key=len, reverse=True))
+        spans: list[Span] = []
+        for found in re.finditer(alternatives, self.folded):
+            start, end = self._origin(found.start()), self._origin(found.end() - 1) + 1
+            if spans and start <= spans[-1].end and not self._text[spans[-1].end : start].strip():
+                spans[-1] = Span(spans[-1].start, max(end, spans[-1].end))
+            else:
+                spans.append(Span(start, end))
+        return spans
+
+    def _origin(self, place: int) -> int:
+        return place if self._origins is None else self._origins[place]
+
+
+def _pattern(word: str, *, whole: bool) -> str:
+    if not word.isascii():
+        return re.escape(word)
+    return rf"(?<![a-z0-9]){re.escape(word)}" + (r"(?![a-z0-9])" if whole else "")

@@ -1,0 +1,105 @@
+"""The index of suggestions: segments that follow the catalogue, merged behind the writer's back."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import structlog
+
+from services.retriever.columns import BoolArray, IntArray
+from services.retriever.suggest.segment import Segment, Suggestible, merged_segment, segment_of
+
+# Segments are merged so that each is this many times larger than all after it: about 12 of them at a million products.
+_GROWTH = 4
+# So many products are merged at once, more in the background.
+_AT_ONCE = 2_000
+
+_log = structlog.get_logger(__name__)
+
+Living = Callable[[IntArray], BoolArray]
+
+
+class SuggestIndex:
+    """Segments of all products written. Deletes are not its matter: who reads asks which row keys live.
+
+    `add` and `follow` are the writer's; `segments` may be read by any thread.
+    """
+
+    def __init__(self) -> None:
+        self._segments: tuple[Segment, ...] = ()
+        self._lock = threading.Lock()
+        self._living: Living = lambda rows: np.ones(len(rows), np.bool_)
+        self._last_row = 0
+        # How many of the first segments a merge in the background may be about to replace.
+        self._taken = 0
+        self._closed = False
+        self._merger = ThreadPoolExecutor(1, "retriever-suggest")
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """What is there now; none of it changes."""
+        return self._segments
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return sum(segment.nbytes for segment in self._segments)
+
+    def add(self, products: Sequence[Suggestible]) -> None:
+        """Adds versions that were written."""
+        if not products:
+            return
+        segment = segment_of(products)
+        with self._lock:
+            self._segments += (segment,)
+            first = _first_to_merge(self._segments, self._taken)
+            if sum(len(one.rows) for one in self._segments[first:]) <= _AT_ONCE:
+                if len(self._segments) - first > 1:
+                    self._segments = (*self._segments[:first], *self._merged(self._segments[first:]))
+            elif not self._taken and not self._closed:
+                self._taken = len(self._segments)
+                self._merger.submit(self._merge, first, self._taken)
+
+    def follow(self, living: Living, last_row: int) -> None:
+        """Tells which row keys live, of those up to `last_row`; merges leave out the others."""
+        self._living, self._last_row = living, last_row
+
+    def settle(self) -> None:
+        """Waits for the merges that have begun."""
+        self._merger.submit(lambda: None).result()
+
+    def close(self) -> None:
+        """Ends the thread once its merge is done."""
+        with self._lock:
+            self._closed = True
+        self._merger.shutdown()
+
+    def _merge(self, first: int, end: int) -> None:
+        try:
+            merged = self._merged(self._segments[first:end])
+        except Exception:
+            # What is there answers as it did; the next write tries again.
+            _log.exception("suggestions not merged")
+            with self._lock:
+                self._taken = 0
+            return
+        with self._lock:
+            self._segments = (*self._segments[:first], *merged, *self._segments[end:])
+            self._taken = 0
+
+    def _merged(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
+        living, last_row = self._living, self._last_row
+        segment = merged_segment(segments, lambda rows: (rows > last_row) | living(rows))
+        return (segment,) if len(segment.rows) else ()
+
+
+def _first_to_merge(segments: Sequence[Segment], taken: int) -> int:
+    """The first of the last segments that are to become one."""
+    first = len(segments) - 1
+    total = len(segments[first].rows)
+    while first > taken and len(segments[first - 1].rows) < _GROWTH * total:
+        first -= 1
+        total += len(segments[first].rows)
+    # One that is merged with every write would be written anew with every write.
+    return first if len(segments) - first >= _GROWTH else len(segments) - 1

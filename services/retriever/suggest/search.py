@@ -1,0 +1,150 @@
+"""Suggests: the readings of what was typed, matched in every segment, scored beside each other. Runs in a thread."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.retriever.columns import BoolArray, IntArray
+from services.retriever.products import Products
+from services.retriever.simplified import simplified
+from services.retriever.suggest.matches import Matches, matches_of
+from services.retriever.suggest.readings import Reading, readings_of
+from services.retriever.suggest.scoring import Scoring
+from services.retriever.suggest.segment import LABEL_BYTES, WORD_BYTES, Segment
+from services.retriever.suggest.typed import MAX_CHARACTERS, Typed, read_typed
+from vitrine.errors import invalid
+from vitrine.ports import Suggestion, SuggestionKind, SuggestQuery
+from vitrine.text import detect_language, normalize_text
+
+MAX_LIMIT = 50
+# Products that are read to be compared, for each that is asked for.
+_READ = 3
+_MAX_READ = 60
+_LABELS = 8
+_COMPLETIONS = 8
+# Of the suggestions at most this share, where there are enough of the others.
+_SHARES = {
+    SuggestionKind.QUERY: 0.4,
+    SuggestionKind.BRAND: 0.25,
+    SuggestionKind.CATEGORY: 0.25,
+    SuggestionKind.PRODUCT: 1.0,
+}
+
+Living = Callable[[IntArray], BoolArray]
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """Row keys of products, best first; by a label's key how many products have it, and one of these; by a completion
+    how many products have it."""
+
+    rows: list[int]
+    labels: dict[str, tuple[int, int]]
+    completions: Counter[str]
+
+
+def checked_suggest(query: SuggestQuery) -> Typed:
+    """What was typed, read. Raises InvalidArgument naming the field."""
+    if not 1 <= len(query.text) <= MAX_CHARACTERS:
+        raise invalid("text", f"has {len(query.text)} characters; send 1 to {MAX_CHARACTERS}")
+    if not normalize_text(query.text):
+        raise invalid("text", "is empty; send what was typed so far")
+    if not 1 <= query.limit <= MAX_LIMIT:
+        raise invalid("limit", f"is {query.limit}; ask for 1 to {MAX_LIMIT}")
+    return read_typed(query.text)
+
+
+def suggest(
+    segments: Sequence[Segment], living: Living, products: Products, query: SuggestQuery, typed: Typed
+) -> tuple[Suggestion, ...]:
+    """The best suggestions, no text twice of one kind. `living` says which row keys may be shown."""
+    if not typed.words or not segments:
+        return ()
+    language = query.language.lower().partition("-")[0] or detect_language(typed.text)
+    size = sum(len(segment.rows) for segment in segments)
+    found: dict[tuple[SuggestionKind, str], tuple[Suggestion, Scoring]] = {}
+    for reading in readings_of(segments, typed):
+        if reading.mended and found:
+            break
+        scoring = Scoring(typed, reading, size, language)
+        matched = _matched(segments, living, reading, min(_READ * query.limit, _MAX_READ))
+        for one in _suggestions(matched, products, scoring):
+            key = (one.kind, normalize_text(one.text))
+            if key not in found or found[key][0].score < one.score:
+                found[key] = (one, scoring)
+        if len(found) >= query.limit:
+            break
+    best = sorted(found.values(), key=lambda one: (-one[0].score, one[0].text))
+    return tuple(scoring.with_spans(one) for one, scoring in _chosen(best, query.limit))
+
+
+def _suggestions(matched: _Matched, products: Products, scoring: Scoring) -> Iterator[Suggestion]:
+    read = products.read([*matched.rows, *(row for _, row in matched.labels.values())], False)
+    for row in matched.rows:
+        yield scoring.product(read[row])
+    titles = [simplified(normalize_text(product.title)) for product in read.values()] if matched.completions else []
+    for key, (count, row) in matched.labels.items():
+        if (label := scoring.label(key, count, read[row])) is not None:
+            yield label
+    for word, count in matched.completions.items():
+        if (completion := scoring.completion(word, count, titles)) is not None:
+            yield completion
+
+
+def _chosen(best: Sequence[tuple[Suggestion, Scoring]], limit: int) -> list[tuple[Suggestion, Scoring]]:
+    """The best, of each kind no more than its share while there are others."""
+    room = {kind: max(1, round(share * limit)) for kind, share in _SHARES.items()}
+    chosen: list[tuple[Suggestion, Scoring]] = []
+    others: list[tuple[Suggestion, Scoring]] = []
+    for one in best:
+        kind = one[0].kind
+        room[kind] -= 1
+        (chosen if room[kind] >= 0 else others).append(one)
+    # Sorting is stable, and so is the order of what is equally good.
+    return sorted([*chosen, *others][:limit], key=lambda one: -one[0].score)
+
+
+def _matched(segments: Sequence[Segment], living: Living, reading: Reading, wanted: int) -> _Matched:
+    costs, rows = [], []
+    counts: Counter[str] = Counter()
+    row_of: dict[str, int] = {}
+    completions: Counter[str] = Counter()
+    for segment in segments:
+        matches = _living_matches(segment, living, reading, wanted)
+        costs.append(segment.costs[matches.products])
+        rows.append(segment.rows[matches.products])
+        for completion in matches.completions:
+            # One of the full width may be the beginning of a longer word.
+            if len(completion.word) < WORD_BYTES:
+                completions[completion.word.decode()] += completion.count
+        for place in matches.labels.tolist():
+            key = bytes(segment.labels.keys[place])
+            numbers = segment.labels.filed(place, place + 1)
+            row = _first_living(segment.rows[numbers], living)
+            if len(key) < LABEL_BYTES and row is not None:
+                counts[key.decode()] += len(numbers)
+                row_of[key.decode()] = row
+    all_rows = np.concatenate(rows)
+    order = np.lexsort((-all_rows, np.concatenate(costs)))[:wanted]
+    labels = {key: (count, row_of[key]) for key, count in counts.most_common(_LABELS)}
+    return _Matched(all_rows[order].tolist(), labels, completions)
+
+
+def _living_matches(segment: Segment, living: Living, reading: Reading, wanted: int) -> Matches:
+    """The matches of a segment whose products live; where many died, it is looked further for others."""
+    limit = wanted
+    while True:
+        matches = matches_of(segment, reading.terms, products=limit, labels=_LABELS, completions=_COMPLETIONS)
+        alive = matches.products[living(segment.rows[matches.products])]
+        if len(alive) >= wanted or len(matches.products) < limit:
+            return Matches(alive, matches.labels, matches.completions)
+        limit *= 16
+
+
+def _first_living(rows: IntArray, living: Living) -> int | None:
+    for part in (rows[:64], rows[64:]):
+        if len(alive := part[living(part)]):
+            return int(alive[0])
+    return None
