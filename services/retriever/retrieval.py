@@ -68,7 +68,7 @@ def retrieve(
     deadline: Deadline,
 ) -> Retrieval:
     """Answers a checked query. The deadline is looked at before each stage."""
-    _check_model(snapshot, query)
+    check_model(snapshot.model_digest, snapshot.dim, query)
     limit = max(POOL, query.depth)
     started = time.perf_counter()
     found: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty(0, np.float32))
@@ -109,18 +109,19 @@ def retrieve(
     )
 
 
-def _check_model(snapshot: Snapshot, query: RetrievalQuery) -> None:
-    if query.vector is None or not snapshot.model_digest:
+def check_model(model_digest: str, dim: int, query: RetrievalQuery) -> None:
+    """Raises FailedPrecondition when the query's vector is of another model than the catalogue's, "" being none."""
+    if query.vector is None or not model_digest:
         return
-    if query.model_digest != snapshot.model_digest:
+    if query.model_digest != model_digest:
         raise FailedPrecondition(
-            f"the vector is of model {query.model_digest} and the catalogue holds those of {snapshot.model_digest}; "
+            f"the vector is of model {query.model_digest} and the catalogue holds those of {model_digest}; "
             "embed the query with the catalogue's model",
             reason="MODEL_MISMATCH",
         )
-    if len(query.vector) != snapshot.dim:
+    if len(query.vector) != dim:
         raise FailedPrecondition(
-            f"the vector has {len(query.vector)} numbers and the catalogue's have {snapshot.dim}",
+            f"the vector has {len(query.vector)} numbers and the catalogue's have {dim}",
             reason="MODEL_MISMATCH",
         )
 
