@@ -1,19 +1,16 @@
 """Filters: one plan of conditions that both indexes and single products answer alike."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+from services.retriever.conditions import ID, AllOf, Condition, Not, OneOf, Under, Within, holds, normal
+from services.retriever.field_values import values_of
+from services.retriever.filter_expression import condition_of
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import ProductFilter
-from vitrine.product import (
-    CATEGORY_SEPARATOR,
-    CONTENT_KINDS,
-    MAX_CATEGORY_CHARACTERS,
-    Product,
-    ProductKind,
-    category_prefixes,
-)
+from vitrine.product import CONTENT_KINDS, MAX_CATEGORY_CHARACTERS, Product, ProductKind
 from vitrine.text import normalize_text
 
 MAX_VALUES = 100
@@ -22,58 +19,30 @@ MAX_PRODUCT_IDS = 10_000
 MAX_VALUE_CHARACTERS = MAX_CATEGORY_CHARACTERS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FilterPlan:
-    """Every group must be met by one of its facets, no excluded facet may be there, and the price must lie within the
-    bounds, both inclusive.
+    """What has to be met, part by part; and which products, by id, are left out whatever they are.
 
     Kinds that are not wanted are excluded, and not the wanted one required: products, which are nearly all there is,
-    carry no facet for it, so a shop without content pays nothing, and entries older than content stay right.
+    carry no kind, so a shop without content pays nothing, and entries older than content stay right.
     """
 
-    groups: tuple[frozenset[str], ...] = ()
-    excluded: frozenset[str] = frozenset()
-    min_price: float | None = None
-    max_price: float | None = None
+    parts: tuple[Condition, ...] = ()
+    excluded_ids: frozenset[str] = frozenset()
 
-    @property
-    def unrestricted(self) -> bool:
-        """Whether everything matches."""
-        return not self.groups and not self.excluded and not self.priced
-
-    @property
-    def priced(self) -> bool:
-        """Whether a product needs a price to match."""
-        return self.min_price is not None or self.max_price is not None
+    @cached_property
+    def condition(self) -> Condition:
+        """All of it as one condition."""
+        parts = (*self.parts, Not(OneOf(ID, self.excluded_ids))) if self.excluded_ids else self.parts
+        return parts[0] if len(parts) == 1 else AllOf(parts)
 
     def matches(self, product: Product) -> bool:
         """Whether one product matches."""
-        facets = facets_of(product)
-        if any(group.isdisjoint(facets) for group in self.groups) or not self.excluded.isdisjoint(facets):
-            return False
-        if not self.priced:
-            return True
-        low = -math.inf if self.min_price is None else self.min_price
-        high = math.inf if self.max_price is None else self.max_price
-        return product.price is not None and low <= product.price <= high
+        return holds(self.condition, {**values_of(product), ID: (product.id,)})
 
-
-def facets_of(product: Product) -> frozenset[str]:
-    """What a filter can ask of a product: its id, each upper level of its categories and language, brand, currency,
-    state; of content its kind and what it is about."""
-    facets = {f"availability:{product.availability.value}", f"id:{product.id}"}
-    for path in product.categories:
-        facets.update(f"category:{_category(prefix)}" for prefix in category_prefixes(path))
-    if product.brand:
-        facets.add(f"brand:{normalize_text(product.brand)}")
-    if product.currency_code:
-        facets.add(f"currency:{product.currency_code}")
-    subtags = product.language.lower().split("-")
-    facets.update(f"language:{'-'.join(subtags[:count])}" for count in range(1, len(subtags) + 1))
-    if product.kind is not ProductKind.PRODUCT:
-        facets.add(_kind(product.kind))
-        facets.update(f"about:{about}" for about in product.about_product_ids)
-    return frozenset(facets)
+    def without(self, ids: Iterable[str]) -> "FilterPlan":
+        """The same with these products left out."""
+        return replace(self, excluded_ids=self.excluded_ids | frozenset(ids))
 
 
 def plan_of(filter: ProductFilter) -> FilterPlan:
@@ -81,34 +50,40 @@ def plan_of(filter: ProductFilter) -> FilterPlan:
     violations = list(_violations(filter))
     if violations:
         raise InvalidArgument(*violations)
-    kinds = filter.kinds or (ProductKind.PRODUCT,)
-    content = {_kind(kind) for kind in CONTENT_KINDS if kind in kinds}
-    with_products = ProductKind.PRODUCT in kinds
-    groups = (
-        set() if with_products else content,
-        {f"about:{about}" for about in filter.about_product_ids},
-        {f"id:{product_id}" for product_id in filter.product_ids},
-        {f"category:{_category(path)}" for path in filter.categories},
-        {f"brand:{normalize_text(brand)}" for brand in filter.brands},
-        {f"availability:{availability.value}" for availability in filter.availabilities},
-        {f"language:{language.strip().lower()}" for language in filter.languages},
-        {f"currency:{filter.currency_code}"} if filter.currency_code else set(),
+    parts = [*_kinds(filter.kinds or (ProductKind.PRODUCT,)), *_listed(filter)]
+    if filter.min_price is not None or filter.max_price is not None:
+        low = -math.inf if filter.min_price is None else filter.min_price
+        high = math.inf if filter.max_price is None else filter.max_price
+        parts.append(Within("price", low, high))
+    if filter.expression:
+        expressed = condition_of(filter.expression)
+        parts += expressed.parts if isinstance(expressed, AllOf) else (expressed,)
+    return FilterPlan(tuple(parts))
+
+
+def _kinds(kinds: tuple[ProductKind, ...]) -> Iterator[Condition]:
+    content = frozenset(kind.value for kind in CONTENT_KINDS if kind in kinds)
+    if ProductKind.PRODUCT not in kinds:
+        yield OneOf("kind", content)
+    elif unwanted := frozenset(kind.value for kind in CONTENT_KINDS) - content:
+        yield Not(OneOf("kind", unwanted))
+
+
+def _listed(filter: ProductFilter) -> Iterator[Condition]:
+    if filter.categories:
+        yield Under("categories", frozenset(normal("categories", path) for path in filter.categories))
+    if filter.languages:
+        yield Under("language", frozenset(normal("language", language) for language in filter.languages))
+    named: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("about_product_ids", filter.about_product_ids),
+        (ID, filter.product_ids),
+        ("brand", filter.brands),
+        ("availability", tuple(availability.value for availability in filter.availabilities)),
+        ("currency_code", (filter.currency_code,) if filter.currency_code else ()),
     )
-    return FilterPlan(
-        groups=tuple(frozenset(group) for group in groups if group),
-        excluded=frozenset(map(_kind, CONTENT_KINDS)) - content if with_products else frozenset(),
-        min_price=filter.min_price,
-        max_price=filter.max_price,
-    )
-
-
-def _kind(kind: ProductKind) -> str:
-    return f"kind:{kind.value}"
-
-
-def _category(path: str) -> str:
-    levels = (normalize_text(level) for level in path.split(CATEGORY_SEPARATOR.strip()))
-    return CATEGORY_SEPARATOR.join(level for level in levels if level)
+    for key, words in named:
+        if words:
+            yield OneOf(key, frozenset(normal(key, word) for word in words))
 
 
 def _violations(filter: ProductFilter) -> Iterator[FieldViolation]:
@@ -129,7 +104,7 @@ def _violations(filter: ProductFilter) -> Iterator[FieldViolation]:
             if len(value) > MAX_VALUE_CHARACTERS:
                 fault = f"has {len(value)} characters; at most {MAX_VALUE_CHARACTERS} are allowed"
                 yield FieldViolation(f"filter.{name}[{index}]", fault)
-            elif not (_category(value) if name == "categories" else normalize_text(value)):
+            elif not (normal(name, value) if name == "categories" else normalize_text(value)):
                 yield FieldViolation(f"filter.{name}[{index}]", "is empty; remove it")
     for name, price in (("min_price", filter.min_price), ("max_price", filter.max_price)):
         if price is not None and not math.isfinite(price):

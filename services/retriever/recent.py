@@ -44,6 +44,14 @@ class Recent(Generic[K, V]):
                 self._entries.popitem(last=False)
             return value
 
+    def put(self, key: K, value: V) -> None:
+        """Keeps the entry, in place of the one there was."""
+        with self._lock:
+            self._entries[key] = value
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
     def remove(self, key: K) -> None:
         """Forgets the entry."""
         with self._lock:

@@ -76,9 +76,9 @@ def _recommender(ids: Sequence[str], text_dim: int, dim: int, factors: int) -> R
 
 
 def _snapshot(ids: Sequence[str], recommender: Recommender, text_dim: int, with_graph: bool) -> Snapshot:
-    columns = Columns(text_dim, recommender)
+    columns = Columns(text_dim, [recommender])
     rows = range(len(ids))
-    columns.append(rows, ids, [None] * len(ids), [()] * len(ids), made_vectors(len(ids), text_dim, seed=1))
+    columns.append(rows, ids, [{}] * len(ids), made_vectors(len(ids), text_dim, seed=1))
     view = columns.view()
     graph = build_graph(view, "made", None, lambda: False) if with_graph else None
     return Snapshot(
@@ -125,8 +125,7 @@ def main() -> None:
 
     def query(relations: Sequence[Relation], scored: int = 0) -> RelatedQuery:
         rows = random.choice(arguments.rows, size=ANCHORS + scored, replace=False).tolist()
-        behaviour = snapshot.columns.behaviour
-        assert behaviour is not None
+        behaviour = snapshot.columns.behaviours["made"]
         return RelatedQuery(
             anchors=tuple(Anchor(ids[row], float(random.uniform(0.1, 1.0))) for row in rows[:ANCHORS]),
             history_vector=behaviour.vectors[rows[0]],
@@ -142,7 +141,7 @@ def main() -> None:
         living = snapshot.rows_of(named)
         return related(
             snapshot,
-            recommender,
+            [recommender],
             one,
             FilterPlan(),
             living,

@@ -62,7 +62,7 @@ def main() -> None:
         # Queries come from the same clusters, and are not among the products.
         vectors = made_vectors(rows + QUERIES, arguments.dim, seed=1)
         columns = Columns(arguments.dim)
-        columns.append(range(rows), [str(row) for row in range(rows)], [None] * rows, [()] * rows, vectors[:rows])
+        columns.append(range(rows), [str(row) for row in range(rows)], [{}] * rows, vectors[:rows])
         view = columns.view()
         faiss.omp_set_num_threads(arguments.build_threads)
         started = time.perf_counter()

@@ -122,6 +122,7 @@ def filter_to_message(product_filter: ProductFilter) -> retriever_service_pb2.Pr
         kinds=[_KIND_VALUES[kind] for kind in product_filter.kinds],
         about_product_ids=product_filter.about_product_ids,
         product_ids=product_filter.product_ids,
+        expression=product_filter.expression,
     )
 
 
@@ -146,6 +147,7 @@ def filter_from_message(message: retriever_service_pb2.ProductFilter, field: str
         kinds=tuple(_kind(value, f"{field}.kinds[{index}]") for index, value in enumerate(message.kinds)),
         about_product_ids=tuple(message.about_product_ids),
         product_ids=tuple(message.product_ids),
+        expression=message.expression,
         **prices,
     )
 

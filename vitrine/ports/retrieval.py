@@ -35,6 +35,7 @@ class ProductFilter:
     kinds: tuple[ProductKind, ...] = ()
     about_product_ids: tuple[str, ...] = ()
     product_ids: tuple[str, ...] = ()
+    expression: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """One plan, answered alike by a product, by the columns and by the lexical index."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.retriever.columns import Columns
+from services.retriever.field_columns import FieldColumns
 from services.retriever.filters import plan_of
+from services.retriever.lexical_filter import is_exact
 from services.retriever.lexical_index import LexicalIndex, entry_of
+from services.retriever.query_reader import read_query
 from vitrine.ports import ProductFilter
 from vitrine.product import CONTENT_KINDS, Availability, Product, ProductKind, checked_product
 
@@ -26,6 +30,14 @@ products = st.builds(
     price=prices,
     currency_code=st.sampled_from(["EUR", "CNY"]),
     availability=st.sampled_from(Availability),
+    original_price=st.none(),
+    attributes=st.fixed_dictionaries(
+        {},
+        optional={
+            "Color": st.sampled_from([("Red",), ("red", "Blue"), ("BLUE",), ("black",)]),
+            "size": st.sampled_from([(38.0,), (38.0, 40.0), (39.75,), (0.0,), (-3.0,), ("40",), ()]),
+        },
+    ),
     language=st.sampled_from(LANGUAGES),
 )
 content = st.builds(
@@ -51,19 +63,70 @@ filters = st.builds(
 ).filter(lambda f: f.min_price is None or f.max_price is None or f.min_price <= f.max_price)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(products | content, min_size=1, max_size=12), filters)
-def test_all_three_agree(made: list[Product], filter: ProductFilter) -> None:
+EXPRESSIONS = (
+    "",
+    "attributes.size < 40",
+    "attributes.size >= 39.5 AND -attributes.color = red",
+    "attributes.size != 38",
+    "NOT attributes.size:*",
+    "attributes.color = (blue, RED) OR price > 9.99",
+    "attributes.color = bl* OR attributes.size = 40",
+    "NOT (attributes.color = blue AND price <= 10)",
+    "attributes.size > 0 AND attributes.size < 1e12",
+    'categories = "Shoes" OR language = zh',
+    'NOT categories = "Shoes"',
+    "-language : zh brand:*",
+    "id = (p, r) AND original_price:*",
+    "(brand = acme OR (price = 0 AND availability = preorder)) AND NOT (attributes.size = (38, 40) OR brand = x)",
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(products | content, min_size=1, max_size=12), filters, st.sampled_from(EXPRESSIONS))
+def test_all_three_agree(made: list[Product], filter: ProductFilter, expression: str) -> None:
+    """A product, the columns whole and in parts, compacted and restored, and the words, with the columns where these
+    are not exact."""
     checked = [checked_product(product) for product in made]
-    plan = plan_of(filter)
+    plan = plan_of(replace(filter, expression=expression)).without(["q"] if len(made) % 2 else [])
     columns, index = Columns(dim=1), LexicalIndex()
     for row, product in enumerate(checked):
         entry = entry_of(product)
-        columns.append([row], [product.id], [entry.price], [entry.facets], np.ones((1, 1), np.float32))
-        index.add(row, entry)
+        columns.append([row], [product.id], [entry.values], np.ones((1, 1), np.float32))
+        index.add(row, product.id, entry)
+        columns.view().allowed(plan)
     expected = [plan.matches(product) for product in checked]
     assert columns.view().allowed(plan).tolist() == expected
-    assert sorted(index.view().search("shoe", plan, 100)[0].tolist()) == np.flatnonzero(expected).tolist()
+    assert _restored(columns, len(checked)).matching(plan.condition, len(checked)).tolist() == expected
+    words = index.view()
+    found = words.search(read_query("shoe", words), plan, 100)[0]
+    if not is_exact(plan.condition):
+        assert set(np.flatnonzero(expected)) <= set(found.tolist())
+        found = found[np.array(expected)[found]]
+    assert sorted(found.tolist()) == np.flatnonzero(expected).tolist()
+    columns.kill([0])
+    assert columns.compacted().view().allowed(plan).tolist() == expected[1:]
+
+
+def _restored(columns: Columns, count: int) -> FieldColumns:
+    saved = columns.view().fields
+    fields = FieldColumns(columns.view().ids)
+    fields.restore({name: array.view().copy() for name, array in saved.arrays().items()}, saved.texts())
+    assert {name: array.view().tolist() for name, array in fields.arrays().items()} == {
+        name: array.view().tolist() for name, array in saved.arrays().items()
+    }
+    return fields
+
+
+def test_a_view_sees_nothing_that_came_later() -> None:
+    columns = Columns(dim=1)
+    fields: dict[str, tuple[str | float, ...]] = {"brand": ("Acme",), "price": (3.0,)}
+    for row in range(3):
+        columns.append([row], [f"p{row}"], [fields], np.ones((1, 1), np.float32))
+        if row == 1:
+            earlier = columns.view()
+    plan = plan_of(ProductFilter(brands=("acme",), max_price=3.0, product_ids=("p1", "p2", "x")))
+    assert columns.view().allowed(plan).tolist() == [False, True, True]
+    assert earlier.allowed(plan).tolist() == [False, True]
 
 
 def _matches(product: Product, **conditions: Any) -> bool:

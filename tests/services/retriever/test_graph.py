@@ -24,8 +24,7 @@ DIGEST = "sha256:" + "a" * 64
 def _columns(vectors: FloatArray) -> Columns:
     columns = Columns(vectors.shape[1])
     names = [f"p{n:05}" for n in range(len(vectors))]
-    facets = [["band:narrow"] if n % 200 == 0 else ["band:half"] if n % 2 else [] for n in range(len(vectors))]
-    columns.append(range(len(vectors)), names, [float(n) for n in range(len(vectors))], facets, vectors)
+    columns.append(range(len(vectors)), names, [{}] * len(vectors), vectors)
     return columns
 
 
@@ -104,7 +103,7 @@ def test_the_dead_are_not_found_and_the_new_are(vectors: FloatArray) -> None:
     columns = _columns(vectors[:1_500])
     graph = _built(columns)
     columns.kill(range(0, 1_500, 3))
-    columns.append([5_000], ["new"], [None], [[]], vectors[1_500:1_501])
+    columns.append([5_000], ["new"], [{}], vectors[1_500:1_501])
     assert _recall(columns, graph, columns.view().alive, vectors[1_490:1_501], 50) >= 0.97
     compacted = columns.compacted()
     assert _recall(compacted, graph, compacted.view().alive, vectors[1_490:1_501], 50) >= 0.97
@@ -312,7 +311,7 @@ def test_several_queries_find_what_each_finds_alone(exact_rows: int, shop: Any) 
     """By the graph and exactly, over more vectors than are read at once."""
     vectors = shop.vectors(2_500)
     columns = Columns(shop.DIM)
-    columns.append(range(2_500), [f"p{row:04}" for row in range(2_500)], [None] * 2_500, [()] * 2_500, vectors)
+    columns.append(range(2_500), [f"p{row:04}" for row in range(2_500)], [{}] * 2_500, vectors)
     view = columns.view()
     graph = build_graph(view, shop.DIGEST, None, lambda: False)
     assert graph is not None

@@ -1,0 +1,175 @@
+"""Field columns: the values of every version by key, as arrays that one writer appends to and readers filter by.
+
+A version never changes, so what met a condition once meets it for ever: matches are kept for each condition, and only
+the versions that came since are looked at.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.retriever.buffer import Buffer
+from services.retriever.conditions import (
+    ID,
+    AllOf,
+    AnyOf,
+    Condition,
+    Leaf,
+    Not,
+    OneOf,
+    Present,
+    Values,
+    Within,
+)
+from services.retriever.recent import Recent
+from services.retriever.word_column import NumberColumn, WordColumn
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+# Conditions whose matches are kept, a byte for each version and condition.
+_KEPT = 16
+# Ids are found by this many bits of their hash, and looked at where these agree.
+_ID_BITS = 20
+
+
+class FieldColumns:
+    """The writer's side is `append` and `take`; readers say how many versions theirs are, and see no later ones."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        """`ids` is the list of all versions' ids, which the owner keeps, ahead of what is appended here."""
+        self._ids = ids
+        self._id_hashes = Buffer(np.uint32)
+        self._words: dict[str, WordColumn] = {}
+        self._numbers: dict[str, NumberColumn] = {}
+        self._matches: Recent[Condition, BoolArray] = Recent(_KEPT)
+
+    def append(self, values: Sequence[Values]) -> None:
+        """Adds the values of the versions that follow those there are; their ids are in `ids` already."""
+        first = self._id_hashes.count
+        words: dict[str, list[tuple[int, str]]] = {}
+        numbers: dict[str, list[tuple[int, float]]] = {}
+        for position, fields in enumerate(values, start=first):
+            for key, found in fields.items():
+                for value in found:
+                    if isinstance(value, str):
+                        words.setdefault(key, []).append((position, value))
+                    else:
+                        numbers.setdefault(key, []).append((position, value))
+        for key, pairs in words.items():
+            self._word_column(key).extend([owner for owner, _ in pairs], [word for _, word in pairs])
+        for key, counted in numbers.items():
+            column = self._numbers.setdefault(key, NumberColumn())
+            column.extend([owner for owner, _ in counted], [number for _, number in counted])
+        ids = self._ids[first : first + len(values)]
+        self._id_hashes.extend(np.array([_hash(product_id) for product_id in ids], np.uint32))
+
+    def take(self, other: "FieldColumns", positions: IntArray) -> None:
+        """Adds the values of another's versions at ascending `positions`; their ids are in `ids` already."""
+        first, count = self._id_hashes.count, other._id_hashes.count
+        for key, words in list(other._words.items()):
+            self._word_column(key).take(words, positions, first, count)
+        for key, numbers in list(other._numbers.items()):
+            self._numbers.setdefault(key, NumberColumn()).take(numbers, positions, first, count)
+        self._id_hashes.extend(other._id_hashes.view()[positions])
+
+    def arrays(self) -> dict[str, Buffer]:
+        """Every array by name, to be saved; names hold the shop's own attribute names."""
+        named = {f"words:{key}": column for key, column in self._words.items()} | {
+            f"numbers:{key}": column for key, column in self._numbers.items()
+        }
+        parts = {f"{part}:{name}": array for name, column in named.items() for part, array in column.arrays().items()}
+        return parts | {"id_hashes": self._id_hashes}
+
+    def texts(self) -> dict[str, list[str]]:
+        """Every list of texts by name, to be saved beside the arrays; appended to as they are."""
+        return {f"words:{key}": column.words for key, column in self._words.items()}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, Sequence[str]]) -> None:
+        """Fills empty columns with what `arrays` and `texts` gave; the ids are in `ids` already."""
+        for name in arrays:
+            part, _, rest = name.partition(":")
+            kind, _, key = rest.partition(":")
+            if part != "owners":
+                continue
+            if kind == "words":
+                self._word_column(key).restore(arrays[name], arrays[f"codes:{rest}"], texts[rest])
+            else:
+                self._numbers.setdefault(key, NumberColumn()).restore(arrays[name], arrays[f"numbers:{rest}"])
+        self._id_hashes.extend(arrays["id_hashes"])
+
+    def word_column(self, key: str) -> WordColumn | None:
+        """The words of a key."""
+        return self._words.get(key)
+
+    def number_column(self, key: str) -> NumberColumn | None:
+        """The numbers of a key."""
+        return self._numbers.get(key)
+
+    def matching(self, condition: Condition, count: int) -> BoolArray:
+        """(count,) whether each of the first `count` versions meets the condition; not to be written to."""
+        known = self._matches.get(condition)
+        start = 0 if known is None else len(known)
+        if known is not None and start >= count:
+            return known[:count]
+        new = self._met(condition, start, count)
+        met = new if known is None else np.concatenate([known, new])
+        self._matches.put(condition, met)
+        return met
+
+    def _word_column(self, key: str) -> WordColumn:
+        return self._words.setdefault(key, WordColumn(key))
+
+    def _met(self, condition: Condition, start: int, stop: int) -> BoolArray:
+        met: BoolArray
+        match condition:
+            case AllOf():
+                met = np.ones(stop - start, np.bool_)
+                for part in condition.parts:
+                    met &= self._met(part, start, stop)
+                return met
+            case AnyOf():
+                met = np.zeros(stop - start, np.bool_)
+                for part in condition.parts:
+                    met |= self._met(part, start, stop)
+                return met
+            case Not():
+                return ~self._met(condition.part, start, stop)
+            case OneOf(key=key) if key == ID:
+                return self._of_ids(condition, start, stop)
+        met = np.zeros(stop - start, np.bool_)
+        for owners in self._owners(condition, start, stop):
+            met[owners - start] = True
+        return met
+
+    def _owners(self, leaf: Leaf, start: int, stop: int) -> Iterator[NDArray[np.int32]]:
+        words, numbers = self._words.get(leaf.key), self._numbers.get(leaf.key)
+        if words is not None and not isinstance(leaf, Within):
+            owners, codes = words.between(start, stop)
+            yield owners if isinstance(leaf, Present) else owners[words.hits(leaf, codes)]
+        if numbers is not None and isinstance(leaf, Within | Present):
+            owners, values = numbers.between(start, stop)
+            yield owners if isinstance(leaf, Present) else owners[_within(leaf, values)]
+
+    def _of_ids(self, leaf: OneOf, start: int, stop: int) -> BoolArray:
+        wanted = np.zeros(1 << _ID_BITS, np.bool_)
+        wanted[[_hash(product_id) % (1 << _ID_BITS) for product_id in leaf.words]] = True
+        met = wanted[self._id_hashes.view()[start:stop] % (1 << _ID_BITS)]
+        for position in np.flatnonzero(met).tolist():
+            met[position] = self._ids[start + position] in leaf.words
+        return met
+
+
+def _within(leaf: Within, values: NDArray[np.float64]) -> BoolArray:
+    above = values > leaf.low if leaf.low_open else values >= leaf.low
+    below = values < leaf.high if leaf.high_open else values <= leaf.high
+    within: BoolArray = above & below
+    return within
+
+
+def _hash(product_id: str) -> int:
+    # Not hash(), which another process would not find saved ones by.
+    return zlib.crc32(product_id.encode())

@@ -1,0 +1,145 @@
+"""Columns of one key: its words, or its numbers, each beside the position of the version that has it."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.retriever.buffer import Buffer
+from services.retriever.conditions import Leaf, OneOf, normal, word_holds
+
+Owners = NDArray[np.int32]
+Codes = NDArray[np.int32]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+# A catalogue repeats its words.
+_normal = lru_cache(maxsize=65_536)(normal)
+
+
+class WordColumn:
+    """A key's words: code `codes[i]`, an index into `words`, is one of the version at `owners[i]`, ascending.
+
+    There is a code for each way of writing a word, so that what is shown is what shops write.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self.words: list[str] = []
+        self._codes_of: dict[str, tuple[int, ...]] = {}
+        self._owners = Buffer(np.int32)
+        self._codes = Buffer(np.int32)
+
+    def extend(self, owners: Sequence[int], words: Sequence[str]) -> None:
+        """Adds a word for each of ascending owners."""
+        self._codes.extend(np.array([self._code(word) for word in words], np.int32))
+        self._owners.extend(np.array(owners, np.int32))
+
+    def take(self, other: "WordColumn", positions: IntArray, first: int, count: int) -> None:
+        """Adds what another has of its versions at `positions`, of its first `count`, as those from `first` on."""
+        owners, codes = other.between(0, count)
+        places, kept = _placed(owners, positions, count)
+        used, inverse = np.unique(codes[kept], return_inverse=True)
+        new = np.array([self._code(other.words[code]) for code in used.tolist()], np.int32)
+        self._codes.extend(new[inverse] if len(used) else np.empty(0, np.int32))
+        self._owners.extend((places + first).astype(np.int32))
+
+    def arrays(self) -> dict[str, Buffer]:
+        """By name, for saving."""
+        return {"owners": self._owners, "codes": self._codes}
+
+    def between(self, start: int, stop: int) -> tuple[Owners, Codes]:
+        """Owners and codes of the versions from `start` to `stop`."""
+        # Owners grow last: what they say has its code.
+        owners = self._owners.view()
+        low, high = np.searchsorted(owners, (start, stop))
+        return owners[low:high], self._codes.view()[low:high]
+
+    def hits(self, leaf: Leaf, codes: Codes) -> BoolArray:
+        """Whether each of the codes is of a word that meets the leaf."""
+        if isinstance(leaf, OneOf):
+            wanted = [code for word in leaf.words for code in self._codes_of.get(word, ())]
+        else:
+            known = list(self._codes_of.items())
+            wanted = [code for word, of_word in known if word_holds(leaf, word) for code in of_word]
+        table = np.zeros(len(self.words), np.bool_)
+        table[wanted] = True
+        hits: BoolArray = codes == wanted[0] if len(wanted) == 1 else table[codes]
+        return hits
+
+    def normals(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Every word as it is compared, with the codes of the ways in which it is written."""
+        return list(self._codes_of.items())
+
+    def restore(self, owners: Owners, codes: Codes, words: Sequence[str]) -> None:
+        """Fills an empty column with what was saved."""
+        for word in words:
+            self._new_code(_normal(self._key, word), word)
+        self._codes.extend(codes)
+        self._owners.extend(owners)
+
+    def _code(self, word: str) -> int:
+        compared = _normal(self._key, word)
+        for code in self._codes_of.get(compared, ()):
+            if self.words[code] == word:
+                return code
+        return self._new_code(compared, word)
+
+    def _new_code(self, compared: str, word: str) -> int:
+        self.words.append(compared if compared == word else word)
+        code = len(self.words) - 1
+        self._codes_of[compared] = (*self._codes_of.get(compared, ()), code)
+        return code
+
+
+class NumberColumn:
+    """A key's numbers: `numbers[i]` is one of the version at `owners[i]`, ascending."""
+
+    def __init__(self) -> None:
+        self._owners = Buffer(np.int32)
+        self._numbers = Buffer(np.float64)
+
+    def extend(self, owners: Sequence[int], numbers: Sequence[float]) -> None:
+        """Adds a number for each of ascending owners."""
+        self._numbers.extend(np.array(numbers, np.float64))
+        self._owners.extend(np.array(owners, np.int32))
+
+    def take(self, other: "NumberColumn", positions: IntArray, first: int, count: int) -> None:
+        """Adds what another has of its versions at `positions`, of its first `count`, as those from `first` on."""
+        owners, numbers = other.between(0, count)
+        places, kept = _placed(owners, positions, count)
+        self._numbers.extend(numbers[kept])
+        self._owners.extend((places + first).astype(np.int32))
+
+    def arrays(self) -> dict[str, Buffer]:
+        """By name, for saving."""
+        return {"owners": self._owners, "numbers": self._numbers}
+
+    def between(self, start: int, stop: int) -> tuple[Owners, NDArray[np.float64]]:
+        """Owners and numbers of the versions from `start` to `stop`."""
+        owners = self._owners.view()
+        low, high = np.searchsorted(owners, (start, stop))
+        return owners[low:high], self._numbers.view()[low:high]
+
+    def restore(self, owners: Owners, numbers: NDArray[np.float64]) -> None:
+        """Fills an empty column with what was saved."""
+        self._numbers.extend(numbers)
+        self._owners.extend(owners)
+
+    def each(self, positions: IntArray, count: int) -> NDArray[np.float64]:
+        """(len(positions),) the first number of each of those versions; NaN where there is none."""
+        owners, numbers = self.between(0, count)
+        if not len(owners):
+            return np.full(len(positions), np.nan)
+        at = np.minimum(np.searchsorted(owners, positions), len(owners) - 1)
+        return np.where(owners[at] == positions, numbers[at], np.nan)
+
+
+def _placed(owners: Owners, positions: IntArray, count: int) -> tuple[IntArray, BoolArray]:
+    """Where among the positions each owner that is one of them stands, and which of the owners these are."""
+    place = np.full(count, -1, np.int64)
+    place[positions] = np.arange(len(positions))
+    places = place[owners]
+    kept = places >= 0
+    return places[kept], kept
