@@ -141,7 +141,7 @@ class WordReading(_message.Message):
     def __init__(self, word: _Optional[str] = ..., read_as: _Optional[_Iterable[str]] = ..., why: _Optional[str] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
-    __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description", "order_by", "facets", "highlight")
+    __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description", "order_by", "facets", "highlight", "with_total_size", "window", "first_ids", "cursor")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +152,10 @@ class RetrieveRequest(_message.Message):
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     FACETS_FIELD_NUMBER: _ClassVar[int]
     HIGHLIGHT_FIELD_NUMBER: _ClassVar[int]
+    WITH_TOTAL_SIZE_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    FIRST_IDS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     text: str
     vector: _common_pb2.PackedVectors
     model_digest: str
@@ -162,7 +166,11 @@ class RetrieveRequest(_message.Message):
     order_by: str
     facets: _containers.RepeatedCompositeFieldContainer[FacetSpec]
     highlight: bool
-    def __init__(self, text: _Optional[str] = ..., vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., depth: _Optional[int] = ..., product_limit: _Optional[int] = ..., with_description: bool = ..., order_by: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[FacetSpec, _Mapping]]] = ..., highlight: bool = ...) -> None: ...
+    with_total_size: bool
+    window: int
+    first_ids: _containers.RepeatedScalarFieldContainer[str]
+    cursor: str
+    def __init__(self, text: _Optional[str] = ..., vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., depth: _Optional[int] = ..., product_limit: _Optional[int] = ..., with_description: bool = ..., order_by: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[FacetSpec, _Mapping]]] = ..., highlight: bool = ..., with_total_size: bool = ..., window: _Optional[int] = ..., first_ids: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ...) -> None: ...
 
 class SourceScore(_message.Message):
     __slots__ = ("source", "rank", "score")
@@ -189,7 +197,7 @@ class Candidate(_message.Message):
     def __init__(self, product_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[SourceScore, _Mapping]]] = ..., product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., highlights: _Optional[_Iterable[_Union[Highlight, _Mapping]]] = ...) -> None: ...
 
 class RetrieveResponse(_message.Message):
-    __slots__ = ("candidates", "shortfall", "revision", "lexical_ms", "dense_ms", "facets", "total_size", "reading")
+    __slots__ = ("candidates", "shortfall", "revision", "lexical_ms", "dense_ms", "facets", "total_size", "reading", "next_cursor")
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     SHORTFALL_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +206,7 @@ class RetrieveResponse(_message.Message):
     FACETS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_SIZE_FIELD_NUMBER: _ClassVar[int]
     READING_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
     shortfall: _common_pb2.Shortfall
     revision: int
@@ -206,7 +215,8 @@ class RetrieveResponse(_message.Message):
     facets: _containers.RepeatedCompositeFieldContainer[Facet]
     total_size: int
     reading: QueryReading
-    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., revision: _Optional[int] = ..., lexical_ms: _Optional[float] = ..., dense_ms: _Optional[float] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., total_size: _Optional[int] = ..., reading: _Optional[_Union[QueryReading, _Mapping]] = ...) -> None: ...
+    next_cursor: str
+    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., revision: _Optional[int] = ..., lexical_ms: _Optional[float] = ..., dense_ms: _Optional[float] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., total_size: _Optional[int] = ..., reading: _Optional[_Union[QueryReading, _Mapping]] = ..., next_cursor: _Optional[str] = ...) -> None: ...
 
 class Anchor(_message.Message):
     __slots__ = ("product_id", "weight")
