@@ -21,6 +21,7 @@ from vitrine.messages.retriever import (
     similar_to_request,
     upsert_to_messages,
 )
+from vitrine.messages.suggest import suggest_to_request, suggestions_from_message
 from vitrine.offer import Offer
 from vitrine.ports import (
     BehaviourVectors,
@@ -35,6 +36,8 @@ from vitrine.ports import (
     RetrievalQuery,
     Similar,
     SimilarQuery,
+    Suggestions,
+    SuggestQuery,
     WriteResult,
     check_vector_index,
 )
@@ -82,6 +85,10 @@ class RetrieverClient:
         request = pb.ListNewestProductsRequest(filter=filter_to_message(filter), excluded_ids=excluded_ids, limit=limit)
         found = await call(self._stub.ListNewestProducts, request, deadline=deadline)
         return tuple(map(product_from_message, found.products))
+
+    async def suggest(self, query: SuggestQuery, *, deadline: Deadline) -> Suggestions:
+        """See `vitrine.ports.Retriever.suggest`."""
+        return suggestions_from_message(await call(self._stub.Suggest, suggest_to_request(query), deadline=deadline))
 
     async def upsert_products(
         self,

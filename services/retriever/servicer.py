@@ -24,6 +24,7 @@ from vitrine.messages.retriever import (
     upsert_from_message,
     upserted_to_message,
 )
+from vitrine.messages.suggest import suggest_from_request, suggestions_to_message
 from vitrine.offer import Offer
 from vitrine.ports import ItemOutcome, WriteResult
 from vitrine.product import Product
@@ -68,6 +69,12 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
             excluded_ids=request.excluded_ids,
         )
         return pb.ListNewestProductsResponse(products=map(product_to_message, products))
+
+    async def Suggest(
+        self, request: pb.RetrieverServiceSuggestRequest, context: Context
+    ) -> pb.RetrieverServiceSuggestResponse:
+        query = suggest_from_request(request)
+        return suggestions_to_message(await self._engine.suggest(query, deadline=self._deadline(context)))
 
     async def UpsertProducts(
         self, requests: AsyncIterator[pb.RetrieverServiceUpsertProductsRequest], context: Context

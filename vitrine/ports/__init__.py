@@ -49,6 +49,7 @@ from vitrine.ports.retriever import (
     check_vector_index,
 )
 from vitrine.ports.service import ItemOutcome, Lane, ModelInfo, ServedModels
+from vitrine.ports.suggest import Span, Suggestion, SuggestionKind, Suggestions, SuggestQuery
 from vitrine.ports.visitors import Popularity, PopularProduct, VisitorAction, VisitorHistory
 
 __all__ = [
@@ -97,6 +98,11 @@ __all__ = [
     "SimilarQuery",
     "Source",
     "SourceScore",
+    "Span",
+    "SuggestQuery",
+    "Suggestion",
+    "SuggestionKind",
+    "Suggestions",
     "TokenAttribution",
     "VisitorAction",
     "VisitorHistory",

@@ -10,6 +10,7 @@ from vitrine.offer import Offer
 from vitrine.ports.related import BehaviourVectors, Related, RelatedQuery
 from vitrine.ports.retrieval import ProductFilter, Retrieval, RetrievalQuery, Similar, SimilarQuery
 from vitrine.ports.service import ItemOutcome
+from vitrine.ports.suggest import Suggestions, SuggestQuery
 from vitrine.product import Product
 from vitrine.vectors import FloatArray
 
@@ -90,6 +91,10 @@ class Retriever(Protocol):
         self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
     ) -> tuple[Product, ...]:
         """Reads 1 to 1,000 products that match, those written last first."""
+        ...
+
+    async def suggest(self, query: SuggestQuery, *, deadline: Deadline) -> Suggestions:
+        """Completes what a shopper began to type, from titles, brands and categories."""
         ...
 
     async def upsert_products(
