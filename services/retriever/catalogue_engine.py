@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import faiss
 import numpy as np
@@ -71,7 +71,7 @@ class CatalogueEngine(Generic[Seen]):
     """
 
     _snapshot: Seen
-    _writer: Writer
+    _writer: Writer[Any]
 
     def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
         self._settings = settings

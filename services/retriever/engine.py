@@ -11,6 +11,7 @@ import numpy as np
 from services.retriever.catalogue import Catalogue
 from services.retriever.catalogue_engine import MAX_IDS, CatalogueEngine
 from services.retriever.filters import plan_of
+from services.retriever.graph import Graph
 from services.retriever.graph_keeper import GraphKeeper
 from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.recommender import Recommender
@@ -52,7 +53,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             catalogue_id=state.catalogue_id,
             exact_rows=settings.exact_rows,
             threads=max(1, self._threads // 2),
-            hand_over=lambda graph, alert: self._writer.adopt(graph, alert),
+            hand_over=self._hand_over,
         )
         self._recommender = Recommender.open(Path(settings.recommender)) if settings.recommender else None
         if self._recommender is not None:
@@ -73,6 +74,16 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     def _publish(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._graphs.consider(snapshot)
+
+    def _hand_over(self, graph: Graph | None, alert: str | None) -> None:
+        def take(views: Views) -> None:
+            if graph is not None and graph.model_digest == views.state.model_digest:
+                views.adopt(graph)
+            views.alerts.pop("graph", None)
+            if alert:
+                views.alerts["graph"] = alert
+
+        self._writer.change(take)
 
     def _close_searches(self) -> None:
         self._relations.shutdown()

@@ -6,10 +6,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from services.retriever.catalogue import Transaction
+from services.retriever.followed_views import FollowedViews
 from services.retriever.prepared import Prepared, prepared, product_of_version, vector_of_version
 from services.retriever.product_document import product_of, with_description
 from services.retriever.tables import State, Version
-from services.retriever.views import Views
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, InvalidArgument, NotFound, VitrineError
 from vitrine.offer import Offer, with_offer
@@ -44,7 +44,7 @@ class Write:
 class Staging:
     """A group of writes in one transaction, ahead of the views."""
 
-    def __init__(self, transaction: Transaction, views: Views) -> None:
+    def __init__(self, transaction: Transaction, views: FollowedViews) -> None:
         self._transaction = transaction
         self._views = views
         self._living = views.living

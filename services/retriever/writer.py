@@ -6,17 +6,16 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 import faiss
 import structlog
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.changes import Changes
-from services.retriever.graph import Graph
+from services.retriever.followed_views import FollowedViews
 from services.retriever.prepared import steps
-from services.retriever.snapshot import Snapshot
 from services.retriever.staging import Staging, Write, Written
-from services.retriever.views import Views
 from vitrine.errors import ResourceExhausted, Unavailable, VitrineError
 
 # Products that one group of writes may hold: bounds the time until the first of them is acknowledged.
@@ -28,15 +27,17 @@ _ALERT = "catalogue"
 
 _log = structlog.get_logger(__name__)
 
+V = TypeVar("V", bound=FollowedViews)
 
-class Writer:
+
+class Writer(Generic[V]):
     """Owns the views. `publish` is called in the writer's thread with each new snapshot."""
 
     def __init__(
         self,
         catalogue: Catalogue,
-        views: Views,
-        publish: Callable[[Snapshot], None],
+        views: V,
+        publish: Callable[[Any], None],
         *,
         queue: int,
         poll_s: float,
@@ -47,7 +48,7 @@ class Writer:
         self._limit = queue
         self._poll_s = poll_s
         self._waiting: deque[Write] = deque()
-        self._graph: tuple[Graph | None, str | None] | None = None
+        self._changes: deque[tuple[Callable[[V], None], Future[None]]] = deque()
         self._wake = threading.Condition()
         self._closing = False
         self._behind = False
@@ -73,14 +74,13 @@ class Writer:
             self._wake.notify()
         return write.done
 
-    def adopt(self, graph: Graph | None, alert: str | None) -> None:
-        """Hands over a graph (None: keep the one there is), and what is wrong with graphs (None: nothing)."""
+    def change(self, work: Callable[[V], None]) -> "Future[None]":
+        """Has the writer's thread do something with the views, and publish; the future is done then."""
+        done: Future[None] = Future()
         with self._wake:
-            if graph is None and self._graph is not None:
-                # One that the writer has not taken yet is not lost for a later alert.
-                graph = self._graph[0]
-            self._graph = (graph, alert)
+            self._changes.append((work, done))
             self._wake.notify()
+        return done
 
     def close(self) -> None:
         """Finishes the writes that wait and ends the thread."""
@@ -94,13 +94,13 @@ class Writer:
         faiss.omp_set_num_threads(1)
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._waiting or self._graph or self._closing, self._patience_s)
+                self._wake.wait_for(lambda: self._waiting or self._changes or self._closing, self._patience_s)
                 writes = self._next_group()
-                handed_over, self._graph = self._graph, None
-                if self._closing and not writes and handed_over is None:
+                change = self._changes.popleft() if self._changes else None
+                if self._closing and not writes and change is None:
                     return
-            if handed_over is not None:
-                self._adopt(*handed_over)
+            if change is not None:
+                self._change(*change)
             if writes:
                 self._write(writes)
             elif self._patience_s is not None:
@@ -122,18 +122,17 @@ class Writer:
                 size += write.size
         return group
 
-    def _adopt(self, graph: Graph | None, alert: str | None) -> None:
+    def _change(self, work: Callable[[V], None], done: "Future[None]") -> None:
         try:
-            if graph is not None and graph.model_digest == self._views.state.model_digest:
-                self._views.adopt(graph)
-            self._views.alerts.pop("graph", None)
-            if alert:
-                self._views.alerts["graph"] = alert
+            work(self._views)
             self._publish(self._views.publish())
         except Exception as error:
             # Without this the thread would end, and every later write wait until its deadline.
-            _log.exception("graph not taken over")
-            self.fault = f"the indexes cannot take over a graph: {error!r}; restart the retriever"
+            _log.exception("indexes not changed")
+            self.fault = f"the indexes cannot be changed: {error!r}; restart the retriever"
+            done.set_exception(error)
+        else:
+            done.set_result(None)
 
     def _write(self, writes: list[Write]) -> None:
         answers: list[tuple[Write, Written | VitrineError]] = []
