@@ -1,13 +1,15 @@
 """The index of suggestions: segments that follow the catalogue, merged behind the writer's back."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
-from services.retriever.columns import BoolArray, IntArray
+from services.retriever.columns import BoolArray, ColumnsView, IntArray
 from services.retriever.suggest.segment import Segment, Suggestible, merged_segment, segment_of
 
 # Segments are merged so that each is this many times larger than all after it: about 12 of them at a million products.
@@ -16,8 +18,6 @@ _GROWTH = 4
 _AT_ONCE = 2_000
 
 _log = structlog.get_logger(__name__)
-
-Living = Callable[[IntArray], BoolArray]
 
 
 class SuggestIndex:
@@ -29,8 +29,7 @@ class SuggestIndex:
     def __init__(self) -> None:
         self._segments: tuple[Segment, ...] = ()
         self._lock = threading.Lock()
-        self._living: Living = lambda rows: np.ones(len(rows), np.bool_)
-        self._last_row = 0
+        self._columns: ColumnsView | None = None
         # How many of the first segments a merge in the background may be about to replace.
         self._taken = 0
         self._closed = False
@@ -45,6 +44,22 @@ class SuggestIndex:
     def nbytes(self) -> int:
         """Bytes in memory."""
         return sum(segment.nbytes for segment in self._segments)
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[Any]]) -> "SuggestIndex":
+        """The index that gave `arrays`."""
+        index = cls()
+        parts: dict[int, dict[str, NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            number, _, part = name.partition(":")
+            parts.setdefault(int(number), {})[part] = array
+        index._segments = tuple(Segment.restored(parts[number]) for number in sorted(parts))
+        return index
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array by name, to be saved; none of them changes."""
+        segments = enumerate(self._segments)
+        return {f"{number}:{part}": array for number, one in segments for part, array in one.arrays().items()}
 
     def add(self, products: Sequence[Suggestible]) -> None:
         """Adds versions that were written."""
@@ -61,9 +76,9 @@ class SuggestIndex:
                 self._taken = len(self._segments)
                 self._merger.submit(self._merge, first, self._taken)
 
-    def follow(self, living: Living, last_row: int) -> None:
-        """Tells which row keys live, of those up to `last_row`; merges leave out the others."""
-        self._living, self._last_row = living, last_row
+    def follow(self, columns: ColumnsView) -> None:
+        """Tells what lives; merges leave out what does not."""
+        self._columns = columns
 
     def settle(self) -> None:
         """Waits for the merges that have begun."""
@@ -89,8 +104,14 @@ class SuggestIndex:
             self._taken = 0
 
     def _merged(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
-        living, last_row = self._living, self._last_row
-        segment = merged_segment(segments, lambda rows: (rows > last_row) | living(rows))
+        columns = self._columns
+        # What is newer than these columns was added since.
+        last_row = columns.rows[-1] if columns is not None and len(columns.rows) else -1
+
+        def kept(rows: IntArray) -> BoolArray:
+            return np.ones(len(rows), np.bool_) if columns is None else (rows > last_row) | columns.lives(rows)
+
+        segment = merged_segment(segments, kept)
         return (segment,) if len(segment.rows) else ()
 
 

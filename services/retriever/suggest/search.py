@@ -13,7 +13,7 @@ from services.retriever.suggest.matches import Matches, matches_of
 from services.retriever.suggest.readings import Reading, readings_of
 from services.retriever.suggest.scoring import Scoring
 from services.retriever.suggest.segment import LABEL_BYTES, WORD_BYTES, Segment
-from services.retriever.suggest.typed import MAX_CHARACTERS, Typed, read_typed
+from services.retriever.suggest.typed import MAX_CHARACTERS, read_typed
 from vitrine.errors import invalid
 from vitrine.ports import Suggestion, SuggestionKind, SuggestQuery
 from vitrine.text import detect_language, normalize_text
@@ -45,21 +45,21 @@ class _Matched:
     completions: Counter[str]
 
 
-def checked_suggest(query: SuggestQuery) -> Typed:
-    """What was typed, read. Raises InvalidArgument naming the field."""
+def check_suggest(query: SuggestQuery) -> None:
+    """Raises InvalidArgument naming the field that is wrong."""
     if not 1 <= len(query.text) <= MAX_CHARACTERS:
         raise invalid("text", f"has {len(query.text)} characters; send 1 to {MAX_CHARACTERS}")
     if not normalize_text(query.text):
         raise invalid("text", "is empty; send what was typed so far")
     if not 1 <= query.limit <= MAX_LIMIT:
         raise invalid("limit", f"is {query.limit}; ask for 1 to {MAX_LIMIT}")
-    return read_typed(query.text)
 
 
 def suggest(
-    segments: Sequence[Segment], living: Living, products: Products, query: SuggestQuery, typed: Typed
+    segments: Sequence[Segment], living: Living, products: Products, query: SuggestQuery
 ) -> tuple[Suggestion, ...]:
     """The best suggestions, no text twice of one kind. `living` says which row keys may be shown."""
+    typed = read_typed(query.text)
     if not typed.words or not segments:
         return ()
     language = query.language.lower().partition("-")[0] or detect_language(typed.text)

@@ -1,8 +1,9 @@
 """A segment: the words, brands and categories of some products, as arrays that never change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from services.retriever.columns import BoolArray, IntArray
 from services.retriever.lexical_index import Entry
 from services.retriever.pinyin import pinyin_of
-from services.retriever.suggest.table import Table, merged
+from services.retriever.suggest.table import TABLE_PARTS, Table, merged
 from services.retriever.words import words_of
 from vitrine.product import CATEGORY_SEPARATOR, category_prefixes
 from vitrine.text import normalize_text
@@ -20,6 +21,7 @@ WORD_BYTES = 24
 LABEL_BYTES = 128
 BRAND, CATEGORY = "brand:", "category:"
 _MAX_COST = 255
+_TABLES = ("words", "labels", "label_words", "sounds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,21 @@ class Segment:
     label_words: Table
     sounds: Table
 
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[Any]]) -> "Segment":
+        """The segment that gave `arrays`."""
+        tables = {name: Table(*(arrays[f"{name}.{part}"] for part in TABLE_PARTS)) for name in _TABLES}
+        return cls(rows=arrays["rows"], costs=arrays["costs"], **tables)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array by name."""
+        tables = {f"{name}.{part}": getattr(getattr(self, name), part) for name in _TABLES for part in TABLE_PARTS}
+        return {"rows": self.rows, "costs": self.costs, **tables}
+
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        tables = (self.words, self.labels, self.label_words, self.sounds)
-        return self.rows.nbytes + self.costs.nbytes + sum(table.nbytes for table in tables)
+        return sum(array.nbytes for array in self.arrays().values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ Keys = NDArray[np.bytes_]
 Numbers = NDArray[np.int32]
 # No UTF-8 text holds it, so it comes after every key with the same beginning.
 _AFTER = b"\xff"
+TABLE_PARTS = ("keys", "offsets", "numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,6 @@ class Table:
     def filed(self, start: int, end: int) -> Numbers:
         """All numbers under these keys, key by key."""
         return self.numbers[self.offsets[start] : self.offsets[end]]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory."""
-        return self.keys.nbytes + self.offsets.nbytes + self.numbers.nbytes
 
     @property
     def _width(self) -> int:
