@@ -157,7 +157,7 @@ class FieldColumns:
     def _of_ids(self, leaf: OneOf, start: int, stop: int) -> BoolArray:
         wanted = np.zeros(1 << _ID_BITS, np.bool_)
         wanted[[_hash(product_id) % (1 << _ID_BITS) for product_id in leaf.words]] = True
-        met = wanted[self._id_hashes.view()[start:stop] % (1 << _ID_BITS)]
+        met: BoolArray = wanted[self._id_hashes.view()[start:stop] % (1 << _ID_BITS)]
         for position in np.flatnonzero(met).tolist():
             met[position] = self._ids[start + position] in leaf.words
         return met

@@ -211,7 +211,7 @@ def _tokens(expression: str) -> list[_Token]:
     if rest:
         stray = _Token("end", rest[0], end.start, end.end)
         if rest[0] in "\"'":
-            raise _Fault(stray, "the quotation mark is not closed; close it, or write \\\" for one within words")
+            raise _Fault(stray, 'the quotation mark is not closed; close it, or write \\" for one within words')
         raise _Fault(stray, "means nothing here; write != to differ, NOT to negate")
     tokens.append(end)
     return tokens

@@ -14,6 +14,12 @@ from vitrine.messages.common import (
     vectors_from_message,
     vectors_to_message,
 )
+from vitrine.messages.facets import (
+    facet_specs_from_messages,
+    facet_specs_to_messages,
+    facets_from_messages,
+    facets_to_messages,
+)
 from vitrine.messages.product import (
     filter_from_message,
     filter_to_message,
@@ -65,6 +71,12 @@ def query_to_message(query: RetrievalQuery) -> pb.RetrieveRequest:
         depth=query.depth,
         product_limit=query.product_limit,
         with_description=query.with_description,
+        order_by=query.order_by,
+        facets=facet_specs_to_messages(query.facets),
+        with_total_size=query.with_total_size,
+        window=query.window,
+        first_ids=query.first_ids,
+        cursor=query.cursor,
     )
 
 
@@ -86,6 +98,12 @@ def query_from_message(message: pb.RetrieveRequest) -> RetrievalQuery:
         depth=message.depth or DEFAULT_DEPTH,
         product_limit=message.product_limit if message.HasField("product_limit") else None,
         with_description=message.with_description,
+        order_by=message.order_by,
+        facets=facet_specs_from_messages(message.facets),
+        with_total_size=message.with_total_size,
+        window=message.window if message.HasField("window") else None,
+        first_ids=tuple(message.first_ids),
+        cursor=message.cursor,
     )
 
 
@@ -98,6 +116,9 @@ def retrieval_to_message(retrieval: Retrieval) -> pb.RetrieveResponse:
         lexical_ms=retrieval.lexical_ms,
         dense_ms=retrieval.dense_ms,
         reading=reading_to_message(retrieval.reading),
+        facets=facets_to_messages(retrieval.facets),
+        total_size=retrieval.total_size,
+        next_cursor=retrieval.next_cursor,
     )
 
 
@@ -110,6 +131,9 @@ def retrieval_from_message(message: pb.RetrieveResponse) -> Retrieval:
         lexical_ms=message.lexical_ms,
         dense_ms=message.dense_ms,
         reading=reading_from_message(message.reading),
+        facets=facets_from_messages(message.facets),
+        total_size=message.total_size if message.HasField("total_size") else None,
+        next_cursor=message.next_cursor,
     )
 
 
@@ -335,6 +359,8 @@ def index_to_message(info: IndexInfo) -> pb.GetIndexResponse:
         tombstones=info.tombstones,
         alerts=info.alerts,
         recommender_digest=info.recommender_digest,
+        further_model_digests=info.further_model_digests,
+        further_recommender_digests=info.further_recommender_digests,
     )
     if info.update_time_s is not None:
         message.update_time.FromDatetime(datetime.fromtimestamp(info.update_time_s, UTC))
@@ -353,4 +379,6 @@ def index_from_message(message: pb.GetIndexResponse) -> IndexInfo:
         update_time_s=message.update_time.ToDatetime(UTC).timestamp() if message.HasField("update_time") else None,
         alerts=tuple(message.alerts),
         recommender_digest=message.recommender_digest,
+        further_model_digests=tuple(message.further_model_digests),
+        further_recommender_digests=tuple(message.further_recommender_digests),
     )

@@ -4,6 +4,7 @@ Every method raises the errors of `vitrine.errors`, and gives up by its deadline
 """
 
 from vitrine.ports.embedder import EmbeddedItem, Embedder, Embeddings, EncodedHistories, HistoryItem, InputType
+from vitrine.ports.facets import DEFAULT_FACET_LIMIT, Facet, FacetSpec, FacetValue
 from vitrine.ports.ranker import (
     Evidence,
     Explanation,
@@ -50,12 +51,14 @@ from vitrine.ports.retriever import (
 )
 from vitrine.ports.service import ItemOutcome, Lane, ModelInfo, ServedModels
 from vitrine.ports.suggest import Span, Suggestion, SuggestionKind, Suggestions, SuggestQuery
+from vitrine.ports.suggest import Span, Suggestion, SuggestionKind, Suggestions, SuggestQuery
 from vitrine.ports.visitors import Popularity, PopularProduct, VisitorAction, VisitorHistory
 
 __all__ = [
     "Anchor",
     "BehaviourVectors",
     "Candidate",
+    "DEFAULT_FACET_LIMIT",
     "DigestPage",
     "EmbeddedItem",
     "Embedder",
@@ -64,6 +67,9 @@ __all__ = [
     "Evidence",
     "Explanation",
     "Explanations",
+    "Facet",
+    "FacetSpec",
+    "FacetValue",
     "HistoryItem",
     "IndexInfo",
     "InputType",
@@ -98,6 +104,11 @@ __all__ = [
     "SimilarQuery",
     "Source",
     "SourceScore",
+    "Span",
+    "SuggestQuery",
+    "Suggestion",
+    "SuggestionKind",
+    "Suggestions",
     "Span",
     "SuggestQuery",
     "Suggestion",

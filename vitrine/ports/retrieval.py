@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from vitrine.ports.facets import Facet, FacetSpec
 from vitrine.ports.reading import QueryReading
 from vitrine.product import Availability, Product, ProductKind
 from vitrine.vectors import FloatArray
@@ -42,7 +43,8 @@ class ProductFilter:
 class RetrievalQuery:
     """Words, a vector ((dim,) float32 with its model's digest), or both.
 
-    Products come with their whole description on wish, else with its first 200 characters, for the ranker.
+    Products come with their whole description on wish, else with its first 200 characters, for the ranker. The rest is
+    as in RetrieveRequest: `order_by` is "" or "relevance", "price", "price desc" or "newest".
     """
 
     text: str = ""
@@ -52,6 +54,12 @@ class RetrievalQuery:
     depth: int = 200
     product_limit: int | None = None
     with_description: bool = False
+    order_by: str = ""
+    facets: tuple[FacetSpec, ...] = ()
+    with_total_size: bool = False
+    window: int | None = None
+    first_ids: tuple[str, ...] = ()
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Candidates, best first, no id twice."""
+    """Candidates, best first, or in the order asked for, no id twice; `total_size` and `next_cursor` as in the proto."""
 
     candidates: tuple[Candidate, ...]
     shortfall: Shortfall | None
@@ -83,6 +91,9 @@ class Retrieval:
     lexical_ms: float = 0.0
     dense_ms: float = 0.0
     reading: QueryReading = QueryReading()
+    facets: tuple[Facet, ...] = ()
+    total_size: int | None = None
+    next_cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
