@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from gateway.clients.embedder import EmbedderClient
 from gateway.clients.ranker import RankerClient
+from gateway.clients.release_store import ReleaseStoreClient
 from gateway.clients.retriever import RetrieverClient
 from gateway.events.settings import EventsSettings
 from gateway.serving import Ports, serve_gateway
@@ -24,7 +25,12 @@ def main() -> None:
             open_channel(settings.retriever_target) as retriever,
             open_channel(settings.ranker_target) as ranker,
         ):
-            yield Ports(EmbedderClient(embedder), RetrieverClient(retriever), RankerClient(ranker))
+            yield Ports(
+                EmbedderClient(embedder),
+                RetrieverClient(retriever),
+                RankerClient(ranker),
+                ReleaseStoreClient(retriever),
+            )
 
     asyncio.run(serve_gateway(settings, EventsSettings(), clients))
 

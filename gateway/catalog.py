@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gateway.admission import Admission
+from gateway.releases.follower import Follower
 from vitrine.deadline import Deadline
 from vitrine.errors import (
     FieldViolation,
@@ -29,10 +30,12 @@ _EMBED_TEXTS = 128
 class Catalog:
     """Writes and reads products over the embedder's and the retriever's port."""
 
-    def __init__(self, embedder: Embedder, retriever: Retriever, admission: Admission) -> None:
+    def __init__(self, embedder: Embedder, retriever: Retriever, admission: Admission, releases: Follower) -> None:
+        """Products are embedded by the release that serves."""
         self._embedder = embedder
         self._retriever = retriever
         self._admission = admission
+        self._releases = releases
 
     async def upsert_products(self, items: Sequence[Product | ItemOutcome], *, deadline: Deadline) -> WriteResult:
         """Writes 1 to 500 products; an item that failed already (its outcome) keeps its place.
@@ -93,8 +96,9 @@ class Catalog:
 
     async def _embedded(self, texts: list[str], deadline: Deadline) -> Embeddings:
         """The texts' embeddings, from as few calls as the embedder allows."""
+        model_digest = self._releases.serving.embedder_digest
         parts = [
-            await self._embedded_in_turn(texts[start : start + _EMBED_TEXTS], deadline)
+            await self._embedded_in_turn(texts[start : start + _EMBED_TEXTS], model_digest, deadline)
             for start in range(0, len(texts), _EMBED_TEXTS)
         ]
         if len({part.model_digest for part in parts}) > 1:
@@ -105,12 +109,16 @@ class Catalog:
             items=tuple(item for part in parts for item in part.items),
         )
 
-    async def _embedded_in_turn(self, texts: list[str], deadline: Deadline) -> Embeddings:
+    async def _embedded_in_turn(self, texts: list[str], model_digest: str, deadline: Deadline) -> Embeddings:
         """Embeds one batch; where the embedder is full, a write waits its turn as long as there is time."""
         while True:
             try:
                 return await self._embedder.embed(
-                    texts, input_type=InputType.DOCUMENT, deadline=deadline, lane=Lane.BULK
+                    texts,
+                    input_type=InputType.DOCUMENT,
+                    deadline=deadline,
+                    lane=Lane.BULK,
+                    model_digest=model_digest,
                 )
             except ResourceExhausted as full:
                 if full.retry_after_s is None or full.retry_after_s >= deadline.remaining_s():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import structlog
 
 from gateway.notes import Notes
+from gateway.releases.current import current_release
 from gateway.search import Degradation, SearchAnswer, SearchHit
 from vitrine.deadline import Deadline
 from vitrine.ports import RankCandidate, Ranker
@@ -50,6 +51,8 @@ class Explaining:
         product = hit.product
         candidate = RankCandidate(product.id, ranking_text(product), product.revision)
         async with asyncio.timeout(ends.remaining_s()):
-            found = await self._ranker.explain(query, [candidate], deadline=ends)
+            found = await self._ranker.explain(
+                query, [candidate], deadline=ends, model_digest=current_release().ranker_digest
+            )
         (explanation,) = found.explanations
         return replace(hit, explanation=replace(explanation, index=index))

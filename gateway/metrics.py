@@ -26,6 +26,12 @@ CACHE_FAILURES = Counter("vitrine_cache_failures", "Redis commands that failed o
 CACHE_VALUES_REFUSED = Counter("vitrine_cache_values_refused", "Values in Redis that were not right, read as misses.")
 USER_EVENTS = Counter("vitrine_user_events", "User events by what became of them.", ("outcome",))
 AD_EVENTS = Counter("vitrine_ad_events", "Impressions and clicks of ads, by what became of them.", ("kind", "outcome"))
+RELEASES_BEHIND = Gauge(
+    "vitrine_releases_behind", "1 while the store of releases cannot be read and what was read before holds."
+)
+EXPERIMENTS_SUSPENDED = Gauge(
+    "vitrine_experiments_suspended", "1 while a release of an experiment's arm cannot answer.", ("experiment",)
+)
 EXPERIMENTS_FILE_REFUSED = Gauge(
     "vitrine_experiments_file_refused", "1 while the experiments file is wrong and the one before it holds."
 )

@@ -99,8 +99,9 @@ class PersonalSearch:
         self._scores: asyncio.Task[Mapping[str, Personal]] | None = None
 
     def look_at(self, ids: Sequence[str]) -> None:
-        """Names the products that will be ranked."""
-        self._scores = asyncio.create_task(self._scored(ids))
+        """Names the products that will be ranked; what is named again later has no effect."""
+        if self._scores is None:
+            self._scores = asyncio.create_task(self._scored(ids))
 
     async def ordered(self, order: Ordered) -> Ordered:
         """The order with taste: only products that were ranked move, among themselves."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway.admission import Admission
+from gateway.experiments.arm_settings import ArmSettings
 from gateway.experiments.assignment import Experiments
 from gateway.experiments.attribution import read_token
 from gateway.experiments.definitions import SEARCH
@@ -12,10 +13,11 @@ from gateway.explaining import Explaining
 from gateway.metrics import DEGRADATIONS, RANK_DEPTH, STAGE_SECONDS
 from gateway.notes import Notes
 from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
-from gateway.personalisation import Personalisation, PersonalSearch
-from gateway.ranking import Ordered, RankStage, interleaved
+from gateway.ranking import Ordered, interleaved
+from gateway.releases.current import answering_by
+from gateway.releases.follower import Follower
 from gateway.search import Degradation, SearchAnswer, SearchHit, SearchQuery, checked_query
-from gateway.text_retrieval import TextRetrieval
+from gateway.search_orders import SearchOrders, Turn
 from vitrine.deadline import Deadline
 from vitrine.errors import Internal
 from vitrine.ports import RetrievalQuery, Retriever, Shortfall
@@ -26,24 +28,22 @@ class SearchPipeline:
 
     def __init__(
         self,
-        text_retrieval: TextRetrieval,
+        orders: SearchOrders,
         retriever: Retriever,
-        rank_stage: RankStage,
         admission: Admission,
         experiments: Experiments,
-        personalisation: Personalisation,
+        releases: Follower,
         explaining: Explaining,
         *,
         rank_depth: int,
         result_window: int,
     ) -> None:
         """`rank_depth` is the default; `result_window` is how many results a shopper can page through."""
-        self._text_retrieval = text_retrieval
+        self._orders = orders
         self._retriever = retriever
-        self._rank_stage = rank_stage
         self.admission = admission
         self._experiments = experiments
-        self._personalisation = personalisation
+        self._releases = releases
         self._explaining = explaining
         self._rank_depth = rank_depth
         self._result_window = result_window
@@ -64,7 +64,9 @@ class SearchPipeline:
                 else:
                     answer = await self._first_page(search, text, notes, deadline)
                 if search.explain:
-                    answer = await self._explaining.explained(search.query, answer, notes, deadline)
+                    release = self._experiments.release_of(answer.experiment_arms) or self._releases.serving
+                    with answering_by(release):
+                        answer = await self._explaining.explained(search.query, answer, notes, deadline)
         for stage, duration_ms in notes.timings_ms.items():
             STAGE_SECONDS.labels(stage).observe(duration_ms / 1000)
         for kind in answer.degradations:
@@ -79,38 +81,15 @@ class SearchPipeline:
 
     async def _first_page(self, search: SearchQuery, text: str, notes: Notes, deadline: Deadline) -> SearchAnswer:
         call = self._experiments.call(search.visitor_id, SEARCH)
-        tried = [arm.of_search(search) for arm in call.tried]
-        depths = [self._rank_depth if one.rank_depth is None else one.rank_depth for one in tried]
-        personal: PersonalSearch | None = None
-        if any(one.personalize is not False for one in tried):
-            personal = self._personalisation.begun(search.visitor_id, notes, deadline)
-        try:
-            retrieval = await self._text_retrieval.retrieve(
-                RetrievalQuery(
-                    text=text,
-                    filter=search.filter,
-                    depth=self._result_window,
-                    product_limit=max(*depths, search.page_size),
-                    with_description=search.with_description,
-                ),
-                notes,
-                deadline,
-            )
-            if personal is not None:
-                personal.look_at([candidate.product_id for candidate in retrieval.candidates[: max(depths)]])
-            with notes.timed("rank"):
-                orders = [
-                    await self._rank_stage.order(text, retrieval.candidates, asked=depth, deadline=deadline)
-                    for depth in depths
-                ]
-            if personal is not None:
-                orders = [
-                    order if one.personalize is False else await personal.ordered(order)
-                    for one, order in zip(tried, orders, strict=True)
-                ]
-        finally:
-            if personal is not None:
-                personal.end()
+        turns = [self._turn(arm, search) for arm in call.tried]
+        words = RetrievalQuery(
+            text=text,
+            filter=search.filter,
+            depth=self._result_window,
+            product_limit=max(search.page_size, *(turn.depth for turn in turns)),
+            with_description=search.with_description,
+        )
+        retrieval, orders = await self._orders.orders(words, turns, notes, deadline)
         ordered, teams = interleaved(orders[0], orders[1], call.answer_id) if len(orders) > 1 else (orders[0], ())
         notes.query_tokens_dropped = max(notes.query_tokens_dropped, ordered.query_tokens_dropped)
         if ordered.degradation is not None:
@@ -131,6 +110,11 @@ class SearchPipeline:
         )
         hits = tuple(_hits(ordered, search.page_size))
         return self._answer(search, text, hits, state.after(len(hits), next_position=len(hits) + 1))
+
+    def _turn(self, arm: ArmSettings, search: SearchQuery) -> Turn:
+        asked = arm.of_search(search)
+        depth = self._rank_depth if asked.rank_depth is None else asked.rank_depth
+        return Turn(asked, depth, self._releases.answering(arm.release))
 
     async def _next_page(self, search: SearchQuery, text: str, notes: Notes, deadline: Deadline) -> SearchAnswer:
         state = decode_page_token(search.page_token, query_fingerprint(text, search.filter))

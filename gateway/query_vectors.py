@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache, VectorSpace
 from gateway.metrics import QUERY_VECTORS
+from gateway.releases.current import current_release
 from gateway.single_flight import SingleFlight
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument, invalid
 from vitrine.ports import Embedder, InputType
+from vitrine.served_models import served
 from vitrine.vectors import FloatArray
 
 
@@ -30,7 +32,7 @@ class Lookup:
 
 
 class QueryVectors:
-    """Vectors of normalised query texts, by the model that the embedder serves now."""
+    """Vectors of normalised query texts, by the embedder of the release that answers the call."""
 
     def __init__(self, embedder: Embedder, cache: EmbeddingCache | None, *, kept: int, embed_timeout_s: float) -> None:
         """`kept` vectors stay in this process; a text is embedded within `embed_timeout_s`, whoever asked first."""
@@ -39,12 +41,13 @@ class QueryVectors:
         self._limit = kept
         self._embed_timeout_s = embed_timeout_s
         self._kept: OrderedDict[tuple[str, str], FloatArray] = OrderedDict()
-        self._flights: SingleFlight[str, QueryVector] = SingleFlight()
-        self._space: VectorSpace | None = None
+        self._flights: SingleFlight[tuple[str, str], QueryVector] = SingleFlight()
+        # By the digest that a release names, "" being the first model, whichever it is now.
+        self._spaces: dict[str, VectorSpace] = {}
 
     async def lookup(self, text: str) -> Lookup:
         """The vector of a text that was embedded before, by the model in service."""
-        space = self._space
+        space = self._spaces.get(current_release().embedder_digest)
         if space is None:
             return Lookup()
         if found := self._recalled(space, text):
@@ -66,12 +69,18 @@ class QueryVectors:
 
         Raises what the embedder raises; InvalidArgument names the field "query".
         """
-        return await self._flights.run(text, lambda: self._embedded(text), deadline=deadline)
+        named = current_release().embedder_digest
+        return await self._flights.run((named, text), lambda: self._embedded(text, named), deadline=deadline)
 
     async def refresh_model(self, *, deadline: Deadline) -> str:
-        """Asks the embedder for its model; returns the digest, which from now on is part of each key."""
-        info = await self._embedder.get_model(deadline=deadline)
-        self._space = VectorSpace(info.digest, info.dim)
+        """Asks the embedder for the release's model; returns the digest, which from now on is part of each key.
+
+        Raises FailedPrecondition when the model is not served.
+        """
+        named = current_release().embedder_digest
+        models = (await self._embedder.get_models(deadline=deadline)).models
+        info = served({model.digest: model for model in models}, named, "VITRINE_EMBEDDER_FURTHER_BUNDLES")
+        self._spaces[named] = VectorSpace(info.digest, info.dim)
         return info.digest
 
     async def check_cache(self) -> None:
@@ -89,12 +98,14 @@ class QueryVectors:
         if self._cache is not None:
             await self._cache.close()
 
-    async def _embedded(self, text: str) -> QueryVector:
+    async def _embedded(self, text: str, named: str) -> QueryVector:
         # Another run may have ended between this caller's lookup and now.
-        if self._space is not None and (found := self._recalled(self._space, text)):
+        if (known := self._spaces.get(named)) is not None and (found := self._recalled(known, text)):
             return found
         deadline = Deadline.after(self._embed_timeout_s)
-        embeddings = await self._embedder.embed([text], input_type=InputType.QUERY, deadline=deadline)
+        embeddings = await self._embedder.embed(
+            [text], input_type=InputType.QUERY, deadline=deadline, model_digest=named
+        )
         if error := embeddings.items[0].error:
             if isinstance(error, InvalidArgument):
                 raise invalid("query", "; ".join(v.description for v in error.violations)) from error
@@ -102,13 +113,13 @@ class QueryVectors:
         QUERY_VECTORS.labels("embedder").inc()
         # A copy: a row would keep the whole batch that it came in alive.
         vector = embeddings.vectors[0].copy()
-        self._space = VectorSpace(embeddings.model_digest, vector.size)
+        space = self._spaces[named] = VectorSpace(embeddings.model_digest, vector.size)
         if dropped := embeddings.items[0].tokens_dropped:
             # Not kept, so that each of its searches says what was cut.
             return QueryVector(vector, embeddings.model_digest, dropped)
         if self._cache is not None:
-            self._cache.write(self._space, text, vector)
-        return self._keep(self._space, text, vector)
+            self._cache.write(space, text, vector)
+        return self._keep(space, text, vector)
 
     def _recalled(self, space: VectorSpace, text: str) -> QueryVector | None:
         vector = self._kept.get((space.digest, text))

@@ -15,6 +15,10 @@ class RankDepth:
         self.pair_cost_s: float | None = None
         self._min_time_s = min_time_s
 
+    def another(self) -> "RankDepth":
+        """One for another ranker, whose pairs cost something else."""
+        return RankDepth(self._min_time_s)
+
     def fit(self, asked: int, time_left_s: float, *, is_first: bool) -> int:
         """At most `asked`; 0 when there is no time worth trying.
 

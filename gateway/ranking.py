@@ -9,6 +9,7 @@ import structlog
 
 from gateway.experiments.interleaving import team_draft
 from gateway.rank_depth import RankDepth
+from gateway.releases.current import current_release
 from gateway.search import Degradation, Personal, RankScores
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal
@@ -39,7 +40,7 @@ class RankStage:
     def __init__(self, ranker: Ranker, depth: RankDepth, *, timeout_s: float, reserve_s: float) -> None:
         """The ranker gets at most `timeout_s`, and leaves `reserve_s` of the caller's time for the answer."""
         self._ranker = ranker
-        self._depth = depth
+        self._depths = {"": depth}
         self._timeout_s = timeout_s
         self._reserve_s = reserve_s
 
@@ -56,7 +57,8 @@ class RankStage:
         waiting = rank_candidates(candidates, wanted)
         ranked: list[RankedCandidate] = []
         looked_at = 0
-        while depth := self._depth.fit(wanted - looked_at, ends.remaining_s(), is_first=not looked_at):
+        fitted = self._depth
+        while depth := fitted.fit(wanted - looked_at, ends.remaining_s(), is_first=not looked_at):
             scored = await self._scored(query, waiting[looked_at : looked_at + depth], ends)
             if scored is None:
                 break
@@ -70,6 +72,14 @@ class RankStage:
             degradation = Degradation.NOT_RANKED
         return _in_order(candidates, looked_at, ranked, degradation)
 
+    @property
+    def _depth(self) -> RankDepth:
+        """What is known of the cost of the ranker that this call asks."""
+        digest = current_release().ranker_digest
+        if digest not in self._depths:
+            self._depths[digest] = self._depths[""].another()
+        return self._depths[digest]
+
     async def _scored(
         self, query: str, candidates: Sequence[RankCandidate], ends: Deadline
     ) -> Sequence[RankedCandidate] | None:
@@ -77,7 +87,9 @@ class RankStage:
         started_s = monotonic()
         try:
             async with asyncio.timeout(ends.remaining_s()):
-                ranking = await self._ranker.rank(query, candidates, deadline=ends)
+                ranking = await self._ranker.rank(
+                    query, candidates, deadline=ends, model_digest=current_release().ranker_digest
+                )
             unseen = {candidate.id for candidate in candidates}
             for one in ranking.ranked:
                 unseen.remove(one.id)  # an id that was not asked for, or comes twice, is the ranker's fault
@@ -93,11 +105,11 @@ class RankStage:
 
 
 def interleaved(first: Ordered, second: Ordered, seed: str) -> tuple[Ordered, Sequence[int]]:
-    """Two orders of the same candidates as one, and which of them (0, 1) gave each of the first, as `team_draft` says.
+    """Two orders as one, and which of them (0, 1) gave each of the first results, as `team_draft` says.
 
-    So far as one of them is ranked; what follows stands as retrieved.
+    So far as one of them is ranked; what follows stands as retrieved. Two releases may have found other candidates.
     """
-    candidates = {one.product_id: one for one in first.candidates}
+    candidates = {one.product_id: one for order in (first, second) for one in order.candidates}
     ranks = {
         candidate.product_id: rank
         for order in (second, first)

@@ -40,6 +40,13 @@ from gateway.recommendation.placements import fused_of, placements_of, tastes_of
 from gateway.recommendation.popular import PopularProducts
 from gateway.recommendation.query import Placement
 from gateway.recommendation.settings import RecommendationSettings
+from gateway.releases.api import ReleaseApi
+from gateway.releases.current import answering_by
+from gateway.releases.follower import Follower
+from gateway.releases.served_parts import ServedParts
+from gateway.releases.service import ReleaseAdmin
+from gateway.releases.servicer import ReleaseServicer
+from gateway.search_orders import SearchOrders
 from gateway.servicer import (
     AdServicer,
     CatalogServicer,
@@ -53,11 +60,13 @@ from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, VitrineError
 from vitrine.ports import Embedder, Ranker, Retriever
+from vitrine.ports.release import ReleaseStore
 from vitrine.server import SelfTest, serve
 from vitrine.v1 import (
     ad_service_pb2_grpc,
     catalog_service_pb2_grpc,
     recommendation_service_pb2_grpc,
+    release_service_pb2_grpc,
     search_service_pb2_grpc,
     user_event_service_pb2_grpc,
 )
@@ -68,6 +77,7 @@ SERVICES = (
     "vitrine.v1.CatalogService",
     "vitrine.v1.UserEventService",
     "vitrine.v1.AdService",
+    "vitrine.v1.ReleaseService",
 )
 _SELF_TEST_TIMEOUT_S = 2.0
 
@@ -76,11 +86,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The three parts that the gateway asks: engines of this process, or clients of others."""
+    """The parts that the gateway asks: engines of this process, or clients of others."""
 
     embedder: Embedder
     retriever: Retriever
     ranker: Ranker
+    releases: ReleaseStore | None = None
 
 
 class Gateway:
@@ -104,7 +115,6 @@ class Gateway:
             kept=settings.kept_vectors,
             embed_timeout_s=settings.embed_timeout_s,
         )
-        experiments = Experiments(ExperimentsSettings().file)
         text_retrieval = TextRetrieval(self._vectors, ports.retriever)
         rank_stage = RankStage(
             ports.ranker,
@@ -113,15 +123,21 @@ class Gateway:
             reserve_s=settings.rank_reserve_s,
         )
         self._event_store = EventStore(events) if events.redis_url else None
-        fusion = Fusion(Path(recommendation.bundle)) if recommendation.bundle else None
+        fusion = (
+            Fusion(*map(Path, (recommendation.bundle, *recommendation.further_bundles)))
+            if recommendation.bundle
+            else None
+        )
+        parts = ServedParts(ports.embedder, ports.ranker, ports.retriever, fusion.digests if fusion else ())
+        self._releases = Follower(ports.releases, parts, follow_s=settings.releases_follow_s)
+        experiments = Experiments(ExperimentsSettings().file, self._releases.named)
         tastes = tastes_of(fusion, ports.embedder, ports.retriever, recommendation.interests)
         pipeline = SearchPipeline(
-            text_retrieval,
+            SearchOrders(text_retrieval, rank_stage, Personalisation(self._event_store, tastes, recommendation)),
             ports.retriever,
-            rank_stage,
             Admission(settings.max_searches, "searches"),
             experiments,
-            Personalisation(self._event_store, tastes, recommendation),
+            self._releases,
             Explaining(ports.ranker, reserve_s=settings.rank_reserve_s),
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,
@@ -143,11 +159,13 @@ class Gateway:
             Admission(recommendation.max_recommendations, "recommendations"),
             recommendation,
             experiments,
+            self._releases,
         )
+        self.release_api = ReleaseApi(ReleaseAdmin(self._releases, parts))
         self.api = Api(
             pipeline,
             recommender,
-            Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes")),
+            Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes"), self._releases),
             UserEvents(self._event_store, campaigns, Admission(events.max_writes, "writes of events")),
             campaigns,
         )
@@ -162,6 +180,8 @@ class Gateway:
         user_events = UserEventServicer(self.api, self._settings)
         user_event_service_pb2_grpc.add_UserEventServiceServicer_to_server(user_events, server)
         ad_service_pb2_grpc.add_AdServiceServicer_to_server(AdServicer(self.api, self._settings), server)
+        releases = ReleaseServicer(self.release_api, self._settings.default_timeout_s)
+        release_service_pb2_grpc.add_ReleaseServiceServicer_to_server(releases, server)
         return SERVICES
 
     async def self_test(self) -> None:
@@ -179,8 +199,10 @@ class Gateway:
 
     async def _check_parts(self) -> None:
         index = await self.ports.retriever.get_index(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
+        release = (await self._releases.refresh(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))).serving
         try:
-            digest = await self._vectors.refresh_model(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
+            with answering_by(release):
+                digest = await self._vectors.refresh_model(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
         except VitrineError as error:
             log.warning("embedder away", error=error.message)
         else:
@@ -206,6 +228,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Closes what the gateway opened; the ports are their opener's."""
+        await self._releases.close()
         await self._vectors.close()
         if self._event_store is not None:
             await self._event_store.close()

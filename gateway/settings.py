@@ -20,6 +20,8 @@ class GatewaySettings(ServerSettings):
     retriever_target: str = Field("dns:///127.0.0.1:50053", description="gRPC target of the retriever")
     ranker_target: str = Field("dns:///127.0.0.1:50054", description="gRPC target of the ranker")
 
+    releases_follow_s: PositiveFloat = Field(1.0, description="how old what is known of releases may be, in seconds")
+
     redis_url: str = Field(
         "",
         validation_alias=AliasChoices("VITRINE_GATEWAY_REDIS_URL", "REDIS_URL"),

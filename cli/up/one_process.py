@@ -105,7 +105,7 @@ async def _open_engines(stack: AsyncExitStack, settings: UpSettings) -> Ports:
     assert isinstance(ranker, RankerEngines)
     assert isinstance(retriever, RetrieverEngine)
     await require_model_of_index(embedder, retriever)
-    return Ports(embedder, retriever, ranker)
+    return Ports(embedder, retriever, ranker, retriever.releases)
 
 
 async def _welcome(ports: Ports, opened: asyncio.Event, gateway: GatewaySettings, settings: UpSettings) -> None:

@@ -70,11 +70,12 @@ class RetrieverClient:
         """See `vitrine.ports.Retriever.retrieve_related`."""
         return related_of(await call(self._stub.RetrieveRelated, related_to_request(query), deadline=deadline))
 
-    async def get_behaviour_vectors(self, ids: Sequence[str], *, deadline: Deadline) -> BehaviourVectors:
+    async def get_behaviour_vectors(
+        self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str = ""
+    ) -> BehaviourVectors:
         """See `vitrine.ports.Retriever.get_behaviour_vectors`."""
-        return behaviour_from_message(
-            await call(self._stub.GetBehaviourVectors, behaviour_request(ids), deadline=deadline)
-        )
+        request = behaviour_request(ids, recommender_digest)
+        return behaviour_from_message(await call(self._stub.GetBehaviourVectors, request, deadline=deadline))
 
     async def list_newest_products(
         self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()

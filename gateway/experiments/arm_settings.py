@@ -26,6 +26,8 @@ class ArmSettings(BaseModel):
     recommender: StrictBool | None = None
     # Factors on what sources contribute, by their names.
     source_weights: Mapping[Source, Annotated[float, Field(ge=0, le=100)]] = {}
+    # The release that answers, by name; an arm names it beside its settings.
+    release: str | None = None
     rank_depth: Annotated[StrictInt, Field(ge=0, le=MAX_RANK_DEPTH)] | None = None
     personalize: StrictBool | None = None
 

@@ -1,6 +1,6 @@
 """Assignment: what the experiments say of one call, from a file that is read anew when it changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +9,10 @@ import structlog
 
 from gateway.experiments.arm_settings import ArmSettings
 from gateway.experiments.attribution import INTERLEAVED, Attribution, new_answer_id
-from gateway.experiments.definitions import Definitions, read_definitions
-from gateway.metrics import EXPERIMENTS_FILE_REFUSED
+from gateway.experiments.definitions import Definitions, Experiment, read_definitions
+from gateway.metrics import EXPERIMENTS_FILE_REFUSED, EXPERIMENTS_SUSPENDED
 from vitrine.errors import VitrineError
+from vitrine.ports.release import Release
 
 log = structlog.get_logger(__name__)
 
@@ -48,9 +49,14 @@ class Call:
 class Experiments:
     """The experiments of a file."""
 
-    def __init__(self, path: Path | None) -> None:
-        """None: there are none. Raises FailedPrecondition where the file is wrong."""
+    def __init__(self, path: Path | None, release_named: Callable[[str], Release | None] = lambda name: None) -> None:
+        """None: there are none. `release_named` gives a release that can answer now.
+
+        Raises FailedPrecondition where the file is wrong.
+        """
         self._path = path
+        self._release_named = release_named
+        self._suspended: frozenset[str] = frozenset()
         self._definitions = Definitions() if path is None else read_definitions(path)
         self._version = _version(path)
 
@@ -60,6 +66,8 @@ class Experiments:
         arms: dict[str, str] = {}
         settings, interleaved = ArmSettings(), None
         for name, experiment in self._definitions.at(place) if visitor_id else ():
+            if self._is_suspended(name, experiment):
+                continue
             arm = experiment.arm_of(name, visitor_id)
             if arm is None:
                 continue
@@ -68,12 +76,34 @@ class Experiments:
                 interleaved = (name, experiment.arms)
             else:
                 arms[name] = arm.name
-                settings = settings.with_those_of(arm.settings)
+                settings = settings.with_those_of(arm.sets)
         if interleaved is None:
             return Call(place, arms, settings)
         name, (first, second) = interleaved
-        both = (settings.with_those_of(first.settings), settings.with_those_of(second.settings))
+        both = (settings.with_those_of(first.sets), settings.with_those_of(second.sets))
         return Call(place, arms, settings, Interleaved(name, both))
+
+    def release_of(self, arms: Mapping[str, str]) -> Release | None:
+        """The release that an answer to a visitor in these arms is by, of an interleaved one the first arm's.
+
+        None: the one that serves.
+        """
+        for name, answered in arms.items():
+            if (experiment := self._definitions.experiments.get(name)) is None:
+                continue
+            shown = [arm for arm in experiment.arms if answered in (arm.name, INTERLEAVED)]
+            if shown and shown[0].release is not None:
+                return self._release_named(shown[0].release)
+        return None
+
+    def _is_suspended(self, name: str, experiment: Experiment) -> bool:
+        """Whether a release of some arm cannot answer: then nobody takes part, so that the arms stay comparable."""
+        missing = [release for release in experiment.releases if self._release_named(release) is None]
+        if bool(missing) != (name in self._suspended):
+            self._suspended = self._suspended ^ {name}
+            EXPERIMENTS_SUSPENDED.labels(name).set(bool(missing))
+            log.warning("experiment suspended" if missing else "experiment goes on", name=name, releases=missing)
+        return bool(missing)
 
     def _follow(self) -> None:
         """Takes up a changed file. One that is wrong changes nothing, and is told in log and metrics."""

@@ -8,7 +8,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from gateway.experiments.arm_settings import OF_SEARCH, ArmSettings
 from gateway.experiments.attribution import INTERLEAVED, MAX_CHARACTERS, MAX_TEAMS, Attribution, new_answer_id
@@ -32,13 +41,31 @@ _Name = Annotated[str, AfterValidator(_named)]
 
 
 class Arm(BaseModel):
-    """One way to answer; of the visitors who take part it gets its weight's share."""
+    """One way to answer; of the visitors who take part it gets its weight's share.
+
+    `release` is there within `sets`, so that whatever sets one is treated alike.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: _Name
     weight: float = Field(1.0, gt=0, le=1_000_000)
+    release: _Name | None = None
     settings: ArmSettings = ArmSettings()
+
+    @field_validator("settings")
+    @classmethod
+    def _names_no_release(cls, settings: ArmSettings) -> ArmSettings:
+        if settings.release is not None:
+            raise ValueError("release is no setting; name it beside settings")
+        return settings
+
+    @property
+    def sets(self) -> ArmSettings:
+        """All that the arm sets."""
+        if self.release is None:
+            return self.settings
+        return self.settings.model_copy(update={"release": self.release})
 
 
 class Experiment(BaseModel):
@@ -65,7 +92,7 @@ class Experiment(BaseModel):
         if self.interleave and {"ads", "content"} & set(self.placements):
             raise ValueError("ads and content are not interleaved; leave interleave out")
         searches = [place == SEARCH for place in self.placements]
-        for name in self.settings_changed():
+        for name in self.settings_changed() - {"release"}:
             if (name in OF_SEARCH) not in searches:
                 where = "only in search" if name in OF_SEARCH else "only in recommendations"
                 raise ValueError(f"{name} counts {where}; the placements are {', '.join(self.placements)}")
@@ -73,7 +100,12 @@ class Experiment(BaseModel):
 
     def settings_changed(self) -> set[str]:
         """Names of what some arm sets."""
-        return {name for arm in self.arms for name in arm.settings.model_fields_set}
+        return {name for arm in self.arms for name in arm.sets.model_fields_set}
+
+    @property
+    def releases(self) -> frozenset[str]:
+        """Names of the releases that arms are answered by."""
+        return frozenset(arm.release for arm in self.arms if arm.release is not None)
 
     def arm_of(self, name: str, visitor_id: str) -> Arm | None:
         """The visitor's arm in this experiment, whose name is `name`; None: does not take part."""

@@ -16,6 +16,7 @@ from gateway.recommendation.fused_reasons import reasons_of
 from gateway.recommendation.fusion import SOURCES, Fusion
 from gateway.recommendation.placement import Visit
 from gateway.recommendation.query import Recommendation
+from gateway.releases.current import current_release
 from gateway.search import Degradation
 from vitrine.errors import FailedPrecondition
 from vitrine.ports import Related, RelatedQuery, Relation, Retriever
@@ -86,7 +87,7 @@ class Fused:
             return await self._fused(related, gathered.evidence, len(subject.anchors), visit, goes_with)
 
     async def _related(self, subject: Subject, visit: Visit, gathered: Gathered, only: Sequence[str]) -> Related:
-        vector, digest = gathered.vector or (None, "")
+        vector, digest = gathered.vector or (None, current_release().recommender_digest)
         query = RelatedQuery(
             anchors=tuple(subject.anchors),
             history_vector=vector,

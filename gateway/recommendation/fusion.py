@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from gateway.recommendation.features import FEATURES, GROUPS
 from gateway.recommendation.query import Source
+from gateway.releases.current import current_release
 from vitrine.errors import FailedPrecondition, Internal
 from vitrine.recommender_bundle import FUSION_FILE, FusionManifest, load_recommender
+from vitrine.served_models import served
 from vitrine.vectors import FloatArray
 
 SOURCES = tuple(map(Source, GROUPS))
 
 
-class Fusion:
+class _Model:
     """A recommender bundle's fusion.onnx, on one thread: a call's candidates are too few to share out."""
 
     def __init__(self, folder: Path) -> None:
@@ -30,22 +32,48 @@ class Fusion:
 
         bundle = load_recommender(folder)
         self.digest = bundle.manifest.digest
-        self._manifest = _checked(bundle.manifest.fusion, folder)
+        self.calibration = _checked(bundle.manifest.fusion, folder).calibration
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         weights = bundle.path(FUSION_FILE)
         try:
-            self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise FailedPrecondition(f"ONNX Runtime cannot load {weights}: {error}") from error
+
+
+class Fusion:
+    """The fusion models of one recommender or several: that of the release which answers the call, else the first."""
+
+    def __init__(self, folder: Path, *further: Path) -> None:
+        """Raises FailedPrecondition when a bundle is not there or damaged, or is not for this code."""
+        models = [_Model(one) for one in (folder, *further)]
+        self._models = {model.digest: model for model in reversed(models)}
+        self._first = models[0].digest
+
+    @property
+    def digest(self) -> str:
+        """The digest of this call's recommender."""
+        return self._model.digest
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Those of all, the first one first."""
+        return (self._first, *(digest for digest in self._models if digest != self._first))
+
+    @property
+    def _model(self) -> _Model:
+        """Raises FailedPrecondition when the release's recommender is not served."""
+        named = current_release().recommender_digest or self._first
+        return served(self._models, named, "VITRINE_RECOMMENDATION_FURTHER_BUNDLES")
 
     async def contributions(self, features: FloatArray) -> FloatArray:
         """(n, len(SOURCES)) float32 of (n, len(FEATURES)) features; a candidate's score is their sum, as log-odds.
 
         Raises Internal when the model gives a number that is not finite.
         """
-        found = await asyncio.to_thread(self._session.run, ["contributions"], {"features": features})
+        found = await asyncio.to_thread(self._model.session.run, ["contributions"], {"features": features})
         contributions: FloatArray = found[0]
         if not np.isfinite(contributions).all():
             raise Internal("the fusion model gave a number that is not finite", reason="NOT_FINITE")
@@ -53,7 +81,7 @@ class Fusion:
 
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """The calibrated probabilities (n,) of a click, in (0, 1)."""
-        calibration = self._manifest.calibration
+        calibration = self._model.calibration
         logits = np.clip(calibration.scale * scores + calibration.bias, -60.0, 60.0)
         return np.asarray(1.0 / (1.0 + np.exp(-logits)), np.float64)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from gateway.releases.current import current_release
 from vitrine.deadline import Deadline
 from vitrine.ports import Embedder, HistoryItem, Retriever, VisitorAction
 from vitrine.vectors import FloatArray
@@ -29,7 +30,9 @@ class HistoryVectors:
         ids = list(latest)[:MAX_ITEMS]
         if not ids:
             return None
-        vectors = await self._retriever.get_behaviour_vectors(ids, deadline=deadline)
+        vectors = await self._retriever.get_behaviour_vectors(
+            ids, deadline=deadline, recommender_digest=current_release().recommender_digest
+        )
         rows = {product_id: row for row, product_id in enumerate(vectors.product_ids)}
         now = datetime.now(UTC)
         items = [

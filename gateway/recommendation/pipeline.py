@@ -16,6 +16,8 @@ from gateway.recommendation.placement import PlacementRecommender, Visit
 from gateway.recommendation.query import Placement, RecommendAnswer, RecommendQuery, check_query
 from gateway.recommendation.settings import RecommendationSettings
 from gateway.recommendation.taste import Taste, taste_of
+from gateway.releases.current import answering_by
+from gateway.releases.follower import Follower
 from gateway.search import Degradation
 from vitrine.deadline import Deadline
 from vitrine.ports import ProductFilter, Shortfall, VisitorAction, VisitorHistory
@@ -36,6 +38,7 @@ class Recommender:
         admission: Admission,
         settings: RecommendationSettings,
         experiments: Experiments,
+        releases: Follower,
     ) -> None:
         """`placements` has each one; `history` None: there is no event store."""
         self._placements = placements
@@ -43,6 +46,7 @@ class Recommender:
         self._admission = admission
         self._settings = settings
         self._experiments = experiments
+        self._releases = releases
 
     async def recommend(self, query: RecommendQuery, *, deadline: Deadline) -> RecommendAnswer:
         """Recommends `page_size` products, fewer only when no more may be shown.
@@ -65,7 +69,10 @@ class Recommender:
     async def _answered(self, query: RecommendQuery, notes: Notes, deadline: Deadline) -> RecommendAnswer:
         """The answer by the settings of the visitor's arms; of an interleaved experiment both arms' in one list."""
         call = self._experiments.call(query.visitor_id, query.placement.value)
-        answers = [await self._recommended(query, call, arm, notes, deadline) for arm in call.tried]
+        answers = []
+        for arm, release in [(arm, self._releases.answering(arm.release)) for arm in call.tried]:
+            with answering_by(release):
+                answers.append(await self._recommended(query, call, arm, notes, deadline))
         if len(answers) == 1:
             return answers[0]
         first, second = answers

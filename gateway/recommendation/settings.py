@@ -3,6 +3,8 @@
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vitrine.served_models import Folders
+
 
 class RecommendationSettings(BaseSettings):
     """How visitors are recommended to."""
@@ -12,6 +14,7 @@ class RecommendationSettings(BaseSettings):
     bundle: str = Field(
         "", description="folder of the recommender bundle, the one that embedder and retriever serve; empty: none"
     )
+    further_bundles: Folders = Field((), description="folders of more recommender bundles, with commas, for releases")
     diversity: float = Field(0.15, ge=0, le=1, description="what a kind or brand already shown costs; 0: nothing")
     events_timeout_s: PositiveFloat = Field(
         0.2, description="longest wait for the event store; then without history, by popularity as last known"

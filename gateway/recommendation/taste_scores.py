@@ -13,6 +13,7 @@ from gateway.recommendation.fusion import SOURCES, Fusion
 from gateway.recommendation.history_vector import HistoryVectors
 from gateway.recommendation.query import Reason, Source
 from gateway.recommendation.taste import Taste
+from gateway.releases.current import current_release
 from gateway.together import together
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition
@@ -54,7 +55,7 @@ class LearnedTaste:
             RelatedQuery(
                 anchors=taste.liked,
                 history_vector=vector[0] if vector else None,
-                recommender_digest=vector[1] if vector else "",
+                recommender_digest=vector[1] if vector else current_release().recommender_digest,
                 scored_ids=tuple(ids),
             ),
             deadline=deadline,

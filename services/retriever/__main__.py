@@ -7,12 +7,21 @@ from contextlib import asynccontextmanager
 import grpc.aio
 
 from services.retriever.engine import RetrieverEngine
+from services.retriever.releases.servicer import ReleaseStoreServicer
 from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
 from vitrine.server import SelfTest, serve
-from vitrine.v1 import retriever_service_pb2, retriever_service_pb2_grpc
+from vitrine.v1 import (
+    release_store_service_pb2,
+    release_store_service_pb2_grpc,
+    retriever_service_pb2,
+    retriever_service_pb2_grpc,
+)
 
-SERVICES = (retriever_service_pb2.DESCRIPTOR.services_by_name["RetrieverService"].full_name,)
+SERVICES = (
+    retriever_service_pb2.DESCRIPTOR.services_by_name["RetrieverService"].full_name,
+    release_store_service_pb2.DESCRIPTOR.services_by_name["ReleaseStoreService"].full_name,
+)
 
 
 def main() -> None:
@@ -24,6 +33,8 @@ def main() -> None:
         engine = await RetrieverEngine.open(settings)
         servicer = RetrieverServicer(engine, settings.default_timeout_s)
         retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server)
+        releases = ReleaseStoreServicer(engine.releases, settings.default_timeout_s)
+        release_store_service_pb2_grpc.add_ReleaseStoreServiceServicer_to_server(releases, server)
         try:
             yield engine.self_test
         finally:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+import services.retriever.releases.tables  # noqa: F401 (they are among the catalogue's tables)
 from services.retriever.changes import Changes, changes_of, state_of
 from services.retriever.database import locked_folder, open_postgres, open_sqlite, writing
 from services.retriever.tables import ALIVE, DEAD, FORMAT, State, Version, first_state, metadata, reader, state, version

@@ -15,6 +15,7 @@ from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.prepared import Prepared, prepared
 from services.retriever.product_digests import checked_page, page_of
 from services.retriever.products import Products
+from services.retriever.releases.store import Releases
 from services.retriever.settings import RetrieverSettings
 from services.retriever.staging import Write, Written
 from services.retriever.writer import Writer
@@ -78,6 +79,7 @@ class CatalogueEngine(Generic[Seen]):
         self._threads = settings.threads or thread_quota()
         self._catalogue = catalogue
         self._products = Products(self._catalogue, settings.product_cache)
+        self.releases = Releases(self._catalogue)
         self._places = threading.BoundedSemaphore(self._threads + settings.queue)
         # OpenMP counts threads for each calling thread, numpy's BLAS for the process: one for each search, so that
         # searches do not fight. Threads of BLAS that wait for a small product spin, and took most of a call's time.

@@ -55,10 +55,11 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             threads=max(1, self._threads // 2),
             hand_over=self._hand_over,
         )
-        self._recommender = Recommender.open(Path(settings.recommender)) if settings.recommender else None
-        if self._recommender is not None:
-            self._recommender.require_model(state.model_digest, state.dim)
-        views = Views(self._catalogue, settings.exact_rows, self._recommender)
+        folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
+        self._recommenders = [Recommender.open(Path(folder)) for folder in folders]
+        for recommender in self._recommenders[:1]:
+            recommender.require_model(state.model_digest, state.dim)
+        views = Views(self._catalogue, settings.exact_rows, self._recommenders)
         graph, alert = self._graphs.load(state.model_digest) if state.model_digest else (None, None)
         if graph is not None:
             views.adopt(graph)
@@ -127,7 +128,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             living = self._rows_of(named, snapshot)
             return related(
                 snapshot,
-                self._recommender,
+                self._recommenders,
                 checked,
                 plan,
                 living,
@@ -138,13 +139,16 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
 
         return await self._search(deadline, found)
 
-    async def get_behaviour_vectors(self, ids: Sequence[str], *, deadline: Deadline) -> BehaviourVectors:
+    async def get_behaviour_vectors(
+        self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str = ""
+    ) -> BehaviourVectors:
         """Reads the behaviour vectors of 1 to 200 products, each once."""
         check_vector_ids(ids)
 
         def read() -> BehaviourVectors:
             snapshot = self._snapshot
-            return vectors_of(snapshot, self._recommender, ids, self._rows_of(ids, snapshot))
+            living = self._rows_of(ids, snapshot)
+            return vectors_of(snapshot, self._recommenders, recommender_digest, ids, living)
 
         return await self._search(deadline, read)
 
@@ -183,7 +187,8 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             tombstones=len(snapshot.columns.rows) - snapshot.columns.living,
             update_time_s=snapshot.update_time_s,
             alerts=alerts,
-            recommender_digest=snapshot.recommender_digest,
+            recommender_digest="".join(snapshot.recommender_digests[:1]),
+            further_recommender_digests=snapshot.recommender_digests[1:],
         )
 
     async def self_test(self) -> None:

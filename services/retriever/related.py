@@ -17,24 +17,38 @@ from vitrine.errors import FailedPrecondition, invalid
 from vitrine.ports import BehaviourVectors, Related, RelatedQuery, Relation, RelationColumn
 
 
-def behaviour_of(snapshot: Snapshot, recommender: Recommender | None) -> BehaviourView:
-    """The snapshot's behaviour space. Raises FailedPrecondition when there is none, and says why."""
-    if recommender is None:
+def behaviour_of(snapshot: Snapshot, recommenders: Sequence[Recommender], digest: str) -> BehaviourView:
+    """The snapshot's behaviour space of the recommender `digest`, "" being the first.
+
+    Raises FailedPrecondition when there is none, and says why.
+    """
+    if not recommenders:
         raise FailedPrecondition(
             "no recommender is served here; set VITRINE_RETRIEVER_RECOMMENDER to a bundle's folder",
             reason="NO_RECOMMENDER",
         )
-    if snapshot.columns.behaviour is None:
-        recommender.require_model(snapshot.model_digest, snapshot.dim)
-        raise AssertionError("columns without behaviour are of another model")
-    return snapshot.columns.behaviour
+    named = next((one for one in recommenders if digest in ("", one.digest)), None)
+    if named is None:
+        raise FailedPrecondition(
+            f"the call is of recommender {digest} and served are {', '.join(one.digest for one in recommenders)}; let"
+            " embedder and retriever serve the same ones",
+            reason="RECOMMENDER_MISMATCH",
+        )
+    if named.digest not in snapshot.columns.behaviours:
+        named.require_model(snapshot.model_digest, snapshot.dim)
+        raise AssertionError("columns without a behaviour space are of another model")
+    return snapshot.columns.behaviours[named.digest]
 
 
 def vectors_of(
-    snapshot: Snapshot, recommender: Recommender | None, ids: Sequence[str], living: Mapping[str, int]
+    snapshot: Snapshot,
+    recommenders: Sequence[Recommender],
+    digest: str,
+    ids: Sequence[str],
+    living: Mapping[str, int],
 ) -> BehaviourVectors:
     """Vectors of checked ids; `living` maps ids to row keys."""
-    behaviour = behaviour_of(snapshot, recommender)
+    behaviour = behaviour_of(snapshot, recommenders, digest)
     positions = snapshot.columns.positions_of(rows_of(ids, living))
     found = tuple(product_id for product_id in ids if product_id in living)
     return BehaviourVectors(found, behaviour.vectors[positions], behaviour.recommender.digest)
@@ -42,7 +56,7 @@ def vectors_of(
 
 def related(
     snapshot: Snapshot,
-    recommender: Recommender | None,
+    recommenders: Sequence[Recommender],
     query: RelatedQuery,
     plan: FilterPlan,
     living: Mapping[str, int],
@@ -55,7 +69,7 @@ def related(
 
     Relations search side by side in `threads`, which must not be those that answer queries.
     """
-    behaviour = behaviour_of(snapshot, recommender)
+    behaviour = behaviour_of(snapshot, recommenders, query.recommender_digest)
     _check_vector(query, behaviour.recommender)
     columns = snapshot.columns
     allowed = without(columns.allowed(plan), columns.positions_of(rows_of(query.excluded_ids, living)))
@@ -107,11 +121,5 @@ def _columns(
 def _check_vector(query: RelatedQuery, recommender: Recommender) -> None:
     if query.history_vector is None:
         return
-    if query.recommender_digest != recommender.digest:
-        raise FailedPrecondition(
-            f"the history's vector is of recommender {query.recommender_digest} and {recommender.digest} is served;"
-            " let embedder and retriever serve the same one",
-            reason="RECOMMENDER_MISMATCH",
-        )
     if len(query.history_vector) != recommender.dim:
         raise invalid("history_vector", f"has {len(query.history_vector)} numbers; {recommender.dim} are needed")

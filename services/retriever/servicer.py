@@ -57,7 +57,10 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
         self, request: pb.GetBehaviourVectorsRequest, context: Context
     ) -> pb.GetBehaviourVectorsResponse:
         ids = list(request.product_ids)
-        return behaviour_to_message(await self._engine.get_behaviour_vectors(ids, deadline=self._deadline(context)))
+        found = await self._engine.get_behaviour_vectors(
+            ids, deadline=self._deadline(context), recommender_digest=request.recommender_digest
+        )
+        return behaviour_to_message(found)
 
     async def ListNewestProducts(
         self, request: pb.ListNewestProductsRequest, context: Context

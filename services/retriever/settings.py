@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
+from vitrine.served_models import Folders
 from vitrine.server_settings import ServerSettings
 
 
@@ -38,3 +39,4 @@ class RetrieverSettings(ServerSettings):
     write_queue: PositiveInt = Field(64, description="writes that may wait before more are refused")
     lexical_memo: NonNegativeInt = Field(512, description="lexical results that are kept for the search with vector")
     product_cache: NonNegativeInt = Field(20_000, description="products that are kept ready in memory")
+    further_recommenders: Folders = Field((), description="folders of more recommender bundles, with commas")

@@ -31,6 +31,6 @@ class Snapshot:
         return dict(one for one, position in zip(known, positions, strict=True) if position >= 0)
 
     @property
-    def recommender_digest(self) -> str:
-        """The recommender whose behaviour space is in it; "" where there is none, or one for another model."""
-        return self.columns.behaviour.recommender.digest if self.columns.behaviour is not None else ""
+    def recommender_digests(self) -> tuple[str, ...]:
+        """The recommenders whose behaviour spaces are in it; none where they are for other models."""
+        return tuple(self.columns.behaviours)

@@ -23,10 +23,10 @@ _FREE_DEAD = 2_000
 class Views:
     """What is searched, in step with one revision of the catalogue."""
 
-    def __init__(self, catalogue: Catalogue, exact_rows: int, recommender: Recommender | None = None) -> None:
+    def __init__(self, catalogue: Catalogue, exact_rows: int, recommenders: Sequence[Recommender] = ()) -> None:
         self._catalogue = catalogue
         self._exact_rows = exact_rows
-        self._recommender = recommender
+        self._recommenders = recommenders
         self.alerts: dict[str, str] = {}
         self._lexical = LexicalIndex()
         self._living: dict[str, int] = {}
@@ -62,7 +62,7 @@ class Views:
 
     def anew(self) -> "Views":
         """The same made anew from the catalogue; readers may still hold snapshots of these."""
-        views = Views(self._catalogue, self._exact_rows, self._recommender)
+        views = Views(self._catalogue, self._exact_rows, self._recommenders)
         views._snapshots += self._snapshots
         return views
 
@@ -117,15 +117,19 @@ class Views:
         self._lexical.close()
 
     def _empty_columns(self, state: State) -> Columns:
-        """Columns for the catalogue's model; without a behaviour space where the recommender is of another one."""
+        """Columns for the catalogue's model, with the behaviour spaces of those recommenders that are for it."""
         self.alerts.pop("recommender", None)
-        if self._recommender is not None:
+        fitting = []
+        for recommender in self._recommenders:
             try:
-                self._recommender.require_model(state.model_digest, state.dim)
+                recommender.require_model(state.model_digest, state.dim)
             except FailedPrecondition as error:
-                self.alerts["recommender"] = error.message
-                return Columns(state.dim)
-        return Columns(state.dim, self._recommender)
+                # The others may wait for a model that is to come.
+                if recommender is self._recommenders[0]:
+                    self.alerts["recommender"] = error.message
+            else:
+                fitting.append(recommender)
+        return Columns(state.dim, fitting)
 
     def _add(self, added: Sequence[tuple[int, Prepared]]) -> None:
         if not added:

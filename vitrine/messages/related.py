@@ -113,9 +113,9 @@ def related_of(message: pb.RetrieveRelatedResponse) -> Related:
     )
 
 
-def behaviour_request(ids: Sequence[str]) -> pb.GetBehaviourVectorsRequest:
+def behaviour_request(ids: Sequence[str], recommender_digest: str) -> pb.GetBehaviourVectorsRequest:
     """The request of a read."""
-    return pb.GetBehaviourVectorsRequest(product_ids=ids)
+    return pb.GetBehaviourVectorsRequest(product_ids=ids, recommender_digest=recommender_digest)
 
 
 def behaviour_to_message(found: BehaviourVectors) -> pb.GetBehaviourVectorsResponse:

@@ -66,6 +66,18 @@ class IndexInfo:
     update_time_s: float | None = None
     alerts: tuple[str, ...] = ()
     recommender_digest: str = ""
+    further_model_digests: tuple[str, ...] = ()
+    further_recommender_digests: tuple[str, ...] = ()
+
+    @property
+    def model_digests(self) -> tuple[str, ...]:
+        """The models whose vectors can be searched; none while the catalogue is empty."""
+        return (self.model_digest, *self.further_model_digests) if self.model_digest else ()
+
+    @property
+    def recommender_digests(self) -> tuple[str, ...]:
+        """The recommenders that are served."""
+        return (self.recommender_digest, *self.further_recommender_digests) if self.recommender_digest else ()
 
 
 class Retriever(Protocol):
@@ -83,8 +95,10 @@ class Retriever(Protocol):
         """Finds products by what visitors did: near a history's vector, and related to its products."""
         ...
 
-    async def get_behaviour_vectors(self, ids: Sequence[str], *, deadline: Deadline) -> BehaviourVectors:
-        """Reads the behaviour vectors of 1 to 200 products, each once."""
+    async def get_behaviour_vectors(
+        self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str = ""
+    ) -> BehaviourVectors:
+        """Reads the behaviour vectors of 1 to 200 products, each once, by a recommender served, "" being the first."""
         ...
 
     async def list_newest_products(

@@ -1,0 +1,88 @@
+"""What whoever runs the shop does with releases: list, create, delete, flip and roll back."""
+
+from gateway.releases.follower import Follower, Known
+from gateway.releases.served_parts import ServedParts
+from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, NotFound, Unimplemented
+from vitrine.ports.release import Release, ReleaseStore
+
+
+class ReleaseAdmin:
+    """Changes releases in the store; this gateway follows at once, the others within `follow_s`."""
+
+    def __init__(self, follower: Follower, parts: ServedParts) -> None:
+        self._follower = follower
+        self._parts = parts
+
+    async def list(self, *, deadline: Deadline) -> Known:
+        """The releases as they stand now. Raises Unimplemented where there is no store."""
+        _ = self._store
+        return await self._follower.refresh(deadline=deadline)
+
+    async def create(self, release: Release, *, deadline: Deadline) -> Known:
+        """Writes a release; a part it does not name is that of the release that serves.
+
+        Raises FailedPrecondition when one of this name serves or is kept for rollback.
+        """
+        known = await self.list(deadline=deadline)
+        whole = await self._parts.completed(release, known.serving, deadline=deadline)
+        await self._store.write_release(whole, deadline=deadline)
+        return await self.list(deadline=deadline)
+
+    async def delete(self, name: str, *, deadline: Deadline) -> None:
+        """Deletes a release that neither serves nor is kept for rollback."""
+        await self._store.remove_release(name, deadline=deadline)
+        await self.list(deadline=deadline)
+
+    async def flip(self, name: str, *, force: bool, deadline: Deadline) -> Known:
+        """Makes a release the one that serves. Raises NotFound, and FailedPrecondition with the reason it cannot."""
+        known = await self.list(deadline=deadline)
+        release = known.record.named(name)
+        if release is None or not name:
+            names = ", ".join(one.name for one in known.record.releases) or "none"
+            raise NotFound(f"there is no release {name!r}; there are: {names}")
+        _require_able(name, known.faults[name])
+        if not force:
+            _require_gates(release, known.serving)
+        return await self._serve(name, known, deadline)
+
+    async def rollback(self, *, deadline: Deadline) -> Known:
+        """Makes the release that served before serve again; its gates are not asked."""
+        known = await self.list(deadline=deadline)
+        name = known.record.previous
+        if name is None:
+            raise FailedPrecondition("no release served before this one: there is nothing to go back to")
+        if name:
+            _require_able(name, known.faults[name])
+        return await self._serve(name, known, deadline)
+
+    async def _serve(self, name: str, known: Known, deadline: Deadline) -> Known:
+        await self._store.serve_release(name, expected_serving=known.record.serving, deadline=deadline)
+        return await self.list(deadline=deadline)
+
+    @property
+    def _store(self) -> ReleaseStore:
+        if self._follower.store is None:
+            raise Unimplemented("this gateway has no store of releases; the retriever that it asks keeps none")
+        return self._follower.store
+
+
+def _require_able(name: str, faults: tuple[str, ...]) -> None:
+    if faults:
+        raise FailedPrecondition(f"release {name} cannot serve: {'; '.join(faults)}")
+
+
+def _require_gates(release: Release, serving: Release) -> None:
+    """Other vectors serve only once they were measured; ranker and recommender are compared by an experiment."""
+    if release.embedder_digest in ("", serving.embedder_digest):
+        return
+    if release.gates is None:
+        raise FailedPrecondition(
+            f"release {release.name} was not measured: vitrine release build {release.name} does that, and --force"
+            " flips all the same"
+        )
+    if release.gates.faults:
+        raise FailedPrecondition(
+            f"release {release.name} did not pass its gates: {'; '.join(release.gates.faults)};"
+            " --force flips all the same"
+        )

@@ -1,0 +1,1 @@
+"""Releases as the catalogue keeps them: which models answer together, and which release serves."""
