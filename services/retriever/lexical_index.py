@@ -1,39 +1,43 @@
-"""The lexical index: BM25 over words by field, in memory, made anew from the catalogue at each start."""
+"""The lexical index: words by field, what is written to it; `lexical_view` searches it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import tantivy
 
-from services.retriever.columns import IntArray
-from services.retriever.filters import FilterPlan, facets_of
-from services.retriever.words import query_words, words_of
+from services.retriever.conditions import Values
+from services.retriever.field_values import values_of
+from services.retriever.lexical_filter import FIELD, terms_of
+from services.retriever.lexical_view import ANY_FIELD, FIELD_BOOSTS, SURFACE_FIELD, LexicalView
+from services.retriever.words import words_of
 from vitrine.product import CATEGORY_SEPARATOR, Product
-from vitrine.vectors import FloatArray
 
-# What a word counts where it is found; it counts once, in the field where it counts most. Measured on Icecat.
-FIELD_BOOSTS = {"title": 1.0, "brand": 0.8, "categories": 0.8, "attributes": 0.5, "description": 0.7}
 MAX_DESCRIPTION_CHARACTERS = 1_000
-MAX_QUERY_WORDS = 64
 # Grows with every change of what `entry_of` makes of a product.
-ENTRY_VERSION = 2
+ENTRY_VERSION = 3
 _HEAP_BYTES = 64_000_000
 _ANALYZER = "words"
+_SURFACE_ANALYZER = "surface"
+_CODE_NAMES = frozenset(
+    ("asin", "barcode", "ean", "gtin", "isbn", "itemnumber", "model", "modelnumber", "mpn", "partnumber", "sku", "upc",
+     "型号", "货号", "条码", "条形码")
+)  # fmt: skip
+_MIN_CODE_CHARACTERS = 5
+# Fields whose words are offered where a query's word is unknown.
+_SURFACE_OF = ("title", "brand", "categories")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the index holds of one product: its words by field, joined by blanks, its facets and price."""
+    """What the indexes hold of one product: its words by field, joined by blanks, and its values by key."""
 
     fields: dict[str, str]
-    facets: tuple[str, ...]
-    price: float | None
+    values: Values
 
     def encoded(self) -> str:
         """JSON, kept beside the product so that a start need not segment every text again."""
-        return json.dumps([ENTRY_VERSION, self.fields, self.facets, self.price], ensure_ascii=False)
+        return json.dumps([ENTRY_VERSION, self.fields, self.values], ensure_ascii=False)
 
     @classmethod
     def decoded(cls, text: str) -> "Entry | None":
@@ -41,8 +45,8 @@ class Entry:
         version, *parts = json.loads(text)
         if version != ENTRY_VERSION:
             return None
-        fields, facets, price = parts
-        return cls(fields, tuple(facets), price)
+        fields, values = parts
+        return cls(fields, {key: tuple(found) for key, found in values.items()})
 
 
 def entry_of(product: Product) -> Entry:
@@ -54,54 +58,13 @@ def entry_of(product: Product) -> Entry:
         "title": product.title,
         "brand": product.brand,
         "categories": " ".join(levels),
-        "attributes": " ".join(dict.fromkeys(values)),
+        "attributes": " ".join(dict.fromkeys((*values, *_codes(product)))),
         "description": product.description[:MAX_DESCRIPTION_CHARACTERS],
     }
     return Entry(
         fields={name: " ".join(words_of(text)) for name, text in texts.items() if text},
-        facets=tuple(sorted(facets_of(product))),
-        price=product.price,
+        values=values_of(product),
     )
-
-
-class LexicalView:
-    """The index as of one moment."""
-
-    def __init__(self, schema: tantivy.Schema, searcher: tantivy.Searcher, analyzer: tantivy.TextAnalyzer) -> None:
-        self._schema = schema
-        self._searcher = searcher
-        self._analyzer = analyzer
-
-    def search(self, text: str, plan: FilterPlan, limit: int) -> tuple[IntArray, FloatArray]:
-        """Row keys and BM25 scores of the best `limit` products that match the plan and hold a word of the text."""
-        words = self._analyzer.analyze(" ".join(query_words(text)[:MAX_QUERY_WORDS]))
-        if not words:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        hits = self._searcher.search(self._query(words, plan), limit, count=False).hits
-        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
-        return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
-
-    def _query(self, words: Sequence[str], plan: FilterPlan) -> tantivy.Query:
-        should, must, never = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
-        found = tantivy.Query.boolean_query([(should, self._best_field(word)) for word in dict.fromkeys(words)])
-        if plan.unrestricted:
-            return found
-        conditions = [tantivy.Query.term_set_query(self._schema, "facet", sorted(group)) for group in plan.groups]
-        if plan.priced:
-            price, kind = "price", tantivy.FieldType.Float
-            conditions.append(tantivy.Query.range_query(self._schema, price, kind, plan.min_price, plan.max_price))
-        # Score 0: a condition decides what is found and never how high.
-        limits = [(must, tantivy.Query.const_score_query(condition, 0.0)) for condition in conditions]
-        for facet in sorted(plan.excluded):
-            limits.append((never, tantivy.Query.term_query(self._schema, "facet", facet, "basic")))
-        return tantivy.Query.boolean_query([(must, found), *limits])
-
-    def _best_field(self, word: str) -> tantivy.Query:
-        fields = (
-            tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), boost)
-            for field, boost in FIELD_BOOSTS.items()
-        )
-        return tantivy.Query.disjunction_max_query(list(fields))
 
 
 class LexicalIndex:
@@ -111,27 +74,29 @@ class LexicalIndex:
         builder = tantivy.SchemaBuilder()
         for field in FIELD_BOOSTS:
             builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
-        builder.add_text_field("facet", tokenizer_name="raw", index_option="basic")
-        builder.add_float_field("price", indexed=True, fast=True)
+        builder.add_text_field(ANY_FIELD, tokenizer_name=_ANALYZER, index_option="basic")
+        builder.add_text_field(SURFACE_FIELD, tokenizer_name=_SURFACE_ANALYZER, index_option="basic")
+        builder.add_text_field(FIELD, tokenizer_name="raw", index_option="basic")
         builder.add_integer_field("row", indexed=True, fast=True)
         self._schema = builder.build()
         # The words are made by `words_of`; what is left is to fold plurals and tenses of English.
-        words = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.remove_long(80))
-        self._analyzer = words.filter(tantivy.Filter.stemmer("english")).build()
+        self._analyzer = _by_blanks().filter(tantivy.Filter.stemmer("english")).build()
         self._index = tantivy.Index(self._schema)
         self._index.register_tokenizer(_ANALYZER, self._analyzer)
+        self._index.register_tokenizer(_SURFACE_ANALYZER, _by_blanks().build())
         self._index.config_reader("manual")
         self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
 
-    def add(self, row: int, entry: Entry) -> None:
+    def add(self, row: int, product_id: str, entry: Entry) -> None:
         """Adds one version under its row key."""
         document = tantivy.Document()
         for field, text in entry.fields.items():
             document.add_text(field, text)
-        for facet in entry.facets:
-            document.add_text("facet", facet)
-        if entry.price is not None:
-            document.add_float("price", entry.price)
+            document.add_text(ANY_FIELD, text)
+            if field in _SURFACE_OF:
+                document.add_text(SURFACE_FIELD, text)
+        for term in terms_of(product_id, entry.values):
+            document.add_text(FIELD, term)
         document.add_integer("row", row)
         self._writer.add_document(document)
 
@@ -149,3 +114,16 @@ class LexicalIndex:
     def close(self) -> None:
         """Waits for merges and ends the writer's threads."""
         self._writer.wait_merging_threads()
+
+
+def _by_blanks() -> tantivy.TextAnalyzerBuilder:
+    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.remove_long(80))
+
+
+def _codes(product: Product) -> Iterator[str]:
+    """The numbers by which people ask for this very product; shorter ones are sizes and counts as well."""
+    codes = [product.id]
+    for name, values in product.attributes.items():
+        if "".join(filter(str.isalnum, name.casefold())) in _CODE_NAMES:
+            codes += (value if isinstance(value, str) else f"{value:.0f}" for value in values)
+    return (code for code in codes if len(code) >= _MIN_CODE_CHARACTERS)

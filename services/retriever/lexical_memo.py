@@ -1,9 +1,15 @@
 """The lexical memo: a search by words is done once, though a query asks twice, first without and then with vector."""
 
 from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
 
 from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan
+from services.retriever.lexical_filter import is_exact
+from services.retriever.query_reader import read_query
+from services.retriever.reading import Reading
 from services.retriever.recent import Recent
 from services.retriever.snapshot import Snapshot
 from vitrine.deadline import Deadline
@@ -11,19 +17,28 @@ from vitrine.errors import DeadlineExceeded
 from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray
 
-Found = tuple[IntArray, FloatArray]
+_DEEPER = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FoundByWords:
+    """How a query was read, and the row keys and BM25 scores of what it found."""
+
+    reading: Reading
+    rows: IntArray
+    bm25: FloatArray
 
 
 class LexicalMemo:
-    """Row keys and BM25 scores by text, filter, limit and revision; who asks while a search runs waits for it."""
+    """What was found by text, filter, limit and revision; who asks while a search runs waits for it."""
 
     def __init__(self, size: int) -> None:
-        self._found: Recent[tuple[str, FilterPlan, int, int], Future[Found]] = Recent(size)
+        self._found: Recent[tuple[str, FilterPlan, int, int], Future[FoundByWords]] = Recent(size)
 
-    def search(self, snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, deadline: Deadline) -> Found:
-        """What `snapshot.lexical.search` finds. An error is not kept."""
+    def search(self, snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, deadline: Deadline) -> FoundByWords:
+        """Reads the text and searches by its words. An error is not kept."""
         key = (normalize_text(text), plan, limit, snapshot.revision)
-        mine: Future[Found] = Future()
+        mine: Future[FoundByWords] = Future()
         found = self._found.setdefault(key, mine)
         if found is not mine:
             # The search runs in another thread already, so this cannot wait for itself.
@@ -32,8 +47,22 @@ class LexicalMemo:
             except TimeoutError:
                 raise DeadlineExceeded("no time left for the search by words") from None
         try:
-            mine.set_result(snapshot.lexical.search(text, plan, limit))
+            mine.set_result(_found_by_words(snapshot, text, plan, limit))
         except BaseException as error:
             self._found.remove(key)
             mine.set_exception(error)
         return mine.result()
+
+
+def _found_by_words(snapshot: Snapshot, text: str, plan: FilterPlan, limit: int) -> FoundByWords:
+    reading = read_query(text, snapshot.lexical)
+    allowed = snapshot.columns.allowed(plan)
+    asked = limit
+    while True:
+        rows, bm25 = snapshot.lexical.search(reading, plan, asked)
+        positions = snapshot.columns.positions_of(rows)
+        # A filter that words answer inexactly lets others through, too, which may take all the places.
+        kept = np.flatnonzero((positions >= 0) & allowed[positions])[:limit]
+        if len(kept) == limit or len(rows) < asked or is_exact(plan.condition):
+            return FoundByWords(reading, rows[kept], bm25[kept])
+        asked *= _DEEPER

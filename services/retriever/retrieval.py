@@ -1,7 +1,7 @@
 """One retrieval: words and vector searched in a snapshot, fused, cut, and their products read. Runs in a thread."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,13 +9,16 @@ from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.products import Products
+from services.retriever.reading import Reading
 from services.retriever.settings import RetrieverSettings
+from services.retriever.similar import without
 from services.retriever.snapshot import Snapshot
+from services.retriever.union import united
 from services.retriever.words import MAX_CHARACTERS
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
-from vitrine.fusion import best_first, convex_scores, reciprocal_rank_scores
-from vitrine.ports import Candidate, Retrieval, RetrievalQuery, Shortfall, SourceScore
+from vitrine.fusion import best_first
+from vitrine.ports import Candidate, Retrieval, RetrievalQuery, Shortfall
 from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray, l2_normalized
 
@@ -23,17 +26,6 @@ from vitrine.vectors import FloatArray, l2_normalized
 POOL = 1_000
 # As many as `words_of` looks at; the check runs on the event loop, which megabytes would hold up.
 MAX_TEXT_CHARACTERS = MAX_CHARACTERS
-
-
-@dataclass(frozen=True, slots=True)
-class _Union:
-    """Candidates of both sources: position, cosine, BM25 and the rank in each list, from 1, 0 where it is not there."""
-
-    positions: IntArray
-    cosines: FloatArray
-    bm25: FloatArray
-    dense_ranks: IntArray
-    lexical_ranks: IntArray
 
 
 def checked_query(query: RetrievalQuery) -> tuple[RetrievalQuery, FilterPlan]:
@@ -70,32 +62,42 @@ def retrieve(
     """Answers a checked query. The deadline is looked at before each stage."""
     check_model(snapshot.model_digest, snapshot.dim, query)
     limit = max(POOL, query.depth)
+    columns = snapshot.columns
     started = time.perf_counter()
-    found: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty(0, np.float32))
+    reading, lexical = Reading(), None
     if normalize_text(query.text):
         deadline.check("the search by words")
-        found_rows, bm25 = memo.search(snapshot, query.text, plan, limit, deadline)
-        positions = snapshot.columns.positions_of(found_rows)
-        found = (positions[positions >= 0], bm25[positions >= 0])
+        words = memo.search(snapshot, query.text, plan, limit, deadline)
+        reading, positions = words.reading, columns.positions_of(words.rows)
+        lexical = positions[positions >= 0], words.bm25[positions >= 0]
     worded = time.perf_counter()
-    near: tuple[IntArray, FloatArray] = (np.empty(0, np.int64), np.empty(0, np.float32))
-    if query.vector is not None and snapshot.columns.living:
+    dense = None
+    if query.vector is not None and columns.living:
         deadline.check("the search by vector")
-        near = snapshot.dense.search(query.vector, snapshot.columns.allowed(plan), limit)
-    union = _union(snapshot, query.vector, found, near)
+        allowed = columns.allowed(plan)
+        if reading.excluded:
+            allowed = without(allowed, columns.positions_of(snapshot.lexical.holding_any(reading.excluded)))
+        dense = snapshot.dense.search(query.vector, allowed, limit)
+    union = united(
+        lexical,
+        dense,
+        cosines_of=lambda positions: _cosines(snapshot, query.vector, positions),
+        ids_of=lambda positions: [columns.ids[position] for position in positions],
+    )
     searched = time.perf_counter()
-    scores = _scores(union, query, settings)
-    ids = [snapshot.columns.ids[position] for position in union.positions]
-    order = best_first(scores, ids)[: query.depth]
+    weight = settings.named_dense_weight if reading.named else settings.dense_weight
+    is_weighted = settings.fusion == "convex" and lexical is not None and dense is not None
+    scores = union.scores(settings.fusion, weight)
+    order = best_first(scores, union.ids)[: query.depth]
     deadline.check("reading the products")
-    rows = snapshot.columns.rows[union.positions[order[: query.product_limit]]].tolist()
+    rows = columns.rows[union.keys[order[: query.product_limit]]].tolist()
     read = products.read(rows, query.with_description)
     shown = [read[row] for row in rows]
     candidates = tuple(
         Candidate(
-            product_id=ids[index],
+            product_id=union.ids[index],
             score=float(scores[index]),
-            sources=_sources(union, index, query),
+            sources=union.sources(index),
             product=shown[place] if place < len(shown) else None,
         )
         for place, index in enumerate(order)
@@ -106,7 +108,13 @@ def retrieve(
         revision=snapshot.revision,
         lexical_ms=(worded - started) * 1_000 if query.text else 0.0,
         dense_ms=(searched - worded) * 1_000 if query.vector is not None else 0.0,
+        reading=reading.told(weight if is_weighted else None),
     )
+
+
+def _cosines(snapshot: Snapshot, vector: FloatArray | None, positions: IntArray) -> FloatArray:
+    assert vector is not None, "only a search by vector asks for cosines"
+    return snapshot.dense.cosines(vector, positions)
 
 
 def check_model(model_digest: str, dim: int, query: RetrievalQuery) -> None:
@@ -124,48 +132,3 @@ def check_model(model_digest: str, dim: int, query: RetrievalQuery) -> None:
             f"the vector has {len(query.vector)} numbers and the catalogue's have {dim}",
             reason="MODEL_MISMATCH",
         )
-
-
-def _union(
-    snapshot: Snapshot,
-    vector: FloatArray | None,
-    found: tuple[IntArray, FloatArray],
-    near: tuple[IntArray, FloatArray],
-) -> _Union:
-    lexical, bm25 = found
-    dense, cosines = near
-    positions = np.union1d(lexical, dense)
-    at_lexical = np.searchsorted(positions, lexical)
-    at_dense = np.searchsorted(positions, dense)
-    all_cosines = np.zeros(len(positions), np.float32)
-    dense_ranks = np.zeros(len(positions), np.int64)
-    dense_ranks[at_dense] = np.arange(1, len(dense) + 1)
-    all_cosines[at_dense] = cosines
-    if vector is not None:
-        unseen = dense_ranks == 0
-        all_cosines[unseen] = snapshot.dense.cosines(vector, positions[unseen])
-    all_bm25 = np.zeros(len(positions), np.float32)
-    all_bm25[at_lexical] = bm25
-    lexical_ranks = np.zeros(len(positions), np.int64)
-    by_score = best_first(bm25, [snapshot.columns.ids[position] for position in lexical])
-    lexical_ranks[at_lexical[by_score]] = np.arange(1, len(lexical) + 1)
-    return _Union(positions, all_cosines, all_bm25, dense_ranks, lexical_ranks)
-
-
-def _scores(union: _Union, query: RetrievalQuery, settings: RetrieverSettings) -> FloatArray:
-    if query.vector is None:
-        return union.bm25
-    if not union.lexical_ranks.any():
-        return union.cosines
-    if settings.fusion == "rrf":
-        return reciprocal_rank_scores(union.dense_ranks, union.lexical_ranks)
-    return convex_scores(union.cosines, union.bm25, dense_weight=settings.dense_weight)
-
-
-def _sources(union: _Union, index: int, query: RetrievalQuery) -> tuple[SourceScore, ...]:
-    sources = []
-    if query.vector is not None:
-        sources.append(SourceScore("dense", int(union.dense_ranks[index]), float(union.cosines[index])))
-    if query.text:
-        sources.append(SourceScore("lexical", int(union.lexical_ranks[index]), float(union.bm25[index])))
-    return tuple(sources)

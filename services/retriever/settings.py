@@ -30,7 +30,10 @@ class RetrieverSettings(ServerSettings):
         "", description="folder of the recommender bundle, for related products and the behaviour space; empty: none"
     )
     fusion: Literal["convex", "rrf"] = Field("convex", description="how words and vectors are fused")
-    dense_weight: float = Field(0.83, ge=0, le=1, description="share of the vector's score in convex fusion")
+    dense_weight: float = Field(0.75, ge=0, le=1, description="share of the vector's score in convex fusion")
+    named_dense_weight: float = Field(
+        0.4, ge=0, le=1, description="the same for a query that names a brand or a model number"
+    )
     exact_rows: PositiveInt = Field(
         60_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
     )

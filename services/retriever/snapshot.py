@@ -7,7 +7,7 @@ import numpy as np
 
 from services.retriever.columns import ColumnsView
 from services.retriever.dense_index import DenseView
-from services.retriever.lexical_index import LexicalView
+from services.retriever.lexical_view import LexicalView
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

@@ -1,10 +1,14 @@
 """The words of a text as lexical search sees them, in Chinese and English; model numbers are kept whole."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import rjieba
 
+from services.retriever.quantities import quantities
+from services.retriever.simplified import simplified
 from vitrine.text import normalize_text
 
 # Characters of one text that are looked at.
@@ -20,6 +24,8 @@ _NAME_AND_NUMBER = re.compile(r"([a-z]{3,})(\d+)")
 _NUMBER_AND_UNIT = re.compile(
     r"(\d+(?:\.\d+)?)(gb|tb|mb|kb|mhz|ghz|hz|mah|wh|kwh|mm|cm|km|ml|cl|kg|mg|mp|px|fps|rpm|bit|inch|ft|oz|lb|pcs|w|v|g|m|l)"
 )
+# Where a number ends and the next name with a number begins: wh1000|xm5.
+_NUMBER_ENDS = re.compile(r"(?<=\d)(?=[a-z]+\d)")
 
 # Words that carry no wish of a shopper. They are indexed, and left out of a query that has others.
 _STOP_TEXT = """
@@ -30,34 +36,111 @@ were will with you your
 """
 STOP_WORDS = frozenset(_STOP_TEXT.split())
 
+# Plurals that no stemmer folds.
+_PLURALS = {
+    "buses": "bus", "calves": "calf", "children": "child", "feet": "foot", "gases": "gas", "geese": "goose",
+    "halves": "half", "knives": "knife", "leaves": "leaf", "lenses": "lens", "loaves": "loaf", "men": "man",
+    "mice": "mouse", "oxen": "ox", "scarves": "scarf", "shelves": "shelf", "teeth": "tooth", "wolves": "wolf",
+    "women": "woman",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word as it is written, and the words by which the index knows it: the whole first, then what it is made of.
+
+    `start` and `end` are its place in the normalised text. A text holds the term where it holds the whole or all parts
+    of one of `holdings`.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    holdings: tuple[tuple[str, ...], ...]
+    start: int
+    end: int
+    is_quantity: bool = False
+
 
 def words_of(text: str) -> list[str]:
     """Normalised words in order, compounds both whole and in parts.
 
-    "WH-1000XM4" gives "wh1000xm4", "wh", "1000xm4"; "iPhone15" gives "iphone15", "iphone", "15"; "16GB" gives "16gb",
-    "16", "gb"; Chinese is segmented, long words with the words inside them.
+    "WH-1000XM4" gives "wh1000xm4", "wh", "1000xm4"; "iPhone15" gives "iphone15", "iphone", "15"; "1.5 L" gives "1.5",
+    "l", "1500ml"; Chinese is simplified and segmented, long words with the words inside them.
     """
-    words: list[str] = []
-    for match in _RUN.finditer(normalize_text(text[:MAX_CHARACTERS])):
-        words.extend(_words_of_run(match.group()))
+    read = indexed_text(text)
+    words = [word for run in _RUN.finditer(read) for term in _terms_of_run(run.group()) for word in term[0]]
+    words.extend(quantity.word for quantity in quantities(read))
     return words
+
+
+def indexed_text(text: str) -> str:
+    """The text as its words are taken from it: normalised, simplified, and cut."""
+    return simplified(normalize_text(text[:MAX_CHARACTERS]))
+
+
+def query_terms(text: str) -> list[Term]:
+    """The terms of an `indexed_text` in order; stop words only when there is nothing else."""
+    terms: list[Term] = []
+    end = 0
+    for quantity in quantities(text):
+        terms.extend(_terms(text, end, quantity.start))
+        terms.append(_quantity_term(text, quantity.start, quantity.end, quantity.word, quantity.number))
+        end = quantity.end
+    terms.extend(_terms(text, end, len(text)))
+    return [term for term in terms if term.text not in STOP_WORDS] or terms
 
 
 def query_words(text: str) -> list[str]:
     """The words of a query, each once; stop words only when there is nothing else."""
-    words = list(dict.fromkeys(words_of(text)))
-    return [word for word in words if word not in STOP_WORDS] or words
+    return list(dict.fromkeys(word for term in query_terms(indexed_text(text)) for word in term.words))
+
+
+def _terms(text: str, start: int, end: int) -> Iterable[Term]:
+    for run in _RUN.finditer(text, start, end):
+        at = run.start()
+        for words, holdings, length in _terms_of_run(run.group()):
+            yield Term(text[at : at + length], words, holdings, at, at + length)
+            at += length
+
+
+def _quantity_term(text: str, start: int, end: int, word: str, number: str) -> Term:
+    surface = tuple(word for term in _terms(text, start, end) for word in term.words)
+    # A unit alone says nothing; a number alone a little: "Size (inch): 17".
+    words = dict.fromkeys((word, *(one for one in surface if any(map(str.isdigit, one))), number))
+    return Term(text[start:end], tuple(words), ((word,), surface), start, end, is_quantity=True)
 
 
 # A shop's texts repeat their words.
 @lru_cache(maxsize=50_000)
-def _words_of_run(run: str) -> tuple[str, ...]:
+def _terms_of_run(run: str) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int], ...]:
+    """Of each term of a run its words, its holdings and its length."""
     if _HAN_FIRST.match(run):
-        return tuple(rjieba.cut_for_search(run))
-    parts = [part for part in _JOINT.split(run) if part]
-    words = ["".join(parts)] if len(parts) > 1 else []
+        return tuple(_han_terms(run))
+    written = [part for part in _JOINT.split(run) if part]
+    whole = "".join(written) if len(written) > 1 else _PLURALS.get(run, run)
+    parts = [_PLURALS.get(part, part) for part in written]
+    words: list[str] = [whole] if len(parts) > 1 else []
     for part in parts:
         words.append(part)
         if match := _NAME_AND_NUMBER.fullmatch(part) or _NUMBER_AND_UNIT.fullmatch(part):
             words.extend(match.groups())
-    return tuple(words)
+    holdings: list[tuple[str, ...]] = [(whole,)]
+    if len(words) > 1:
+        holdings.append(tuple(words[1:]))
+    groups = _NUMBER_ENDS.split(whole)
+    if len(groups) > 1:
+        words.extend(group for group in groups if group not in words)
+        holdings.append(tuple(groups))
+    return ((tuple(words), tuple(holdings), len(run)),)
+
+
+def _han_terms(run: str) -> Iterable[tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]]:
+    # The segmenter gives the words inside a word before it.
+    inside = iter(rjieba.cut_for_search(run))
+    for whole in rjieba.cut(run):
+        words = [whole]
+        for word in inside:
+            if word == whole:
+                break
+            words.append(word)
+        yield tuple(words), ((whole,),), len(whole)

@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from services.retriever.lexical_index import LexicalView
+from services.retriever.lexical_view import LexicalView
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, ResourceExhausted
 from vitrine.ports import RetrievalQuery

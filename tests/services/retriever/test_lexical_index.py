@@ -2,11 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from services.retriever.filters import FilterPlan, plan_of
-from services.retriever.lexical_index import ENTRY_VERSION, Entry, LexicalIndex, LexicalView, entry_of
+from services.retriever.lexical_index import ENTRY_VERSION, Entry, LexicalIndex, entry_of
+from services.retriever.lexical_view import LexicalView
+from services.retriever.query_reader import read_query
 from vitrine.product import Product
 
 
@@ -18,7 +19,12 @@ def _view(*products: Product) -> LexicalView:
 
 
 def _rows(view: LexicalView, text: str, plan: FilterPlan | None = None) -> list[int]:
-    return view.search(text, plan or FilterPlan(), 100)[0].tolist()
+    return _found(view, text, plan)[0]
+
+
+def _found(view: LexicalView, text: str, plan: FilterPlan | None = None) -> tuple[list[int], list[float]]:
+    rows, scores = view.search(read_query(text, view), plan or FilterPlan(), 100)
+    return rows.tolist(), scores.tolist()
 
 
 def _titled(*titles: str) -> list[Product]:
@@ -79,19 +85,19 @@ def test_every_field_is_searched_and_a_word_counts_where_it_counts_most() -> Non
         Product(id="e", title="lumora thing", brand="lumora", language="en"),
         Product(id="f", title="thing five", attributes={"weight_g": (41.0,)}, language="en"),
     )
-    rows, scores = view.search("lumora", FilterPlan(), 10)
-    assert sorted(rows.tolist()) == [0, 1, 2, 3, 4]
-    assert rows[np.argmax(scores)] == 4
+    rows, scores = _found(view, "lumora")
+    assert sorted(rows) == [0, 1, 2, 3, 4]
+    assert rows[scores.index(max(scores))] == 4
     assert _rows(view, "41") == []
 
 
 def test_conditions_decide_what_is_found_and_never_how_high(shop: Any) -> None:
     view = _view(*(shop.product(n) for n in range(20)))
-    scores = dict(zip(*(values.tolist() for values in view.search("watch 手表", FilterPlan(), 100)), strict=True))
+    scores = dict(zip(*_found(view, "watch 手表"), strict=True))
     plan = plan_of(shop.filter(brands=("ACME ",), min_price=3, max_price=10))
-    rows, filtered = view.search("watch 手表", plan, 100)
-    assert sorted(rows.tolist()) == [n for n in range(3, 11) if n % 3]
-    assert dict(zip(rows.tolist(), filtered.tolist(), strict=True)) == {n: scores[n] for n in rows.tolist()}
+    rows, filtered = _found(view, "watch 手表", plan)
+    assert sorted(rows) == [n for n in range(3, 11) if n % 3]
+    assert dict(zip(rows, filtered, strict=True)) == {n: scores[n] for n in rows}
 
 
 def test_nothing_to_search_finds_nothing() -> None:

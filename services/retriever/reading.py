@@ -1,0 +1,44 @@
+"""A query as it was read: its terms, what may stand for them, and what no product found may hold."""
+
+from dataclasses import dataclass
+
+from services.retriever.words import Term
+from vitrine.ports import QueryReading, WordReading
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTerm:
+    """A term, or several that are read as one, and the groups of words any of which may stand for it."""
+
+    term: Term
+    instead: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def holdings(self) -> tuple[tuple[str, ...], ...]:
+        """A product holds the term where it holds all words of one of these."""
+        return (*self.term.holdings, *self.instead)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The terms of a query in order, and the terms that no product found may hold.
+
+    `text` is what is left for a model to read: without what is excluded, its spelling mended where it was (`mended`).
+    `named`: it asks for a thing by its name, a brand or a model number, and not by what it is like.
+    """
+
+    text: str = ""
+    terms: tuple[ReadTerm, ...] = ()
+    excluded: tuple[Term, ...] = ()
+    words: tuple[WordReading, ...] = ()
+    mended: bool = False
+    named: bool = False
+
+    def told(self, dense_weight: float | None) -> QueryReading:
+        """What is told of it."""
+        return QueryReading(
+            corrected_query=self.text if self.mended else "",
+            excluded_words=tuple(term.text for term in self.excluded),
+            words=self.words,
+            dense_weight=dense_weight,
+        )

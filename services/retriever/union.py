@@ -1,0 +1,78 @@
+"""What two sources found, side by side, and fused: arrays only, whatever the index that found them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from services.retriever.columns import IntArray
+from vitrine.fusion import best_first, convex_scores, reciprocal_rank_scores
+from vitrine.ports import SourceScore
+from vitrine.vectors import FloatArray
+
+Found = tuple[IntArray, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Candidates of both sources by ascending key: cosine, BM25, and the rank in each list, from 1, 0 where it is not
+    there. `with_words`, `with_vector`: what was searched by."""
+
+    keys: IntArray
+    ids: Sequence[str]
+    cosines: FloatArray
+    bm25: FloatArray
+    dense_ranks: IntArray
+    lexical_ranks: IntArray
+    with_words: bool
+    with_vector: bool
+
+    def sources(self, index: int) -> tuple[SourceScore, ...]:
+        """How each source saw a candidate."""
+        sources = []
+        if self.with_vector:
+            sources.append(SourceScore("dense", int(self.dense_ranks[index]), float(self.cosines[index])))
+        if self.with_words:
+            sources.append(SourceScore("lexical", int(self.lexical_ranks[index]), float(self.bm25[index])))
+        return tuple(sources)
+
+    def scores(self, fusion: Literal["convex", "rrf"], dense_weight: float) -> FloatArray:
+        """The fused scores; those of one source where the other was not searched by or found nothing."""
+        if not self.with_vector:
+            return self.bm25
+        if not self.lexical_ranks.any():
+            return self.cosines
+        if fusion == "rrf":
+            return reciprocal_rank_scores(self.dense_ranks, self.lexical_ranks)
+        return convex_scores(self.cosines, self.bm25, dense_weight=dense_weight)
+
+
+def united(
+    lexical: Found | None,
+    dense: Found | None,
+    *,
+    cosines_of: Callable[[IntArray], FloatArray],
+    ids_of: Callable[[IntArray], Sequence[str]],
+) -> Union:
+    """The union of both sources' finds: distinct keys of any kind with BM25 and cosines, each best first.
+
+    None: not searched by. `cosines_of` gives the cosines of keys that the dense search did not find.
+    """
+    nothing = (np.empty(0, np.int64), np.empty(0, np.float32))
+    found, bm25 = lexical or nothing
+    near, cosines = dense or nothing
+    keys = np.union1d(found, near)
+    at_found, at_near = np.searchsorted(keys, found), np.searchsorted(keys, near)
+    dense_ranks, lexical_ranks = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
+    all_cosines, all_bm25 = np.zeros(len(keys), np.float32), np.zeros(len(keys), np.float32)
+    dense_ranks[at_near] = np.arange(1, len(near) + 1)
+    all_cosines[at_near] = cosines
+    if dense is not None:
+        unseen = dense_ranks == 0
+        all_cosines[unseen] = cosines_of(keys[unseen])
+    ids = ids_of(keys)
+    all_bm25[at_found] = bm25
+    by_score = best_first(bm25, [ids[index] for index in at_found])
+    lexical_ranks[at_found[by_score]] = np.arange(1, len(found) + 1)
+    return Union(keys, ids, all_cosines, all_bm25, dense_ranks, lexical_ranks, lexical is not None, dense is not None)
