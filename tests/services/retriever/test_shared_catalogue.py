@@ -1,7 +1,7 @@
 """Several retrievers on one catalogue in PostgreSQL: any may write, each follows, all answer alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from services.retriever.catalogue import Catalogue
 from services.retriever.engine import RetrieverEngine
 from vitrine.errors import FailedPrecondition, InvalidArgument, Unavailable
 from vitrine.offer import Offer
+from vitrine.ports import IndexInfo
 
 OpenReplica = Callable[..., Awaitable[RetrieverEngine]]
 
 
 @pytest.fixture
-async def open_replica(open_engine: Any, tmp_path: Path, postgres_url: str) -> AsyncIterator[OpenReplica]:
+def open_replica(open_engine: Any, tmp_path: Path, postgres_url: str) -> OpenReplica:
     """Opens retrievers on one database, each with a folder of its own."""
     count = 0
 
@@ -28,14 +29,22 @@ async def open_replica(open_engine: Any, tmp_path: Path, postgres_url: str) -> A
         engine: RetrieverEngine = await open_engine(**shared | settings)
         return engine
 
-    yield open_one
+    return open_one
+
+
+async def _until(engine: RetrieverEngine, shop: Any, shows: Callable[[IndexInfo], bool]) -> IndexInfo:
+    """What the retriever says of its index once that is as awaited."""
+    async with asyncio.timeout(20):
+        while True:
+            info = await engine.get_index(deadline=shop.deadline())
+            if shows(info):
+                return info
+            await asyncio.sleep(0.005)
 
 
 async def _shown(engine: RetrieverEngine, revision: int, shop: Any) -> None:
     """Waits until the retriever shows a revision."""
-    async with asyncio.timeout(10):
-        while (await engine.get_index(deadline=shop.deadline())).revision < revision:
-            await asyncio.sleep(0.005)
+    await _until(engine, shop, lambda info: info.revision >= revision)
 
 
 async def _seen(engine: RetrieverEngine, shop: Any) -> list[Any]:
@@ -148,18 +157,14 @@ async def test_searches_outlive_a_database_that_is_away(
         connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
         connection.execute(cut, [name])
-        async with asyncio.timeout(10):
-            while not (alerts := (await engine.get_index(deadline=shop.deadline())).alerts):
-                await asyncio.sleep(0.01)
-        assert "the catalogue cannot be read" in alerts[0]
-        assert "is served meanwhile" in alerts[0]
+        [alert] = (await _until(engine, shop, lambda info: bool(info.alerts))).alerts
+        assert "the catalogue cannot be read" in alert
+        assert "is served meanwhile" in alert
         assert len(await shop.found(engine, text="智能手表 smart watch")) == 3
         with pytest.raises(Unavailable, match="the catalogue cannot be written"):
             await shop.fill(engine, [shop.product(4)], vectors[:1])
         connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
-    async with asyncio.timeout(10):
-        while (await engine.get_index(deadline=shop.deadline())).alerts:
-            await asyncio.sleep(0.01)
+    await _until(engine, shop, lambda info: not info.alerts)
     await shop.fill(engine, [shop.product(4)], vectors[:1])
     assert len(await shop.found(engine, text="智能手表 smart watch")) == 4
 
