@@ -1,43 +1,73 @@
 """A row of the file turned into a product, by a mapping."""
 
-import json
-import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
+from vitrine.cells import (
+    AttributeValue,
+    attribute_of,
+    availability_of,
+    choice_of,
+    is_filled,
+    number_of,
+    object_of,
+    text_of,
+    texts_of,
+    time_of,
+)
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.mapping import Mapping, Source
+from vitrine.money import read_money, shared_sign
+from vitrine.plain_text import is_markup, plain_text
 from vitrine.product import (
     MAX_ATTRIBUTE_NAME_CHARACTERS,
     MAX_ATTRIBUTE_VALUE_CHARACTERS,
     MAX_ATTRIBUTE_VALUES,
     MAX_ATTRIBUTES,
-    Availability,
+    MAX_BRAND_CHARACTERS,
+    MAX_CATEGORIES,
+    MAX_CATEGORY_CHARACTERS,
+    MAX_DESCRIPTION_CHARACTERS,
+    MAX_IMAGE_URI_CHARACTERS,
+    MAX_IMAGE_URIS,
+    MAX_TITLE_CHARACTERS,
     Product,
     ProductKind,
     checked_product,
 )
 from vitrine.text import clean_text
 
-_LISTS = ("categories", "image_uris", "about_product_ids")
-_NUMBERS = ("price", "original_price", "rating")
-AttributeValue = tuple[str, ...] | tuple[float, ...]
-Choice = TypeVar("Choice", Availability, ProductKind)
+_WORDS = {
+    "title": MAX_TITLE_CHARACTERS,
+    "brand": MAX_BRAND_CHARACTERS,
+    "description": MAX_DESCRIPTION_CHARACTERS,
+}
+_LISTS = {
+    "categories": (MAX_CATEGORIES, MAX_CATEGORY_CHARACTERS),
+    "image_uris": (MAX_IMAGE_URIS, MAX_IMAGE_URI_CHARACTERS),
+}
+_PRICES = ("price", "original_price")
 
 
 class ProductRows:
-    """Turns rows into checked products; remembers what it left out: columns never used, attributes beyond limits."""
+    """Turns rows into checked products, mends what real rows have, and remembers what it did.
 
-    def __init__(self, mapping: Mapping) -> None:
+    `mended` counts what was changed on the way, `unused_columns` are never read, `dropped_attributes` are beyond the
+    catalogue's limits. A price that names no currency, beside no column that does, is in `currency_code`.
+    """
+
+    def __init__(self, mapping: Mapping, currency_code: str = "") -> None:
         self._sources = mapping.fields.sources()
         self._attributes = mapping.attributes
+        self._currency_code = currency_code
         self._named = {column: name for name, column in mapping.attributes.columns.items()}
         self._used = {column for source in self._sources.values() for column in source.columns}
         self._used |= {*self._named, mapping.attributes.column}
         self.unused_columns: dict[str, None] = {}
         self.dropped_attributes = 0
+        self.mended: Counter[str] = Counter()
 
     def product(self, row: dict[str, Any]) -> Product:
         """The row's product, its texts cleaned; update_time stays unset where the row has none.
@@ -48,9 +78,10 @@ class ProductRows:
         fields: dict[str, Any] = {}
         for name, source in self._sources.items():
             try:
-                fields[name] = _field(name, source, row)
+                fields[name] = self._field(name, source, row)
             except ValueError as error:
                 violations.append(FieldViolation(_label(name, source), str(error)))
+        violations += self._read_prices(fields)
         try:
             fields["attributes"] = self._attributes_of(row)
         except ValueError as error:
@@ -64,10 +95,82 @@ class ProductRows:
         product = Product(**{"id": "", "title": "", **filled})
         return replace(checked_product(product), update_time=product.update_time)
 
+    def _field(self, name: str, source: Source, row: dict[str, Any]) -> Any:
+        if name in (*_LISTS, "about_product_ids"):
+            texts = (text for column in source.columns for text in texts_of(row.get(column), source.split))
+            return self._listed(name, texts) if name in _LISTS else tuple(texts)
+        value = source.value or next((row[column] for column in source.columns if is_filled(row.get(column))), None)
+        if value is None or name in _PRICES:
+            return value
+        if name == "rating":
+            return round(number_of(value) * source.scale, 6)
+        if name == "availability":
+            return availability_of(value)
+        if name == "kind":
+            return choice_of(ProductKind, value, "product_kind_")
+        if name == "update_time":
+            return time_of(value)
+        if name in _WORDS:
+            return self._words(name, text_of(value))
+        text = text_of(value).strip()
+        return text.upper() if name == "currency_code" else text
+
+    def _words(self, name: str, text: str) -> str:
+        """Plain words, no more than the catalogue keeps."""
+        text = self._plain(name, text)
+        limit = _WORDS[name]
+        if len(text) > limit and len(text := clean_text(text)) > limit:
+            self.mended[f"{name} cut to its first {limit:,} characters"] += 1
+            text = text[:limit]
+        return text
+
+    def _plain(self, name: str, text: str) -> str:
+        if is_markup(text):
+            self.mended[f"HTML or entities in {name} read as plain text"] += 1
+            return plain_text(text)
+        return text
+
+    def _listed(self, name: str, texts: Iterable[str]) -> tuple[str, ...]:
+        most, characters = _LISTS[name]
+        plain = [text.replace("&amp;", "&") if name == "image_uris" else self._plain(name, text) for text in texts]
+        kept = [text for text in dict.fromkeys(plain) if text.strip() and len(text) <= characters]
+        if len(kept) > most or len(kept) < len(set(plain)):
+            self.mended[f"{name} beyond {most} of {characters:,} characters left out"] += 1
+        return tuple(kept[:most])
+
+    def _read_prices(self, fields: dict[str, Any]) -> list[FieldViolation]:
+        """Puts amounts and their one currency in place of what the row says; what is wrong, by field."""
+        violations: list[FieldViolation] = []
+        beside: str = fields.get("currency_code") or ""
+        codes: set[str] = set()
+        for name in _PRICES:
+            if (value := fields.get(name)) is None:
+                continue
+            source = self._sources[name]
+            try:
+                amount, code = read_money(value, beside or self._currency_code)
+                fields[name] = round(amount * source.scale, 6)
+                if beside and code != beside:
+                    raise ValueError(f"is in {code}, and currency_code says {beside}; give one currency")
+                codes.add(code)
+                if not beside and (sign := shared_sign(value)) and not self._currency_code:
+                    self.mended[f"prices in {sign} taken as {code}: say another with --currency"] += 1
+            except ValueError as error:
+                violations.append(FieldViolation(_label(name, source), str(error)))
+        if len(codes := codes - {""}) > 1:
+            violations.append(FieldViolation("original_price", f"has another currency than price: {sorted(codes)}"))
+        elif codes:
+            (fields["currency_code"],) = codes
+        price, original = (fields.get(name) for name in _PRICES)
+        if isinstance(price, float) and isinstance(original, float) and original < price:
+            self.mended["original_price below price left out"] += 1
+            fields["original_price"] = None
+        return violations
+
     def _attributes_of(self, row: dict[str, Any]) -> dict[str, AttributeValue]:
         attributes: dict[str, AttributeValue] = {}
         whole = row.get(self._attributes.column)
-        for name, value in _object(whole).items():
+        for name, value in object_of(whole).items():
             self._add(attributes, clean_text(str(name)), value)
         for column, value in row.items():
             name = self._named.get(column) or _stripped(column, self._attributes.prefixes)
@@ -78,7 +181,7 @@ class ProductRows:
         return attributes
 
     def _add(self, attributes: dict[str, AttributeValue], name: str, value: Any) -> None:
-        values = _attribute(name, value)
+        values = attribute_of(name, value)
         if not values:
             return
         if self._attributes.drop_oversized and (_is_oversized(name, values) or len(attributes) == MAX_ATTRIBUTES):
@@ -92,110 +195,6 @@ class ProductRows:
 
 def _label(name: str, source: Source) -> str:
     return name if source.columns in ((), (name,)) else f"{name} (column {', '.join(source.columns)})"
-
-
-def _field(name: str, source: Source, row: dict[str, Any]) -> Any:
-    if name in _LISTS:
-        return tuple(text for column in source.columns for text in _texts(row.get(column), source.split))
-    value = source.value or next((row[column] for column in source.columns if _is_filled(row.get(column))), None)
-    if value is None:
-        return None
-    if name in _NUMBERS:
-        return round(_number(value) * source.scale, 6)
-    if name == "availability":
-        return _one_of(Availability, _text(value), "availability_")
-    if name == "kind":
-        return _one_of(ProductKind, _text(value), "product_kind_")
-    if name == "update_time":
-        return _time(value)
-    return _text(value)
-
-
-def _is_filled(value: Any) -> bool:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return False
-    return not (isinstance(value, str) and not value.strip())
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    # A column of whole numbers with gaps is read as floats by most tools: 123.0 is the id 123.
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        return str(value)
-    raise ValueError(f"is a {type(value).__name__}; give text")
-
-
-def _texts(value: Any, split: str) -> list[str]:
-    if not _is_filled(value):
-        return []
-    if isinstance(value, list):
-        return [clean_text(_text(item)) for item in value if _is_filled(item)]
-    text = clean_text(_text(value))
-    if text.startswith("["):
-        try:
-            return _texts(json.loads(text), "")
-        except json.JSONDecodeError:
-            raise ValueError(f"{text[:40]!r} begins like a JSON list and is none") from None
-    parts = text.split(split) if split else [text]
-    return [part.strip() for part in parts if part.strip()]
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, (str, int, float, Decimal)) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (ValueError, OverflowError):
-            raise ValueError(f"{str(value)[:40]!r} is not a number; write for example 1299.90") from None
-    raise ValueError(f"is a {type(value).__name__}; give a number")
-
-
-def _one_of(kinds: type[Choice], text: str, prefix: str) -> Choice:
-    try:
-        return kinds(text.strip().lower().replace(" ", "_").replace("-", "_").removeprefix(prefix))
-    except ValueError:
-        known = ", ".join(one.value for one in kinds)
-        raise ValueError(f"{text[:40]!r} is not one of {known}") from None
-
-
-def _time(value: Any) -> datetime:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            raise ValueError(f"{value[:40]!r} is not a time such as 2026-01-31T12:00:00Z") from None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    if not isinstance(value, datetime):
-        raise ValueError(f"is a {type(value).__name__}; give a time such as 2026-01-31T12:00:00Z")
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if isinstance(value, str) and value.strip():
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError:
-            raise ValueError(f"{value[:40]!r} is not a JSON object") from None
-    if isinstance(value, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
-        return dict(value)  # how Parquet's maps arrive
-    if not _is_filled(value):
-        return {}
-    if not isinstance(value, dict):
-        raise ValueError(f"is a {type(value).__name__}; give an object of names and values")
-    return value
-
-
-def _attribute(name: str, value: Any) -> AttributeValue:
-    values = [item for item in (value if isinstance(value, list) else [value]) if _is_filled(item)]
-    if any(isinstance(item, (dict, list)) for item in values):
-        raise ValueError(f"{name!r} holds objects or lists; give words or numbers")
-    if values and all(isinstance(item, (int, float, Decimal)) and not isinstance(item, bool) for item in values):
-        return tuple(map(_number, values))
-    texts = (("yes" if item else "no") if isinstance(item, bool) else clean_text(_text(item)) for item in values)
-    return tuple(text for text in texts if text)
 
 
 def _is_oversized(name: str, values: AttributeValue) -> bool:

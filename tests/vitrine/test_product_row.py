@@ -117,7 +117,10 @@ def test_values_of_every_source_are_read() -> None:
         ({"title": ["a"]}, "title", "is a list; give text"),
         ({"id": None}, "id", "is empty"),
         ({"id": "a b"}, "id", "white space"),
-        ({"price": "1.299,00", "currency_code": "EUR"}, "price", "is not a number"),
+        ({"price": "10 - 20", "currency_code": "EUR"}, "price", "is not a number"),
+        ({"price": "5 dinero"}, "price", "names no currency that is known"),
+        ({"price": "5 €", "currency_code": "USD"}, "price", "is in EUR, and currency_code says USD"),
+        ({"price": "5 €", "original_price": "$6"}, "original_price", "another currency than price"),
         ({"price": 10**400, "currency_code": "EUR"}, "price", "is not a number"),
         ({"price": True, "currency_code": "EUR"}, "price", "give a number"),
         ({"price": -1, "currency_code": "EUR"}, "price", "not negative"),
@@ -138,6 +141,67 @@ def test_a_wrong_value_names_its_field(row: dict[str, Any], field: str, message:
         native(**row)
     assert [violation.field for violation in caught.value.violations] == [field]
     assert message in caught.value.violations[0].description
+
+
+@pytest.mark.parametrize(
+    ("row", "price", "currency_code"),
+    [
+        ({"price": "1.299,00 €"}, 1299.0, "EUR"),
+        ({"price": "¥1,299"}, 1299.0, "CNY"),
+        ({"price": "¥1,299", "currency_code": "JPY"}, 1299.0, "JPY"),
+        ({"price": "1.299,00", "currency_code": "eur"}, 1299.0, "EUR"),
+        ({"price": 12.5, "currency_code": "EUR"}, 12.5, "EUR"),
+    ],
+)
+def test_prices_are_read_as_shops_write_them(row: dict[str, Any], price: float, currency_code: str) -> None:
+    product = native(**row)
+    assert (product.price, product.currency_code) == (price, currency_code)
+
+
+def test_a_sign_that_several_currencies_use_is_told() -> None:
+    rows = ProductRows(load_mapping(None))
+    assert rows.product({"id": "1", "title": "a", "price": "¥5"}).currency_code == "CNY"
+    assert list(rows.mended) == ["prices in ¥ taken as CNY: say another with --currency"]
+    rows = ProductRows(load_mapping(None), "JPY")
+    assert rows.product({"id": "1", "title": "a", "price": "¥5"}).currency_code == "JPY"
+    assert rows.product({"id": "1", "title": "a", "price": "5 €"}).currency_code == "EUR"
+    assert rows.product({"id": "1", "title": "a", "price": 5}).currency_code == "JPY"
+    assert not rows.mended
+
+
+def test_what_is_too_long_is_cut_and_markup_is_read_as_words() -> None:
+    rows = ProductRows(load_mapping(None))
+    product = rows.product(
+        {
+            "id": "1",
+            "title": "Caf&eacute; <b>cup</b> " + "x" * 2_000,
+            "description": "<p>Fine</p><style>p {}</style><ul><li>red<li>blue</ul>" + "<br>字" * 3_500_000,
+            "categories": [f"A &amp; B &gt; {number}" for number in range(12)],
+            "image_uris": [f"https://a.example/{number}?x=1&amp;y=2" for number in range(22)] + ["h" * 3_000],
+            "price": 5,
+            "original_price": 4,
+            "currency_code": "EUR",
+            "attributes": {"material": "wood &amp; steel"},
+        }
+    )
+    assert product.title.startswith("Café cup xxx")
+    assert len(product.title) == 1_000
+    assert product.description.startswith("Fine red blue 字 字")
+    assert 19_990 < len(product.description) <= 20_000
+    assert product.categories == tuple(f"A & B > {number}" for number in range(10))
+    assert product.image_uris == tuple(f"https://a.example/{number}?x=1&y=2" for number in range(20))
+    assert (product.price, product.original_price) == (5.0, None)
+    assert product.attributes == {"material": ("wood & steel",)}
+    assert set(rows.mended) == {
+        "HTML or entities in title read as plain text",
+        "HTML or entities in description read as plain text",
+        "HTML or entities in categories read as plain text",
+        "title cut to its first 1,000 characters",
+        "description cut to its first 20,000 characters",
+        "categories beyond 10 of 512 characters left out",
+        "image_uris beyond 20 of 2,048 characters left out",
+        "original_price below price left out",
+    }
 
 
 def test_a_mapped_field_is_named_with_its_column() -> None:

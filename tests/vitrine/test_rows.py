@@ -1,6 +1,8 @@
 """Rows of product files, and the faults that real ones have."""
 
 import gzip
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
@@ -8,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from vitrine.errors import InvalidArgument
-from vitrine.rows import Row, RowFile
+from vitrine.rows import MAX_CELL_CHARACTERS, Row, RowFile
 
 
 def test_json_lines_keep_their_place_around_faults(tmp_path: Path) -> None:
@@ -34,7 +36,7 @@ def test_csv_keeps_its_place_around_faults(tmp_path: Path) -> None:
         b"\r\n"
         b"2,a,b\r\n"
         b"3,\xff\r\n"
-        b"4," + b"x" * (1 << 20) + b"y\r\n"
+        b"4," + b"x" * MAX_CELL_CHARACTERS + b"y\r\n"
         b'5,"quoted, with ""marks"""\r\n'
         b'6,"never closed\r\n7,swallowed\r\n'
     )
@@ -42,7 +44,7 @@ def test_csv_keeps_its_place_around_faults(tmp_path: Path) -> None:
     assert [row.line for row in rows] == [2, 5, 6, 7, 8, 9]
     assert rows[0].values == {"id": "1", "title": "two\nlines"}
     assert rows[1].fault == "has 3 cells, and the first line names 2 columns"
-    assert rows[2].fault == "is not UTF-8"
+    assert rows[2].fault == "holds bytes that are no text in its encoding"
     assert "field larger than field limit" in rows[3].fault
     assert rows[4].values == {"id": "5", "title": 'quoted, with "marks"'}
 
@@ -101,3 +103,35 @@ def test_a_file_that_only_says_it_is_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "shop.parquet").write_bytes(b"id,title\n1,a\n")
     with pytest.raises(InvalidArgument, match="is not a Parquet file"):
         RowFile(tmp_path / "shop.parquet")
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "cp1252", "utf-16"])
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_other_encodings_are_read(tmp_path: Path, encoding: str, ending: str, pack: Callable[[bytes], bytes]) -> None:
+    titles = ["café 5 €" if encoding == "cp1252" else "蓝牙耳机"] * 30_000
+    lines = ["title", *titles] if ending == ".csv" else [json.dumps({"title": t}, ensure_ascii=False) for t in titles]
+    path = tmp_path / "export"
+    path.write_bytes(pack("\n".join(lines).encode(encoding)))
+    rows = list(RowFile(path, ending=ending, encoding=encoding).rows())
+    assert [row.values["title"] for row in rows] == titles
+    assert rows[-1].position == path.stat().st_size
+
+
+def test_a_byte_that_the_encoding_does_not_know_costs_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_bytes("id;title\n1;手机\n".encode("gb18030") + b"2;\xff\n3;x\n")
+    rows = list(RowFile(path, encoding="gb18030", delimiter=";").rows())
+    assert [(row.values, row.fault) for row in rows] == [
+        ({"id": "1", "title": "手机"}, ""),
+        ({}, "holds bytes that are no text in its encoding"),
+        ({"id": "3", "title": "x"}, ""),
+    ]
+
+
+def test_empty_cells_after_the_last_column_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_text("id,title,,\n1,a,,\n2,b\n3,c,d\n")
+    rows = list(RowFile(path).rows())
+    assert [row.values for row in rows] == [{"id": "1", "title": "a"}, {"id": "2", "title": "b"}, {}]
+    assert rows[2].fault == "has 3 cells, and the first line names 2 columns"

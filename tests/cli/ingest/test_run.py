@@ -110,7 +110,7 @@ async def test_bad_rows_are_reported_and_cost_nothing_else(shelf: Shelf, runs: R
         good[1],
         '{"id": "empty", "title": ""}',
         '{"id": "blank", "title": " \\t\\u3000\\u200b"}',
-        '{"id": "cents", "title": "Watch", "price": "9,99 €", "currency_code": "EUR"}',
+        '{"id": "cents", "title": "Watch", "price": "9,99 Taler", "currency_code": "EUR"}',
         good[2],
         '{"id": "wrong everywhere", "title": "", "price": -1}',
         '{"title": "no id"}',
@@ -135,7 +135,7 @@ async def test_bad_rows_are_reported_and_cost_nothing_else(shelf: Shelf, runs: R
     ]
     assert "is not JSON" in report[0]["reasons"][0]["description"]
     assert report[1]["reasons"][0]["field"] == report[2]["reasons"][0]["field"] == "title"
-    assert "'9,99 €' is not a number" in report[3]["reasons"][0]["description"]
+    assert "'9,99 Taler' names no currency" in report[3]["reasons"][0]["description"]
     assert {reason["field"] for reason in report[4]["reasons"]} == {"id", "title", "price", "currency_code"}
     assert report[6]["reasons"] == [{"field": "title", "description": "is not nice"}]
 
