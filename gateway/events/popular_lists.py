@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from gateway.events.connection import Connection
-from gateway.events.popularity import LATELY, Decay, risen, segment
+from gateway.events.popularity import LATELY, QUERIES, Decay, risen, segment
 from vitrine.deadline import Deadline
 from vitrine.errors import invalid
 from vitrine.ports import PopularProduct
+
+_QUERIES_AT_ONCE = 2_000
 
 
 class PopularLists:
@@ -39,6 +41,33 @@ class PopularLists:
             return ()
         usual = await self._weights(self._decay, segment(), list(lately), deadline)
         return _listed(risen(lately, usual), limit)
+
+    async def queries(self, least_weight: float, limit: int, *, deadline: Deadline) -> dict[str, float]:
+        """Queries that weigh at least so much and their weights of now, at most `limit`, the heaviest first.
+
+        A visitor who asked a query today gives it 1, which halves with each half-life: what has a weight above 2 was
+        asked by 3 visitors or more.
+        """
+        now, weights = datetime.now(UTC), dict[str, float]()
+        for era in (self._decay.era(now), self._decay.era(now) - 1):
+            share = self._decay.share(era, now)
+            # In parts: to read a long reply holds up the event loop.
+            for start in range(0, limit if share else 0, _QUERIES_AT_ONCE):
+                command = self._connection.redis.zrevrangebyscore(
+                    self.key(self._decay, era, QUERIES),
+                    "+inf",
+                    least_weight / share,
+                    start=start,
+                    num=min(_QUERIES_AT_ONCE, limit - start),
+                    withscores=True,
+                )
+                found = await self._connection.reply(command, deadline)
+                for query, units in found:
+                    weights[query.decode()] = weights.get(query.decode(), 0.0) + units * share
+                if len(found) < _QUERIES_AT_ONCE:
+                    break
+        heaviest = sorted(weights.items(), key=lambda one: (-one[1], one[0]))
+        return dict(heaviest[:limit])
 
     async def _heaviest(self, decay: Decay, name: str, limit: int, deadline: Deadline) -> dict[str, float]:
         """Weights of now of the heaviest products of a segment, in no order."""

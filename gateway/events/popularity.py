@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from vitrine.product import category_prefixes
+from vitrine.text import normalize_text
 from vitrine.user_event import EventType, UserEvent
 
 WEIGHTS = {
@@ -26,6 +27,10 @@ FORGOTTEN_HALF_LIVES = 64
 _MAX_LEVELS = 5
 # The name of the counts by a short half-life, of all products.
 LATELY = "lately"
+# The name of the counts of what visitors searched for.
+QUERIES = "queries"
+# What is longer is pasted, and nobody begins to type it.
+_MAX_ASKED_CHARACTERS = 80
 # So many standard deviations more than expected is no chance, where some hundred products are looked at.
 _RISEN_DEVIATIONS = 3.0
 
@@ -50,6 +55,12 @@ class Decay:
         """What one unit of an era weighs now; 0 where it is as good as nothing."""
         age = (now.timestamp() - era * self._era_s) / self.half_life_s
         return float(2**-age) if age < _ERA_HALF_LIVES + FORGOTTEN_HALF_LIVES else 0.0
+
+
+def asked_query(query: str) -> str:
+    """The query as it is counted; "" for one that is not."""
+    asked = normalize_text(query)
+    return asked if len(asked) <= _MAX_ASKED_CHARACTERS else ""
 
 
 def segments(event: UserEvent, category: str) -> Iterator[str]:

@@ -28,5 +28,6 @@ class EventsSettings(BaseSettings):
     fresh_ratio: NonNegativeFloat = Field(4.0, description="and beside known visitors, for each 1 of theirs")
     popular_products: PositiveInt = Field(100_000, description="products counted in a category or country")
     visitor_products: PositiveInt = Field(100, description="products a day that one visitor makes more popular")
+    visitor_queries: PositiveInt = Field(200, description="different queries that one visitor makes more popular")
     data_dir: Path = Field(Path("data/events"), description="folder of the store that `vitrine up` starts")
     megabytes: PositiveInt = Field(1024, description="memory of that store; when it is full, events are refused")

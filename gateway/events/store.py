@@ -2,7 +2,8 @@
 
 Keys, in one slot of a Redis Cluster: `stream`, the order of arrival, with digests only; for each visitor, by digest,
 `events` (a hash of event digest to its place in the stream and its data), `history` (a sorted set by event time),
-`counted:DAY` (the weights given to products that day) and `days` (those lists); `popularity:…`; `erasures`.
+`counted:DAY` (the weights given to products that day), `days` (those lists) and `asked` (queries, and where each is
+counted); `popularity:…`; `erasures`.
 A deleted entry of a stream stays in its memory and files until its neighbours are gone too: so the stream holds nothing
 of a visitor, and to erase one is to drop whole keys.
 """
@@ -108,6 +109,10 @@ class EventStore:
         """See `vitrine.ports.Popularity.trending`."""
         return await self._lists.trending(limit, deadline=deadline)
 
+    async def queries(self, least_weight: float, limit: int, *, deadline: Deadline) -> dict[str, float]:
+        """What visitors searched for, and its weight of now; see `PopularLists.queries`."""
+        return await self._lists.queries(least_weight, limit, deadline=deadline)
+
     async def get_visitor(self, visitor_id: str, *, deadline: Deadline) -> Visitor:
         """What is kept of a visitor."""
         digest = visitor_digest(visitor_id)
@@ -130,6 +135,7 @@ class EventStore:
             self._visitor_key("events", digest),
             f"{self._tag}:erasures",
             self._visitor_key("days", digest),
+            self._visitor_key("asked", digest),
             *(self._visitor_key(part, digest) for part in VISITOR_PARTS),
         ]
         arguments: list[str | bytes] = [digest, self._visitor_key("counted", digest) + ":"]

@@ -57,6 +57,16 @@ local function popularise(event, history, visitor)
   end
 end
 
+-- A query counts once for each visitor: what one asks again and again is not what shoppers ask. `asked` keeps what was
+-- added where, so that an erasure can take it back.
+local function ask(event, visitor)
+  local asked = all.start .. 'asked:' .. visitor
+  if redis.call('HEXISTS', asked, event.asked) == 1 or redis.call('HLEN', asked) >= all.visitor_queries then return end
+  redis.call('HSET', asked, event.asked, string.format('%.17g ', event.growth) .. event.queries)
+  redis.call('EXPIRE', asked, all.history_life_s)
+  count(event.queries, event.growth, event.asked)
+end
+
 local function write(event, visitor_digest, digest, data)
   local visitor = event.visitor
   local kept, history = all.start .. 'events:' .. visitor, all.start .. 'history:' .. visitor
@@ -70,6 +80,7 @@ local function write(event, visitor_digest, digest, data)
     histories[history] = true
   end
   if #event.counts > 0 then popularise(event, history, visitor) end
+  if event.asked then ask(event, visitor) end
   return 1
 end
 

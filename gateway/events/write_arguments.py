@@ -5,10 +5,10 @@ from datetime import UTC
 from hashlib import blake2b
 from typing import Any
 
-from gateway.events.popularity import FORGOTTEN_HALF_LIVES, LATELY, WEIGHTS, Decay, segments
+from gateway.events.popularity import FORGOTTEN_HALF_LIVES, LATELY, QUERIES, WEIGHTS, Decay, asked_query, segments
 from gateway.events.record import json_text, milliseconds, packed_actions
 from gateway.events.settings import EventsSettings
-from vitrine.user_event import UserEvent, visitor_digest
+from vitrine.user_event import EventType, UserEvent, visitor_digest
 
 _DAY_LIST_LIFE_S = 2 * 86_400
 
@@ -28,6 +28,7 @@ class WriteArguments:
                 "popularity_life_s": round(FORGOTTEN_HALF_LIVES * decay.half_life_s),
                 "popular_products": settings.popular_products,
                 "visitor_products": settings.visitor_products,
+                "visitor_queries": settings.visitor_queries,
                 "day_life_s": _DAY_LIST_LIFE_S,
                 "fresh_ms": round(settings.fresh_minutes * 60_000),
                 "fresh_weight": settings.fresh_weight,
@@ -57,6 +58,10 @@ class WriteArguments:
             era = self._trend_decay.era(time)
             told["lately"] = f"{self._popularity}{self._trend_decay.name}:{era}:{LATELY}"
             told["growth_lately"] = self._trend_decay.growth(time)
+        if event.event_type is EventType.SEARCH and (asked := asked_query(event.query)):
+            told["asked"] = asked
+            told["queries"] = f"{self._popularity}{self._decay.name}:{self._decay.era(time)}:{QUERIES}"
+            told["growth"] = self._decay.growth(time)
         return told
 
 
