@@ -8,6 +8,8 @@ from gateway.messages import answer_to_message, search_from_message, visitor_to_
 from gateway.pipeline import SearchPipeline
 from gateway.recommendation import messages as recommendation_messages
 from gateway.recommendation.pipeline import Recommender
+from gateway.suggest.messages import suggest_from_message, suggested_to_message
+from gateway.suggest.suggester import Suggester
 from gateway.user_events import DEFAULT_PAGE_SIZE, UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument
@@ -35,12 +37,14 @@ class Api:
     def __init__(
         self,
         pipeline: SearchPipeline,
+        suggester: Suggester,
         recommender: Recommender,
         catalog: Catalog,
         user_events: UserEvents,
         campaigns: Campaigns,
     ) -> None:
         self.pipeline = pipeline
+        self.suggester = suggester
         self.recommender = recommender
         self.catalog = catalog
         self.user_events = user_events
@@ -52,6 +56,13 @@ class Api:
         """Finds products for a query."""
         answer = await self.pipeline.search(search_from_message(request), deadline=deadline)
         return answer_to_message(answer, with_description=request.with_description, explain=request.explain)
+
+    async def suggest(
+        self, request: search_service_pb2.SuggestRequest, deadline: Deadline
+    ) -> search_service_pb2.SuggestResponse:
+        """Completes what a shopper began to type."""
+        answer = await self.suggester.suggest(suggest_from_message(request), deadline=deadline)
+        return suggested_to_message(answer)
 
     async def recommend(
         self, request: recommendation_service_pb2.RecommendRequest, deadline: Deadline

@@ -66,6 +66,7 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
     return Starlette(
         routes=[
             rpc("/vitrine.v1.SearchService/Search", search.SearchRequest, api.search),
+            rpc("/vitrine.v1.SearchService/Suggest", search.SuggestRequest, api.suggest),
             rpc(
                 "/vitrine.v1.RecommendationService/Recommend",
                 recommendation_service_pb2.RecommendRequest,

@@ -32,6 +32,12 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         """Finds products for a query."""
         return await self._api.search(request, deadline_of(context, self._timeout_s))
 
+    async def Suggest(
+        self, request: search_service_pb2.SuggestRequest, context: Context
+    ) -> search_service_pb2.SuggestResponse:
+        """Completes what a shopper began to type."""
+        return await self._api.suggest(request, deadline_of(context, self._timeout_s))
+
 
 class RecommendationServicer(recommendation_service_pb2_grpc.RecommendationServiceServicer):
     """What to show to a visitor."""

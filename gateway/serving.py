@@ -55,6 +55,9 @@ from gateway.servicer import (
     UserEventServicer,
 )
 from gateway.settings import GatewaySettings
+from gateway.suggest.past_queries import PastQueries
+from gateway.suggest.settings import SuggestSettings
+from gateway.suggest.suggester import Suggester
 from gateway.text_retrieval import TextRetrieval
 from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
@@ -162,8 +165,19 @@ class Gateway:
             self._releases,
         )
         self.release_api = ReleaseApi(ReleaseAdmin(self._releases, parts))
+        suggest = SuggestSettings()
+        past_queries = PastQueries(
+            self._event_store,
+            least_weight=suggest.least_weight,
+            limit=suggest.past_queries,
+            refresh_s=suggest.refresh_s,
+        )
+        self._suggester = Suggester(
+            ports.retriever, past_queries, Admission(suggest.max_suggests, "calls for suggestions")
+        )
         self.api = Api(
             pipeline,
+            self._suggester,
             recommender,
             Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes"), self._releases),
             UserEvents(self._event_store, campaigns, Admission(events.max_writes, "writes of events")),
@@ -228,6 +242,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Closes what the gateway opened; the ports are their opener's."""
+        await self._suggester.close()
         await self._releases.close()
         await self._vectors.close()
         if self._event_store is not None:
