@@ -21,7 +21,7 @@ from services.embedder.engines import EmbedderEngines
 from services.embedder.settings import EmbedderSettings
 from services.ranker.engines import RankerEngines
 from services.ranker.settings import RankerSettings
-from services.retriever.engine import RetrieverEngine
+from services.retriever.backend import open_engine
 from services.retriever.settings import RetrieverSettings
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
@@ -89,7 +89,7 @@ async def _open_engines(stack: AsyncExitStack, settings: UpSettings) -> Ports:
     opening = await asyncio.gather(
         EmbedderEngines.open(embedder_settings, budget),
         RankerEngines.open(RankerSettings(), budget),
-        RetrieverEngine.open(retriever_settings),
+        open_engine(retriever_settings),
         return_exceptions=True,
     )
     engines = [engine for engine in opening if not isinstance(engine, BaseException)]
@@ -103,7 +103,7 @@ async def _open_engines(stack: AsyncExitStack, settings: UpSettings) -> Ports:
     embedder, ranker, retriever = opening
     assert isinstance(embedder, EmbedderEngines)
     assert isinstance(ranker, RankerEngines)
-    assert isinstance(retriever, RetrieverEngine)
+    assert not isinstance(retriever, BaseException)
     await require_model_of_index(embedder, retriever)
     return Ports(embedder, retriever, ranker, retriever.releases)
 

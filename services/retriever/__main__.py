@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import grpc.aio
 
-from services.retriever.engine import RetrieverEngine
+from services.retriever.backend import open_engine
 from services.retriever.releases.servicer import ReleaseStoreServicer
 from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
@@ -30,7 +30,7 @@ def main() -> None:
 
     @asynccontextmanager
     async def retriever(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
-        engine = await RetrieverEngine.open(settings)
+        engine = await open_engine(settings)
         servicer = RetrieverServicer(engine, settings.default_timeout_s)
         retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server)
         releases = ReleaseStoreServicer(engine.releases, settings.default_timeout_s)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 
 from services.retriever.catalogue_engine import check_offer_count, check_product_count
-from services.retriever.engine import RetrieverEngine
 from services.retriever.product_digests import MAX_PAGE_SIZE
 from vitrine.call import Context, deadline_of
 from vitrine.deadline import Deadline
@@ -26,7 +25,7 @@ from vitrine.messages.retriever import (
 )
 from vitrine.messages.suggest import suggest_from_request, suggestions_to_message
 from vitrine.offer import Offer
-from vitrine.ports import ItemOutcome, WriteResult
+from vitrine.ports import ItemOutcome, Retriever, WriteResult
 from vitrine.product import Product
 from vitrine.v1 import retriever_service_pb2 as pb
 from vitrine.v1 import retriever_service_pb2_grpc
@@ -37,7 +36,7 @@ DEFAULT_LIMIT = 50
 class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
     """Answers calls from an engine; `vitrine.server` turns its errors into status codes."""
 
-    def __init__(self, engine: RetrieverEngine, default_timeout_s: float) -> None:
+    def __init__(self, engine: Retriever, default_timeout_s: float) -> None:
         self._engine = engine
         self._default_timeout_s = default_timeout_s
 

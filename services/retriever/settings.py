@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import AliasChoices, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from vitrine.served_models import Folders
@@ -26,6 +26,19 @@ class RetrieverSettings(ServerSettings):
     catalogue_poll_s: PositiveFloat = Field(
         0.2, le=10, description="how often a retriever looks for what others wrote to PostgreSQL"
     )
+    backend: Literal["faiss", "milvus"] = Field(
+        "faiss", description="what searches: FAISS and tantivy in this process, or a Milvus server"
+    )
+    milvus_uri: str = Field("http://127.0.0.1:19530", description="address of Milvus, for the backend milvus")
+    milvus_token: SecretStr = Field(SecretStr(""), description="user:password or key of Milvus; empty: none")
+    milvus_database: str = Field("default", description="database of Milvus that holds the collections")
+    milvus_index: Literal["FLAT", "HNSW", "DISKANN", "AUTOINDEX"] = Field(
+        "HNSW", description="vector index of new Milvus collections"
+    )
+    milvus_replicas: PositiveInt = Field(
+        1, description="copies of a collection in memory, each on query nodes of its own"
+    )
+    milvus_timeout_s: PositiveFloat = Field(10.0, description="how long Milvus may take to open a connection")
     recommender: str = Field(
         "", description="folder of the recommender bundle, for related products and the behaviour space; empty: none"
     )

@@ -1,14 +1,15 @@
 """Engines over catalogues on disk, closed after the test; and the same over gRPC."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 import numpy as np
 import pytest
 
 from gateway.clients.retriever import RetrieverClient
+from services.retriever.backend import open_engine as open_backend
 from services.retriever.engine import RetrieverEngine
 from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
@@ -98,16 +99,30 @@ def shop() -> Shop:
     return Shop()
 
 
+@pytest.fixture(scope="session")
+def milvus_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Milvus server for all tests; each catalogue has a collection of its own in it."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    path = str(tmp_path_factory.mktemp("milvus") / "milvus.db")
+    uri = server_manager_instance.start_and_get_uri(path)
+    assert uri is not None
+    yield uri
+    server_manager_instance.release_server(path)
+
+
 @pytest.fixture
-async def open_engine(tmp_path: Path) -> AsyncIterator[OpenEngine]:
+async def open_engine(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[OpenEngine]:
     """Opens engines on the test's folder; keywords are fields of RetrieverSettings."""
     engines: list[RetrieverEngine] = []
 
     async def open_one(**settings: object) -> RetrieverEngine:
         defaults: dict[str, object] = {"data_dir": tmp_path / "data", "port": 0}
-        engine = await RetrieverEngine.open(RetrieverSettings.model_validate(defaults | settings))
-        engines.append(engine)
-        return engine
+        if settings.get("backend") == "milvus":
+            defaults |= {"milvus_uri": request.getfixturevalue("milvus_uri"), "milvus_index": "FLAT"}
+        engine = await open_backend(RetrieverSettings.model_validate(defaults | settings))
+        engines.append(cast(RetrieverEngine, engine))
+        return engines[-1]
 
     yield open_one
     for engine in engines:
@@ -115,9 +130,16 @@ async def open_engine(tmp_path: Path) -> AsyncIterator[OpenEngine]:
 
 
 @pytest.fixture
-async def engine(open_engine: OpenEngine) -> RetrieverEngine:
+def backend(request: pytest.FixtureRequest) -> str:
+    """The backend of the test's engine: the one below its retriever where it asks for one."""
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    return "milvus" if params.get("retriever") == "milvus" else "faiss"
+
+
+@pytest.fixture
+async def engine(open_engine: OpenEngine, backend: str) -> RetrieverEngine:
     """An engine with an empty catalogue."""
-    return await open_engine()
+    return await open_engine(backend=backend)
 
 
 @pytest.fixture
@@ -136,7 +158,7 @@ def serve_engine(start_server: Any, channel_to: Any) -> Callable[[RetrieverEngin
     return serve
 
 
-@pytest.fixture(params=["engine", "client"])
+@pytest.fixture(params=["engine", "client", "milvus"])
 async def retriever(request: pytest.FixtureRequest, engine: RetrieverEngine, serve_engine: Any) -> Retriever:
-    """The engine itself, and its client over gRPC: both are held to the same contract."""
-    return engine if request.param == "engine" else await serve_engine(engine)
+    """The engine itself, its client over gRPC, and the engine over Milvus: all are held to the same contract."""
+    return await serve_engine(engine) if request.param == "client" else engine

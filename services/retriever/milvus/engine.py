@@ -1,0 +1,169 @@
+"""The retriever's engine over Milvus: the catalogue stays the truth, and Milvus is searched in its place."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from services.retriever.catalogue import Catalogue
+from services.retriever.catalogue_engine import MAX_IDS, CatalogueEngine
+from services.retriever.filters import FilterPlan, plan_of
+from services.retriever.milvus.collection import Milvus
+from services.retriever.milvus.newest import newest_rows
+from services.retriever.milvus.retrieval import retrieve
+from services.retriever.milvus.search import near
+from services.retriever.milvus.similar import similar
+from services.retriever.milvus.snapshot import MilvusSnapshot
+from services.retriever.milvus.views import MilvusViews
+from services.retriever.related_query import check_vector_ids, checked_related
+from services.retriever.retrieval import check_model, checked_query
+from services.retriever.settings import RetrieverSettings
+from services.retriever.similar import MAX_EXCLUDED, checked_similar
+from services.retriever.writer import Writer
+from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, Internal, invalid
+from vitrine.ports import (
+    BehaviourVectors,
+    IndexInfo,
+    ProductFilter,
+    Related,
+    RelatedQuery,
+    Retrieval,
+    RetrievalQuery,
+    Similar,
+    SimilarQuery,
+    Suggestions,
+    SuggestQuery,
+)
+from vitrine.product import Product
+
+# What others wrote to a shared catalogue has reached every retriever by then.
+_GRACE_S = 5.0
+_SELF_TEST_S = 10.0
+
+
+class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
+    """Implements `vitrine.ports.Retriever` over a Milvus server; made by `open`."""
+
+    def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
+        super().__init__(settings, catalogue)
+        if settings.recommender:
+            raise FailedPrecondition(
+                "the backend milvus serves no recommender; leave out VITRINE_RETRIEVER_RECOMMENDER, or choose faiss"
+            )
+        self._worders = ThreadPoolExecutor(self._threads, "retriever-words")
+        self._milvus = Milvus(settings)
+        views = MilvusViews(catalogue, self._milvus, grace_s=_GRACE_S if settings.catalogue_url else 0.0)
+        self._writer = Writer(
+            catalogue, views, self._publish, queue=settings.write_queue, poll_s=settings.catalogue_poll_s
+        )
+        self._writer.start()
+
+    def _publish(self, snapshot: MilvusSnapshot) -> None:
+        self._snapshot = snapshot
+
+    def _close_searches(self) -> None:
+        self._worders.shutdown()
+
+    async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
+        """Finds candidates by words, by vector, or by both fused."""
+        checked, plan = checked_query(query)
+
+        def found() -> Retrieval:
+            snapshot = self._snapshot
+            check_model(snapshot.model_digest, snapshot.dim, checked)
+            return retrieve(
+                snapshot,
+                checked,
+                plan,
+                products=self._products,
+                settings=self._settings,
+                threads=self._worders,
+                deadline=deadline,
+            )
+
+        return await self._search(deadline, found)
+
+    async def retrieve_similar(self, query: SimilarQuery, *, deadline: Deadline) -> Similar:
+        """Finds products near given ones, by the vectors that Milvus keeps of them."""
+        plan = checked_similar(query)
+
+        def found() -> Similar:
+            snapshot = self._snapshot
+            living = self._rows_of([anchor.product_id for anchor in query.anchors], snapshot)
+            return similar(snapshot, query, plan, living, products=self._products, deadline=deadline)
+
+        return await self._search(deadline, found)
+
+    async def retrieve_related(self, query: RelatedQuery, *, deadline: Deadline) -> Related:
+        """Raises FailedPrecondition: relations of a recommender are kept by the other backend."""
+        checked_related(query)
+        raise _no_recommender()
+
+    async def get_behaviour_vectors(
+        self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str = ""
+    ) -> BehaviourVectors:
+        """Raises FailedPrecondition: behaviour vectors are kept by the other backend."""
+        check_vector_ids(ids)
+        raise _no_recommender()
+
+    async def list_newest_products(
+        self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
+    ) -> tuple[Product, ...]:
+        """Reads 1 to 1,000 products that match, those written last first."""
+        plan = plan_of(filter)
+        if not 1 <= limit <= MAX_IDS:
+            raise invalid("limit", f"is {limit}; ask for 1 to {MAX_IDS}")
+        if len(excluded_ids) > MAX_EXCLUDED:
+            raise invalid("excluded_ids", f"has {len(excluded_ids)} entries; at most {MAX_EXCLUDED} are allowed")
+
+        def read() -> tuple[Product, ...]:
+            snapshot = self._snapshot
+            rows = newest_rows(snapshot, snapshot.seen(plan.without(excluded_ids)), limit, deadline)
+            products = self._products.read(rows, False)
+            return tuple(products[row] for row in rows)
+
+        return await self._search(deadline, read)
+
+    async def suggest(self, query: SuggestQuery, *, deadline: Deadline) -> Suggestions:
+        """Raises FailedPrecondition: beginnings of words are kept by the other backend."""
+        raise FailedPrecondition(
+            "the backend milvus completes nothing; to suggest from the catalogue serve faiss", reason="NO_SUGGESTIONS"
+        )
+
+    async def get_index(self, *, deadline: Deadline) -> IndexInfo:
+        """Describes the index that is served; answers whatever the load, and with Milvus away."""
+        snapshot = self._snapshot
+        return IndexInfo(
+            products=snapshot.living,
+            revision=snapshot.revision,
+            model_digest=snapshot.model_digest,
+            dim=snapshot.dim,
+            kind="exact" if self._milvus.kind == "FLAT" else self._milvus.kind.lower(),
+            tombstones=len(snapshot.hidden),
+            update_time_s=snapshot.update_time_s,
+            alerts=snapshot.alerts if self._writer.fault is None else (*snapshot.alerts, self._writer.fault),
+            storage="float32",
+            backend="milvus",
+        )
+
+    async def self_test(self) -> None:
+        """Searches for a product that is there by its own vector. Raises Internal when it is not found."""
+        if self._writer.fault is not None:
+            raise Internal(self._writer.fault)
+        await asyncio.to_thread(self._find_itself, self._snapshot)
+
+    def _find_itself(self, snapshot: MilvusSnapshot) -> None:
+        self._catalogue.state()
+        deadline, seen = Deadline.after(_SELF_TEST_S), snapshot.seen(FilterPlan())
+        if snapshot.collection is None or not (rows := newest_rows(snapshot, seen, 1, deadline)):
+            return
+        cosines = near(snapshot, snapshot.collection.vectors(rows, deadline), seen, 1, deadline)[0].scores
+        if not len(cosines) or not cosines[0] > 0.999:
+            raise Internal(f"the newest product is not found by its own vector (cosine {cosines})")
+
+
+def _no_recommender() -> FailedPrecondition:
+    return FailedPrecondition(
+        "no recommender is served here: the backend milvus has none; for related products serve faiss",
+        reason="NO_RECOMMENDER",
+    )

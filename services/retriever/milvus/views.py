@@ -1,0 +1,215 @@
+"""The views over Milvus: a collection that follows the catalogue by revision. The writer's side; one thread only."""
+
+import hashlib
+import time
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.retriever.catalogue import Catalogue
+from services.retriever.changes import Changes
+from services.retriever.milvus.collection import MAX_TERMS, Collection, Milvus
+from services.retriever.milvus.entity import entity_of, terms_of
+from services.retriever.milvus.progress import read_revision, write_revision
+from services.retriever.milvus.snapshot import MilvusSnapshot
+from services.retriever.prepared import Prepared, steps
+from services.retriever.tables import State
+from vitrine.deadline import Deadline
+from vitrine.errors import Unavailable
+
+_CATCH_UP_S = 24 * 3_600.0
+_ROWS_ASKED = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Dead:
+    """A version that died at a revision and may still be read; removed from Milvus when nobody does."""
+
+    revision: int
+    row: int
+    since_s: float
+
+
+class MilvusViews:
+    """A catalogue's versions in Milvus, in step with one revision.
+
+    New versions are written before readers see the revision that made them, and dead ones removed after nobody reads
+    one that they lived in. Both are by row key and may be done twice: what a crash cut off is done again at the start.
+    Several retrievers may keep one collection: each writes what it does not find, and waits `grace_s` before it
+    removes, so that the others have followed by then.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        milvus: Milvus,
+        *,
+        grace_s: float = 0.0,
+        held: Sequence["weakref.ref[MilvusSnapshot]"] = (),
+    ) -> None:
+        """Catches up with the catalogue, which for a new collection writes all of it. Raises Unavailable."""
+        self._catalogue = catalogue
+        self._milvus = milvus
+        self._grace_s = grace_s
+        self._snapshots = list(held)
+        self._dead: list[_Dead] = []
+        self._left: list[tuple[int, str]] = []
+        self.alerts: dict[str, str] = {}
+        self._state = catalogue.state()
+        self._collection = self._opened(self._state)
+        self._saved = 0
+        if self._collection is not None:
+            self._saved = read_revision(self._collection, self._deadline())
+            self._catch_up(self._collection)
+        self._living = self._counted()
+
+    @property
+    def state(self) -> State:
+        """Where the catalogue stood when the views last followed it."""
+        return self._state
+
+    @property
+    def living(self) -> int:
+        """Products that live."""
+        return self._living
+
+    def living_rows(self, ids: Sequence[str]) -> dict[str, int]:
+        """Row keys of the living versions of those ids that have one."""
+        return dict(self._catalogue.rows_at(ids, self._state.revision))
+
+    def oldest_revision_read(self) -> int:
+        """The oldest revision that a reader may still hold, or that Milvus has to be brought up from."""
+        held = [(ref, snapshot.revision) for ref in self._snapshots if (snapshot := ref()) is not None]
+        self._snapshots = [ref for ref, _ in held]
+        complete = self._state.revision if self._collection is None else self._saved
+        return min((complete, *(revision for _, revision in held)))
+
+    def anew(self) -> "MilvusViews":
+        """The same, brought up with the catalogue again; readers may still hold snapshots of these."""
+        return MilvusViews(self._catalogue, self._milvus, grace_s=self._grace_s, held=self._snapshots)
+
+    def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
+        """Takes over what a write did; a version that was added and died within it is in both. Raises Unavailable."""
+        if (state.model_digest, state.dim) != (self._state.model_digest, self._state.dim):
+            # Only an empty catalogue changes its model, so all that was there is dead.
+            if self._collection is not None:
+                self._left.append((state.revision, self._collection.name))
+            gone = {row for row, _ in dead}
+            dead, added = [], [(row, item) for row, item in added if row not in gone]
+            self._collection, self._dead, self._living = self._opened(state), [], 0
+        if self._collection is not None:
+            self._put(self._collection, added)
+        now_s = time.monotonic()
+        self._dead += [_Dead(state.revision, row, now_s) for row, _ in dead]
+        self._living += len(added) - len(dead)
+        self._state = state
+
+    def publish(self) -> MilvusSnapshot:
+        """What readers see from now on. Milvus being away is an alert: then what is dead is removed later."""
+        try:
+            self._tidy()
+            self.alerts.pop("milvus", None)
+        except Unavailable as error:
+            self.alerts["milvus"] = error.message
+        state = self._state
+        snapshot = MilvusSnapshot(
+            revision=state.revision,
+            model_digest=state.model_digest,
+            dim=state.dim,
+            update_time_s=state.update_time_s,
+            living=self._living,
+            next_row=state.next_row,
+            hidden=tuple(sorted({one.row for one in self._dead})),
+            collection=self._collection,
+            alerts=tuple(self.alerts.values()),
+        )
+        self._snapshots.append(weakref.ref(snapshot))
+        return snapshot
+
+    def close(self) -> None:
+        """Ends the connection to Milvus."""
+        self._milvus.close()
+
+    def _opened(self, state: State) -> Collection | None:
+        """The collection of a catalogue and model, made where there is none."""
+        if not state.model_digest:
+            return None
+        model = hashlib.sha256(f"{state.model_digest} {state.dim}".encode()).hexdigest()[:12]
+        name = f"vitrine_{state.catalogue_id[:16]}_{model}"
+        return self._milvus.collection(name) or self._milvus.create(name, state.dim)
+
+    def _catch_up(self, collection: Collection) -> None:
+        """Brings a collection from the revision that it says to where the catalogue stands."""
+        if self._saved > self._state.revision:
+            # The catalogue was set back, and its row keys name other versions now.
+            self._milvus.drop(collection.name)
+            collection = self._collection = self._milvus.create(collection.name, self._state.dim)
+            self._saved = 0
+        with self._catalogue.changes_since(self._saved) as changes:
+            if changes is not None and self._saved:
+                self._state = changes.state
+                now_s = time.monotonic()
+                self._dead += [_Dead(self._state.revision, row, now_s) for row, _ in changes.dead]
+                for added in steps(changes, self._catalogue):
+                    self._put(collection, added, missing_only=True)
+                return
+        with self._catalogue.changes_since(0) as everything:
+            assert everything is not None
+            self._state = everything.state
+            self._fit(collection, everything)
+
+    def _fit(self, collection: Collection, everything: Changes) -> None:
+        """Makes a collection hold what lives and nothing else."""
+        there = {entity["row"] for entity in collection.each("row > 0", ["row"], self._deadline())}
+        for added in steps(everything, self._catalogue):
+            self._put(collection, [(row, item) for row, item in added if row not in there])
+            there.difference_update(row for row, _ in added)
+        now_s = time.monotonic()
+        self._dead += [_Dead(self._state.revision, row, now_s) for row in there]
+
+    def _put(
+        self, collection: Collection, added: Sequence[tuple[int, Prepared]], *, missing_only: bool = False
+    ) -> None:
+        if missing_only or self._grace_s:
+            added = self._missing(collection, added)
+        entities = []
+        for row, item in added:
+            assert item.vector is not None
+            entities.append(entity_of(row, item.id, item.entry, item.vector))
+            if len(terms_of(item.entry.values)) > MAX_TERMS:
+                self.alerts["terms"] = f"filters know the first {MAX_TERMS:,} values of {item.id!r} only; it has more"
+        collection.put(entities)
+
+    def _missing(self, collection: Collection, added: Sequence[tuple[int, Prepared]]) -> list[tuple[int, Prepared]]:
+        there: set[int] = set()
+        for start in range(0, len(added), _ROWS_ASKED):
+            rows = [row for row, _ in added[start : start + _ROWS_ASKED]]
+            found = collection.read(f"row in {rows}", ["row"], len(rows), self._deadline())
+            there.update(entity["row"] for entity in found)
+        return [(row, item) for row, item in added if row not in there]
+
+    def _tidy(self) -> None:
+        """Removes what nobody reads any more, and notes how far the collection is complete."""
+        oldest = min((s.revision for ref in self._snapshots if (s := ref()) is not None), default=self._state.revision)
+        settled_s = time.monotonic() - self._grace_s
+        gone = [one for one in self._dead if one.revision <= oldest and one.since_s <= settled_s]
+        if gone and self._collection is not None:
+            self._collection.remove([one.row for one in gone])
+        self._dead = [one for one in self._dead if one not in set(gone)]
+        for revision, name in self._left:
+            if revision <= oldest:
+                self._milvus.drop(name)
+        self._left = [(revision, name) for revision, name in self._left if revision > oldest]
+        complete = min((one.revision - 1 for one in self._dead), default=self._state.revision)
+        if self._collection is not None and complete != self._saved:
+            write_revision(self._collection, complete, self._state.dim)
+            self._saved = complete
+
+    def _counted(self) -> int:
+        if self._collection is None:
+            return 0
+        return self._collection.count("row > 0", self._deadline()) - len({one.row for one in self._dead})
+
+    @staticmethod
+    def _deadline() -> Deadline:
+        return Deadline.after(_CATCH_UP_S)
