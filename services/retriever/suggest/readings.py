@@ -67,7 +67,7 @@ def _spoken(segments: Sequence[Segment], typed: Typed) -> Reading | None:
 
 def _sounds(segments: Sequence[Segment], text: str, *, open_end: bool) -> list[Term]:
     """Terms of words whose pinyin, one after the other, makes the text; none where there are no such words."""
-    for end in range(len(text), 1, -1):
+    for end in range(len(text), 0, -1):
         rest = text[end:]
         words = _sounding(segments, text[:end], beginning=not rest and open_end)
         if words and not rest:
