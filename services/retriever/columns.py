@@ -1,6 +1,6 @@
 """Columns: the living catalogue as arrays in memory, appended by one writer, seen by readers as of a moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,16 @@ class ColumnsView:
             return np.full(len(rows), -1, np.int64)
         positions = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where((self.rows[positions] == rows) & self.alive[positions], positions, -1)
+
+    def living_positions(self, ids: Set[str]) -> dict[str, int]:
+        """The position of each of those products that live."""
+        found = self.fields.with_ids(ids, np.flatnonzero(self.alive)).tolist()
+        return {self.ids[position]: position for position in found}
+
+    def earlier_positions(self, ids: Set[str], last_row: int) -> dict[str, int]:
+        """The position of each of those products' last dead version whose row key is at most `last_row`."""
+        dead = np.flatnonzero(~self.alive[: np.searchsorted(self.rows, last_row, side="right")])
+        return {self.ids[position]: position for position in self.fields.with_ids(ids, dead).tolist()}
 
 
 class Columns:

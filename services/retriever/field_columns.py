@@ -5,7 +5,7 @@ the versions that came since are looked at.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -69,11 +69,13 @@ class FieldColumns:
 
     def take(self, other: "FieldColumns", positions: IntArray) -> None:
         """Adds the values of another's versions at ascending `positions`; their ids are in `ids` already."""
-        first, count = self._id_hashes.count, other._id_hashes.count
+        if not len(positions):
+            return
+        first = self._id_hashes.count
         for key, words in list(other._words.items()):
-            self._word_column(key).take(words, positions, first, count)
+            self._word_column(key).take(words, positions, first)
         for key, numbers in list(other._numbers.items()):
-            self._numbers.setdefault(key, NumberColumn()).take(numbers, positions, first, count)
+            self._numbers.setdefault(key, NumberColumn()).take(numbers, positions, first)
         self._id_hashes.extend(other._id_hashes.view()[positions])
 
     def arrays(self) -> dict[str, Buffer]:
@@ -108,6 +110,14 @@ class FieldColumns:
     def number_column(self, key: str) -> NumberColumn | None:
         """The numbers of a key."""
         return self._numbers.get(key)
+
+    def with_ids(self, ids: Set[str], positions: IntArray) -> IntArray:
+        """Those of the positions whose version has one of these ids, in their order."""
+        wanted = np.zeros(1 << _ID_BITS, np.bool_)
+        wanted[[_hash(product_id) % (1 << _ID_BITS) for product_id in ids]] = True
+        near: IntArray = positions[wanted[self._id_hashes.view()[positions] % (1 << _ID_BITS)]]
+        kept = [self._ids[position] in ids for position in near.tolist()]
+        return near[np.array(kept, np.bool_)]
 
     def matching(self, condition: Condition, count: int) -> BoolArray:
         """(count,) whether each of the first `count` versions meets the condition; not to be written to."""
@@ -155,11 +165,8 @@ class FieldColumns:
             yield owners if isinstance(leaf, Present) else owners[_within(leaf, values)]
 
     def _of_ids(self, leaf: OneOf, start: int, stop: int) -> BoolArray:
-        wanted = np.zeros(1 << _ID_BITS, np.bool_)
-        wanted[[_hash(product_id) % (1 << _ID_BITS) for product_id in leaf.words]] = True
-        met: BoolArray = wanted[self._id_hashes.view()[start:stop] % (1 << _ID_BITS)]
-        for position in np.flatnonzero(met).tolist():
-            met[position] = self._ids[start + position] in leaf.words
+        met = np.zeros(stop - start, np.bool_)
+        met[self.with_ids(leaf.words, np.arange(start, stop)) - start] = True
         return met
 
 

@@ -67,6 +67,16 @@ class LexicalView:
         found = tantivy.Query.const_score_query(self._holding(reading.terms), 0.0)
         return self._all(self._limited(found, reading, plan))
 
+    def count(self, reading: Reading, plan: FilterPlan, among: IntArray | None = None) -> int:
+        """How many products `matching` finds, or how many of those with row keys `among`, which should be few."""
+        if not reading.terms or (among is not None and not len(among)):
+            return 0
+        query = self._limited(tantivy.Query.const_score_query(self._holding(reading.terms), 0.0), reading, plan)
+        if among is not None:
+            rows = tantivy.Query.term_set_query(self._schema, "row", among.tolist())
+            query = tantivy.Query.boolean_query([(_MUST, tantivy.Query.const_score_query(rows, 0.0)), (_MUST, query)])
+        return self._searcher.search(query, 1, count=True).count  # type: ignore[attr-defined, no-any-return]
+
     def holding_any(self, terms: Sequence[Term]) -> IntArray:
         """Row keys of all products that hold one of the terms."""
         if not terms:

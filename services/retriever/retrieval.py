@@ -8,6 +8,7 @@ import numpy as np
 from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.lexical_memo import LexicalMemo
+from services.retriever.matches import Matches, check_matching, is_sorted
 from services.retriever.products import Products
 from services.retriever.reading import Reading
 from services.retriever.settings import RetrieverSettings
@@ -36,9 +37,10 @@ def checked_query(query: RetrievalQuery) -> tuple[RetrievalQuery, FilterPlan]:
         raise invalid("product_limit", f"is {query.product_limit}; it lies between 0 and depth, {query.depth}")
     if len(query.text) > MAX_TEXT_CHARACTERS:
         raise invalid("text", f"has {len(query.text)} characters; at most {MAX_TEXT_CHARACTERS} are allowed")
+    check_matching(query)
     if query.vector is None:
-        if not normalize_text(query.text):
-            raise invalid("text", "is empty and there is no vector; give one of them, or both")
+        if not normalize_text(query.text) and not is_sorted(query):
+            raise invalid("text", "is empty and there is no vector; give one of them, or both, or an order_by")
         return query, plan_of(query.filter)
     if query.vector.ndim != 1:
         raise invalid("vector", f"has {query.vector.ndim} dimensions; give one vector")
@@ -88,19 +90,25 @@ def retrieve(
     weight = settings.named_dense_weight if reading.named else settings.dense_weight
     is_weighted = settings.fusion == "convex" and lexical is not None and dense is not None
     scores = union.scores(settings.fusion, weight)
-    order = best_first(scores, union.ids)[: query.depth]
+    order = best_first(scores, union.ids)
+    window = union.keys[order[: query.depth if query.window is None else query.window]]
+    deadline.check("what matches")
+    told = Matches(snapshot, query, plan, None if lexical is None else reading, window).told()
+    places = order[: query.depth] if told.listed is None else union.places(told.listed)
+    positions = union.keys[places] if told.listed is None else told.listed
     deadline.check("reading the products")
-    rows = columns.rows[union.keys[order[: query.product_limit]]].tolist()
+    rows = columns.rows[positions[: query.product_limit]].tolist()
     read = products.read(rows, query.with_description)
     shown = [read[row] for row in rows]
     candidates = tuple(
         Candidate(
-            product_id=union.ids[index],
-            score=float(scores[index]),
-            sources=union.sources(index),
-            product=shown[place] if place < len(shown) else None,
+            product_id=columns.ids[position],
+            # What a list holds beyond what was found by score has none.
+            score=float(scores[place]) if place >= 0 else 0.0,
+            sources=union.sources(place) if place >= 0 else (),
+            product=shown[index] if index < len(shown) else None,
         )
-        for place, index in enumerate(order)
+        for index, (position, place) in enumerate(zip(positions.tolist(), places, strict=True))
     )
     return Retrieval(
         candidates=candidates,
@@ -109,6 +117,9 @@ def retrieve(
         lexical_ms=(worded - started) * 1_000 if query.text else 0.0,
         dense_ms=(searched - worded) * 1_000 if query.vector is not None else 0.0,
         reading=reading.told(weight if is_weighted else None),
+        facets=told.facets,
+        total_size=told.total_size,
+        next_cursor=told.next_cursor,
     )
 
 

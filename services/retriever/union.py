@@ -37,6 +37,13 @@ class Union:
             sources.append(SourceScore("lexical", int(self.lexical_ranks[index]), float(self.bm25[index])))
         return tuple(sources)
 
+    def places(self, keys: IntArray) -> IntArray:
+        """Where each of the keys stands among the candidates; -1 where it is none."""
+        if not len(self.keys):
+            return np.full(len(keys), -1, np.int64)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, places, -1)
+
     def scores(self, fusion: Literal["convex", "rrf"], dense_weight: float) -> FloatArray:
         """The fused scores; those of one source where the other was not searched by or found nothing."""
         if not self.with_vector:

@@ -36,10 +36,10 @@ class WordColumn:
         self._codes.extend(np.array([self._code(word) for word in words], np.int32))
         self._owners.extend(np.array(owners, np.int32))
 
-    def take(self, other: "WordColumn", positions: IntArray, first: int, count: int) -> None:
-        """Adds what another has of its versions at `positions`, of its first `count`, as those from `first` on."""
-        owners, codes = other.between(0, count)
-        places, kept = _placed(owners, positions, count)
+    def take(self, other: "WordColumn", positions: IntArray, first: int) -> None:
+        """Adds what another has of its versions at ascending `positions` as those from `first` on."""
+        owners, codes = other.between(int(positions[0]), int(positions[-1]) + 1)
+        places, kept = _placed(owners, positions)
         used, inverse = np.unique(codes[kept], return_inverse=True)
         new = np.array([self._code(other.words[code]) for code in used.tolist()], np.int32)
         self._codes.extend(new[inverse] if len(used) else np.empty(0, np.int32))
@@ -105,10 +105,10 @@ class NumberColumn:
         self._numbers.extend(np.array(numbers, np.float64))
         self._owners.extend(np.array(owners, np.int32))
 
-    def take(self, other: "NumberColumn", positions: IntArray, first: int, count: int) -> None:
-        """Adds what another has of its versions at `positions`, of its first `count`, as those from `first` on."""
-        owners, numbers = other.between(0, count)
-        places, kept = _placed(owners, positions, count)
+    def take(self, other: "NumberColumn", positions: IntArray, first: int) -> None:
+        """Adds what another has of its versions at ascending `positions` as those from `first` on."""
+        owners, numbers = other.between(int(positions[0]), int(positions[-1]) + 1)
+        places, kept = _placed(owners, positions)
         self._numbers.extend(numbers[kept])
         self._owners.extend((places + first).astype(np.int32))
 
@@ -136,10 +136,10 @@ class NumberColumn:
         return np.where(owners[at] == positions, numbers[at], np.nan)
 
 
-def _placed(owners: Owners, positions: IntArray, count: int) -> tuple[IntArray, BoolArray]:
+def _placed(owners: Owners, positions: IntArray) -> tuple[IntArray, BoolArray]:
     """Where among the positions each owner that is one of them stands, and which of the owners these are."""
-    place = np.full(count, -1, np.int64)
-    place[positions] = np.arange(len(positions))
-    places = place[owners]
+    place = np.full(int(positions[-1] - positions[0]) + 1, -1, np.int64)
+    place[positions - positions[0]] = np.arange(len(positions))
+    places = place[owners - positions[0]]
     kept = places >= 0
     return places[kept], kept
