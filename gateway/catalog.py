@@ -1,30 +1,25 @@
 """The shop's products: checked, embedded in the bulk lane, and handed to the retriever, who keeps them."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from gateway.admission import Admission
+from gateway.product_embeddings import embedded
 from gateway.releases.follower import Follower
 from vitrine.deadline import Deadline
 from vitrine.errors import (
     FieldViolation,
     InvalidArgument,
     NotFound,
-    ResourceExhausted,
-    Unavailable,
     VitrineError,
     invalid,
 )
-from vitrine.ports import Embedder, Embeddings, InputType, ItemOutcome, Lane, Retriever, WriteResult
+from vitrine.ports import Embedder, ItemOutcome, Retriever, WriteResult
 from vitrine.product import Product, checked_product, id_violation
 from vitrine.product_text import embedding_text
 
 MAX_UPSERT = 500
 MAX_DELETE = 1_000
-_EMBED_TEXTS = 128
 
 
 class Catalog:
@@ -80,7 +75,9 @@ class Catalog:
 
     async def _written(self, products: dict[int, Product], deadline: Deadline) -> WriteResult:
         """An outcome for each of the products, by their index in the request, and the revision after the write."""
-        embeddings = await self._embedded([embedding_text(product) for product in products.values()], deadline)
+        texts = [embedding_text(product) for product in products.values()]
+        model_digest = self._releases.serving.embedder_digest
+        embeddings = await embedded(self._embedder, texts, model_digest=model_digest, deadline=deadline)
         outcomes = {
             index: ItemOutcome(product.id, _at(f"products[{index}].title", item.error))
             for (index, product), item in zip(products.items(), embeddings.items, strict=True)
@@ -93,37 +90,6 @@ class Catalog:
         )
         outcomes.update(zip(good, written.outcomes, strict=True))
         return replace(written, outcomes=tuple(outcomes[index] for index in products))
-
-    async def _embedded(self, texts: list[str], deadline: Deadline) -> Embeddings:
-        """The texts' embeddings, from as few calls as the embedder allows."""
-        model_digest = self._releases.serving.embedder_digest
-        parts = [
-            await self._embedded_in_turn(texts[start : start + _EMBED_TEXTS], model_digest, deadline)
-            for start in range(0, len(texts), _EMBED_TEXTS)
-        ]
-        if len({part.model_digest for part in parts}) > 1:
-            raise Unavailable("the embedder changed its model during the write; send the request again")
-        return replace(
-            parts[0],
-            vectors=np.concatenate([part.vectors for part in parts]),
-            items=tuple(item for part in parts for item in part.items),
-        )
-
-    async def _embedded_in_turn(self, texts: list[str], model_digest: str, deadline: Deadline) -> Embeddings:
-        """Embeds one batch; where the embedder is full, a write waits its turn as long as there is time."""
-        while True:
-            try:
-                return await self._embedder.embed(
-                    texts,
-                    input_type=InputType.DOCUMENT,
-                    deadline=deadline,
-                    lane=Lane.BULK,
-                    model_digest=model_digest,
-                )
-            except ResourceExhausted as full:
-                if full.retry_after_s is None or full.retry_after_s >= deadline.remaining_s():
-                    raise
-                await asyncio.sleep(full.retry_after_s)
 
 
 def _checked(index: int, item: Product | ItemOutcome) -> Product | ItemOutcome:
