@@ -5,6 +5,7 @@ Each function raises ValueError saying what is wrong with the value, and the fix
 
 import json
 import math
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -18,16 +19,17 @@ Choice = TypeVar("Choice", Availability, ProductKind)
 # What feeds write beside the names of the choices themselves; schema.org's without their address.
 _AVAILABILITIES = {
     Availability.IN_STOCK: (
-        "instock", "available", "yes", "true", "1", "limitedavailability", "instoreonly", "onlineonly", "madetoorder",
+        "instock", "available", "yes", "true", "limitedavailability", "instoreonly", "onlineonly", "madetoorder",
         "available_for_order", "有货", "现货", "有貨", "現貨",
     ),
     Availability.OUT_OF_STOCK: (
-        "outofstock", "unavailable", "no", "false", "0", "soldout", "sold_out", "discontinued", "reserved", "缺货",
-        "无货", "售罄", "缺貨", "無貨", "售罄",
+        "outofstock", "unavailable", "no", "false", "soldout", "sold_out", "discontinued", "reserved", "缺货",
+        "无货", "售罄", "缺貨", "無貨",
     ),
     Availability.PREORDER: ("pre_order", "presale", "pre_sale", "预售", "預售", "预订", "預訂"),
     Availability.BACKORDER: ("back_order", "on_backorder"),
 }  # fmt: skip
+_COUNT = re.compile(r"_?\d+(\.\d+)?")  # "-5" came here as "_5"
 _AVAILABILITY_NAMES = {name: choice for choice, names in _AVAILABILITIES.items() for name in names}
 
 
@@ -77,9 +79,11 @@ def number_of(value: Any) -> float:
 
 
 def availability_of(value: Any) -> Availability:
-    """An availability by its own name, or as Merchant Center, schema.org and Chinese shops call it."""
-    name = "".join(text_of(value).rpartition("schema.org/")[2].strip().lower().split("availability_")[-1:])
+    """An availability by its own name, or as Merchant Center, schema.org and Chinese shops call it, or by how many."""
+    name = text_of(value).strip().lower().rpartition("schema.org/")[2].removeprefix("availability_")
     name = name.replace(" ", "_").replace("-", "_")
+    if _COUNT.fullmatch(name):
+        return Availability.IN_STOCK if not name.startswith("_") and float(name) > 0 else Availability.OUT_OF_STOCK
     return _AVAILABILITY_NAMES.get(name) or choice_of(Availability, name, "availability_")
 
 

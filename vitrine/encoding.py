@@ -32,7 +32,7 @@ _RUN = re.compile(rb"[\x80-\xff]+")
 
 
 def detected_encoding(file: IO[bytes]) -> str:
-    """The encoding of a binary file, from where it stands, by its name in Python; "utf-8-sig" unless something speaks against it.
+    """The encoding of a binary file, from where it stands, as Python calls it; "utf-8-sig" if nothing says no.
 
     A file of mostly good UTF-8 is that: its broken rows are refused one by one. Reads no further than it has to.
     """

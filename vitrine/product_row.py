@@ -58,7 +58,7 @@ class ProductRows:
     catalogue's limits. A price that names no currency, beside no column that does, is in `currency_code`.
     """
 
-    def __init__(self, mapping: Mapping, currency_code: str = "") -> None:
+    def __init__(self, mapping: Mapping, currency_code: str = "", mended: Counter[str] | None = None) -> None:
         self._sources = mapping.fields.sources()
         self._attributes = mapping.attributes
         self._currency_code = currency_code
@@ -67,7 +67,7 @@ class ProductRows:
         self._used |= {*self._named, mapping.attributes.column}
         self.unused_columns: dict[str, None] = {}
         self.dropped_attributes = 0
-        self.mended: Counter[str] = Counter()
+        self.mended: Counter[str] = Counter() if mended is None else mended
 
     def product(self, row: dict[str, Any]) -> Product:
         """The row's product, its texts cleaned; update_time stays unset where the row has none.
@@ -162,8 +162,9 @@ class ProductRows:
         elif codes:
             (fields["currency_code"],) = codes
         price, original = (fields.get(name) for name in _PRICES)
-        if isinstance(price, float) and isinstance(original, float) and original < price:
-            self.mended["original_price below price left out"] += 1
+        if isinstance(price, float) and isinstance(original, float) and original <= price:
+            # One that is the price itself says only that there is no discount.
+            self.mended["original_price below price left out"] += original < price
             fields["original_price"] = None
         return violations
 
