@@ -15,6 +15,8 @@ from cli.ads import app as ads_app
 from cli.evaluate import app as evaluate_app
 from cli.events import app as events_app
 from cli.experiments import app as experiments_app
+from cli.release import app as release_app
+from cli.snapshot import app as snapshot_app
 from cli.train import app as train_app
 from vitrine.errors import VitrineError
 
@@ -45,6 +47,8 @@ app.add_typer(ads_app, name="ads")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(events_app, name="events")
 app.add_typer(experiments_app, name="experiments")
+app.add_typer(release_app, name="release")
+app.add_typer(snapshot_app, name="snapshot")
 app.add_typer(train_app, name="train")
 
 

@@ -1,5 +1,6 @@
 """What whoever runs the shop does with releases: list, create, delete, flip and roll back."""
 
+from gateway.releases.current import FIRST
 from gateway.releases.follower import Follower, Known
 from gateway.releases.served_parts import ServedParts
 from vitrine.deadline import Deadline
@@ -43,7 +44,7 @@ class ReleaseAdmin:
             raise NotFound(f"there is no release {name!r}; there are: {names}")
         _require_able(name, known.faults[name])
         if not force:
-            _require_gates(release, known.serving)
+            _require_gates(release, await self._parts.completed(known.serving, FIRST, deadline=deadline))
         return await self._serve(name, known, deadline)
 
     async def rollback(self, *, deadline: Deadline) -> Known:
