@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import tantivy
 
 from services.retriever.conditions import Values
 from services.retriever.field_values import values_of
 from services.retriever.lexical_filter import FIELD, terms_of
-from services.retriever.lexical_view import ANY_FIELD, FIELD_BOOSTS, SURFACE_FIELD, LexicalView
-from services.retriever.words import words_of
+from services.retriever.lexical_view import ANY_FIELD, CODE_FIELD, FIELD_BOOSTS, SURFACE_FIELD, LexicalView
+from services.retriever.vocabulary import Vocabulary
+from services.retriever.words import codes_of, words_of
+from vitrine.errors import FailedPrecondition
 from vitrine.product import CATEGORY_SEPARATOR, Product
 
 MAX_DESCRIPTION_CHARACTERS = 1_000
@@ -19,11 +22,11 @@ ENTRY_VERSION = 3
 _HEAP_BYTES = 64_000_000
 _ANALYZER = "words"
 _SURFACE_ANALYZER = "surface"
-_CODE_NAMES = frozenset(
+_NUMBER_NAMES = frozenset(
     ("asin", "barcode", "ean", "gtin", "isbn", "itemnumber", "model", "modelnumber", "mpn", "partnumber", "sku", "upc",
      "型号", "货号", "条码", "条形码")
 )  # fmt: skip
-_MIN_CODE_CHARACTERS = 5
+_MIN_NUMBER_CHARACTERS = 5
 # Fields whose words are offered where a query's word is unknown.
 _SURFACE_OF = ("title", "brand", "categories")
 
@@ -58,33 +61,43 @@ def entry_of(product: Product) -> Entry:
         "title": product.title,
         "brand": product.brand,
         "categories": " ".join(levels),
-        "attributes": " ".join(dict.fromkeys((*values, *_codes(product)))),
+        "attributes": " ".join(dict.fromkeys(values)),
         "description": product.description[:MAX_DESCRIPTION_CHARACTERS],
     }
-    return Entry(
-        fields={name: " ".join(words_of(text)) for name, text in texts.items() if text},
-        values=values_of(product),
-    )
+    fields = {name: " ".join(words_of(text)) for name, text in texts.items() if text}
+    codes = [code for text in texts.values() for code in codes_of(text)]
+    codes += (word for number in _numbers(product) for word in words_of(number))
+    if codes:
+        fields[CODE_FIELD] = " ".join(dict.fromkeys(codes))
+    return Entry(fields, values_of(product))
 
 
 class LexicalIndex:
-    """The writer's side. One thread only."""
+    """The writer's side, in a folder (None: in memory). One thread only."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        """Opens what is in the folder. Raises FailedPrecondition where another schema made it."""
         builder = tantivy.SchemaBuilder()
-        for field in FIELD_BOOSTS:
+        for field in (*FIELD_BOOSTS, CODE_FIELD):
             builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
         builder.add_text_field(ANY_FIELD, tokenizer_name=_ANALYZER, index_option="basic")
         builder.add_text_field(SURFACE_FIELD, tokenizer_name=_SURFACE_ANALYZER, index_option="basic")
         builder.add_text_field(FIELD, tokenizer_name="raw", index_option="basic")
         builder.add_integer_field("row", indexed=True, fast=True)
         self._schema = builder.build()
+        self._vocabulary = Vocabulary()
         # The words are made by `words_of`; what is left is to fold plurals and tenses of English.
         self._analyzer = _by_blanks().filter(tantivy.Filter.stemmer("english")).build()
-        self._index = tantivy.Index(self._schema)
+        try:
+            self._index = tantivy.Index(self._schema, None if folder is None else str(folder))
+        except ValueError as error:
+            raise FailedPrecondition(f"{folder} holds another index of words: {error}") from error
         self._index.register_tokenizer(_ANALYZER, self._analyzer)
         self._index.register_tokenizer(_SURFACE_ANALYZER, _by_blanks().build())
         self._index.config_reader("manual")
+        # Of an index that was in the folder: the words that it was written in.
+        for word, count in self._index.searcher().terms_with_prefix(SURFACE_FIELD, ""):
+            self._vocabulary.add([word], count)
         self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
 
     def add(self, row: int, product_id: str, entry: Entry) -> None:
@@ -95,6 +108,7 @@ class LexicalIndex:
             document.add_text(ANY_FIELD, text)
             if field in _SURFACE_OF:
                 document.add_text(SURFACE_FIELD, text)
+                self._vocabulary.add(text.split())
         for term in terms_of(product_id, entry.values):
             document.add_text(FIELD, term)
         document.add_integer("row", row)
@@ -109,7 +123,7 @@ class LexicalIndex:
         """What a reader sees from now on: every change so far."""
         self._writer.commit()
         self._index.reload()
-        return LexicalView(self._schema, self._index.searcher(), self._analyzer)
+        return LexicalView(self._schema, self._index.searcher(), self._analyzer, self._vocabulary)
 
     def close(self) -> None:
         """Waits for merges and ends the writer's threads."""
@@ -120,10 +134,10 @@ def _by_blanks() -> tantivy.TextAnalyzerBuilder:
     return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.remove_long(80))
 
 
-def _codes(product: Product) -> Iterator[str]:
+def _numbers(product: Product) -> Iterator[str]:
     """The numbers by which people ask for this very product; shorter ones are sizes and counts as well."""
-    codes = [product.id]
+    numbers = [product.id]
     for name, values in product.attributes.items():
-        if "".join(filter(str.isalnum, name.casefold())) in _CODE_NAMES:
-            codes += (value if isinstance(value, str) else f"{value:.0f}" for value in values)
-    return (code for code in codes if len(code) >= _MIN_CODE_CHARACTERS)
+        if "".join(filter(str.isalnum, name.casefold())) in _NUMBER_NAMES:
+            numbers += (value if isinstance(value, str) else f"{value:.0f}" for value in values)
+    return (number for number in numbers if len(number) >= _MIN_NUMBER_CHARACTERS)

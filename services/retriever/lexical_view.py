@@ -9,13 +9,17 @@ from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan
 from services.retriever.lexical_filter import FIELD, limited
 from services.retriever.reading import Reading, ReadTerm
+from services.retriever.vocabulary import Vocabulary
 from services.retriever.words import Term
 from vitrine.vectors import FloatArray
 
 # What a word counts where it is found; it counts once, in the field where it counts most. Measured on Icecat.
 FIELD_BOOSTS = {"title": 1.0, "brand": 0.8, "categories": 0.8, "attributes": 0.5, "description": 0.7}
+# What `codes_of` makes of those, and the numbers that a product is asked for by; searched for words with a digit.
+CODE_FIELD = "codes"
 # The words of all those fields; the words as they are written of titles, brands and categories.
 ANY_FIELD, SURFACE_FIELD = "any", "surface"
+_CODE_BOOSTS = {**FIELD_BOOSTS, CODE_FIELD: 1.0}
 # What a word that stands for another counts beside it.
 INSTEAD_WEIGHT = 0.7
 
@@ -25,10 +29,17 @@ _SHOULD, _MUST, _NEVER = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur
 class LexicalView:
     """Every method may be called from any thread."""
 
-    def __init__(self, schema: tantivy.Schema, searcher: tantivy.Searcher, analyzer: tantivy.TextAnalyzer) -> None:
+    def __init__(
+        self,
+        schema: tantivy.Schema,
+        searcher: tantivy.Searcher,
+        analyzer: tantivy.TextAnalyzer,
+        vocabulary: Vocabulary,
+    ) -> None:
         self._schema = schema
         self._searcher = searcher
         self._analyzer = analyzer
+        self.vocabulary = vocabulary
 
     @property
     def products(self) -> int:
@@ -42,6 +53,10 @@ class LexicalView:
     def titles_with(self, word: str) -> int:
         """About how many products hold a word, as it is written, in title, brand or categories."""
         return self._searcher.doc_freq(SURFACE_FIELD, word)
+
+    def beginning_with(self, prefix: str, limit: int) -> list[str]:
+        """Words of titles, brands and categories that begin so, those in most products first."""
+        return [word for word, _ in self._searcher.terms_with_prefix(SURFACE_FIELD, prefix, limit=limit)]
 
     def is_brand(self, text: str) -> bool:
         """Whether a product is of the brand of this normalised name."""
@@ -131,6 +146,6 @@ class LexicalView:
     def _best_field(self, stem: str) -> tantivy.Query:
         fields = (
             tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, stem, "freq"), boost)
-            for field, boost in FIELD_BOOSTS.items()
+            for field, boost in (_CODE_BOOSTS if any(map(str.isdigit, stem)) else FIELD_BOOSTS).items()
         )
         return tantivy.Query.disjunction_max_query(list(fields))

@@ -1,25 +1,61 @@
-"""Reads a query: its terms, what is excluded, and how much of it the catalogue knows by these words."""
+"""Reads a query: its terms, what may stand for them where the catalogue knows better words, and what is excluded."""
 
+import itertools
 import re
+from collections.abc import Sequence
+from typing import Protocol
 
-from services.retriever.lexical_view import LexicalView
-from services.retriever.reading import Reading, ReadTerm
-from services.retriever.words import Term, indexed_text, query_terms
+from services.retriever.query_repair import Repairs
+from services.retriever.reading import Reading, ReadTerm, merged
+from services.retriever.term_index import TermIndex
+from services.retriever.words import Term, indexed_text, is_han, query_terms
+from vitrine.ports import WordReading
+from vitrine.ports.reading import Why
 
 MAX_TERMS = 32
 # A model number is in few products; a size or a standard ("1080p") is in more.
 _MODEL_SHARE, _MODEL_PRODUCTS = 0.001, 20
 _MODEL_CHARACTERS = 4
+# Neighbours that may have been one word: "wh 1000 xm5".
+_MOST_JOINED = 3
+_JOINED_SHARE = 0.2
 # "-leather" after a blank, and never the number of "-5".
 _EXCLUDED = re.compile(r"(?:^|(?<=\s))-(?=[^\W\d])(\S+)")
 
 
-def read_query(text: str, view: LexicalView) -> Reading:
+class Synonyms(Protocol):
+    """A merchant's synonyms, resolved: what may stand for a word or phrase."""
+
+    @property
+    def longest(self) -> int:
+        """Words of the longest phrase that has synonyms."""
+        ...
+
+    def of(self, phrase: str) -> Sequence[str]:
+        """What may stand for a normalised word or phrase."""
+        ...
+
+
+def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) -> Reading:
     """The reading of a query in an index."""
-    whole = indexed_text(text)
-    kept, excluded = _without_excluded(whole)
-    terms = tuple(ReadTerm(term) for term in query_terms(kept)[:MAX_TERMS])
-    return Reading(kept, terms, excluded, named=_is_name(kept, terms, view))
+    kept, excluded = _without_excluded(indexed_text(text))
+    terms = query_terms(kept)[:MAX_TERMS]
+    read, told = _with_synonyms(kept, terms, synonyms) if synonyms is not None else ([], [])
+    if not read:
+        read = [ReadTerm(term) for term in terms]
+    read, joined = _joined(kept, read, index)
+    repairs = Repairs(index, kept)
+    read = repairs.repaired(read)
+    named = index.is_brand(kept) or any(_is_model(word, index) for term in read for word in _model_words(term))
+    units = [WordReading(term.text, term.words[:1], "unit") for term in terms if _is_converted(term)]
+    return Reading(
+        text=repairs.text,
+        terms=tuple(read),
+        excluded=excluded,
+        words=(*told, *joined, *repairs.told, *units),
+        mended=repairs.text != kept,
+        named=named,
+    )
 
 
 def _without_excluded(text: str) -> tuple[str, tuple[Term, ...]]:
@@ -30,12 +66,73 @@ def _without_excluded(text: str) -> tuple[str, tuple[Term, ...]]:
     return kept, tuple(term for match in _EXCLUDED.finditer(text) for term in query_terms(match.group(1)))
 
 
-def _is_name(text: str, terms: tuple[ReadTerm, ...], view: LexicalView) -> bool:
-    return view.is_brand(text) or any(_is_model(term.term, view) for term in terms)
+def _with_synonyms(text: str, terms: Sequence[Term], synonyms: Synonyms) -> tuple[list[ReadTerm], list[WordReading]]:
+    """The terms, runs of them that have synonyms as one; the longest run first."""
+    read: list[ReadTerm] = []
+    told: list[WordReading] = []
+    at = 0
+    while at < len(terms):
+        for count in range(min(synonyms.longest, len(terms) - at), 0, -1):
+            run = terms[at : at + count]
+            phrase = text[run[0].start : run[-1].end]
+            if others := synonyms.of(phrase):
+                instead = tuple(tuple(term.words[0] for term in query_terms(indexed_text(other))) for other in others)
+                read.append(ReadTerm(merged(text, run), tuple(words for words in instead if words)))
+                told.append(WordReading(phrase, tuple(others), "synonym"))
+                at += count
+                break
+        else:
+            read.append(ReadTerm(terms[at]))
+            at += 1
+    return read, told
 
 
-def _is_model(term: Term, view: LexicalView) -> bool:
-    word = term.words[0]
-    if term.is_quantity or len(word) < _MODEL_CHARACTERS or word.isdigit() or word.isalpha():
+def _joined(text: str, terms: Sequence[ReadTerm], index: TermIndex) -> tuple[list[ReadTerm], list[WordReading]]:
+    """Neighbours that the catalogue also knows as one word: "wh1000 xm5", "head phones"."""
+    read: list[ReadTerm] = []
+    told: list[WordReading] = []
+    at = 0
+    while at < len(terms):
+        for count in range(min(_MOST_JOINED, len(terms) - at), 1, -1):
+            run = [one.term for one in terms[at : at + count]]
+            if any(one.instead for one in terms[at : at + count]) or not _may_be_one(text, run):
+                continue
+            word = "".join(term.words[0] for term in run)
+            if _is_a_word(word, run, index):
+                read.append(ReadTerm(merged(text, run), ((word,),)))
+                why: Why = "spelling" if word.isalpha() else "model_number"
+                told.append(WordReading(text[run[0].start : run[-1].end], (word,), why))
+                at += count
+                break
+        else:
+            read.append(terms[at])
+            at += 1
+    return read, told
+
+
+def _is_a_word(word: str, run: Sequence[Term], index: TermIndex) -> bool:
+    """Whether products hold it: a model number any, another not so few that it is a slip of theirs."""
+    held = index.products_with(word)
+    if not word.isalpha():
+        return held > 0
+    return held > _JOINED_SHARE * min(index.products_with(term.words[0]) for term in run)
+
+
+def _may_be_one(text: str, run: Sequence[Term]) -> bool:
+    if any(is_han(term.text) or term.is_quantity for term in run):
         return False
-    return 0 < view.products_with(word) <= max(_MODEL_PRODUCTS, _MODEL_SHARE * view.products)
+    return all(one.end + 1 >= other.start for one, other in itertools.pairwise(run))
+
+
+def _is_converted(term: Term) -> bool:
+    return term.is_quantity and term.words[0] != term.text
+
+
+def _model_words(term: ReadTerm) -> Sequence[str]:
+    return () if term.term.is_quantity else (term.term.words[0], *(words[0] for words in term.instead))
+
+
+def _is_model(word: str, index: TermIndex) -> bool:
+    if len(word) < _MODEL_CHARACTERS or word.isdigit() or word.isalpha():
+        return False
+    return 0 < index.products_with(word) <= max(_MODEL_PRODUCTS, _MODEL_SHARE * index.products)

@@ -1,5 +1,6 @@
 """A query as it was read: its terms, what may stand for them, and what no product found may hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.retriever.words import Term
@@ -17,6 +18,15 @@ class ReadTerm:
     def holdings(self) -> tuple[tuple[str, ...], ...]:
         """A product holds the term where it holds all words of one of these."""
         return (*self.term.holdings, *self.instead)
+
+
+def merged(text: str, run: Sequence[Term]) -> Term:
+    """Neighbours as one term, which a product holds where it holds each of them."""
+    if len(run) == 1:
+        return run[0]
+    start, end = run[0].start, run[-1].end
+    words = tuple(dict.fromkeys(word for term in run for word in term.words))
+    return Term(text[start:end], words, (tuple(term.words[0] for term in run),), start, end)
 
 
 @dataclass(frozen=True, slots=True)

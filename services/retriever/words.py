@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import rjieba
 
@@ -64,13 +65,28 @@ class Term:
 def words_of(text: str) -> list[str]:
     """Normalised words in order, compounds both whole and in parts.
 
-    "WH-1000XM4" gives "wh1000xm4", "wh", "1000xm4"; "iPhone15" gives "iphone15", "iphone", "15"; "1.5 L" gives "1.5",
-    "l", "1500ml"; Chinese is simplified and segmented, long words with the words inside them.
+    "WH-1000XM4" gives "wh1000xm4", "wh", "1000xm4"; "iPhone15" gives "iphone15", "iphone", "15"; Chinese is simplified
+    and segmented, long words with the words inside them.
+    """
+    return [
+        word for run in _RUN.finditer(indexed_text(text)) for term in _run_terms(run.group()) for word in term.words
+    ]
+
+
+def codes_of(text: str) -> list[str]:
+    """What a text says in numbers, in the one way that a query's terms say it: parts of model numbers, amounts.
+
+    "WH-1000XM4" gives "wh1000", "xm4"; "1.5 L" gives "1500ml". Apart from the words, for these are many in some texts
+    and would make every other word of theirs count less.
     """
     read = indexed_text(text)
-    words = [word for run in _RUN.finditer(read) for term in _terms_of_run(run.group()) for word in term[0]]
-    words.extend(quantity.word for quantity in quantities(read))
-    return words
+    codes = [code for run in _RUN.finditer(read) for term in _run_terms(run.group()) for code in term.codes]
+    return codes + [quantity.word for quantity in quantities(read)]
+
+
+def is_han(word: str) -> bool:
+    """Whether a word of `words_of` is Chinese."""
+    return bool(_HAN_FIRST.match(word))
 
 
 def indexed_text(text: str) -> str:
@@ -98,9 +114,9 @@ def query_words(text: str) -> list[str]:
 def _terms(text: str, start: int, end: int) -> Iterable[Term]:
     for run in _RUN.finditer(text, start, end):
         at = run.start()
-        for words, holdings, length in _terms_of_run(run.group()):
-            yield Term(text[at : at + length], words, holdings, at, at + length)
-            at += length
+        for one in _run_terms(run.group()):
+            yield Term(text[at : at + one.length], one.words + one.codes, one.holdings, at, at + one.length)
+            at += one.length
 
 
 def _quantity_term(text: str, start: int, end: int, word: str, number: str) -> Term:
@@ -110,11 +126,17 @@ def _quantity_term(text: str, start: int, end: int, word: str, number: str) -> T
     return Term(text[start:end], tuple(words), ((word,), surface), start, end, is_quantity=True)
 
 
+class _RunTerm(NamedTuple):
+    words: tuple[str, ...]
+    codes: tuple[str, ...]
+    holdings: tuple[tuple[str, ...], ...]
+    length: int
+
+
 # A shop's texts repeat their words.
 @lru_cache(maxsize=50_000)
-def _terms_of_run(run: str) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int], ...]:
-    """Of each term of a run its words, its holdings and its length."""
-    if _HAN_FIRST.match(run):
+def _run_terms(run: str) -> tuple[_RunTerm, ...]:
+    if is_han(run):
         return tuple(_han_terms(run))
     written = [part for part in _JOINT.split(run) if part]
     whole = "".join(written) if len(written) > 1 else _PLURALS.get(run, run)
@@ -128,13 +150,13 @@ def _terms_of_run(run: str) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, ...
     if len(words) > 1:
         holdings.append(tuple(words[1:]))
     groups = _NUMBER_ENDS.split(whole)
-    if len(groups) > 1:
-        words.extend(group for group in groups if group not in words)
+    codes = tuple(group for group in groups if group not in words)
+    if codes:
         holdings.append(tuple(groups))
-    return ((tuple(words), tuple(holdings), len(run)),)
+    return (_RunTerm(tuple(words), codes, tuple(holdings), len(run)),)
 
 
-def _han_terms(run: str) -> Iterable[tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]]:
+def _han_terms(run: str) -> Iterable[_RunTerm]:
     # The segmenter gives the words inside a word before it.
     inside = iter(rjieba.cut_for_search(run))
     for whole in rjieba.cut(run):
@@ -143,4 +165,4 @@ def _han_terms(run: str) -> Iterable[tuple[tuple[str, ...], tuple[tuple[str, ...
             if word == whole:
                 break
             words.append(word)
-        yield tuple(words), ((whole,),), len(whole)
+        yield _RunTerm(tuple(words), (), ((whole,),), len(whole))

@@ -1,5 +1,6 @@
 """BM25 over words by field, with filters inside the search."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from vitrine.product import Product
 def _view(*products: Product) -> LexicalView:
     index = LexicalIndex()
     for row, product in enumerate(products):
-        index.add(row, entry_of(product))
+        index.add(row, product.id, entry_of(product))
     return index.view()
 
 
@@ -34,7 +35,7 @@ def _titled(*titles: str) -> list[Product]:
 def test_removed_rows_are_not_found_by_the_view_itself() -> None:
     index = LexicalIndex()
     for row in range(40):
-        index.add(row, entry_of(Product(id=f"p{row}", title="red shoe", language="en")))
+        index.add(row, f"p{row}", entry_of(Product(id=f"p{row}", title="red shoe", language="en")))
     earlier = index.view()
     index.remove(list(range(1, 40)))
     assert _rows(index.view(), "shoe") == [0]
@@ -110,3 +111,14 @@ def test_an_entry_comes_back_from_storage_unless_another_version_made_it(shop: A
     entry = entry_of(shop.product(3))
     assert Entry.decoded(entry.encoded()) == entry
     assert Entry.decoded(entry.encoded().replace(f"[{ENTRY_VERSION},", f"[{ENTRY_VERSION - 1},", 1)) is None
+
+
+def test_an_index_in_a_folder_knows_its_words_again(tmp_path: Path) -> None:
+    index = LexicalIndex(tmp_path)
+    index.add(7, "p7", entry_of(Product(id="p7", title="bluetooth speaker 蓝牙")))
+    index.view()
+    index.close()
+    opened = LexicalIndex(tmp_path)
+    view = opened.view()
+    assert [_rows(view, text) for text in ("speaker", "blutooth", "lanya")] == [[7], [7], [7]]
+    opened.close()
