@@ -6,6 +6,7 @@ from gateway.events.store import Visitor
 from gateway.recommendation.reason_messages import reason_to_message
 from gateway.search import DEFAULT_PAGE_SIZE, Degradation, SearchAnswer, SearchHit, SearchQuery
 from vitrine.messages.common import shortfall_to_message
+from vitrine.messages.facets import facet_specs_from_messages, facets_to_messages
 from vitrine.messages.product import filter_from_message, product_to_message
 from vitrine.messages.ranker import explanation_to_message
 from vitrine.messages.user_event import type_to_message
@@ -35,6 +36,8 @@ def search_from_message(message: search_service_pb2.SearchRequest) -> SearchQuer
         visitor_id=message.visitor_id,
         personalize=message.personalize if message.HasField("personalize") else None,
         explain=message.explain,
+        order_by=message.order_by,
+        facets=facet_specs_from_messages(message.facets),
     )
 
 
@@ -56,6 +59,8 @@ def answer_to_message(
         attribution_token=answer.attribution_token,
         query_tokens_dropped=answer.query_tokens_dropped,
         experiment_arms=arms_to_message(answer.experiment_arms),
+        facets=facets_to_messages(answer.facets),
+        total_size=answer.total_size,
     )
 
 

@@ -5,10 +5,7 @@ and packed little-endian float32: one retrieval score for each entry, then logit
 added for each entry that was ranked, NaN for what one among them has not.
 """
 
-import base64
-import binascii
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -17,17 +14,14 @@ from math import isnan, nan
 import numpy as np
 
 from gateway.search import Degradation, Personal, RankScores, SearchHit
-from vitrine.errors import invalid
+from gateway.token_frame import damaged, foreign, framed, unframed
 from vitrine.ports import ProductFilter
 from vitrine.product import Product
 
-_VERSION = 3
+_VERSION = 4
 # version, window-is-full, degradations, next position, rank depth, entries, ranked entries, bytes of ids, bytes of the
-# attribution token, fingerprint
-_HEADER = struct.Struct("<BBBIHHHIB8s")
-_CHECKSUM = struct.Struct("<I")
-_MAX_BYTES = 1_000_000
-_MAX_TOKEN_CHARACTERS = 400_000
+# attribution token, total size (-1: not known), fingerprint
+_HEADER = struct.Struct("<BBBIHHHIBq8s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +41,7 @@ class PageState:
     window_full: bool
     degradations: tuple[Degradation, ...] = ()
     attribution_token: str = ""
+    total_size: int | None = None
 
     def hit(self, index: int, product: Product, position: int) -> SearchHit:
         """The entry at an index, with its product."""
@@ -72,9 +67,9 @@ class PageState:
         )
 
 
-def query_fingerprint(text: str, filter: ProductFilter) -> bytes:
-    """8 bytes that tell one normalised query and filter from another."""
-    return blake2b(f"{text}\0{filter!r}".encode(), digest_size=8).digest()
+def query_fingerprint(text: str, filter: ProductFilter, order_by: str = "") -> bytes:
+    """8 bytes that tell one normalised query, filter and order from another."""
+    return blake2b(f"{text}\0{filter!r}\0{order_by}".encode(), digest_size=8).digest()
 
 
 def encode_page_token(state: PageState, fingerprint: bytes) -> str:
@@ -94,30 +89,30 @@ def encode_page_token(state: PageState, fingerprint: bytes) -> str:
         len(state.ranks),
         len(ids),
         len(state.attribution_token),
+        -1 if state.total_size is None else state.total_size,
         fingerprint,
     )
     ids += state.attribution_token.encode()
-    packed = zlib.compress(header + ids + np.array(numbers, "<f4").tobytes(), level=1)
-    return base64.urlsafe_b64encode(_CHECKSUM.pack(zlib.crc32(packed)) + packed).decode().rstrip("=")
+    return framed(header + ids + np.array(numbers, "<f4").tobytes())
 
 
 def decode_page_token(token: str, fingerprint: bytes) -> PageState:
     """The state in a token. Raises InvalidArgument when it is damaged, or belongs to another query or filter."""
-    content = _unpacked(token)
+    content = unframed(token)
     try:
         header = _HEADER.unpack_from(content)
-        version, window_full, kinds, position, depth, count, ranked, id_bytes, token_bytes, owner = header
+        version, window_full, kinds, position, depth, count, ranked, id_bytes, token_bytes, size, owner = header
         token_at = _HEADER.size + id_bytes
         numbers_at = token_at + token_bytes
         ids = content[_HEADER.size : token_at].decode().split("\n")
         attribution_token = content[token_at:numbers_at].decode()
         numbers = np.frombuffer(content, "<f4", offset=numbers_at).tolist()
     except (struct.error, ValueError) as error:
-        raise _damaged() from error
+        raise damaged() from error
     if version != _VERSION or len(ids) != count or ranked > count or len(numbers) != count + 4 * ranked:
-        raise _damaged()
+        raise damaged()
     if owner != fingerprint:
-        raise invalid("page_token", "belongs to another query or filter; ask for the first page without a token")
+        raise foreign()
     entries = [numbers[at : at + 4] for at in range(count, len(numbers), 4)]
     return PageState(
         ids=ids,
@@ -129,27 +124,5 @@ def decode_page_token(token: str, fingerprint: bytes) -> PageState:
         window_full=bool(window_full),
         degradations=tuple(kind for index, kind in enumerate(Degradation) if kinds & (1 << index)),
         attribution_token=attribution_token,
+        total_size=None if size < 0 else size,
     )
-
-
-def _unpacked(token: str) -> bytes:
-    if len(token) > _MAX_TOKEN_CHARACTERS:
-        raise _damaged()
-    try:
-        data = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        (checksum,) = _CHECKSUM.unpack_from(data)
-        packed = data[_CHECKSUM.size :]
-        if zlib.crc32(packed) != checksum:
-            raise _damaged()
-        inflater = zlib.decompressobj()
-        # Bounded: a token is the caller's to forge, and must not inflate without end.
-        content = inflater.decompress(packed, _MAX_BYTES)
-    except (UnicodeEncodeError, binascii.Error, struct.error, zlib.error) as error:
-        raise _damaged() from error
-    if not inflater.eof:
-        raise _damaged()
-    return content
-
-
-def _damaged() -> Exception:
-    return invalid("page_token", "is damaged; send next_page_token as it was given, or none for the first page")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gateway.admission import Admission
 from gateway.experiments.arm_settings import ArmSettings
-from gateway.experiments.assignment import Experiments
+from gateway.experiments.assignment import Call, Experiments
 from gateway.experiments.attribution import read_token
 from gateway.experiments.definitions import SEARCH
 from gateway.explaining import Explaining
@@ -18,6 +18,7 @@ from gateway.releases.current import answering_by
 from gateway.releases.follower import Follower
 from gateway.search import Degradation, SearchAnswer, SearchHit, SearchQuery, checked_query
 from gateway.search_orders import SearchOrders, Turn
+from gateway.sorted_search import SortedSearch
 from vitrine.deadline import Deadline
 from vitrine.errors import Internal
 from vitrine.ports import RetrievalQuery, Retriever, Shortfall
@@ -34,6 +35,7 @@ class SearchPipeline:
         experiments: Experiments,
         releases: Follower,
         explaining: Explaining,
+        sorted_search: SortedSearch,
         *,
         rank_depth: int,
         result_window: int,
@@ -45,6 +47,7 @@ class SearchPipeline:
         self._experiments = experiments
         self._releases = releases
         self._explaining = explaining
+        self._sorted_search = sorted_search
         self._rank_depth = rank_depth
         self._result_window = result_window
 
@@ -59,7 +62,12 @@ class SearchPipeline:
             deadline.check("the search")
             notes = Notes()
             with notes.timed("total"):
-                if search.page_token:
+                if search.is_sorted:
+                    with answering_by(self._releases.serving):
+                        # No experiment's arm has a say in such a list.
+                        token = Call(SEARCH).token()
+                        answer = await self._sorted_search.page(search, text, token, notes, deadline)
+                elif search.page_token:
                     answer = await self._next_page(search, text, notes, deadline)
                 else:
                     answer = await self._first_page(search, text, notes, deadline)
@@ -88,6 +96,8 @@ class SearchPipeline:
             depth=self._result_window,
             product_limit=max(search.page_size, *(turn.depth for turn in turns)),
             with_description=search.with_description,
+            facets=search.facets,
+            with_total_size=True,
         )
         retrieval, orders = await self._orders.orders(words, turns, notes, deadline)
         ordered, teams = interleaved(orders[0], orders[1], call.answer_id) if len(orders) > 1 else (orders[0], ())
@@ -107,9 +117,11 @@ class SearchPipeline:
             window_full=retrieval.shortfall is None,
             degradations=tuple(notes.degradations),
             attribution_token=call.token(teams),
+            total_size=retrieval.total_size,
         )
         hits = tuple(_hits(ordered, search.page_size))
-        return self._answer(search, text, hits, state.after(len(hits), next_position=len(hits) + 1))
+        answer = self._answer(search, text, hits, state.after(len(hits), next_position=len(hits) + 1))
+        return replace(answer, facets=retrieval.facets)
 
     def _turn(self, arm: ArmSettings, search: SearchQuery) -> Turn:
         asked = arm.of_search(search)
@@ -158,6 +170,7 @@ class SearchPipeline:
             rank_depth=rest.rank_depth,
             attribution_token=rest.attribution_token,
             experiment_arms=answered.arms if answered else {},
+            total_size=rest.total_size,
         )
 
 

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vitrine.errors import FieldViolation, InvalidArgument
-from vitrine.ports import Explanation, ProductFilter, Shortfall, SourceScore
+from vitrine.ports import Explanation, Facet, FacetSpec, ProductFilter, Shortfall, SourceScore
 from vitrine.product import Product
 from vitrine.text import normalize_text
 from vitrine.user_event import event_id_fault
@@ -18,6 +18,7 @@ MAX_QUERY_CHARACTERS = 512
 DEFAULT_PAGE_SIZE = 10
 MAX_PAGE_SIZE = 100
 MAX_RANK_DEPTH = 200
+ORDERS = ("relevance", "price", "price desc", "newest", "popularity")
 
 
 class Degradation(Enum):
@@ -46,6 +47,13 @@ class SearchQuery:
     visitor_id: str = ""
     personalize: bool | None = None
     explain: bool = False
+    order_by: str = ""
+    facets: tuple[FacetSpec, ...] = ()
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether another order than relevance is asked for."""
+        return self.order_by not in ("", ORDERS[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,10 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """One page of hits, and how it came about; `timings_ms` is by stage name, `experiment_arms` by experiment."""
+    """One page of hits, and how it came about; `timings_ms` is by stage name, `experiment_arms` by experiment.
+
+    `total_size` is None where the backend does not tell it; facets are those of the first page.
+    """
 
     hits: tuple[SearchHit, ...]
     next_page_token: str
@@ -96,6 +107,8 @@ class SearchAnswer:
     cached: tuple[str, ...] = ()
     query_tokens_dropped: int = 0
     experiment_arms: Mapping[str, str] = field(default_factory=dict)
+    facets: tuple[Facet, ...] = ()
+    total_size: int | None = None
 
 
 def checked_query(search: SearchQuery) -> str:
@@ -105,8 +118,14 @@ def checked_query(search: SearchQuery) -> str:
     if len(search.query) > MAX_QUERY_CHARACTERS:
         fault = f"has {len(search.query)} characters; at most {MAX_QUERY_CHARACTERS} are allowed"
         violations.append(FieldViolation("query", fault))
-    elif not text:
-        violations.append(FieldViolation("query", "is empty; give the words to search for"))
+    elif not text and not search.is_sorted:
+        fault = "is empty; give the words to search for, or an order_by to list what the filter allows"
+        violations.append(FieldViolation("query", fault))
+    if search.order_by not in ("", *ORDERS):
+        known = ", ".join(map(repr, ORDERS))
+        violations.append(FieldViolation("order_by", f"{search.order_by!r} is not an order; use one of {known}"))
+    elif search.is_sorted and search.explain:
+        violations.append(FieldViolation("explain", "is set with an order_by; only an order by relevance is explained"))
     if not 1 <= search.page_size <= MAX_PAGE_SIZE:
         violations.append(FieldViolation("page_size", f"is {search.page_size}; give 1 to {MAX_PAGE_SIZE}"))
     if search.rank_depth is not None and not 0 <= search.rank_depth <= MAX_RANK_DEPTH:

@@ -55,6 +55,7 @@ from gateway.servicer import (
     UserEventServicer,
 )
 from gateway.settings import GatewaySettings
+from gateway.sorted_search import SortedSearch
 from gateway.suggest.past_queries import PastQueries
 from gateway.suggest.settings import SuggestSettings
 from gateway.suggest.suggester import Suggester
@@ -135,6 +136,7 @@ class Gateway:
         self._releases = Follower(ports.releases, parts, follow_s=settings.releases_follow_s)
         experiments = Experiments(ExperimentsSettings().file, self._releases.named)
         tastes = tastes_of(fusion, ports.embedder, ports.retriever, recommendation.interests)
+        popular = PopularProducts(self._event_store, recommendation.popularity_kept_s)
         pipeline = SearchPipeline(
             SearchOrders(text_retrieval, rank_stage, Personalisation(self._event_store, tastes, recommendation)),
             ports.retriever,
@@ -142,10 +144,10 @@ class Gateway:
             experiments,
             self._releases,
             Explaining(ports.ranker, reserve_s=settings.rank_reserve_s),
+            SortedSearch(text_retrieval, ports.retriever, popular, result_window=settings.result_window),
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,
         )
-        popular = PopularProducts(self._event_store, recommendation.popularity_kept_s)
         candidates = Candidates(text_retrieval, ports.retriever, popular)
         fused = fused_of(fusion, candidates, ports.embedder, ports.retriever)
         ads = AdsSettings()

@@ -50,7 +50,8 @@ class TextRetrieval:
     async def _lexical(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> None:
         """Searches by words while the query is being embedded, so that the retriever has that part ready."""
         with notes.timed("lexical"):
-            await self._retriever.retrieve(replace(words, product_limit=0), deadline=deadline)
+            early = RetrievalQuery(words.text, filter=words.filter, depth=words.depth, product_limit=0)
+            await self._retriever.retrieve(early, deadline=deadline)
 
     async def _embedded(self, text: str, notes: Notes, deadline: Deadline) -> QueryVector | None:
         with notes.timed("embed"):

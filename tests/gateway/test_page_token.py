@@ -58,7 +58,7 @@ def test_is_small_and_fits_a_url() -> None:
     [query_fingerprint("电脑", ProductFilter()), query_fingerprint("手机", ProductFilter(brands=("Lenovo",)))],
 )
 def test_refuses_a_token_of_another_query_or_filter(other: bytes) -> None:
-    with pytest.raises(InvalidArgument, match="page_token: belongs to another query or filter"):
+    with pytest.raises(InvalidArgument, match="page_token: belongs to another query, filter or order"):
         decode_page_token(encode_page_token(state_of(3), MINE), other)
 
 
