@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import services.retriever.releases.tables  # noqa: F401 (they are among the catalogue's tables)
 from services.retriever.changes import Changes, changes_of, state_of
-from services.retriever.database import locked_folder, open_postgres, open_sqlite, writing
+from services.retriever.database import lock_tables, locked_folder, open_postgres, open_sqlite, writing
 from services.retriever.tables import ALIVE, DEAD, FORMAT, State, Version, first_state, metadata, reader, state, version
 from vitrine.errors import FailedPrecondition, Unavailable
 
@@ -26,7 +26,7 @@ from vitrine.errors import FailedPrecondition, Unavailable
 IN_CHUNK = 900
 # A reader that has not been seen for so long is gone, and what it needed may go.
 READER_GONE_S = 600.0
-_TABLES_LOCK = 7_061_931
+_RESTORE = "`vitrine snapshot restore PLACE --replace` puts a snapshot in its place"
 
 T = TypeVar("T")
 
@@ -100,9 +100,7 @@ class Catalogue:
         """Makes the tables where they are missing, and signs this reader in."""
         try:
             with writing(self._engine.connect()) as connection, connection.begin():
-                if self.shared:
-                    # Two that start at once would both make the tables.
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
+                lock_tables(connection)
                 metadata.create_all(connection)
                 if connection.execute(sa.select(state)).first() is None:
                     connection.execute(sa.insert(state).values(first_state()))
@@ -111,7 +109,7 @@ class Catalogue:
                     _see(connection, self.reader_id, state_of(connection, locked=True).purged_revision)
         except DatabaseError as error:
             fix = (
-                "check VITRINE_CATALOGUE_URL, and that PostgreSQL is up" if self.shared else "restore it from a backup"
+                "check VITRINE_CATALOGUE_URL, and that PostgreSQL is up" if self.shared else _RESTORE
             )
             raise FailedPrecondition(f"{name} cannot be read ({_reason(error)}); {fix}") from error
         if found != FORMAT:

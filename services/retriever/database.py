@@ -9,6 +9,8 @@ from sqlalchemy import event
 
 from vitrine.errors import FailedPrecondition
 
+RETRIEVER = "vitrine-retriever"
+_TABLES_LOCK = 7_061_931
 # Waits that end in an error, so that a writer that hangs holds up the others for so long and no longer.
 _POSTGRES_OPTIONS = "-c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
 
@@ -21,23 +23,29 @@ def open_sqlite(path: Path) -> sa.Engine:
     return engine
 
 
-def open_postgres(url: str) -> sa.Engine:
-    """The database at a URL `postgresql://user:password@host:port/name`. Raises FailedPrecondition for another."""
+def open_postgres(url: str, *, name: str = RETRIEVER) -> sa.Engine:
+    """The database at a URL `postgresql://user:password@host:port/name`, where it is told the `name` of who asks.
+
+    Raises FailedPrecondition for another URL, or without its driver.
+    """
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
         raise _refused(url) from None
     if parsed.get_backend_name() != "postgresql":
         raise _refused(parsed.render_as_string())
-    return sa.create_engine(
-        parsed.set(drivername="postgresql+psycopg"),
-        # A reader sees one moment, however many statements it takes.
-        isolation_level="REPEATABLE READ",
-        connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS, "application_name": "vitrine-retriever"},
-        pool_size=8,
-        max_overflow=8,
-        pool_timeout=5,
-    )
+    try:
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            # A reader sees one moment, however many statements it takes.
+            isolation_level="REPEATABLE READ",
+            connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS, "application_name": name},
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=5,
+        )
+    except ModuleNotFoundError as error:
+        raise FailedPrecondition("PostgreSQL needs psycopg: pip install 'vitrine[postgres]'") from error
 
 
 def writing(connection: sa.Connection) -> sa.Connection:
@@ -46,6 +54,12 @@ def writing(connection: sa.Connection) -> sa.Connection:
         # The state's row is locked first and read as it is by then, not as it was when the transaction began.
         return connection.execution_options(isolation_level="READ COMMITTED")
     return connection.execution_options(writes=True)
+
+
+def lock_tables(connection: sa.Connection) -> None:
+    """Has others wait who would make the tables at the same time, until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
 
 
 def _refused(url: str) -> FailedPrecondition:

@@ -1,0 +1,1 @@
+"""Snapshots of the catalogue: made while it is written to, checked by digest, restored into either database."""
