@@ -81,6 +81,7 @@ class Milvus:
             "terms", DataType.ARRAY, element_type=DataType.VARCHAR, max_capacity=MAX_TERMS, max_length=MAX_WORDS_BYTES
         )
         schema.add_field("texts", DataType.JSON)
+        schema.add_field("values", DataType.JSON)
         schema.add_field("numbers", DataType.JSON)
         # The words are made by the retriever, as for the other backend; here they are only divided at blanks.
         schema.add_field(

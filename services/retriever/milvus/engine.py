@@ -13,7 +13,9 @@ from services.retriever.milvus.retrieval import retrieve
 from services.retriever.milvus.search import near
 from services.retriever.milvus.similar import similar
 from services.retriever.milvus.snapshot import MilvusSnapshot
+from services.retriever.milvus.term_index import Counts
 from services.retriever.milvus.views import MilvusViews
+from services.retriever.recent import Recent
 from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.retrieval import check_model, checked_query
 from services.retriever.settings import RetrieverSettings
@@ -39,6 +41,7 @@ from vitrine.product import Product
 # What others wrote to a shared catalogue has reached every retriever by then.
 _GRACE_S = 5.0
 _SELF_TEST_S = 10.0
+_KEPT_COUNTS = 50_000
 
 
 class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
@@ -51,6 +54,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
                 "the backend milvus serves no recommender; leave out VITRINE_RETRIEVER_RECOMMENDER, or choose faiss"
             )
         self._worders = ThreadPoolExecutor(self._threads, "retriever-words")
+        self._counts: Counts = Recent(_KEPT_COUNTS)
         self._milvus = Milvus(settings)
         views = MilvusViews(catalogue, self._milvus, grace_s=_GRACE_S if settings.catalogue_url else 0.0)
         self._writer = Writer(
@@ -75,6 +79,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
                 snapshot,
                 checked,
                 plan,
+                counts=self._counts,
                 products=self._products,
                 settings=self._settings,
                 threads=self._worders,

@@ -20,6 +20,7 @@ def entity_of(row: int, product_id: str, entry: Entry, vector: FloatArray) -> di
         "vector": vector,
         "terms": terms_of(entry.values)[:MAX_TERMS],
         "texts": texts_of(entry.values),
+        "values": dict(entry.values),
         "numbers": numbers_of(entry.values),
         "words": words_text(entry.fields),
     }

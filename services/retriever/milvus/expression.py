@@ -1,7 +1,8 @@
 """Conditions as Milvus expressions: each is true or false of a product, never unknown, so that NOT is the contrary."""
 
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from math import isinf
 
 from services.retriever.conditions import (
@@ -17,6 +18,7 @@ from services.retriever.conditions import (
 )
 from services.retriever.field_values import NUMBER_KEYS
 from services.retriever.milvus.entity import level_term, path_of, presence_term, word_term
+from services.retriever.milvus.tokens import tokens_of
 
 # Values of one key that a range with two ends, and a beginning, are compared with.
 COMPARED_VALUES = 8
@@ -47,6 +49,12 @@ def expression_of(condition: Condition) -> str:
             return _within(condition)
 
 
+def held_by(holdings: Iterable[Sequence[str]]) -> str:
+    """The expression of what holds all words of one of the holdings."""
+    each = (_joined(" and ", (f'TEXT_MATCH(words, "{token}")' for token in tokens_of(words))) for words in holdings)
+    return f"({_joined(' or ', each) or NEVER})"
+
+
 # No row has this key.
 NEVER = "row < 0"
 
@@ -61,11 +69,10 @@ def _has(terms: Iterable[str]) -> str:
 
 
 def _begins(leaf: Beginning) -> str:
-    # The two that stand for anything in a pattern stand for themselves here.
-    start = leaf.start.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    pattern = _text(start + "%")
+    # As a range, since Milvus and Milvus Lite differ in how a pattern escapes its own signs.
+    low, high = _text(leaf.start), _text(leaf.start + chr(sys.maxunicode))
     path = f'texts["{path_of(leaf.key)}"]'
-    tests = (f"{path}[{place}] like {pattern}" for place in range(COMPARED_VALUES))
+    tests = (f"{path}[{place}] >= {low} and {path}[{place}] < {high}" for place in range(COMPARED_VALUES))
     return f"{_has([presence_term(leaf.key)])} and ({_joined(' or ', tests)})"
 
 

@@ -19,5 +19,5 @@ def read_revision(collection: Collection, deadline: Deadline) -> int:
 
 def write_revision(collection: Collection, revision: int, dim: int) -> None:
     """Notes it; `dim` is the width of the collection's vectors."""
-    nothing = {"id": "", "vector": np.zeros(dim, np.float32), "terms": [], "numbers": {}, "words": ""}
+    nothing = {"id": "", "vector": np.zeros(dim, np.float32), "terms": [], "values": {}, "numbers": {}, "words": ""}
     collection.put([{"row": 0, "texts": {"revision": revision}, **nothing}])

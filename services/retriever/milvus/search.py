@@ -8,7 +8,7 @@ import numpy as np
 from services.retriever.milvus.collection import NOTHING, Found
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.milvus.tokens import tokens_of
-from services.retriever.words import query_words
+from services.retriever.reading import ReadTerm
 from vitrine.deadline import Deadline
 from vitrine.fusion import best_first
 from vitrine.vectors import FloatArray
@@ -34,13 +34,14 @@ def near(snapshot: MilvusSnapshot, vectors: FloatArray, seen: str, limit: int, d
     ]
 
 
-def worded(snapshot: MilvusSnapshot, text: str, seen: str, limit: int, deadline: Deadline) -> Found:
-    """Those that the expression allows and that hold a word of the text, by BM25, best first."""
-    words = " ".join(dict.fromkeys(tokens_of(query_words(text)[:MAX_QUERY_WORDS])))
-    if snapshot.collection is None or not words:
+def worded(snapshot: MilvusSnapshot, terms: Sequence[ReadTerm], seen: str, limit: int, deadline: Deadline) -> Found:
+    """Those that the expression allows and that hold a word of the terms, or of what may stand for one, by BM25."""
+    words = [word for term in terms for words in (term.term.words, *term.instead) for word in words]
+    tokens = " ".join(dict.fromkeys(tokens_of(words[:MAX_QUERY_WORDS])))
+    if snapshot.collection is None or not tokens:
         return NOTHING
     deadline.check("the search by words")
-    return _in_order(snapshot.collection.worded(words, seen, limit, deadline))
+    return _in_order(snapshot.collection.worded(tokens, seen, limit, deadline))
 
 
 def _completed(
@@ -57,9 +58,12 @@ def _completed(
     )
 
 
-def cosines_of(snapshot: MilvusSnapshot, vector: FloatArray, rows: Sequence[int], deadline: Deadline) -> FloatArray:
+def cosines_of(
+    snapshot: MilvusSnapshot, vector: FloatArray | None, rows: Sequence[int], deadline: Deadline
+) -> FloatArray:
     """(len(rows),) cosines of those versions to a (dim,) L2-normalised vector."""
-    assert snapshot.collection is not None
+    if snapshot.collection is None or vector is None or not len(rows):
+        return np.empty(0, np.float32)
     return snapshot.collection.vectors(rows, deadline) @ vector
 
 

@@ -30,11 +30,13 @@ class MilvusSnapshot:
         """None are known without asking the catalogue."""
         return {}
 
+    @property
+    def shown(self) -> str:
+        """The expression of what this snapshot shows."""
+        shown = f"row > 0 and row < {self.next_row}"
+        return f"{shown} and row not in {list(self.hidden)}" if self.hidden else shown
+
     def seen(self, plan: FilterPlan) -> str:
         """The expression of what this snapshot shows and the plan allows."""
-        parts = [f"row > 0 and row < {self.next_row}"]
-        if self.hidden:
-            parts.append(f"row not in {list(self.hidden)}")
-        if condition := expression_of(plan.condition):
-            parts.append(f"({condition})")
-        return " and ".join(parts)
+        condition = expression_of(plan.condition)
+        return f"{self.shown} and ({condition})" if condition else self.shown

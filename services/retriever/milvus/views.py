@@ -23,10 +23,10 @@ _ROWS_ASKED = 5_000
 
 @dataclass(frozen=True, slots=True)
 class _Dead:
-    """A version that died at a revision and may still be read; removed from Milvus when nobody does."""
+    """What died at a revision and may still be read: a version by its row key, or a whole collection by its name."""
 
     revision: int
-    row: int
+    what: int | str
     since_s: float
 
 
@@ -53,7 +53,7 @@ class MilvusViews:
         self._grace_s = grace_s
         self._snapshots = list(held)
         self._dead: list[_Dead] = []
-        self._left: list[tuple[int, str]] = []
+        self._left: list[_Dead] = []
         self.alerts: dict[str, str] = {}
         self._state = catalogue.state()
         self._collection = self._opened(self._state)
@@ -93,7 +93,7 @@ class MilvusViews:
         if (state.model_digest, state.dim) != (self._state.model_digest, self._state.dim):
             # Only an empty catalogue changes its model, so all that was there is dead.
             if self._collection is not None:
-                self._left.append((state.revision, self._collection.name))
+                self._left.append(_Dead(state.revision, self._collection.name, time.monotonic()))
             gone = {row for row, _ in dead}
             dead, added = [], [(row, item) for row, item in added if row not in gone]
             self._collection, self._dead, self._living = self._opened(state), [], 0
@@ -119,7 +119,7 @@ class MilvusViews:
             update_time_s=state.update_time_s,
             living=self._living,
             next_row=state.next_row,
-            hidden=tuple(sorted({one.row for one in self._dead})),
+            hidden=tuple(sorted({int(one.what) for one in self._dead})),
             collection=self._collection,
             alerts=tuple(self.alerts.values()),
         )
@@ -136,7 +136,15 @@ class MilvusViews:
             return None
         model = hashlib.sha256(f"{state.model_digest} {state.dim}".encode()).hexdigest()[:12]
         name = f"vitrine_{state.catalogue_id[:16]}_{model}"
-        return self._milvus.collection(name) or self._milvus.create(name, state.dim)
+        if found := self._milvus.collection(name):
+            return found
+        try:
+            return self._milvus.create(name, state.dim)
+        except Unavailable:
+            # Another retriever may have made it in between.
+            if found := self._milvus.collection(name):
+                return found
+            raise
 
     def _catch_up(self, collection: Collection) -> None:
         """Brings a collection from the revision that it says to where the catalogue stands."""
@@ -192,14 +200,17 @@ class MilvusViews:
         """Removes what nobody reads any more, and notes how far the collection is complete."""
         oldest = min((s.revision for ref in self._snapshots if (s := ref()) is not None), default=self._state.revision)
         settled_s = time.monotonic() - self._grace_s
-        gone = [one for one in self._dead if one.revision <= oldest and one.since_s <= settled_s]
-        if gone and self._collection is not None:
-            self._collection.remove([one.row for one in gone])
-        self._dead = [one for one in self._dead if one not in set(gone)]
-        for revision, name in self._left:
-            if revision <= oldest:
-                self._milvus.drop(name)
-        self._left = [(revision, name) for revision, name in self._left if revision > oldest]
+
+        def is_read(one: _Dead) -> bool:
+            return one.revision > oldest or one.since_s > settled_s
+
+        if self._collection is not None:
+            self._collection.remove([int(one.what) for one in self._dead if not is_read(one)])
+        self._dead = list(filter(is_read, self._dead))
+        for one in self._left:
+            if not is_read(one):
+                self._milvus.drop(str(one.what))
+        self._left = list(filter(is_read, self._left))
         complete = min((one.revision - 1 for one in self._dead), default=self._state.revision)
         if self._collection is not None and complete != self._saved:
             write_revision(self._collection, complete, self._state.dim)
@@ -208,7 +219,7 @@ class MilvusViews:
     def _counted(self) -> int:
         if self._collection is None:
             return 0
-        return self._collection.count("row > 0", self._deadline()) - len({one.row for one in self._dead})
+        return self._collection.count("row > 0", self._deadline()) - len({one.what for one in self._dead})
 
     @staticmethod
     def _deadline() -> Deadline:

@@ -1,0 +1,169 @@
+"""A collection that follows its catalogue: through restarts, outages and what readers still hold."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.retriever.filters import FilterPlan
+from services.retriever.milvus.collection import Collection
+from services.retriever.milvus.engine import MilvusEngine
+from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, Unavailable
+from vitrine.ports import IndexInfo
+
+Open = Callable[..., Awaitable[MilvusEngine]]
+
+
+@pytest.fixture
+def open_milvus(open_engine: Any) -> Open:
+    """Opens engines over Milvus on the test's folder."""
+
+    async def open_one(**settings: object) -> MilvusEngine:
+        engine: MilvusEngine = await open_engine(backend="milvus", **settings)
+        return engine
+
+    return open_one
+
+
+@pytest.fixture
+async def filled(open_milvus: Open, shop: Any) -> MilvusEngine:
+    """Ten products over Milvus."""
+    engine = await open_milvus()
+    await shop.fill(engine, [shop.product(n) for n in range(10)], shop.vectors(10))
+    return engine
+
+
+def _collection(engine: MilvusEngine) -> Collection:
+    collection = engine._snapshot.collection
+    assert collection is not None
+    return collection
+
+
+def _rows(engine: MilvusEngine) -> list[int]:
+    return [entity["row"] for entity in _collection(engine).each("row > 0", ["row"], Deadline.after(60))]
+
+
+async def _until(engine: MilvusEngine, shop: Any, shows: Callable[[IndexInfo], bool]) -> IndexInfo:
+    async with asyncio.timeout(20):
+        while True:
+            info = await engine.get_index(deadline=shop.deadline())
+            if shows(info):
+                return info
+            await asyncio.sleep(0.005)
+
+
+async def test_who_reads_an_earlier_revision_sees_it_whole(filled: MilvusEngine, shop: Any) -> None:
+    held = filled._snapshot
+    await shop.fill(filled, [shop.product(3, title="blue kettle"), shop.product(11)], shop.vectors(2, seed=1))
+    await filled.delete_products(["p00004"], deadline=shop.deadline())
+    collection, deadline = _collection(filled), shop.deadline()
+    then = {e["id"]: e["row"] for e in collection.read(held.seen(FilterPlan()), ["id"], 99, deadline)}
+    assert then == {f"p{n:05}": n + 1 for n in range(10)}
+    now = collection.read(filled._snapshot.seen(FilterPlan()), ["id"], 99, deadline)
+    assert sorted(e["id"] for e in now) == [f"p{n:05}" for n in (0, 1, 2, 3, 5, 6, 7, 8, 9, 11)]
+    assert len(_rows(filled)) == 12
+    del held
+    await shop.fill(filled, [shop.product(12)], shop.vectors(1))
+    assert len(_rows(filled)) == 11
+
+
+async def test_a_restart_brings_up_what_was_cut_off(
+    filled: MilvusEngine, open_milvus: Open, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Durable in the catalogue, and the process was killed before Milvus had it."""
+    with monkeypatch.context() as away:
+        away.setattr(Collection, "put", _away)
+        with pytest.raises(Unavailable, match="durable and not searchable yet"):
+            await filled.upsert_products(
+                [shop.product(3, title="blue kettle")],
+                shop.vectors(1),
+                model_digest=shop.DIGEST,
+                deadline=shop.deadline(),
+            )
+        await filled.close()
+    again = await open_milvus()
+    assert await shop.found(again, text="kettle") == ["p00003"]
+    assert await shop.found(again, text="wx3") == []
+    index = await again.get_index(deadline=shop.deadline())
+    assert (index.products, index.backend, index.alerts) == (10, "milvus", ())
+    await again.self_test()
+
+
+def _away(*_: object) -> None:
+    raise Unavailable("Milvus cannot write: it is away")
+
+
+async def test_milvus_away_is_told_and_mended_without_a_restart(
+    filled: MilvusEngine, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        away.setattr(Collection, "put", _away)
+        with pytest.raises(Unavailable, match="not searchable yet"):
+            await shop.fill(filled, [shop.product(20)], shop.vectors(1))
+        assert len(await shop.found(filled, text="智能手表 smart watch")) == 10
+    await _until(filled, shop, lambda info: info.products == 11)
+    assert len(await shop.found(filled, text="智能手表 smart watch")) == 11
+    await shop.fill(filled, [shop.product(21)], shop.vectors(1))
+
+
+async def test_a_lost_collection_is_made_anew(filled: MilvusEngine, open_milvus: Open, shop: Any) -> None:
+    await filled.delete_products(["p00009"], deadline=shop.deadline())
+    name = _collection(filled).name
+    await filled.close()
+    again = await open_milvus()
+    again._milvus.drop(name)
+    await again.close()
+    anew = await open_milvus()
+    assert sorted(await shop.found(anew, text="智能手表 smart watch")) == [f"p{n:05}" for n in range(9)]
+    assert _rows(anew) == list(range(1, 10))
+
+
+async def test_a_collection_ahead_of_its_catalogue_is_not_believed(
+    filled: MilvusEngine, open_milvus: Open, shop: Any, tmp_path: Path
+) -> None:
+    """The catalogue's file was put back from a copy: its row keys name other versions from there on."""
+    await filled.close()
+    kept = (tmp_path / "data" / "catalogue.db").read_bytes()
+    ahead = await open_milvus()
+    await shop.fill(ahead, [shop.product(30, title="blue kettle")], shop.vectors(1))
+    await ahead.close()
+    for file in (tmp_path / "data").glob("catalogue.db*"):
+        file.unlink()
+    (tmp_path / "data" / "catalogue.db").write_bytes(kept)
+    back = await open_milvus()
+    assert await shop.found(back, text="kettle") == []
+    await shop.fill(back, [shop.product(31, title="red teapot")], shop.vectors(1))
+    assert await shop.found(back, text="teapot kettle") == ["p00031"]
+
+
+async def test_two_retrievers_share_a_database_and_a_collection(
+    open_milvus: Open, shop: Any, postgres_url: str, tmp_path: Path
+) -> None:
+    one, other = [
+        await open_milvus(catalogue_url=postgres_url, data_dir=tmp_path / name, catalogue_poll_s=0.02)
+        for name in ("one", "other")
+    ]
+    await shop.fill(one, [shop.product(n) for n in range(6)], shop.vectors(6))
+    written = await shop.fill(other, [shop.product(2, title="blue kettle")], shop.vectors(1))
+    await other.delete_products(["p00005"], deadline=shop.deadline())
+    await _until(one, shop, lambda info: info.revision > written.revision)
+    for engine in (one, other):
+        assert await shop.found(engine, text="kettle") == ["p00002"]
+        assert len(await shop.found(engine, vector=shop.vectors(1)[0])) == 5
+        assert (await engine.get_index(deadline=shop.deadline())).products == 5
+    assert _collection(one).name == _collection(other).name
+    # The dead stay until every retriever has followed.
+    assert len(_rows(one)) == 7
+
+
+async def test_a_recommender_is_refused_at_the_start(open_milvus: Open, tmp_path: Path) -> None:
+    with pytest.raises(FailedPrecondition, match="the backend milvus serves no recommender"):
+        await open_milvus(recommender=str(tmp_path))
+
+
+async def test_a_server_that_is_not_there_is_named(open_milvus: Open) -> None:
+    with pytest.raises(Unavailable, match=r"Milvus cannot open http://127\.0\.0\.1:9"):
+        await open_milvus(milvus_uri="http://127.0.0.1:9", milvus_timeout_s=0.2)
