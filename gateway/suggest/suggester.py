@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.admission import Admission
 from gateway.search import Degradation
@@ -42,7 +42,7 @@ class Suggester:
         """Raises InvalidArgument, ResourceExhausted, DeadlineExceeded and Unavailable (the retriever is away)."""
         text = _checked_text(query)
         with self._admission.admit():
-            found = await self._retriever.suggest(replace(query, limit=2 * query.limit), deadline=deadline)
+            found = await self._retriever.suggest(query, deadline=deadline)
             suggestions = [*found.suggestions, *await self._past(text, found.suggestions, query.limit)]
         degradations = () if self._past_queries.is_current else (Degradation.NO_POPULARITY,)
         return SuggestAnswer(_best(suggestions, query.limit), degradations)

@@ -16,6 +16,14 @@ class Products:
         self._catalogue = catalogue
         self._kept: Recent[int, Product] = Recent(kept)
 
+    def undescribed(self, rows: Sequence[int]) -> dict[int, Product]:
+        """The product of each row key, its description perhaps left out."""
+        found = self._kept.get_all(rows)
+        missing = [row for row in rows if row not in found]
+        for row, product_id, document, revision in self._catalogue.documents(missing):
+            found[row] = product_of(product_id, document, revision)
+        return found
+
     def read(self, rows: Sequence[int], described: bool) -> dict[int, Product]:
         """The product of each row key; its description whole where `described`, else what a ranker reads of it."""
         found = self._kept.get_all(rows)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from services.retriever.simplified import simplified
 from vitrine.ports import Span
@@ -21,7 +22,7 @@ class ShownText:
         self._origins = []
         for place, character in enumerate(text):
             # One by one: what composes with its neighbour ("e" and an accent) is not found, which only marks less.
-            plain = " " if character.isspace() else simplified(normalize_text(character))
+            plain = _folded(character)
             folded.append(plain)
             self._origins += [place] * len(plain)
         self.folded = "".join(folded)
@@ -47,6 +48,11 @@ class ShownText:
 
     def _origin(self, place: int) -> int:
         return place if self._origins is None else self._origins[place]
+
+
+@lru_cache(maxsize=20_000)
+def _folded(character: str) -> str:
+    return " " if character.isspace() else simplified(normalize_text(character))
 
 
 def _pattern(word: str, *, whole: bool) -> str:

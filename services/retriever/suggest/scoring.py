@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from services.retriever.shown_text import ShownText
 from services.retriever.simplified import simplified
@@ -19,6 +20,13 @@ _LEAST_PRODUCTS = 2
 _BEGINS = 0.15
 _OTHER_LANGUAGE = 0.7
 _OUT_OF_STOCK = 0.8
+
+
+# What is shown for one text is shown for others.
+@lru_cache(maxsize=20_000)
+def normal_text(text: str) -> str:
+    """The text as typed ones are read: normalised and simplified."""
+    return simplified(normalize_text(text))
 
 
 class Scoring:
@@ -81,7 +89,7 @@ class Scoring:
         self, text: str, kind: SuggestionKind, score: float, product_id: str = "", language: str = ""
     ) -> Suggestion:
         name = text.rpartition(CATEGORY_SEPARATOR)[2] if kind is SuggestionKind.CATEGORY else text
-        if self._reading.is_typed and simplified(normalize_text(name)).startswith(self._typed.text):
+        if self._reading.is_typed and normal_text(name).startswith(self._typed.text):
             score += _BEGINS
         if (language or detect_language(text)).partition("-")[0] != self._language:
             score *= _OTHER_LANGUAGE

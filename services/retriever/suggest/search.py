@@ -1,5 +1,6 @@
 """Suggests: the readings of what was typed, matched in every segment, scored beside each other. Runs in a thread."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,10 +9,9 @@ import numpy as np
 
 from services.retriever.columns import BoolArray, IntArray
 from services.retriever.products import Products
-from services.retriever.simplified import simplified
 from services.retriever.suggest.matches import Matches, matches_of
 from services.retriever.suggest.readings import Reading, readings_of
-from services.retriever.suggest.scoring import Scoring
+from services.retriever.suggest.scoring import Scoring, normal_text
 from services.retriever.suggest.segment import LABEL_BYTES, WORD_BYTES, Segment
 from services.retriever.suggest.typed import MAX_CHARACTERS, read_typed
 from vitrine.errors import invalid
@@ -20,9 +20,10 @@ from vitrine.text import detect_language, normalize_text
 
 MAX_LIMIT = 50
 # Products that are read to be compared, for each that is asked for.
-_READ = 3
+_READ = 2
 _MAX_READ = 60
-_LABELS = 8
+# Brands and categories that are looked at, for each suggestion asked for: more are not shown.
+_LABELS = 0.5
 _COMPLETIONS = 8
 # Of the suggestions at most this share, where there are enough of the others.
 _SHARES = {
@@ -69,9 +70,9 @@ def suggest(
         if reading.mended and found:
             break
         scoring = Scoring(typed, reading, size, language)
-        matched = _matched(segments, living, reading, min(_READ * query.limit, _MAX_READ))
+        matched = _matched(segments, living, reading, query.limit)
         for one in _suggestions(matched, products, scoring):
-            key = (one.kind, normalize_text(one.text))
+            key = (one.kind, normal_text(one.text))
             if key not in found or found[key][0].score < one.score:
                 found[key] = (one, scoring)
         if len(found) >= query.limit:
@@ -81,10 +82,10 @@ def suggest(
 
 
 def _suggestions(matched: _Matched, products: Products, scoring: Scoring) -> Iterator[Suggestion]:
-    read = products.read([*matched.rows, *(row for _, row in matched.labels.values())], False)
+    read = products.undescribed([*matched.rows, *(row for _, row in matched.labels.values())])
     for row in matched.rows:
         yield scoring.product(read[row])
-    titles = [simplified(normalize_text(product.title)) for product in read.values()] if matched.completions else []
+    titles = [normal_text(product.title) for product in read.values()] if matched.completions else []
     for key, (count, row) in matched.labels.items():
         if (label := scoring.label(key, count, read[row])) is not None:
             yield label
@@ -106,13 +107,14 @@ def _chosen(best: Sequence[tuple[Suggestion, Scoring]], limit: int) -> list[tupl
     return sorted([*chosen, *others][:limit], key=lambda one: -one[0].score)
 
 
-def _matched(segments: Sequence[Segment], living: Living, reading: Reading, wanted: int) -> _Matched:
+def _matched(segments: Sequence[Segment], living: Living, reading: Reading, limit: int) -> _Matched:
+    wanted, most_labels = min(_READ * limit, _MAX_READ), math.ceil(_LABELS * limit)
     costs, rows = [], []
     counts: Counter[str] = Counter()
     row_of: dict[str, int] = {}
     completions: Counter[str] = Counter()
     for segment in segments:
-        matches = _living_matches(segment, living, reading, wanted)
+        matches = _living_matches(segment, living, reading, wanted, most_labels)
         costs.append(segment.costs[matches.products])
         rows.append(segment.rows[matches.products])
         for completion in matches.completions:
@@ -128,15 +130,15 @@ def _matched(segments: Sequence[Segment], living: Living, reading: Reading, want
                 row_of[key.decode()] = row
     all_rows = np.concatenate(rows)
     order = np.lexsort((-all_rows, np.concatenate(costs)))[:wanted]
-    labels = {key: (count, row_of[key]) for key, count in counts.most_common(_LABELS)}
+    labels = {key: (count, row_of[key]) for key, count in counts.most_common(most_labels)}
     return _Matched(all_rows[order].tolist(), labels, completions)
 
 
-def _living_matches(segment: Segment, living: Living, reading: Reading, wanted: int) -> Matches:
+def _living_matches(segment: Segment, living: Living, reading: Reading, wanted: int, labels: int) -> Matches:
     """The matches of a segment whose products live; where many died, it is looked further for others."""
     limit = wanted
     while True:
-        matches = matches_of(segment, reading.terms, products=limit, labels=_LABELS, completions=_COMPLETIONS)
+        matches = matches_of(segment, reading.terms, products=limit, labels=labels, completions=_COMPLETIONS)
         alive = matches.products[living(segment.rows[matches.products])]
         if len(alive) >= wanted or len(matches.products) < limit:
             return Matches(alive, matches.labels, matches.completions)
