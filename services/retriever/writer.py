@@ -24,6 +24,7 @@ GROUP_PRODUCTS = 2_000
 NEEDED_AGAIN_S = 5.0
 SEEN_AGAIN_S = 60.0
 _ALERT = "catalogue"
+_WRITE_ALERT = "write"
 
 _log = structlog.get_logger(__name__)
 
@@ -140,7 +141,9 @@ class Writer(Generic[V]):
             if self.fault:
                 raise Unavailable(self.fault)
             with self._catalogue.transaction() as transaction:
-                if transaction.state.revision != self._views.state.revision:
+                if self._torn is not None:
+                    self._renew(self._torn)
+                elif transaction.state.revision != self._views.state.revision:
                     # Another retriever wrote; it is locked out until this transaction ends.
                     self._step(transaction.changes_since(self._views.state.revision))
                 staging = Staging(transaction, self._views)
@@ -159,7 +162,10 @@ class Writer(Generic[V]):
             # The commit may have reported an error and been made all the same.
             self._behind = True
             self._follow_others()
+            self._alert_of_writes(reason)
         else:
+            self._behind = False
+            self._views.alerts.pop(_WRITE_ALERT, None)
             self._followed(lambda: self._views.follow(state, staging.dead, staging.added))
             if self._behind:
                 late = Unavailable(self.fault or "what was written is durable and not searchable yet; try again")
@@ -169,6 +175,13 @@ class Writer(Generic[V]):
                 write.done.set_exception(answer)
             else:
                 write.done.set_result(answer)
+
+    def _alert_of_writes(self, reason: str) -> None:
+        """Says that writes fail, until one goes well."""
+        if not self.fault:
+            alert = f"the last write failed: {reason}; revision {self._views.state.revision} is served"
+            self._views.alerts[_WRITE_ALERT] = alert
+            self._followed(lambda: None)
 
     def _follow_others(self) -> None:
         """Brings the views to where the catalogue stands; alerts while it cannot be read."""
@@ -196,7 +209,9 @@ class Writer(Generic[V]):
             self._publish(self._views.publish())
 
     def _sign_in(self) -> None:
-        """Tells the catalogue at times what this reader still needs, so that it is known to be there."""
+        """Tells a shared catalogue at times what this reader still needs, so that it is known to be there."""
+        if not self._catalogue.shared:
+            return
         needed, now = self._views.oldest_revision_read(), time.monotonic()
         if now - self._seen_s > (SEEN_AGAIN_S if needed == self._needed else NEEDED_AGAIN_S):
             self._catalogue.see(needed)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from services.retriever.catalogue import IN_CHUNK, Catalogue
 from services.retriever.tables import Version
-from vitrine.errors import FailedPrecondition
+from vitrine.errors import FailedPrecondition, Unavailable
 
 
 def _version(row: int, product_id: str, revision: int = 1) -> Version:
@@ -102,12 +103,41 @@ async def test_a_write_that_the_disk_refuses_is_not_acknowledged(engine: Any, sh
     assert type(refusal.value).__name__ == "Unavailable"
     assert await shop.found(engine, vector=vectors[0]) == ["p00001"]
     assert (await shop.found(engine, text="other")) == []
+    [alert] = (await engine.get_index(deadline=shop.deadline())).alerts
+    assert "disk full; revision 1 is served" in alert
     with engine._catalogue._engine.connect() as connection:
         connection.exec_driver_sql("DROP TRIGGER full")
         connection.commit()
     await shop.fill(engine, [shop.product(2)], vectors[1:2])
+    assert (await engine.get_index(deadline=shop.deadline())).alerts == ()
     assert set(await shop.found(engine, vector=vectors[0])) == {"p00001", "p00002"}
     await engine.self_test()
+
+
+async def test_a_file_that_may_not_grow_is_served_on(engine: Any, shop: Any, open_engine: Any) -> None:
+    """SQLite itself runs out of room, in the middle of a write: what was there is served, now and after a restart."""
+    vectors = shop.vectors(300)
+    await shop.fill(engine, [shop.product(1)], vectors[:1])
+
+    def bounded(connection: Any, *_: object) -> None:
+        [(pages,)] = connection.execute("PRAGMA page_count").fetchall()
+        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+    database = engine._catalogue._engine
+    sa.event.listen(database, "checkout", bounded)
+    products = [shop.product(n, description="long " * 400) for n in range(300)]
+    with pytest.raises(Unavailable, match="database or disk is full"):
+        await shop.fill(engine, products, vectors)
+    [alert] = (await engine.get_index(deadline=shop.deadline())).alerts
+    assert "database or disk is full" in alert
+    assert await shop.found(engine, vector=vectors[0]) == ["p00001"]
+    await engine.self_test()
+    sa.event.remove(database, "checkout", bounded)
+    await engine.close()
+    again = await open_engine()
+    assert await shop.found(again, vector=vectors[0]) == ["p00001"]
+    await shop.fill(again, products, vectors)
+    assert (await again.get_index(deadline=shop.deadline())).products == 300
 
 
 async def test_indexes_that_fall_out_of_step_are_made_anew(engine: Any, shop: Any) -> None:

@@ -1,0 +1,56 @@
+"""The writer: what happens to writes whose callers are gone, and what it does when views fail."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from services.retriever.staging import Write
+from vitrine.deadline import Deadline
+from vitrine.errors import Unavailable
+
+
+async def test_a_caller_that_leaves_does_not_end_the_writer(engine: Any, shop: Any) -> None:
+    writer = engine._writer
+    entered, leave = threading.Event(), threading.Event()
+
+    def busy(_views: Any) -> None:
+        entered.set()
+        assert leave.wait(30)
+
+    changed = writer.change(busy)
+    assert entered.wait(30)
+    # Alone in the queue, and nobody waits for it any more.
+    left = writer.submit(Write(Deadline.after(60), deleted_ids=["p00001"]))
+    assert left.cancel()
+    leave.set()
+    changed.result(30)
+    await shop.fill(engine, [shop.product(1)], shop.vectors(1))
+    assert await shop.found(engine, vector=shop.vectors(1)[0]) == ["p00001"]
+
+
+async def test_a_write_that_is_followed_later_is_not_acknowledged_as_searchable(
+    engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The views fail, and the catalogue cannot be read while they would be made anew."""
+    writer = engine._writer
+    vectors = shop.vectors(3)
+    await shop.fill(engine, [shop.product(0)], vectors[:1])
+
+    def broken(*_: object) -> None:
+        raise MemoryError("no room")
+
+    def away() -> None:
+        raise Unavailable("the catalogue cannot be read: it is away")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(writer._views, "follow", broken)
+        failing.setattr(writer._views, "anew", away)
+        with pytest.raises(Unavailable, match="durable and not searchable yet"):
+            await shop.fill(engine, [shop.product(1)], vectors[1:2])
+        assert await shop.found(engine, vector=vectors[0]) == ["p00000"]
+    # The next write finds the views torn, and makes them anew before it is staged.
+    result = await engine.delete_products(["p00001"], deadline=shop.deadline())
+    assert [outcome.error for outcome in result.outcomes] == [None]
+    assert await shop.found(engine, vector=vectors[0]) == ["p00000"]
+    assert "made anew" in " ".join((await engine.get_index(deadline=shop.deadline())).alerts)
