@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,10 @@ from vitrine.vectors import FloatArray
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+T = TypeVar("T")
+# Versions that are copied at a time: the threads that search have their turn between.
+_STEP = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,18 @@ class ColumnsView:
     vectors: VectorView
     fields: FieldColumns
     behaviours: Mapping[str, BehaviourView]
+
+    @property
+    def storage(self) -> Storage:
+        """How vectors are kept."""
+        return self.vectors.storage
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays in memory, without the texts."""
+        behaviours = sum(one.numbers.nbytes + one.vectors.nbytes for one in self.behaviours.values())
+        fields = sum(buffer.view().nbytes for buffer in self.fields.arrays().values())
+        return self.rows.nbytes + self.alive.nbytes + self.vectors.nbytes + behaviours + fields
 
     def allowed(self, plan: FilterPlan) -> BoolArray:
         """(n,) whether each version lives and matches."""
@@ -56,6 +73,10 @@ class ColumnsView:
         dead = np.flatnonzero(~self.alive[: np.searchsorted(self.rows, last_row, side="right")])
         return {self.ids[position]: position for position in self.fields.with_ids(ids, dead).tolist()}
 
+    def lives(self, rows: IntArray) -> BoolArray:
+        """Whether the version of each row key lives."""
+        return self.positions_of(rows) >= 0
+
 
 class Columns:
     """The writer's side. One thread only."""
@@ -73,9 +94,7 @@ class Columns:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def append(
-        self, rows: Sequence[int], ids: Sequence[str], values: Sequence[Values], vectors: FloatArray
-    ) -> None:
+    def append(self, rows: Sequence[int], ids: Sequence[str], values: Sequence[Values], vectors: FloatArray) -> None:
         """Adds living versions whose row keys are larger than all before; `vectors` (n, dim)."""
         self._rows.extend(np.asarray(rows, np.int64))
         self._vectors.extend(vectors)
@@ -103,14 +122,48 @@ class Columns:
             behaviours=self._behaviour.view(alive),
         )
 
-    def compacted(self) -> "Columns":
-        """The same without its dead versions, in arrays of its own."""
-        view = self.view()
-        kept = np.flatnonzero(view.alive)
-        smaller = Columns(self.dim, self._behaviour.recommenders, self._vectors.storage)
-        smaller._rows.extend(view.rows[kept])
-        smaller._vectors.take(view.vectors, kept)
-        smaller._behaviour.take(view.behaviours, kept)
-        smaller._ids.extend([view.ids[position] for position in kept.tolist()])
-        smaller._fields.take(view.fields, kept)
-        return smaller
+    def take(self, view: ColumnsView, positions: IntArray) -> None:
+        """Adds versions of a view, at ascending positions, as living ones."""
+        self._rows.extend(view.rows[positions])
+        self._vectors.take(view.vectors, positions)
+        self._behaviour.take(view.behaviours, positions)
+        self._ids.extend([view.ids[position] for position in positions.tolist()])
+        self._fields.take(view.fields, positions)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array by name as it is now, to be saved; they only grow. Behaviour is made from them."""
+        fields = {f"fields:{name}": buffer.view() for name, buffer in self._fields.arrays().items()}
+        vectors = {name: buffer.view() for name, buffer in self._vectors.buffers.items()}
+        return {"rows": self._rows.view(), **vectors, **fields}
+
+    def texts(self) -> dict[str, Sequence[str]]:
+        """Every list of texts by name, to be saved beside the arrays."""
+        return {"ids": self._ids, **{f"fields:{name}": words for name, words in self._fields.texts().items()}}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, Sequence[str]], alive: BoolArray) -> None:
+        """Fills empty columns with what `arrays` and `texts` gave; the vectors are in `vector_buffers` already."""
+        self._rows.extend(arrays["rows"])
+        self._ids.extend(texts["ids"])
+        self._fields.restore(_under("fields:", arrays), _under("fields:", texts))
+        self._alive = alive
+        vectors = self._vectors.view()
+        for start in range(0, len(self._ids) if self._behaviour.recommenders else 0, _STEP):
+            stop = min(start + _STEP, len(self._ids))
+            self._behaviour.append(self._ids[start:stop], vectors[np.arange(start, stop)])
+
+    @property
+    def vector_buffers(self) -> Mapping[str, Buffer]:
+        """Where saved vectors are read into, by the names that `arrays` gives them: too large to be held twice."""
+        return self._vectors.buffers
+
+
+def rebuilt(view: ColumnsView, positions: IntArray, storage: Storage) -> Columns:
+    """Columns of their own with those versions of a view, vectors kept as `storage` says."""
+    columns = Columns(view.vectors.dim, [behaviour.recommender for behaviour in view.behaviours.values()], storage)
+    for start in range(0, len(positions), _STEP):
+        columns.take(view, positions[start : start + _STEP])
+    return columns
+
+
+def _under(prefix: str, named: Mapping[str, T]) -> dict[str, T]:
+    return {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}

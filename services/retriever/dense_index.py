@@ -1,17 +1,27 @@
-"""The dense index: exact inner products while they are fastest, the vector graph beyond."""
+"""The dense index: exact inner products while they are fastest, the nearest cells or the vector graph beyond."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from services.retriever.cells import PlacedCells
 from services.retriever.columns import BoolArray, ColumnsView, IntArray
-from services.retriever.graph import Graph
+from services.retriever.graph import NEIGHBOURS, Graph
+from services.retriever.index_plan import Kind
 from vitrine.fusion import best_first
 from vitrine.vectors import FloatArray
 
 # Nodes that the graph proposes for each one wanted, and at least: its half precision may err in the order.
 BREADTH = 1.2
 MIN_BREADTH = 200
+# Positions that a search of cells looks at for each one wanted, at least.
+EXAMINED_EACH = 8
+# First results that are scored again where the storage errs, of three times as many as are wanted.
+RESCORED = 300
+
+# float32 vectors (n, dim) of row keys, from the catalogue.
+Exactly = Callable[[IntArray], FloatArray]
 
 
 def best_positions(
@@ -34,6 +44,22 @@ class PlacedGraph:
     positions: IntArray
     tail: int
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, about: vectors in half precision, and twice as many links as neighbours are kept."""
+        return len(self.positions) * (2 * int(self.graph.index.d) + 8 * NEIGHBOURS + 16)
+
+    def examined(self, query: FloatArray, allowed: BoolArray, limit: int) -> IntArray:
+        """Allowed positions near the query, and all that came after the graph was made."""
+        newer = np.flatnonzero(allowed[self.tail :]) + self.tail
+        usable = (self.positions >= 0) & allowed[self.positions]
+        if not usable.any():
+            return newer
+        wanted = max(MIN_BREADTH, int(BREADTH * limit))
+        breadth = min(len(usable), wanted * len(usable) // int(np.count_nonzero(usable)) + 1)
+        nodes = self.graph.search(query, wanted, breadth, None if usable.all() else usable)
+        return np.concatenate([self.positions[nodes], newer])
+
 
 def placed(graph: Graph, columns: ColumnsView) -> PlacedGraph:
     """The graph against these columns; holds until they are compacted."""
@@ -43,16 +69,24 @@ def placed(graph: Graph, columns: ColumnsView) -> PlacedGraph:
 
 @dataclass(frozen=True, slots=True)
 class DenseView:
-    """The vectors as of one moment; positions are those of the columns."""
+    """The vectors as of one moment; positions are those of the columns.
+
+    `examined` is the share of them that a search of cells looks at; `exactly` reads what an erring storage is scored
+    again by.
+    """
 
     columns: ColumnsView
-    placed: PlacedGraph | None
+    placed: PlacedGraph | PlacedCells | None
     exact_rows: int
+    examined: float = 0.03
+    exactly: Exactly | None = None
 
     @property
-    def kind(self) -> str:
-        """ "exact" or "hnsw": how an unfiltered search runs."""
-        return "exact" if self.placed is None or self._exact_is_faster(self.columns.living) else "hnsw"
+    def kind(self) -> Kind:
+        """How an unfiltered search runs."""
+        if self.placed is None or self._exact_is_faster(self.columns.living, 0):
+            return "exact"
+        return "hnsw" if isinstance(self.placed, PlacedGraph) else "ivf"
 
     def search(self, query: FloatArray, allowed: BoolArray, limit: int) -> tuple[IntArray, FloatArray]:
         """Positions and cosines of the best `limit` allowed versions, best first, ties by id.
@@ -66,34 +100,56 @@ class DenseView:
         count = int(np.count_nonzero(allowed))
         limit = min(limit, count)
         found: list[tuple[IntArray, FloatArray] | None] = [None] * len(queries)
-        if limit and self.placed is not None and not self._exact_is_faster(count):
+        if limit and not self._exact_is_faster(count, limit):
             for place, query in enumerate(queries):
-                near = self._proposed(self.placed, query, allowed, limit)
+                near = self._near(query, allowed, count, limit)
                 if len(near) >= limit:
-                    found[place] = best_positions(self.columns, near, self.cosines(query, near), limit)
+                    found[place] = self._best(query, near, self.cosines(query, near), limit)
         missing = [place for place, one in enumerate(found) if one is None]
         if missing:
             positions = np.flatnonzero(allowed)
-            for place, cosines in zip(missing, self.columns.vectors.scores(queries[missing], positions), strict=True):
-                found[place] = best_positions(self.columns, positions, cosines, limit)
+            cosines = self.columns.vectors.scores(queries[missing], positions)
+            for place, scores in zip(missing, cosines, strict=True):
+                found[place] = self._best(queries[place], positions, scores, limit)
         return [one for one in found if one is not None]
+
+    def search_exactly(self, query: FloatArray, allowed: BoolArray, limit: int) -> tuple[IntArray, FloatArray]:
+        """What `search` gives where every allowed version is looked at, whatever the kind."""
+        positions = np.flatnonzero(allowed)
+        limit = min(limit, len(positions))
+        return self._best(query, positions, self.cosines(query, positions), limit)
 
     def cosines(self, query: FloatArray, positions: IntArray) -> FloatArray:
         """(len(positions),) cosines of those versions."""
         cosines: FloatArray = self.columns.vectors.scores(query[None], positions)[0]
         return cosines
 
-    def _exact_is_faster(self, count: int) -> bool:
+    def _near(self, query: FloatArray, allowed: BoolArray, count: int, limit: int) -> IntArray:
+        if isinstance(self.placed, PlacedCells):
+            return self.placed.examined(query, allowed, count, self._wanted(limit))
+        assert self.placed is not None
+        return self.placed.examined(query, allowed, limit)
+
+    def _best(
+        self, query: FloatArray, positions: IntArray, scores: FloatArray, limit: int
+    ) -> tuple[IntArray, FloatArray]:
+        if self.exactly is None or not self.columns.vectors.rescored or not limit:
+            return best_positions(self.columns, positions, scores, limit)
+        again = min(3 * limit, RESCORED)
+        positions, scores = best_positions(self.columns, positions, scores, max(limit, again))
+        first = positions[:again]
+        scores[:again] = self.exactly(self.columns.rows[first]) @ query
+        return best_positions(self.columns, positions, scores, limit)
+
+    def _exact_is_faster(self, count: int, limit: int) -> bool:
+        if self.placed is None:
+            return True
+        if isinstance(self.placed, PlacedCells):
+            # What is looked at costs the same wherever it lies, and its cells have to be ranked first.
+            return count <= self._wanted(limit) + self.exact_rows // 10
         # A filter thins the graph: to find as many it must look as much further. So what counts is the allowed rows
         # times their share of all.
         return count * count <= self.exact_rows * len(self.columns.rows)
 
-    def _proposed(self, placed: PlacedGraph, query: FloatArray, allowed: BoolArray, limit: int) -> IntArray:
-        newer = np.flatnonzero(allowed[placed.tail :]) + placed.tail
-        usable = (placed.positions >= 0) & allowed[placed.positions]
-        if not usable.any():
-            return newer
-        wanted = max(MIN_BREADTH, int(BREADTH * limit))
-        breadth = min(len(usable), wanted * len(usable) // int(np.count_nonzero(usable)) + 1)
-        nodes = placed.graph.search(query, wanted, breadth, None if usable.all() else usable)
-        return np.concatenate([placed.positions[nodes], newer])
+    def _wanted(self, limit: int) -> int:
+        return max(int(self.examined * self.columns.living), EXAMINED_EACH * limit)

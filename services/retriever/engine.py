@@ -11,16 +11,19 @@ import numpy as np
 from services.retriever.catalogue import Catalogue
 from services.retriever.catalogue_engine import MAX_IDS, CatalogueEngine
 from services.retriever.filters import plan_of
-from services.retriever.graph import Graph
-from services.retriever.graph_keeper import GraphKeeper
+from services.retriever.index_keeper import IndexKeeper
+from services.retriever.index_plan import IndexPlan
 from services.retriever.lexical_memo import LexicalMemo
+from services.retriever.recall_probe import RecallProbe
 from services.retriever.recommender import Recommender
 from services.retriever.related import related, vectors_of
 from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.retrieval import checked_query, retrieve
+from services.retriever.saved_views import SavedViews
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import MAX_EXCLUDED, checked_similar, rows_of, similar, without
 from services.retriever.snapshot import Snapshot
+from services.retriever.suggest.search import check_suggest, suggest
 from services.retriever.views import Views
 from services.retriever.writer import Writer
 from vitrine.compute import openmp_runtimes
@@ -36,6 +39,8 @@ from vitrine.ports import (
     RetrievalQuery,
     Similar,
     SimilarQuery,
+    Suggestions,
+    SuggestQuery,
 )
 from vitrine.product import Product
 
@@ -48,47 +53,44 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         self._memo = LexicalMemo(settings.lexical_memo)
         self._relations = ThreadPoolExecutor(self._threads, "retriever-relation", faiss.omp_set_num_threads, (1,))
         state = self._catalogue.state()
-        self._graphs = GraphKeeper(
+        index_plan = IndexPlan.of(settings)
+        saved = SavedViews(settings.data_dir / "views")
+        self._probe = RecallProbe(
+            examined=settings.examined_share,
+            target=settings.recall_target,
+            floor=settings.recall_floor,
+            every_s=settings.recall_every_s,
+        )
+        self._keeper = IndexKeeper(
             settings.data_dir,
-            catalogue_id=state.catalogue_id,
-            exact_rows=settings.exact_rows,
+            plan=index_plan,
+            saved=saved,
             threads=max(1, self._threads // 2),
-            hand_over=self._hand_over,
+            hand_over=lambda change: self._writer.change(change),
         )
         folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
         self._recommenders = [Recommender.open(Path(folder)) for folder in folders]
         for recommender in self._recommenders[:1]:
             recommender.require_model(state.model_digest, state.dim)
-        views = Views(self._catalogue, settings.exact_rows, self._recommenders)
-        graph, alert = self._graphs.load(state.model_digest) if state.model_digest else (None, None)
-        if graph is not None:
-            views.adopt(graph)
-        if alert:
-            views.alerts["graph"] = alert
+        views = Views(self._catalogue, index_plan, saved, self._recommenders, lambda: self._probe.examined)
+        if index_plan.kind == "hnsw":
+            self._keeper.load_graph(views)
         if len(runtimes := openmp_runtimes()) > 1:
             views.alerts["openmp"] = f"several OpenMP runtimes are loaded, which fight for processors: {runtimes}"
         self._writer = Writer(
             self._catalogue, views, self._publish, queue=settings.write_queue, poll_s=settings.catalogue_poll_s
         )
         self._writer.start()
+        self._keeper.start()
 
     def _publish(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._graphs.consider(snapshot)
-
-    def _hand_over(self, graph: Graph | None, alert: str | None) -> None:
-        def take(views: Views) -> None:
-            if graph is not None and graph.model_digest == views.state.model_digest:
-                views.adopt(graph)
-            views.alerts.pop("graph", None)
-            if alert:
-                views.alerts["graph"] = alert
-
-        self._writer.change(take)
+        self._keeper.consider(snapshot)
 
     def _close_searches(self) -> None:
         self._relations.shutdown()
-        self._graphs.close()
+        self._probe.close()
+        self._keeper.close()
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """Finds candidates by words, by vector, or by both fused."""
@@ -102,9 +104,21 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
                 memo=self._memo,
                 products=self._products,
                 settings=self._settings,
+                probe=self._probe,
                 deadline=deadline,
             ),
         )
+
+    async def suggest(self, query: SuggestQuery, *, deadline: Deadline) -> Suggestions:
+        """Completes what a shopper began to type, from titles, brands and categories."""
+        check_suggest(query)
+
+        def found() -> Suggestions:
+            snapshot = self._snapshot
+            lives = snapshot.columns.lives
+            return Suggestions(suggest(snapshot.suggest.segments, lives, self._products, query), snapshot.revision)
+
+        return await self._search(deadline, found)
 
     async def retrieve_similar(self, query: SimilarQuery, *, deadline: Deadline) -> Similar:
         """Finds products near given ones, by the vectors that the catalogue keeps of them."""
@@ -177,7 +191,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load."""
         snapshot = self._snapshot
-        alerts = snapshot.alerts if self._writer.fault is None else (*snapshot.alerts, self._writer.fault)
+        faults = (fault for fault in (self._writer.fault, self._probe.alert) if fault is not None)
         return IndexInfo(
             products=snapshot.columns.living,
             revision=snapshot.revision,
@@ -186,7 +200,12 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             kind=snapshot.dense.kind,
             tombstones=len(snapshot.columns.rows) - snapshot.columns.living,
             update_time_s=snapshot.update_time_s,
-            alerts=alerts,
+            alerts=(*snapshot.alerts, *faults),
+            storage=snapshot.columns.storage,
+            memory_bytes=snapshot.nbytes,
+            recall=self._probe.recall,
+            recall_floor=self._settings.recall_floor,
+            backend="faiss",
             recommender_digest="".join(snapshot.recommender_digests[:1]),
             further_recommender_digests=snapshot.recommender_digests[1:],
         )
@@ -195,6 +214,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         """Searches for a product that is there by its own vector. Raises Internal when it is not found."""
         if self._writer.fault is not None:
             raise Internal(self._writer.fault)
+        self._probe.check()
         await asyncio.to_thread(self._find_itself, self._snapshot)
 
     def _find_itself(self, snapshot: Snapshot) -> None:

@@ -24,6 +24,7 @@ from services.retriever.products import Products
 from services.retriever.recommender import Recommender
 from services.retriever.related import related
 from services.retriever.snapshot import Snapshot
+from services.retriever.suggest.index import SuggestIndex
 from services.retriever.switch_point import made_vectors
 from vitrine.compute import thread_quota
 from vitrine.deadline import Deadline
@@ -82,6 +83,7 @@ def _snapshot(ids: Sequence[str], recommender: Recommender, text_dim: int, with_
     view = columns.view()
     graph = build_graph(view, "made", None, lambda: False) if with_graph else None
     return Snapshot(
+        catalogue_id="made",
         revision=1,
         model_digest="made",
         dim=text_dim,
@@ -89,6 +91,7 @@ def _snapshot(ids: Sequence[str], recommender: Recommender, text_dim: int, with_
         columns=view,
         dense=DenseView(view, placed(graph, view) if graph is not None else None, 1),
         lexical=LexicalIndex().view(),
+        suggest=SuggestIndex(),
         alerts=(),
         latest=dict(zip(ids, rows, strict=True)),
     )

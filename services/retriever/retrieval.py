@@ -11,6 +11,7 @@ from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.matches import Matches, check_matching, is_sorted
 from services.retriever.products import Products
 from services.retriever.reading import Reading
+from services.retriever.recall_probe import RecallProbe
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import without
 from services.retriever.snapshot import Snapshot
@@ -59,6 +60,7 @@ def retrieve(
     memo: LexicalMemo,
     products: Products,
     settings: RetrieverSettings,
+    probe: RecallProbe,
     deadline: Deadline,
 ) -> Retrieval:
     """Answers a checked query. The deadline is looked at before each stage."""
@@ -80,6 +82,7 @@ def retrieve(
         if reading.excluded:
             allowed = without(allowed, columns.positions_of(snapshot.lexical.holding_any(reading.excluded)))
         dense = snapshot.dense.search(query.vector, allowed, limit)
+        probe.consider(snapshot, query.vector, allowed, dense[0])
     union = united(
         lexical,
         dense,

@@ -42,17 +42,34 @@ class RetrieverSettings(ServerSettings):
     recommender: str = Field(
         "", description="folder of the recommender bundle, for related products and the behaviour space; empty: none"
     )
+    further_recommenders: Folders = Field((), description="folders of more recommender bundles, with commas")
     fusion: Literal["convex", "rrf"] = Field("convex", description="how words and vectors are fused")
     dense_weight: float = Field(0.75, ge=0, le=1, description="share of the vector's score in convex fusion")
     named_dense_weight: float = Field(
         0.4, ge=0, le=1, description="the same for a query that names a brand or a model number"
     )
-    exact_rows: PositiveInt = Field(
-        60_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
+    index: Literal["auto", "exact", "hnsw", "ivf"] = Field(
+        "auto", description="kind of the vector index; auto: exact up to exact_rows, then ivf (cells)"
     )
+    storage: Literal["auto", "float32", "float16", "int8"] = Field(
+        "auto",
+        description="how vectors are kept in memory; auto: float32 up to exact_rows, then float16, "
+        "and int8 where float16 would not fit into memory_mb",
+    )
+    memory_mb: PositiveInt | None = Field(
+        None, description="MiB that vectors may take; unset: half of what the process may use"
+    )
+    exact_rows: PositiveInt = Field(
+        20_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
+    )
+    examined_share: float = Field(
+        0.03, gt=0, le=1, description="share of the vectors that a search of cells looks at, raised for recall_target"
+    )
+    recall_target: float = Field(0.97, ge=0, le=1, description="recall@100 that searches are made to reach")
+    recall_floor: float = Field(0.9, ge=0, le=1, description="recall@100 below which health and GetIndex alert")
+    recall_every_s: PositiveFloat = Field(5.0, description="seconds between searches that are made again exactly")
     threads: PositiveInt | None = Field(None, description="threads that search; unset: as many as processors")
     queue: PositiveInt = Field(256, description="searches that may wait before more are refused")
     write_queue: PositiveInt = Field(64, description="writes that may wait before more are refused")
     lexical_memo: NonNegativeInt = Field(512, description="lexical results that are kept for the search with vector")
     product_cache: NonNegativeInt = Field(20_000, description="products that are kept ready in memory")
-    further_recommenders: Folders = Field((), description="folders of more recommender bundles, with commas")

@@ -4,8 +4,9 @@ int8 keeps each vector's numbers as multiples of its own largest one / 127 (symm
 each vector): a cosine errs by about 0.001, and what is shown first is scored again from the catalogue's float32.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import faiss
 import numpy as np
@@ -63,6 +64,11 @@ class VectorView:
     def dim(self) -> int:
         """Numbers of one vector."""
         return int(self.codes.shape[1])
+
+    @property
+    def storage(self) -> Storage:
+        """How they are kept."""
+        return cast(Storage, self.codes.dtype.name)
 
     @property
     def nbytes(self) -> int:
@@ -144,6 +150,11 @@ class VectorStore:
             self.codes.extend(view.codes[at])
             if self.scales is not None and view.scales is not None:
                 self.scales.extend(view.scales[at])
+
+    @property
+    def buffers(self) -> Mapping[str, Buffer]:
+        """The arrays by name, for saving and reading back."""
+        return {"codes": self.codes} | ({} if self.scales is None else {"scales": self.scales})
 
     def view(self) -> VectorView:
         """What a reader sees from now on."""

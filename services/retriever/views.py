@@ -1,43 +1,63 @@
 """The views: columns, words and graph that follow the catalogue by revision. The writer's side; one thread only."""
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.columns import Columns
+from services.retriever.cells import Cells, PlacedCells, placed_cells
+from services.retriever.changes import Changes
+from services.retriever.columns import Columns, ColumnsView, IntArray
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.graph import Graph
+from services.retriever.index_plan import IndexPlan
+from services.retriever.lexical_files import check_files
 from services.retriever.lexical_index import LexicalIndex
 from services.retriever.prepared import Prepared, steps
 from services.retriever.recommender import Recommender
+from services.retriever.saved_views import Capture, Manifest, SavedViews
 from services.retriever.snapshot import Snapshot
+from services.retriever.suggest.index import SuggestIndex
+from services.retriever.suggest.segment import suggestible_of
 from services.retriever.tables import State
+from services.retriever.vector_store import Storage
 from vitrine.errors import FailedPrecondition
-
-# Dead versions that are carried along whatever the size of the catalogue.
-_FREE_DEAD = 2_000
+from vitrine.vectors import FloatArray
 
 
 class Views:
     """What is searched, in step with one revision of the catalogue."""
 
-    def __init__(self, catalogue: Catalogue, exact_rows: int, recommenders: Sequence[Recommender] = ()) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        plan: IndexPlan,
+        saved: SavedViews,
+        recommenders: Sequence[Recommender] = (),
+        examined: Callable[[], float] | None = None,
+        *,
+        read_saved: bool = True,
+    ) -> None:
+        """Reads what was saved and brings it up to date, or makes all anew; `examined` is what searches look at."""
         self._catalogue = catalogue
-        self._exact_rows = exact_rows
+        self._plan = plan
+        self._saved = saved
         self._recommenders = recommenders
+        self._examined = examined or (lambda: plan.examined)
         self.alerts: dict[str, str] = {}
-        self._lexical = LexicalIndex()
-        self._living: dict[str, int] = {}
-        self._graph: PlacedGraph | None = None
         self._snapshots: list[weakref.ref[Snapshot]] = []
-        with catalogue.changes_since(0) as changes:
-            assert changes is not None
-            self._state = changes.state
-            self._columns = self._empty_columns(self._state)
-            for added in steps(changes, catalogue):
-                self._add(added)
+        self._placed: PlacedGraph | PlacedCells | None = None
+        self._saved_revision: int | None = None
+        self._state: State
+        self._columns: Columns
+        self._living: dict[str, int]
+        self._words: Path
+        self._lexical: LexicalIndex
+        self._suggest: SuggestIndex
+        if not (read_saved and self._read_saved()):
+            self._make_anew()
 
     @property
     def state(self) -> State:
@@ -58,11 +78,14 @@ class Views:
         # Readers let go in threads of their own, which a set of weak references does not survive while it is walked.
         held = [(ref, snapshot.revision) for ref in self._snapshots if (snapshot := ref()) is not None]
         self._snapshots = [ref for ref, _ in held]
-        return min((revision for _, revision in held), default=self._state.revision)
+        read = min((revision for _, revision in held), default=self._state.revision)
+        # What was saved is brought up to date from its revision on.
+        return read if self._saved_revision is None else min(read, self._saved_revision)
 
     def anew(self) -> "Views":
         """The same made anew from the catalogue; readers may still hold snapshots of these."""
-        views = Views(self._catalogue, self._exact_rows, self._recommenders)
+        # Its words are written to another folder: those of now are still read.
+        views = Views(self._catalogue, self._plan, self._saved, self._recommenders, self._examined, read_saved=False)
         views._snapshots += self._snapshots
         return views
 
@@ -70,7 +93,7 @@ class Views:
         """Takes over what a write did; a version that was added and died within it is in both."""
         if (state.model_digest, state.dim) != (self._state.model_digest, self._state.dim):
             # Only an empty catalogue changes its model, so all that was there is dead.
-            self._columns, self._graph = self._empty_columns(state), None
+            self._columns, self._placed = self._empty_columns(state), None
             gone = {row for row, _ in dead}
             dead, added = [], [(row, item) for row, item in added if row not in gone]
             self._lexical.remove(list(gone))
@@ -84,39 +107,142 @@ class Views:
                 del self._living[product_id]
         self._state = state
 
-    def adopt(self, graph: Graph) -> None:
-        """Searches with this graph from now on; it must hold vectors of the catalogue's model."""
-        self._graph = placed(graph, self._columns.view())
+    def adopt_graph(self, graph: Graph) -> None:
+        """Searches with this graph from now on, unless the model has changed."""
+        if graph.model_digest == self._state.model_digest:
+            self._placed = placed(graph, self._columns.view())
+
+    def adopt_cells(self, then: ColumnsView, cells: PlacedCells) -> None:
+        """Searches these cells of `then` from now on, unless the columns are others by now."""
+        if self._columns.view().ids is then.ids:
+            self._placed = cells
+
+    def replace_columns(self, then: ColumnsView, columns: Columns, cells: PlacedCells | None) -> None:
+        """Takes over columns that were made of the living of `then`, with what has happened since."""
+        now, end = self._columns.view(), len(then.rows)
+        if now.ids is not then.ids:
+            return
+        columns.take(now, np.arange(end, len(now.rows)))
+        gone = np.concatenate([then.rows[then.alive & ~now.alive[:end]], now.rows[end:][~now.alive[end:]]])
+        columns.kill(gone.tolist())
+        self._columns = columns
+        self._placed = placed(self._placed.graph, columns.view()) if isinstance(self._placed, PlacedGraph) else cells
+
+    def capture(self) -> Capture:
+        """What there is to be saved now."""
+        columns = self._columns.view()
+        whole = {f"suggest:{name}": array for name, array in self._suggest.arrays().items()}
+        whole["alive"] = np.packbits(columns.alive)
+        if isinstance(self._placed, PlacedCells):
+            whole |= {"centroids": self._placed.cells.centroids, "assigned": self._placed.assigned}
+            whole["cells_rows"] = np.array([self._placed.cells.rows])
+        return Capture(
+            state=self._state,
+            columns=self._columns,
+            storage=columns.storage,
+            words=self._words.name,
+            grown=self._columns.arrays(),
+            texts={name: (texts, len(texts)) for name, texts in self._columns.texts().items()},
+            whole=whole,
+        )
+
+    def saved_at(self, revision: int) -> None:
+        """Keeps what is needed to bring the views saved at `revision` up to date."""
+        self._saved_revision = revision
 
     def publish(self) -> Snapshot:
         """What readers see from now on."""
         columns = self._columns.view()
-        dead = len(columns.rows) - columns.living
-        if dead > columns.living // 2 + _FREE_DEAD:
-            self._columns = self._columns.compacted()
-            columns = self._columns.view()
-            if self._graph is not None:
-                self._graph = placed(self._graph.graph, columns)
         state = self._state
         snapshot = Snapshot(
+            catalogue_id=state.catalogue_id,
             revision=state.revision,
             model_digest=state.model_digest,
             dim=state.dim,
             update_time_s=state.update_time_s,
             columns=columns,
-            dense=DenseView(columns, self._graph, self._exact_rows),
+            dense=DenseView(columns, self._placed, self._plan.exact_rows, self._examined(), self._exactly),
             lexical=self._lexical.view(),
+            suggest=self._suggest,
             alerts=tuple(self.alerts.values()),
             latest=self._living,
         )
+        self._suggest.follow(columns)
         self._snapshots.append(weakref.ref(snapshot))
         return snapshot
 
     def close(self) -> None:
         """Ends the lexical index's threads."""
         self._lexical.close()
+        self._suggest.close()
 
-    def _empty_columns(self, state: State) -> Columns:
+    def _read_saved(self) -> bool:
+        """Reads the saved views and brings them up to date; False where there are none that can be used."""
+        try:
+            manifest = self._saved.manifest(self._catalogue.state().catalogue_id)
+            if manifest is None:
+                return False
+            with self._catalogue.changes_since(manifest.state.revision) as changes:
+                model = (manifest.state.model_digest, manifest.state.dim)
+                if changes is None or model != (changes.state.model_digest, changes.state.dim):
+                    return False
+                self._restore(manifest)
+                self._catch_up(changes)
+        except FailedPrecondition as error:
+            self.alerts["saved"] = f"the saved views were refused and made anew: {error.message}"
+            return False
+        return True
+
+    def _restore(self, manifest: Manifest) -> None:
+        words = self._saved.folder / manifest.words
+        check_files(words)
+        columns = self._empty_columns(manifest.state, manifest.storage)
+        arrays, texts = self._saved.read(manifest, columns.vector_buffers)
+        count, vectors = len(arrays["rows"]), columns.vector_buffers["codes"].count
+        if not count == vectors == len(texts["ids"]) <= 8 * len(arrays["alive"]):
+            raise FailedPrecondition(f"{self._saved.folder} holds {vectors} vectors and {count} row keys")
+        columns.restore(arrays, texts, np.unpackbits(arrays["alive"], count=count).astype(np.bool_))
+        if "centroids" in arrays:
+            cells = Cells(arrays["centroids"], int(arrays["cells_rows"][0]))
+            self._placed = placed_cells(cells, arrays["assigned"])
+        view = columns.view()
+        living = np.flatnonzero(view.alive)
+        self._living = dict(zip((view.ids[at] for at in living.tolist()), view.rows[living].tolist(), strict=True))
+        suggest = {name.removeprefix("suggest:"): a for name, a in arrays.items() if name.startswith("suggest:")}
+        self._suggest = SuggestIndex.restored(suggest)
+        self._suggest.follow(view)
+        self._columns, self._state = columns, manifest.state
+        self._words, self._lexical = words, LexicalIndex(words)
+        self._saved.go_on(manifest, columns)
+        self._saved_revision = manifest.state.revision
+
+    def _catch_up(self, changes: Changes) -> None:
+        dead = changes.dead
+        for added in steps(changes, self._catalogue):
+            # The words may be ahead of what was saved.
+            self._lexical.remove([row for row, _ in added])
+            self.follow(changes.state, dead, added)
+            dead = ()
+
+    def _make_anew(self) -> None:
+        self._words = self._saved.new_words()
+        self._lexical = LexicalIndex(self._words)
+        self._suggest = SuggestIndex()
+        self._living = {}
+        self._placed = None
+        with self._catalogue.changes_since(0) as changes:
+            assert changes is not None
+            self._state = changes.state
+            self._columns = self._empty_columns(self._state)
+            for added in steps(changes, self._catalogue):
+                self._add(added)
+
+    def _exactly(self, rows: IntArray) -> FloatArray:
+        """The (n, dim) float32 vectors of these row keys, from the catalogue."""
+        read = {row: np.frombuffer(data, "<f4") for row, data in self._catalogue.vectors(rows.tolist())}
+        return np.stack([read[row] for row in rows.tolist()])
+
+    def _empty_columns(self, state: State, storage: Storage = "float32") -> Columns:
         """Columns for the catalogue's model, with the behaviour spaces of those recommenders that are for it."""
         self.alerts.pop("recommender", None)
         fitting = []
@@ -129,7 +255,7 @@ class Views:
                     self.alerts["recommender"] = error.message
             else:
                 fitting.append(recommender)
-        return Columns(state.dim, fitting)
+        return Columns(state.dim, fitting, storage)
 
     def _add(self, added: Sequence[tuple[int, Prepared]]) -> None:
         if not added:
@@ -138,10 +264,11 @@ class Views:
         self._columns.append(
             [row for row, _ in added],
             [item.id for item in items],
-            [item.entry.price for item in items],
-            [item.entry.facets for item in items],
+            [item.entry.values for item in items],
             np.stack([item.vector for item in items if item.vector is not None]),
         )
         for row, item in added:
-            self._lexical.add(row, item.entry)
+            self._lexical.add(row, item.id, item.entry)
             self._living[item.id] = row
+        suggestible = (suggestible_of(row, item.entry) for row, item in added)
+        self._suggest.add([product for product in suggestible if product is not None])

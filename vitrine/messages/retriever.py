@@ -361,6 +361,11 @@ def index_to_message(info: IndexInfo) -> pb.GetIndexResponse:
         recommender_digest=info.recommender_digest,
         further_model_digests=info.further_model_digests,
         further_recommender_digests=info.further_recommender_digests,
+        storage=info.storage,
+        memory_bytes=info.memory_bytes,
+        recall=info.recall,
+        recall_floor=info.recall_floor,
+        backend=info.backend,
     )
     if info.update_time_s is not None:
         message.update_time.FromDatetime(datetime.fromtimestamp(info.update_time_s, UTC))
@@ -381,4 +386,9 @@ def index_from_message(message: pb.GetIndexResponse) -> IndexInfo:
         recommender_digest=message.recommender_digest,
         further_model_digests=tuple(message.further_model_digests),
         further_recommender_digests=tuple(message.further_recommender_digests),
+        storage=message.storage,
+        memory_bytes=message.memory_bytes,
+        recall=message.recall if message.HasField("recall") else None,
+        recall_floor=message.recall_floor,
+        backend=message.backend,
     )

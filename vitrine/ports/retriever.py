@@ -68,6 +68,11 @@ class IndexInfo:
     recommender_digest: str = ""
     further_model_digests: tuple[str, ...] = ()
     further_recommender_digests: tuple[str, ...] = ()
+    storage: str = ""
+    memory_bytes: int = 0
+    recall: float | None = None
+    recall_floor: float = 0.0
+    backend: str = ""
 
     @property
     def model_digests(self) -> tuple[str, ...]:

@@ -146,6 +146,7 @@ async def test_dead_versions_leave_memory_and_disk(engine: Any, shop: Any) -> No
     products = [shop.product(n, title=f"wx-{n}", categories=()) for n in range(500)]
     for _ in range(7):
         await shop.fill(engine, products, vectors)
+    await asyncio.to_thread(engine._keeper.settle)
     index = await engine.get_index(deadline=shop.deadline())
     assert index.products == 500
     assert index.tombstones <= 500 // 2 + 2_000

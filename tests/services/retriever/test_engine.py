@@ -19,7 +19,7 @@ async def test_the_self_test_fails_when_a_product_is_not_found_by_its_own_vector
     engine: RetrieverEngine, shop: Any
 ) -> None:
     await shop.fill(engine, [shop.product(n) for n in range(5)], shop.vectors(5))
-    engine._snapshot.columns.vectors[:] *= 0.5
+    engine._snapshot.columns.vectors.codes[:] *= 0.5
     with pytest.raises(Internal, match="own vector"):
         await engine.self_test()
 

@@ -9,8 +9,8 @@ import faiss
 import numpy as np
 import pytest
 
-from services.retriever import graph_keeper
-from services.retriever.columns import Columns
+from services.retriever import index_keeper
+from services.retriever.columns import Columns, rebuilt
 from services.retriever.dense_index import DenseView, placed
 from services.retriever.graph import Graph, build_graph, load_graph, save_graph
 from services.retriever.views import Views
@@ -105,7 +105,7 @@ def test_the_dead_are_not_found_and_the_new_are(vectors: FloatArray) -> None:
     columns.kill(range(0, 1_500, 3))
     columns.append([5_000], ["new"], [{}], vectors[1_500:1_501])
     assert _recall(columns, graph, columns.view().alive, vectors[1_490:1_501], 50) >= 0.97
-    compacted = columns.compacted()
+    compacted = rebuilt(columns.view(), np.flatnonzero(columns.view().alive), "float32")
     assert _recall(compacted, graph, compacted.view().alive, vectors[1_490:1_501], 50) >= 0.97
     grown = _built(compacted, graph)
     assert len(grown.rows) == 1_501
@@ -168,14 +168,10 @@ def test_a_damaged_graph_is_refused(graph: Graph, tmp_path: Path, damage: str) -
 
 async def _until_hnsw(engine: Any, shop: Any) -> Any:
     """Waits until the graph that is being built serves and is saved."""
-    while (await engine.get_index(deadline=shop.deadline())).kind != "hnsw":
-        building = engine._graphs._building
-        assert building is not None
-        await asyncio.to_thread(building.join, 60)
-        # The writer takes the graph over before it takes this.
-        await engine.delete_products(["nobody"], deadline=shop.deadline())
-    await asyncio.to_thread(engine._graphs._building.join, 60)
-    return await engine.get_index(deadline=shop.deadline())
+    await asyncio.to_thread(engine._keeper.settle)
+    index = await engine.get_index(deadline=shop.deadline())
+    assert index.kind == "hnsw"
+    return index
 
 
 def _about_the_graph(index: Any) -> list[str]:
@@ -185,7 +181,7 @@ def _about_the_graph(index: Any) -> list[str]:
 async def test_a_corrupt_file_raises_an_alert_and_is_made_anew(open_engine: Any, shop: Any, tmp_path: Path) -> None:
     """faiss#861, mem0#7117, knowledge-base-mcp-server#57: corrupt index files (cases 109, 110, 111)."""
     made = shop.vectors(900)
-    engine = await open_engine(exact_rows=300)
+    engine = await open_engine(exact_rows=300, index="hnsw")
     await shop.fill(engine, [shop.product(n) for n in range(900)], made)
     await _until_hnsw(engine, shop)
     expected = await shop.found(engine, vector=made[5], depth=20)
@@ -193,15 +189,15 @@ async def test_a_corrupt_file_raises_an_alert_and_is_made_anew(open_engine: Any,
     path = tmp_path / "data" / "vectors.graph"
     path.write_bytes(np.random.default_rng(0).bytes(10_000))
     # Not due for a graph, so that the alert stays to be seen.
-    engine = await open_engine(exact_rows=1_000)
+    engine = await open_engine(exact_rows=1_000, index="hnsw")
     (alert,) = _about_the_graph(await engine.get_index(deadline=shop.deadline()))
     assert "does not match its checksum" in alert
     await engine.close()
-    engine = await open_engine(exact_rows=300)
+    engine = await open_engine(exact_rows=300, index="hnsw")
     assert await shop.found(engine, vector=made[5], depth=20) == expected
     assert _about_the_graph(await _until_hnsw(engine, shop)) == []
     await engine.close()
-    engine = await open_engine(exact_rows=300)
+    engine = await open_engine(exact_rows=300, index="hnsw")
     index = await engine.get_index(deadline=shop.deadline())
     assert (index.kind, _about_the_graph(index)) == ("hnsw", [])
     assert await shop.found(engine, vector=made[5], depth=20) == expected
@@ -210,7 +206,7 @@ async def test_a_corrupt_file_raises_an_alert_and_is_made_anew(open_engine: Any,
 async def test_a_graph_of_another_model_is_made_anew(open_engine: Any, shop: Any, tmp_path: Path) -> None:
     """Guardrails#1751: a cached index was not invalidated when the model changed (like case 121)."""
     made = shop.vectors(900)
-    engine = await open_engine(exact_rows=300)
+    engine = await open_engine(exact_rows=300, index="hnsw")
     await shop.fill(engine, [shop.product(n) for n in range(900)], made)
     await _until_hnsw(engine, shop)
     ids = [f"p{n:05}" for n in range(900)]
@@ -240,8 +236,8 @@ async def test_what_was_written_during_a_build_is_built_without_another_write(
         release.wait(60)
         save_graph(*arguments, **keywords)
 
-    monkeypatch.setattr(graph_keeper, "save_graph", save)
-    engine = await open_engine(exact_rows=300)
+    monkeypatch.setattr(index_keeper, "save_graph", save)
+    engine = await open_engine(exact_rows=300, index="hnsw")
     made = shop.vectors(1_400)
     await shop.fill(engine, [shop.product(n) for n in range(400)], made[:400])
     await asyncio.to_thread(saving.wait)
@@ -259,32 +255,17 @@ async def test_a_build_that_fails_is_tried_again_with_the_next_write_only(
         tries.append(len(view.rows))
         raise MemoryError("no room")
 
-    monkeypatch.setattr(graph_keeper, "build_graph", build)
-    engine = await open_engine(exact_rows=300)
+    monkeypatch.setattr(index_keeper, "build_graph", build)
+    engine = await open_engine(exact_rows=300, index="hnsw")
     made = shop.vectors(401)
     await shop.fill(engine, [shop.product(n) for n in range(400)], made[:400])
-    await _until(lambda: any("could not be built" in alert for alert in engine._snapshot.alerts))
+    await _until(lambda: any("could not be kept" in alert for alert in engine._snapshot.alerts))
     for _ in range(3):
         # Has the writer publish the same revision again.
         await engine.delete_products(["nobody"], deadline=shop.deadline())
     assert tries == [400]
     await shop.fill(engine, [shop.product(400)], made[400:])
     await _until(lambda: tries == [400, 401])
-
-
-async def test_an_alert_does_not_push_out_a_graph_that_waits(open_engine: Any, shop: Any) -> None:
-    engine = await open_engine(exact_rows=300)
-    made = shop.vectors(900)
-    await shop.fill(engine, [shop.product(n) for n in range(900)], made)
-    await _until_hnsw(engine, shop)
-    graph = engine._snapshot.dense.placed.graph
-    engine._writer._views._graph = None
-    # The writer takes nothing over while this lock is held.
-    with engine._writer._wake:
-        engine._writer.adopt(graph, None)
-        engine._writer.adopt(None, "the vector graph could not be saved")
-    await _until(lambda: "the vector graph could not be saved" in engine._snapshot.alerts)
-    assert engine._snapshot.dense.placed.graph is graph
 
 
 async def test_a_graph_that_cannot_be_taken_over_is_seen(
@@ -295,8 +276,8 @@ async def test_a_graph_that_cannot_be_taken_over_is_seen(
     def adopt(_: Views, graph: Graph) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(Views, "adopt", adopt)
-    engine = await open_engine(exact_rows=300)
+    monkeypatch.setattr(Views, "adopt_graph", adopt)
+    engine = await open_engine(exact_rows=300, index="hnsw")
     await shop.fill(engine, [shop.product(n) for n in range(400)], shop.vectors(400))
     await _until(lambda: engine._writer.fault is not None)
     with pytest.raises(Unavailable, match="no room"):

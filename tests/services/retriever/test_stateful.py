@@ -41,7 +41,9 @@ class Catalogue(RuleBasedStateMachine):
 
     def _opened(self) -> RetrieverEngine:
         # A graph from 5 products on, so that histories meet it at every age.
-        made = RetrieverSettings(data_dir=Path(self.folder.name), exact_rows=5, port=0, product_cache=4)
+        made = RetrieverSettings(
+            data_dir=Path(self.folder.name), exact_rows=5, storage="float32", port=0, product_cache=4
+        )
         return self._run(RetrieverEngine.open(made))  # type: ignore[no-any-return]
 
     @rule(writes=st.lists(st.tuples(numbers, st.sampled_from(COLORS), st.sampled_from("ab"), numbers), min_size=1))

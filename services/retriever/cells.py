@@ -1,0 +1,128 @@
+"""Cells: the vectors' space divided around centroids (an inverted file, IVF), so that a search looks at the nearest.
+
+Vectors stay where they are: a cell is a list of positions. Spherical k-means; Jégou, Douze, Schmid, "Product
+quantization for nearest neighbor search" (2011) describes the inverted file.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from services.retriever.vector_store import VectorView
+from vitrine.vectors import FloatArray
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+# Cells for n vectors: this times the root of n. More make a search look at less and take longer to make (measured).
+_CELLS = 4.0
+MAX_CELLS = 65_536
+# Vectors of the sample that one centroid is made from, and rounds of k-means.
+_SAMPLE = 32
+_ROUNDS = 5
+_ASSIGN_CHUNK = 4_096
+# Some of what is called is not in the package's type stubs.
+_faiss: Any = faiss
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Centroids (c, dim) float32, L2-normalised, made when `rows` vectors were there; nothing changes."""
+
+    centroids: FloatArray
+    rows: int
+
+    def nearest(self, vectors: FloatArray) -> NDArray[np.uint16]:
+        """The cell of each of (n, dim) vectors."""
+        nearest: NDArray[np.uint16] = np.argmax(vectors @ self.centroids.T, axis=1).astype(np.uint16)
+        return nearest
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCells:
+    """Cells and what lies in them: `assigned` (tail,) the cell of each position before `tail`; newer ones have none.
+
+    `order` (tail,) int32 holds the positions cell by cell, cell c from `starts[c]` to `starts[c + 1]`.
+    """
+
+    cells: Cells
+    assigned: NDArray[np.uint16]
+    order: NDArray[np.int32]
+    starts: IntArray
+
+    @property
+    def tail(self) -> int:
+        """The first position without a cell."""
+        return len(self.assigned)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.cells.centroids.nbytes + self.assigned.nbytes + self.order.nbytes
+
+    def examined(self, query: FloatArray, allowed: BoolArray, count: int, wanted: int) -> IntArray:
+        """At least `wanted` of the `count` allowed positions, those of the nearest cells, and all without a cell.
+
+        A filter thins the cells, so more of them are looked into until as many are found: recall does not fall.
+        """
+        ranked = np.argsort(-(self.cells.centroids @ query))
+        reach = np.cumsum(self.starts[ranked + 1] - self.starts[ranked])
+        found = [np.flatnonzero(allowed[self.tail :]) + self.tail]
+        total, first = 0, 0
+        goal = wanted * len(allowed) / max(count, 1)
+        while total < wanted and first < len(ranked):
+            last = min(int(np.searchsorted(reach, goal)) + 1, len(ranked))
+            near = self._positions(ranked[first:last])
+            near = near[allowed[near]]
+            found.append(near)
+            total += len(near)
+            first = last
+            goal = 2.0 * goal
+        return np.concatenate(found)
+
+    def _positions(self, cells: IntArray) -> IntArray:
+        begins, ends = self.starts[cells].tolist(), self.starts[cells + 1].tolist()
+        pieces = [self.order[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        return np.concatenate(pieces).astype(np.int64)
+
+
+def train(vectors: VectorView, alive: BoolArray, seed: int = 1) -> Cells:
+    """Cells for the living of these vectors, from a sample of them."""
+    living = np.flatnonzero(alive)
+    count = int(min(_CELLS * np.sqrt(len(living)), MAX_CELLS, len(living)))
+    sample = np.random.default_rng(seed).choice(living, min(len(living), count * _SAMPLE), replace=False)
+    kmeans = _faiss.Kmeans(
+        vectors.dim,
+        count,
+        niter=_ROUNDS,
+        spherical=True,
+        seed=seed,
+        min_points_per_centroid=1,
+        max_points_per_centroid=_SAMPLE,
+    )
+    kmeans.train(vectors[np.sort(sample)])
+    return Cells(np.ascontiguousarray(kmeans.centroids), len(living))
+
+
+def assign(
+    cells: Cells, vectors: VectorView, start: int, stop: int, stopped: Callable[[], bool]
+) -> NDArray[np.uint16] | None:
+    """The cell of each position from `start` to `stop`; None when `stopped` said so before the end."""
+    assigned = np.empty(stop - start, np.uint16)
+    for first in range(start, stop, _ASSIGN_CHUNK):
+        if stopped():
+            return None
+        last = min(first + _ASSIGN_CHUNK, stop)
+        assigned[first - start : last - start] = cells.nearest(vectors[np.arange(first, last)])
+    return assigned
+
+
+def placed_cells(cells: Cells, assigned: NDArray[np.uint16]) -> PlacedCells:
+    """The cells with the positions that lie in each."""
+    order = np.argsort(assigned, kind="stable").astype(np.int32)
+    sizes = np.bincount(assigned, minlength=len(cells.centroids))
+    return PlacedCells(cells, assigned, order, np.concatenate([[0], np.cumsum(sizes)]))

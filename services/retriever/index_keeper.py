@@ -1,0 +1,229 @@
+"""The index's keeper: in the background it compacts the columns, makes cells or the graph, and saves the views."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+import structlog
+
+from services.retriever.cells import PlacedCells, assign, placed_cells, train
+from services.retriever.columns import ColumnsView, rebuilt
+from services.retriever.dense_index import PlacedGraph
+from services.retriever.graph import build_graph, load_graph, save_graph
+from services.retriever.index_plan import IndexPlan
+from services.retriever.saved_views import Capture, SavedViews
+from services.retriever.snapshot import Snapshot
+from services.retriever.vector_store import ITEM_BYTES
+from services.retriever.views import Views
+from vitrine.errors import FailedPrecondition
+
+# Share of the columns that may be dead, and versions that may be whatever the size, before they are compacted.
+DEAD_SHARE = 0.2
+FREE_DEAD = 2_000
+# Cells are made anew when the catalogue has grown by this; versions that may have no cell yet: all are looked at.
+GROWN = 2.5
+FREE_LOOSE = 4_000
+LOOSE_SHARE = 0.005
+# Share of the catalogue that may be missing from a graph before it is renewed.
+MISSING_SHARE = 0.1
+# Versions that may be unsaved, a share of them, and how long any may be, before the views are saved.
+FREE_UNSAVED = 10_000
+UNSAVED_SHARE = 0.05
+UNSAVED_S = 300.0
+
+Change = Callable[[Views], None]
+HandOver = Callable[[Change], "Future[None]"]
+
+_ALERT = "index"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Something to do about a snapshot: it makes the change that the writer then applies; None: it was stopped."""
+
+    name: str
+    run: Callable[[Snapshot], Change | None]
+
+
+class IndexKeeper:
+    """One thread, one job at a time. `hand_over` has the writer apply a change and publish."""
+
+    def __init__(self, folder: Path, *, plan: IndexPlan, saved: SavedViews, threads: int, hand_over: HandOver) -> None:
+        self._graph_path = folder / "vectors.graph"
+        self._plan = plan
+        self._saved = saved
+        self._threads = threads
+        self._hand_over = hand_over
+        self._wake = threading.Condition()
+        self._latest: Snapshot | None = None
+        self._seen: Snapshot | None = None
+        self._busy = False
+        self._stopping = False
+        self._failed_revision: int | None = None
+        self._saved_s = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="retriever-index", daemon=True)
+
+    def start(self) -> None:
+        """Begins to work."""
+        self._thread.start()
+
+    def load_graph(self, views: Views) -> None:
+        """Hands the saved graph to views that are not served yet; an alert where it cannot be used."""
+        state = views.state
+        try:
+            graph = load_graph(self._graph_path, catalogue_id=state.catalogue_id, model_digest=state.model_digest)
+        except FailedPrecondition as error:
+            _log.warning("graph refused", error=error.message)
+            views.alerts["index"] = f"the saved vector graph was refused and is made anew: {error.message}"
+        else:
+            if graph is not None:
+                views.adopt_graph(graph)
+
+    def consider(self, snapshot: Snapshot) -> None:
+        """Takes note of a new snapshot; what is due about it is begun."""
+        with self._wake:
+            self._latest = snapshot
+            self._wake.notify_all()
+
+    def settle(self) -> None:
+        """Waits until nothing is due about the newest snapshot, or the last job failed."""
+        with self._wake:
+            self._wake.wait_for(lambda: not self._busy and self._seen is self._latest)
+
+    def close(self) -> None:
+        """Leaves the job that runs, and saves what is not saved yet; the writer must still run."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        self._thread.join()
+        if self._latest is not None and self._latest.revision != self._saved.revision:
+            self._try(_Job("save", self._save), self._latest)
+
+    def _run(self) -> None:
+        faiss.omp_set_num_threads(self._threads)
+        while True:
+            with self._wake:
+                self._busy = False
+                self._wake.notify_all()
+                self._wake.wait_for(lambda: self._stopping or self._latest is not self._seen, UNSAVED_S)
+                if self._stopping:
+                    return
+                snapshot = self._seen = self._latest
+                self._busy = True
+            if snapshot is not None and snapshot.revision != self._failed_revision:
+                job = self._due(snapshot)
+                if job is not None:
+                    self._try(job, snapshot)
+
+    def _try(self, job: _Job, snapshot: Snapshot) -> None:
+        started = time.perf_counter()
+        try:
+            change = job.run(snapshot)
+            if change is not None:
+                self._hand_over(_mended(change)).result()
+                _log.info(job.name, seconds=round(time.perf_counter() - started, 2), revision=snapshot.revision)
+        except Exception as error:
+            _log.error(f"{job.name} failed", error=repr(error))
+            # Tried again after the next write: at once it would fail again, for ever.
+            self._failed_revision = snapshot.revision
+            alert = f"the index could not be kept ({job.name}): {error!r}"
+            self._hand_over(lambda views: views.alerts.update({_ALERT: alert}))
+
+    def _due(self, snapshot: Snapshot) -> _Job | None:
+        columns, living, dim = snapshot.columns, snapshot.columns.living, snapshot.dim
+        dead = len(columns.rows) - living
+        wider = ITEM_BYTES[columns.storage] > ITEM_BYTES[self._plan.storage_for(living, dim)]
+        if dead > living * DEAD_SHARE + FREE_DEAD or (living and wider):
+            return _Job("columns compacted", self._compact)
+        kind, placed = self._plan.kind_for(living), snapshot.dense.placed
+        if kind == "ivf":
+            if not isinstance(placed, PlacedCells) or living > placed.cells.rows * GROWN:
+                return _Job("cells made", self._divide)
+            if len(columns.rows) - placed.tail > max(FREE_LOOSE, living * LOOSE_SHARE):
+                return _Job("cells filled", self._fill)
+        if kind == "hnsw" and self._graph_is_due(snapshot, placed):
+            return _Job("graph built", self._build)
+        unsaved = abs(snapshot.revision - self._saved.revision) and len(columns.rows) - self._saved.rows
+        if unsaved > max(FREE_UNSAVED, living * UNSAVED_SHARE) or (
+            snapshot.revision != self._saved.revision and time.monotonic() - self._saved_s > UNSAVED_S
+        ):
+            return _Job("views saved", self._save)
+        return None
+
+    def _compact(self, snapshot: Snapshot) -> Change:
+        columns = snapshot.columns
+        storage = self._plan.storage_for(columns.living, snapshot.dim)
+        kept = np.flatnonzero(columns.alive)
+        smaller = rebuilt(columns, kept, storage)
+        placed, cells = snapshot.dense.placed, None
+        if isinstance(placed, PlacedCells):
+            cells = placed_cells(placed.cells, placed.assigned[kept[kept < placed.tail]])
+        return lambda views: views.replace_columns(columns, smaller, cells)
+
+    def _divide(self, snapshot: Snapshot) -> Change | None:
+        cells = train(snapshot.columns.vectors, snapshot.columns.alive)
+        assigned = assign(cells, snapshot.columns.vectors, 0, len(snapshot.columns.rows), self._stopped)
+        return None if assigned is None else _adopting(snapshot.columns, placed_cells(cells, assigned))
+
+    def _fill(self, snapshot: Snapshot) -> Change | None:
+        placed = snapshot.dense.placed
+        assert isinstance(placed, PlacedCells)
+        stop = len(snapshot.columns.rows)
+        assigned = assign(placed.cells, snapshot.columns.vectors, placed.tail, stop, self._stopped)
+        if assigned is None:
+            return None
+        return _adopting(snapshot.columns, placed_cells(placed.cells, np.concatenate([placed.assigned, assigned])))
+
+    def _build(self, snapshot: Snapshot) -> Change | None:
+        placed = snapshot.dense.placed
+        earlier = placed.graph if isinstance(placed, PlacedGraph) and not _has_died(placed, snapshot) else None
+        graph = build_graph(snapshot.columns, snapshot.model_digest, earlier, self._stopped)
+        if graph is None:
+            return None
+        self._hand_over(lambda views: views.adopt_graph(graph)).result()
+        save_graph(self._graph_path, graph, catalogue_id=snapshot.catalogue_id)
+        return lambda views: None
+
+    def _save(self, snapshot: Snapshot) -> Change:
+        captured: list[Capture] = []
+        self._hand_over(lambda views: captured.append(views.capture())).result()
+        self._saved.save(captured[0])
+        self._saved_s = time.monotonic()
+        return lambda views: views.saved_at(captured[0].state.revision)
+
+    def _graph_is_due(self, snapshot: Snapshot, placed: PlacedGraph | PlacedCells | None) -> bool:
+        if not isinstance(placed, PlacedGraph):
+            return True
+        missing = int(np.count_nonzero(snapshot.columns.alive[placed.tail :]))
+        most = max(self._plan.exact_rows // 4, snapshot.columns.living * MISSING_SHARE)
+        return missing > most or _has_died(placed, snapshot)
+
+    def _stopped(self) -> bool:
+        return self._stopping
+
+
+def _mended(change: Change) -> Change:
+    """The change, and no alert any more."""
+
+    def apply(views: Views) -> None:
+        change(views)
+        views.alerts.pop(_ALERT, None)
+
+    return apply
+
+
+def _adopting(columns: ColumnsView, placed: PlacedCells) -> Change:
+    return lambda views: views.adopt_cells(columns, placed)
+
+
+def _has_died(placed: PlacedGraph, snapshot: Snapshot) -> bool:
+    # Row keys grow, so every living version before the tail is a node.
+    alive = np.count_nonzero(snapshot.columns.alive[: placed.tail])
+    return 1.0 - float(alive) / len(placed.positions) > DEAD_SHARE

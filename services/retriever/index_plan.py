@@ -1,0 +1,53 @@
+"""The plan of the vector index: which kind and which storage a catalogue of some size gets."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from services.retriever.settings import RetrieverSettings
+from services.retriever.vector_store import ITEM_BYTES, Storage
+from vitrine.compute import memory_limit_bytes
+
+Kind = Literal["exact", "hnsw", "ivf"]
+# Where the system does not say how much memory there is.
+_UNKNOWN_BYTES = 8 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPlan:
+    """What the settings say; "auto" leaves the choice to size and memory.
+
+    `memory_bytes` is what vectors may take; `exact_rows` up to how many every one is looked at; `examined` the least
+    share of the vectors that a search of cells looks at.
+    """
+
+    kind: Kind | Literal["auto"]
+    storage: Storage | Literal["auto"]
+    memory_bytes: int
+    exact_rows: int
+    examined: float
+
+    @classmethod
+    def of(cls, settings: RetrieverSettings) -> "IndexPlan":
+        """The plan that the settings say; memory unset: half of what this process may use."""
+        half_mb = (memory_limit_bytes() or _UNKNOWN_BYTES) // 2 >> 20
+        return cls(
+            kind=settings.index,
+            storage=settings.storage,
+            memory_bytes=(settings.memory_mb or half_mb) << 20,
+            exact_rows=settings.exact_rows,
+            examined=settings.examined_share,
+        )
+
+    def kind_for(self, products: int) -> Kind:
+        """The kind of index for so many products."""
+        if products <= self.exact_rows:
+            return "exact"
+        return "ivf" if self.kind == "auto" else self.kind
+
+    def storage_for(self, products: int, dim: int) -> Storage:
+        """float32 while every vector is looked at anyway, then float16, and int8 where that would not fit."""
+        if self.storage != "auto":
+            return self.storage
+        if products <= self.exact_rows:
+            return "float32"
+        return "float16" if products * dim * ITEM_BYTES["float16"] <= self.memory_bytes else "int8"

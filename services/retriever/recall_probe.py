@@ -1,0 +1,133 @@
+"""The recall probe: a sample of the searches, made again exactly, so that lost recall is seen and mended."""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+from prometheus_client import Gauge
+
+from services.retriever.columns import BoolArray, IntArray
+from services.retriever.snapshot import Snapshot
+from vitrine.errors import Internal
+from vitrine.vectors import FloatArray
+
+# What recall is measured over: so many first results.
+DEPTH = 100
+# The last samples that recall is the mean of, and how many of them say something.
+WINDOW = 100
+ENOUGH = 20
+# How much more a search looks at when it finds too little, and at most.
+_RAISED = 1.25
+MOST_EXAMINED = 0.5
+
+RECALL = Gauge("vitrine_retriever_recall", f"Recall@{DEPTH} of the last sampled vector searches against exact search.")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search to make again: what was asked in which snapshot, and what was found."""
+
+    snapshot: Snapshot
+    query: FloatArray
+    allowed: BoolArray
+    found: IntArray
+
+
+class RecallProbe:
+    """Makes a search again at most every `every_s` seconds, in a thread of its own.
+
+    Where recall stays below `target`, `examined`, the share of the vectors that a search of cells looks at, is raised.
+    """
+
+    def __init__(self, *, examined: float, target: float, floor: float, every_s: float) -> None:
+        self.examined = examined
+        self.floor = floor
+        self._target = target
+        self._every_s = every_s
+        self._samples: deque[float] = deque(maxlen=WINDOW)
+        self._wake = threading.Condition()
+        self._search: _Search | None = None
+        self._busy = False
+        self._next_s = 0.0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="retriever-recall", daemon=True)
+        self._thread.start()
+
+    @property
+    def recall(self) -> float | None:
+        """Mean recall of the last samples; None while there are none."""
+        samples = list(self._samples)
+        return sum(samples) / len(samples) if samples else None
+
+    @property
+    def alert(self) -> str | None:
+        """What is wrong, where recall is below the floor."""
+        recall = self.recall
+        if recall is None or len(self._samples) < ENOUGH or recall >= self.floor:
+            return None
+        return (
+            f"recall@{DEPTH} of the last {len(self._samples)} sampled searches is {recall:.3f}, below {self.floor}: "
+            "raise VITRINE_RETRIEVER_EXAMINED_SHARE, or set VITRINE_RETRIEVER_INDEX=exact"
+        )
+
+    def consider(self, snapshot: Snapshot, query: FloatArray, allowed: BoolArray, found: IntArray) -> None:
+        """Takes a search as a sample where one is due; `found` are its positions, best first, DEPTH or all of them."""
+        if time.monotonic() < self._next_s or snapshot.dense.kind == "exact":
+            return
+        with self._wake:
+            if self._busy or self._search is not None:
+                return
+            self._next_s = time.monotonic() + self._every_s
+            self._search = _Search(snapshot, query, allowed, found[:DEPTH])
+            self._wake.notify()
+
+    def settle(self) -> None:
+        """Waits until what was taken as a sample is measured."""
+        with self._wake:
+            self._wake.wait_for(lambda: not self._busy and self._search is None)
+
+    def check(self) -> None:
+        """Raises Internal while recall is below the floor."""
+        if (alert := self.alert) is not None:
+            raise Internal(alert)
+
+    def close(self) -> None:
+        """Ends the thread."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._busy = False
+                self._wake.notify_all()
+                self._wake.wait_for(lambda: self._search is not None or self._closing)
+                if self._closing:
+                    return
+                search, self._search, self._busy = self._search, None, True
+            assert search is not None
+            try:
+                self._measure(search)
+            except Exception as error:
+                _log.error("recall not measured", error=repr(error))
+
+    def _measure(self, search: _Search) -> None:
+        expected, _ = search.snapshot.dense.search_exactly(search.query, search.allowed, DEPTH)
+        if not len(expected):
+            return
+        self._samples.append(float(np.isin(expected, search.found).mean()))
+        recall = self.recall
+        assert recall is not None
+        RECALL.set(recall)
+        if recall < self._target and len(self._samples) >= ENOUGH and self.examined < MOST_EXAMINED:
+            self.examined = min(self.examined * _RAISED, MOST_EXAMINED)
+            _log.info("searches look at more", examined=self.examined, recall=recall)
+            # What was sampled before says nothing about the new share.
+            self._samples.clear()
