@@ -123,7 +123,14 @@ def ingest(
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="What a shopper types.")],
+    query: Annotated[str, typer.Argument(help="What a shopper types; may be left out with --order-by.")] = "",
+    condition: Annotated[
+        str, typer.Option("--filter", help='Condition, such as: brand = "Sony" AND price < 300 (docs/filters.md).')
+    ] = "",
+    order_by: Annotated[str, typer.Option(help="relevance, price, 'price desc', newest or popularity.")] = "",
+    facet: Annotated[
+        list[str] | None, typer.Option(help="Count a field's values: brand, attributes.color, price:50,100 …")
+    ] = None,
     category: Annotated[list[str] | None, typer.Option(help="Category path or its upper levels; any of these.")] = None,
     brand: Annotated[list[str] | None, typer.Option(help="Any of these.")] = None,
     min_price: Annotated[float | None, typer.Option(help="Inclusive.")] = None,
@@ -137,7 +144,7 @@ def search(
     target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
 ) -> None:
     """Search the catalogue and print the results as a table."""
-    from cli.search import search_and_print
+    from cli.search import Asked, search_and_print
     from vitrine.ports import ProductFilter
     from vitrine.product import Availability
 
@@ -149,8 +156,10 @@ def search(
         currency_code=currency,
         languages=tuple(language or ()),
         availabilities=(Availability.IN_STOCK,) if in_stock else (),
+        expression=condition,
     )
-    asyncio.run(search_and_print(query, product_filter, visitor, page_size, target, explain=explain))
+    asked = Asked(query, product_filter, order_by, tuple(facet or ()), visitor, page_size, explain)
+    asyncio.run(search_and_print(asked, target))
 
 
 @app.command()

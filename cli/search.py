@@ -1,34 +1,71 @@
 """Search from the command line: one page as a table."""
 
+from dataclasses import dataclass
+
 from rich.console import Console
 from rich.table import Table
 
 from vitrine.channel import call, open_channel
 from vitrine.deadline import Deadline
+from vitrine.messages.facets import facet_specs_to_messages
 from vitrine.messages.product import filter_to_message
-from vitrine.ports import ProductFilter
-from vitrine.v1 import common_pb2, ranker_service_pb2, search_service_pb2, search_service_pb2_grpc
+from vitrine.ports import FacetSpec, ProductFilter
+from vitrine.v1 import (
+    common_pb2,
+    ranker_service_pb2,
+    retriever_service_pb2,
+    search_service_pb2,
+    search_service_pb2_grpc,
+)
 
 _TIMEOUT_S = 10.0
 _WORDS = 6
 
 
-async def search_and_print(
-    query: str, product_filter: ProductFilter, visitor_id: str, page_size: int, target: str, *, explain: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked; fields are those of SearchRequest, facets as `facet_spec` reads them."""
+
+    query: str
+    filter: ProductFilter
+    order_by: str = ""
+    facets: tuple[str, ...] = ()
+    visitor_id: str = ""
+    page_size: int = 10
+    explain: bool = False
+
+    def request(self) -> search_service_pb2.SearchRequest:
+        """As a message."""
+        return search_service_pb2.SearchRequest(
+            query=self.query,
+            page_size=self.page_size,
+            filter=filter_to_message(self.filter),
+            order_by=self.order_by,
+            facets=facet_specs_to_messages(map(facet_spec, self.facets)),
+            visitor_id=self.visitor_id,
+            explain=self.explain,
+        )
+
+
+def facet_spec(text: str) -> FacetSpec:
+    """The facet of "KEY", or of "KEY:BOUND,BOUND" where numbers are to be counted between bounds."""
+    key, _, bounds = text.rpartition(":")
+    try:
+        return FacetSpec(key or text, bounds=tuple(map(float, bounds.split(","))) if key else ())
+    except ValueError:
+        return FacetSpec(text)  # an attribute's name may hold a colon
+
+
+async def search_and_print(asked: Asked, target: str) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
-    request = search_service_pb2.SearchRequest(
-        query=query,
-        page_size=page_size,
-        filter=filter_to_message(product_filter),
-        visitor_id=visitor_id,
-        explain=explain,
-    )
+    request = asked.request()
     async with open_channel(target) as channel:
         stub = search_service_pb2_grpc.SearchServiceStub(channel)
         answer = await call(stub.Search, request, deadline=Deadline.after(_TIMEOUT_S))
     console = Console()
-    console.print(_table(answer, explain))
+    console.print(_table(answer, asked.explain))
+    for facet in answer.facets:
+        console.print(facet_line(facet), markup=False)
     console.print(_footer(answer), markup=False)
 
 
@@ -49,6 +86,20 @@ def _table(answer: search_service_pb2.SearchResponse, explain: bool) -> Table:
     return table
 
 
+def facet_line(facet: retriever_service_pb2.Facet) -> str:
+    """The values of a facet with their counts: "brand: Acme 12, Zeta 3"; numbers by bucket, and from where to where."""
+    values = [f"{value.value or _bucket(value)} {value.count:,}" for value in facet.values]
+    if facet.HasField("min"):
+        values.append(f"from {facet.min:g} to {facet.max:g}")
+    return f"{facet.key}: {', '.join(values) or 'none'}"
+
+
+def _bucket(value: retriever_service_pb2.FacetValue) -> str:
+    if not value.HasField("low"):
+        return f"< {value.high:g}"
+    return f"{value.low:g}–{value.high:g}" if value.HasField("high") else f">= {value.low:g}"
+
+
 def words_line(explanation: ranker_service_pb2.Explanation) -> str:
     """The words of the product that did most, for and against: "watch +3.21 case -0.40"; "" without explanation."""
     words = sorted(explanation.text_tokens, key=lambda word: -abs(word.attribution))[:_WORDS]
@@ -56,7 +107,8 @@ def words_line(explanation: ranker_service_pb2.Explanation) -> str:
 
 
 def _footer(answer: search_service_pb2.SearchResponse) -> str:
-    parts = [f"{timing.stage} {timing.duration_ms:.1f} ms" for timing in answer.timings]
+    parts = [f"{answer.total_size:,} match"] if answer.HasField("total_size") else []
+    parts += [f"{timing.stage} {timing.duration_ms:.1f} ms" for timing in answer.timings]
     parts += [f"cached: {cached}" for cached in answer.cached]
     parts += [f"missing: {common_pb2.Degradation.Name(value)}" for value in answer.degradations]
     if answer.shortfall:
