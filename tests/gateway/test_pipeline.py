@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from vitrine.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from vitrine.ports import ProductFilter, Shortfall
+from vitrine.ports import ProductFilter, ServedModels, Shortfall
 
 OpenShop = Callable[..., Awaitable[Any]]
 
@@ -294,9 +295,8 @@ async def test_another_model_than_the_indexs_is_refused_naming_both(shop: Any) -
             found = await real.embed(*args, **named)
             return type(found)(found.vectors, found.items, other, found.prompt)
 
-        async def get_model(self, **named: Any) -> Any:
-            info = await real.get_model(**named)
-            return type(info)(info.name, "2", other, info.dim, info.max_tokens, info.languages, info.runtime)
+        async def get_models(self, **named: Any) -> ServedModels:
+            return ServedModels((replace(await real.get_model(**named), version="2", digest=other),))
 
     shop.embedder.port = Other()
     with pytest.raises(FailedPrecondition) as caught:
@@ -320,9 +320,8 @@ async def test_embedder_and_index_that_move_on_together_are_followed(own_shop: A
             found = await real.embed(*args, **named)
             return type(found)(found.vectors, found.items, new, found.prompt)
 
-        async def get_model(self, **named: Any) -> Any:
-            info = await real.get_model(**named)
-            return type(info)(info.name, "2", new, info.dim, info.max_tokens, info.languages, info.runtime)
+        async def get_models(self, **named: Any) -> ServedModels:
+            return ServedModels((replace(await real.get_model(**named), version="2", digest=new),))
 
     retriever = own_shop.retriever.port
     products = (await retriever.get_products([f"p{n:03}" for n in range(240)], deadline=Deadline.after(30))).products

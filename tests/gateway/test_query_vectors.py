@@ -13,7 +13,7 @@ from gateway.embedding_cache import EmbeddingCache
 from gateway.query_vectors import QueryVectors
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument, Unavailable
-from vitrine.ports import EmbeddedItem, Embeddings, ModelInfo
+from vitrine.ports import EmbeddedItem, Embeddings, ModelInfo, ServedModels
 
 DIGEST = "sha256:" + "ef" * 32
 
@@ -34,8 +34,8 @@ class NumberEmbedder:
         rows = [np.random.default_rng(seed).normal(size=384) for seed in seeds]
         return Embeddings(np.array(rows, np.float32), (self.item,) * len(texts), DIGEST, "")
 
-    async def get_model(self, **_named: Any) -> ModelInfo:
-        return ModelInfo("test", "1", DIGEST, 384, 128, ("en",), "none")
+    async def get_models(self, **_named: Any) -> ServedModels:
+        return ServedModels((ModelInfo("test", "1", DIGEST, 384, 128, ("en",), "none"),))
 
 
 def soon() -> Deadline:

@@ -19,7 +19,9 @@ class Two:
         self.known = known
         self.histories: Any = None
 
-    async def get_behaviour_vectors(self, ids: Sequence[str], *, deadline: Deadline) -> BehaviourVectors:
+    async def get_behaviour_vectors(
+        self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str
+    ) -> BehaviourVectors:
         found = tuple(one for one in ids if one in self.known)
         return BehaviourVectors(found, np.eye(len(found), 4, dtype=np.float32), "sha256:r")
 
