@@ -30,8 +30,8 @@ def behaviour_of(snapshot: Snapshot, recommenders: Sequence[Recommender], digest
     named = next((one for one in recommenders if digest in ("", one.digest)), None)
     if named is None:
         raise FailedPrecondition(
-            f"the call is of recommender {digest} and served are {', '.join(one.digest for one in recommenders)}; let"
-            " embedder and retriever serve the same ones",
+            f"the call is of recommender {digest} and {', '.join(one.digest for one in recommenders)} is served; let"
+            " embedder and retriever serve the same",
             reason="RECOMMENDER_MISMATCH",
         )
     if named.digest not in snapshot.columns.behaviours:
