@@ -76,12 +76,13 @@ def related(
     anchors = Anchors.of(query, living, columns, behaviour)
     searches = relation_searches(anchors, query.history_vector, snapshot, behaviour)
     deadline.check("the search for related products")
-    wanted = [relation for relation in query.relations if relation in searches]
+    # What takes longest begins first.
+    wanted = sorted((one for one in query.relations if one in searches), key=lambda one: one is not Relation.TEXT)
     lists = threads.map(lambda relation: searches[relation].found(allowed, query.depth), wanted)
     found = dict(zip(wanted, lists, strict=True))
     scored = columns.positions_of(rows_of(query.scored_ids, living))
     union = np.unique(np.concatenate([*found.values(), scored[allowed[scored]]]))
-    union = union[np.argsort([columns.ids[position] for position in union.tolist()])]
+    union = np.array(sorted(union.tolist(), key=columns.ids.__getitem__), np.int64)
     scores = _columns(searches, union, found)
     deadline.check("reading the products")
     rows = columns.rows[union].tolist()

@@ -1,0 +1,157 @@
+"""`python -m loadtest.home`: how long Recommend HOME takes for visitors with a history, in a made shop of any size.
+
+`make` writes the shop: products with made vectors in a catalogue, and a recommender that knows them, whose models have
+their real sizes and untrained weights. `measure` writes 50 events of each visitor to a suite that serves it, and asks.
+"""
+
+import asyncio
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from vitrine.channel import open_channel
+from vitrine.deadline import Deadline
+from vitrine.product import Product, checked_product
+from vitrine.v1 import (
+    recommendation_service_pb2 as recommendation_pb2,
+)
+from vitrine.v1 import (
+    recommendation_service_pb2_grpc,
+    user_event_pb2,
+    user_event_service_pb2,
+    user_event_service_pb2_grpc,
+)
+
+VISITORS, EVENTS = 20, 50
+_NEIGHBOURS, _KINDS, _BRANDS = 50, 200, 500
+_LIMIT_S = 60.0
+
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
+
+
+@app.command()
+def make(
+    folder: Annotated[Path, typer.Argument(help="Folder for `catalogue` and `recommender`.")],
+    products: Annotated[int, typer.Option(min=1_000)] = 100_000,
+) -> None:
+    """Write the shop."""
+    asyncio.run(_made(folder, products))
+    typer.echo(
+        f"serve it: VITRINE_RETRIEVER_DATA_DIR={folder}/catalogue VITRINE_EVENTS_DATA_DIR={folder}/events"
+        f" vitrine up --recommender {folder}/recommender"
+    )
+
+
+async def _made(folder: Path, count: int) -> None:
+    from loadtest.made_recommender import write_made_recommender
+    from services.embedder.engine import EmbedderEngine
+    from services.embedder.settings import EmbedderSettings
+    from services.retriever.engine import RetrieverEngine
+    from services.retriever.settings import RetrieverSettings
+    from services.retriever.switch_point import made_vectors
+    from vitrine.compute import ComputeBudget
+
+    budget = ComputeBudget()
+    embedder = await EmbedderEngine.open(EmbedderSettings(), budget)
+    model = await embedder.get_model(deadline=Deadline.after(_LIMIT_S))
+    await embedder.close()
+    await budget.close()
+    vectors = made_vectors(count, model.dim, seed=1)
+    retriever = await RetrieverEngine.open(RetrieverSettings(data_dir=folder / "catalogue"))
+    for start in range(0, count, 500):
+        part = [_product(number) for number in range(start, min(start + 500, count))]
+        await retriever.upsert_products(
+            part, vectors[start : start + 500], model_digest=model.digest, deadline=Deadline.after(_LIMIT_S)
+        )
+    await retriever.close()
+    write_made_recommender(folder / "recommender", [_id(number) for number in range(count)], vectors, model)
+
+
+@app.command()
+def measure(
+    target: Annotated[str, typer.Option(help="host:port of the gateway.")] = "127.0.0.1:50051",
+    products: Annotated[int, typer.Option(help="As many as were made.")] = 100_000,
+    calls: Annotated[int, typer.Option(min=20)] = 200,
+) -> None:
+    """Ask for HOME, one call at a time, each for another visitor."""
+    asyncio.run(_measured(target, products, calls))
+
+
+async def _measured(target: str, products: int, calls: int) -> None:
+    random = np.random.default_rng(3)
+    async with open_channel(target) as channel:
+        events = user_event_service_pb2_grpc.UserEventServiceStub(channel)
+        for visitor in range(VISITORS):
+            seen = random.choice(products, EVENTS, replace=False).tolist()
+            await events.WriteUserEvents(_history(visitor, seen), timeout=_LIMIT_S)
+        recommendation = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
+        took_ms: list[float] = []
+        stages: dict[str, list[float]] = {}
+        for number in range(-VISITORS, calls):
+            request = recommendation_pb2.RecommendRequest(
+                placement=recommendation_pb2.PLACEMENT_HOME, visitor_id=_visitor(number % VISITORS)
+            )
+            began_s = time.perf_counter()
+            answer = await recommendation.Recommend(request, timeout=_LIMIT_S)
+            spent_ms = (time.perf_counter() - began_s) * 1e3
+            if answer.degradations or len(answer.results) != 10:
+                raise typer.BadParameter(f"the suite does not serve the made shop whole: {answer.degradations}")
+            if number >= 0:
+                took_ms.append(spent_ms)
+                for timing in answer.timings:
+                    stages.setdefault(timing.stage, []).append(timing.duration_ms)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    typer.echo(f"{calls} calls by one client, {VISITORS} visitors with {EVENTS} events, load {load}")
+    for name, values in {"whole call": took_ms, **stages}.items():
+        cuts = quantiles(values, n=100)
+        typer.echo(
+            f"{name:>12}: p50 {cuts[49]:6.1f}  p95 {cuts[94]:6.1f}  p99 {cuts[98]:6.1f}  least {min(values):6.1f} ms"
+        )
+
+
+def _id(number: int) -> str:
+    return f"made-{number:07}"
+
+
+def _visitor(number: int) -> str:
+    return f"loadtest-home-{number}"
+
+
+def _product(number: int) -> Product:
+    kind = number % _KINDS
+    return checked_product(
+        Product(
+            id=_id(number),
+            title=f"Thing {kind} number {number}",
+            brand=f"Brand {number % _BRANDS}",
+            categories=(f"Top {kind % 10} > Kind {kind}",),
+            price=5.0 + number % 200,
+            currency_code="EUR",
+            description=f"A made thing of kind {kind}. " * 8,
+        )
+    )
+
+
+def _history(visitor: int, products: list[int]) -> user_event_service_pb2.WriteUserEventsRequest:
+    now = datetime.now(UTC)
+    events = []
+    for place, number in enumerate(products):
+        event = user_event_pb2.UserEvent(
+            event_id=f"loadtest-home-{visitor}-{now.timestamp()}-{place}",
+            event_type=user_event_pb2.EVENT_TYPE_VIEW_ITEM,
+            visitor_id=_visitor(visitor),
+            products=[user_event_pb2.EventProduct(product_id=_id(number), category=_product(number).categories[0])],
+        )
+        event.event_time.FromDatetime(now - timedelta(minutes=EVENTS - place))
+        events.append(event)
+    return user_event_service_pb2.WriteUserEventsRequest(events=events)
+
+
+if __name__ == "__main__":
+    app()
