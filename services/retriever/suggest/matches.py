@@ -19,7 +19,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A word that the last one typed goes on to, and how many products have it beside the words before."""
+    """A word that the last one typed is or goes on to, and how many products have it beside the words before."""
 
     word: bytes
     count: int
@@ -51,7 +51,7 @@ def _completed(
         return np.empty(0, np.int32), ()
     if len(terms) == 1:
         parts = [_first(table.filed(*one), limit) for one in ranges]
-        return _smallest(np.concatenate(parts), limit), _most(table, ranges, completions) if last.beginning else ()
+        return _smallest(np.concatenate(parts), limit), _most(table, ranges, completions)
     before = _all(table, terms[:-1], len(segment.rows))
     if not len(before):
         return np.empty(0, np.int32), ()
@@ -62,7 +62,7 @@ def _completed(
         filed = table.filed(start, end)
         inside = is_before[filed]
         found.append(filed[inside])
-        if last.beginning and len(found[-1]):
+        if len(found[-1]):
             firsts = table.offsets[start:end] - table.offsets[start]
             counted += _largest(table, start, np.add.reduceat(inside, firsts, dtype=np.int32), completions)
     return _smallest(np.concatenate(found), limit), tuple(sorted(counted, key=lambda one: -one.count)[:completions])
