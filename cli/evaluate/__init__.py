@@ -2,10 +2,11 @@
 
 import typer
 
+from cli.evaluate.fusion import fusion
 from cli.evaluate.recommendation import recommendation
 from cli.evaluate.relevance import relevance
 from cli.evaluate.report import report
 
 app = typer.Typer(name="evaluate", help="Measure the suite on judged data.", no_args_is_help=True)
-for command in (relevance, recommendation, report):
+for command in (relevance, fusion, recommendation, report):
     app.command(command.__name__)(command)
