@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.retriever.columns import IntArray
+from services.retriever.columns import ColumnsView, IntArray
 from services.retriever.filters import FilterPlan
 from services.retriever.lexical_filter import is_exact
+from services.retriever.lexical_view import LexicalView
 from services.retriever.query_reader import read_query
 from services.retriever.reading import Reading
 from services.retriever.recent import Recent
@@ -56,13 +57,20 @@ class LexicalMemo:
 
 def _found_by_words(snapshot: Snapshot, text: str, plan: FilterPlan, limit: int) -> FoundByWords:
     reading = read_query(text, snapshot.lexical)
-    allowed = snapshot.columns.allowed(plan)
-    asked = limit
+    return FoundByWords(reading, *found_rows(snapshot.columns, snapshot.lexical, reading, plan, limit))
+
+
+def found_rows(
+    columns: ColumnsView, lexical: LexicalView, reading: Reading, plan: FilterPlan, limit: int
+) -> tuple[IntArray, FloatArray]:
+    """Row keys and BM25 scores of the best `limit` products that live, match the plan and hold a word of the query."""
+    allowed, exact = columns.allowed(plan), is_exact(plan.condition)
+    # A filter that words answer inexactly lets others through, too, which may take all the places.
+    asked = limit if exact else 2 * limit
     while True:
-        rows, bm25 = snapshot.lexical.search(reading, plan, asked)
-        positions = snapshot.columns.positions_of(rows)
-        # A filter that words answer inexactly lets others through, too, which may take all the places.
+        rows, bm25 = lexical.search(reading, plan, asked)
+        positions = columns.positions_of(rows)
         kept = np.flatnonzero((positions >= 0) & allowed[positions])[:limit]
-        if len(kept) == limit or len(rows) < asked or is_exact(plan.condition):
-            return FoundByWords(reading, rows[kept], bm25[kept])
+        if len(kept) == limit or len(rows) < asked or exact:
+            return rows[kept], bm25[kept]
         asked *= _DEEPER
