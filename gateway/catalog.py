@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.admission import Admission
-from gateway.product_embeddings import embedded
+from gateway.product_embeddings import at_field, embedded
 from gateway.releases.follower import Follower
 from vitrine.deadline import Deadline
 from vitrine.errors import (
-    FieldViolation,
     InvalidArgument,
     NotFound,
-    VitrineError,
     invalid,
 )
 from vitrine.ports import Embedder, ItemOutcome, Retriever, WriteResult
@@ -79,7 +77,7 @@ class Catalog:
         model_digest = self._releases.serving.embedder_digest
         embeddings = await embedded(self._embedder, texts, model_digest=model_digest, deadline=deadline)
         outcomes = {
-            index: ItemOutcome(product.id, _at(f"products[{index}].title", item.error))
+            index: ItemOutcome(product.id, at_field(item.error, f"products[{index}].title"))
             for (index, product), item in zip(products.items(), embeddings.items, strict=True)
             if item.error is not None
         }
@@ -99,10 +97,3 @@ def _checked(index: int, item: Product | ItemOutcome) -> Product | ItemOutcome:
         return checked_product(item)
     except InvalidArgument as error:
         return ItemOutcome(item.id, error.within(f"products[{index}]"))
-
-
-def _at(field: str, error: VitrineError) -> VitrineError:
-    """The error of a text, at the field that the text was made of."""
-    if not isinstance(error, InvalidArgument):
-        return error
-    return InvalidArgument(*(FieldViolation(field, v.description) for v in error.violations), reason=error.reason)

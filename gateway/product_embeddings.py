@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from vitrine.deadline import Deadline
-from vitrine.errors import ResourceExhausted, Unavailable
+from vitrine.errors import FieldViolation, InvalidArgument, ResourceExhausted, Unavailable, VitrineError
 from vitrine.ports import Embedder, Embeddings, InputType, Lane
 
 _TEXTS = 128
@@ -26,6 +26,13 @@ async def embedded(embedder: Embedder, texts: Sequence[str], *, model_digest: st
         vectors=np.concatenate([part.vectors for part in parts]),
         items=tuple(item for part in parts for item in part.items),
     )
+
+
+def at_field(error: VitrineError, field: str) -> VitrineError:
+    """The error of a text, at the field that the text was made of."""
+    if not isinstance(error, InvalidArgument):
+        return error
+    return InvalidArgument(*(FieldViolation(field, v.description) for v in error.violations), reason=error.reason)
 
 
 async def _in_turn(embedder: Embedder, texts: Sequence[str], model_digest: str, deadline: Deadline) -> Embeddings:
