@@ -119,16 +119,18 @@ class Highlight(_message.Message):
     def __init__(self, field: _Optional[str] = ..., text: _Optional[str] = ..., spans: _Optional[_Iterable[_Union[Span, _Mapping]]] = ...) -> None: ...
 
 class QueryReading(_message.Message):
-    __slots__ = ("corrected_query", "excluded_words", "words", "dense_weight")
+    __slots__ = ("corrected_query", "excluded_words", "words", "dense_weight", "model_text")
     CORRECTED_QUERY_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_WORDS_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     DENSE_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_TEXT_FIELD_NUMBER: _ClassVar[int]
     corrected_query: str
     excluded_words: _containers.RepeatedScalarFieldContainer[str]
     words: _containers.RepeatedCompositeFieldContainer[WordReading]
     dense_weight: float
-    def __init__(self, corrected_query: _Optional[str] = ..., excluded_words: _Optional[_Iterable[str]] = ..., words: _Optional[_Iterable[_Union[WordReading, _Mapping]]] = ..., dense_weight: _Optional[float] = ...) -> None: ...
+    model_text: str
+    def __init__(self, corrected_query: _Optional[str] = ..., excluded_words: _Optional[_Iterable[str]] = ..., words: _Optional[_Iterable[_Union[WordReading, _Mapping]]] = ..., dense_weight: _Optional[float] = ..., model_text: _Optional[str] = ...) -> None: ...
 
 class WordReading(_message.Message):
     __slots__ = ("word", "read_as", "why")
