@@ -51,7 +51,6 @@ from vitrine.ports.retriever import (
 )
 from vitrine.ports.service import ItemOutcome, Lane, ModelInfo, ServedModels
 from vitrine.ports.suggest import Span, Suggestion, SuggestionKind, Suggestions, SuggestQuery
-from vitrine.ports.suggest import Span, Suggestion, SuggestionKind, Suggestions, SuggestQuery
 from vitrine.ports.visitors import Popularity, PopularProduct, VisitorAction, VisitorHistory
 
 __all__ = [
@@ -104,11 +103,6 @@ __all__ = [
     "SimilarQuery",
     "Source",
     "SourceScore",
-    "Span",
-    "SuggestQuery",
-    "Suggestion",
-    "SuggestionKind",
-    "Suggestions",
     "Span",
     "SuggestQuery",
     "Suggestion",
