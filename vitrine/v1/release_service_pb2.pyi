@@ -43,6 +43,39 @@ class CreateReleaseResponse(_message.Message):
     status: ReleaseStatus
     def __init__(self, status: _Optional[_Union[ReleaseStatus, _Mapping]] = ...) -> None: ...
 
+class JudgedQuery(_message.Message):
+    __slots__ = ("query", "gains")
+    class GainsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    GAINS_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    gains: _containers.ScalarMap[str, float]
+    def __init__(self, query: _Optional[str] = ..., gains: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class BuildReleaseRequest(_message.Message):
+    __slots__ = ("name", "queries")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    queries: _containers.RepeatedCompositeFieldContainer[JudgedQuery]
+    def __init__(self, name: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[JudgedQuery, _Mapping]]] = ...) -> None: ...
+
+class BuildReleaseResponse(_message.Message):
+    __slots__ = ("done", "missing", "status")
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    done: bool
+    missing: int
+    status: ReleaseStatus
+    def __init__(self, done: bool = ..., missing: _Optional[int] = ..., status: _Optional[_Union[ReleaseStatus, _Mapping]] = ...) -> None: ...
+
 class DeleteReleaseRequest(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]

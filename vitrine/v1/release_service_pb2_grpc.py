@@ -45,6 +45,11 @@ class ReleaseServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_release__service__pb2.CreateReleaseRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_release__service__pb2.CreateReleaseResponse.FromString,
                 _registered_method=True)
+        self.BuildRelease = channel.unary_unary(
+                '/vitrine.v1.ReleaseService/BuildRelease',
+                request_serializer=vitrine_dot_v1_dot_release__service__pb2.BuildReleaseRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_release__service__pb2.BuildReleaseResponse.FromString,
+                _registered_method=True)
         self.DeleteRelease = channel.unary_unary(
                 '/vitrine.v1.ReleaseService/DeleteRelease',
                 request_serializer=vitrine_dot_v1_dot_release__service__pb2.DeleteReleaseRequest.SerializeToString,
@@ -75,6 +80,15 @@ class ReleaseServiceServicer(object):
 
     def CreateRelease(self, request, context):
         """Writes a release from digests of models that are served. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BuildRelease(self, request, context):
+        """Embeds products that a release's embedder has not seen, in the background's lane and for as long as the call has
+        time; then makes the vectors searchable, and asks the gates. Called again until done. Errors: NOT_FOUND,
+        INVALID_ARGUMENT, FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,6 +128,11 @@ def add_ReleaseServiceServicer_to_server(servicer, server):
                     servicer.CreateRelease,
                     request_deserializer=vitrine_dot_v1_dot_release__service__pb2.CreateReleaseRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_release__service__pb2.CreateReleaseResponse.SerializeToString,
+            ),
+            'BuildRelease': grpc.unary_unary_rpc_method_handler(
+                    servicer.BuildRelease,
+                    request_deserializer=vitrine_dot_v1_dot_release__service__pb2.BuildReleaseRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_release__service__pb2.BuildReleaseResponse.SerializeToString,
             ),
             'DeleteRelease': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteRelease,
@@ -186,6 +205,33 @@ class ReleaseService(object):
             '/vitrine.v1.ReleaseService/CreateRelease',
             vitrine_dot_v1_dot_release__service__pb2.CreateReleaseRequest.SerializeToString,
             vitrine_dot_v1_dot_release__service__pb2.CreateReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BuildRelease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.ReleaseService/BuildRelease',
+            vitrine_dot_v1_dot_release__service__pb2.BuildReleaseRequest.SerializeToString,
+            vitrine_dot_v1_dot_release__service__pb2.BuildReleaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,3 +1,5 @@
+from vitrine.v1 import common_pb2 as _common_pb2
+from vitrine.v1 import product_pb2 as _product_pb2
 from vitrine.v1 import release_pb2 as _release_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -56,3 +58,47 @@ class ServeReleaseRequest(_message.Message):
 class ServeReleaseResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ListUnembeddedRequest(_message.Message):
+    __slots__ = ("model_digest", "limit")
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    model_digest: str
+    limit: int
+    def __init__(self, model_digest: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListUnembeddedResponse(_message.Message):
+    __slots__ = ("products", "rows")
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    products: _containers.RepeatedCompositeFieldContainer[_product_pb2.Product]
+    rows: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, products: _Optional[_Iterable[_Union[_product_pb2.Product, _Mapping]]] = ..., rows: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class WriteVectorsRequest(_message.Message):
+    __slots__ = ("model_digest", "rows", "vectors")
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    model_digest: str
+    rows: _containers.RepeatedScalarFieldContainer[int]
+    vectors: _common_pb2.PackedVectors
+    def __init__(self, model_digest: _Optional[str] = ..., rows: _Optional[_Iterable[int]] = ..., vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ...) -> None: ...
+
+class WriteVectorsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class BuildGenerationRequest(_message.Message):
+    __slots__ = ("model_digest",)
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    model_digest: str
+    def __init__(self, model_digest: _Optional[str] = ...) -> None: ...
+
+class BuildGenerationResponse(_message.Message):
+    __slots__ = ("generation", "recall")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    RECALL_FIELD_NUMBER: _ClassVar[int]
+    generation: _release_pb2.Generation
+    recall: float
+    def __init__(self, generation: _Optional[_Union[_release_pb2.Generation, _Mapping]] = ..., recall: _Optional[float] = ...) -> None: ...

@@ -55,6 +55,21 @@ class ReleaseStoreServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_release__store__service__pb2.ServeReleaseRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.ServeReleaseResponse.FromString,
                 _registered_method=True)
+        self.ListUnembedded = channel.unary_unary(
+                '/vitrine.v1.ReleaseStoreService/ListUnembedded',
+                request_serializer=vitrine_dot_v1_dot_release__store__service__pb2.ListUnembeddedRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.ListUnembeddedResponse.FromString,
+                _registered_method=True)
+        self.WriteVectors = channel.unary_unary(
+                '/vitrine.v1.ReleaseStoreService/WriteVectors',
+                request_serializer=vitrine_dot_v1_dot_release__store__service__pb2.WriteVectorsRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.WriteVectorsResponse.FromString,
+                _registered_method=True)
+        self.BuildGeneration = channel.unary_unary(
+                '/vitrine.v1.ReleaseStoreService/BuildGeneration',
+                request_serializer=vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationResponse.FromString,
+                _registered_method=True)
 
 
 class ReleaseStoreServiceServicer(object):
@@ -91,6 +106,29 @@ class ReleaseStoreServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUnembedded(self, request, context):
+        """Lists products that have no vector of a release's embedder yet. Errors: NOT_FOUND (no such generation).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteVectors(self, request, context):
+        """Writes vectors of a generation; those of versions that are gone by now are left out. Errors: INVALID_ARGUMENT,
+        NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BuildGeneration(self, request, context):
+        """Makes a generation searchable, in the background, and says how far that is; asked again until it is. Errors:
+        NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReleaseStoreServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -113,6 +151,21 @@ def add_ReleaseStoreServiceServicer_to_server(servicer, server):
                     servicer.ServeRelease,
                     request_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.ServeReleaseRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_release__store__service__pb2.ServeReleaseResponse.SerializeToString,
+            ),
+            'ListUnembedded': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnembedded,
+                    request_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.ListUnembeddedRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_release__store__service__pb2.ListUnembeddedResponse.SerializeToString,
+            ),
+            'WriteVectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteVectors,
+                    request_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.WriteVectorsRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_release__store__service__pb2.WriteVectorsResponse.SerializeToString,
+            ),
+            'BuildGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.BuildGeneration,
+                    request_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +277,87 @@ class ReleaseStoreService(object):
             '/vitrine.v1.ReleaseStoreService/ServeRelease',
             vitrine_dot_v1_dot_release__store__service__pb2.ServeReleaseRequest.SerializeToString,
             vitrine_dot_v1_dot_release__store__service__pb2.ServeReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnembedded(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.ReleaseStoreService/ListUnembedded',
+            vitrine_dot_v1_dot_release__store__service__pb2.ListUnembeddedRequest.SerializeToString,
+            vitrine_dot_v1_dot_release__store__service__pb2.ListUnembeddedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteVectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.ReleaseStoreService/WriteVectors',
+            vitrine_dot_v1_dot_release__store__service__pb2.WriteVectorsRequest.SerializeToString,
+            vitrine_dot_v1_dot_release__store__service__pb2.WriteVectorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BuildGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.ReleaseStoreService/BuildGeneration',
+            vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationRequest.SerializeToString,
+            vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationResponse.FromString,
             options,
             channel_credentials,
             insecure,

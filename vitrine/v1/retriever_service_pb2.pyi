@@ -368,15 +368,25 @@ class ProductVector(_message.Message):
     vector_index: int
     def __init__(self, product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., vector_index: _Optional[int] = ...) -> None: ...
 
+class ModelVectors(_message.Message):
+    __slots__ = ("model_digest", "vectors")
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
+    model_digest: str
+    vectors: _common_pb2.PackedVectors
+    def __init__(self, model_digest: _Optional[str] = ..., vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ...) -> None: ...
+
 class RetrieverServiceUpsertProductsRequest(_message.Message):
-    __slots__ = ("products", "vectors", "model_digest")
+    __slots__ = ("products", "vectors", "model_digest", "further")
     PRODUCTS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    FURTHER_FIELD_NUMBER: _ClassVar[int]
     products: _containers.RepeatedCompositeFieldContainer[ProductVector]
     vectors: _common_pb2.PackedVectors
     model_digest: str
-    def __init__(self, products: _Optional[_Iterable[_Union[ProductVector, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ...) -> None: ...
+    further: _containers.RepeatedCompositeFieldContainer[ModelVectors]
+    def __init__(self, products: _Optional[_Iterable[_Union[ProductVector, _Mapping]]] = ..., vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ..., further: _Optional[_Iterable[_Union[ModelVectors, _Mapping]]] = ...) -> None: ...
 
 class RetrieverServiceUpsertProductsResponse(_message.Message):
     __slots__ = ("outcomes", "revision")
