@@ -9,6 +9,7 @@ from vitrine.messages.common import shortfall_to_message
 from vitrine.messages.facets import facet_specs_from_messages, facets_to_messages
 from vitrine.messages.product import filter_from_message, product_to_message
 from vitrine.messages.ranker import explanation_to_message
+from vitrine.messages.reading import reading_to_message
 from vitrine.messages.user_event import type_to_message
 from vitrine.v1 import common_pb2, retriever_service_pb2, search_service_pb2, user_event_service_pb2
 
@@ -61,6 +62,7 @@ def answer_to_message(
         experiment_arms=arms_to_message(answer.experiment_arms),
         facets=facets_to_messages(answer.facets),
         total_size=answer.total_size,
+        reading=None if answer.reading is None else reading_to_message(answer.reading),
     )
 
 

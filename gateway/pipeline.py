@@ -121,7 +121,7 @@ class SearchPipeline:
         )
         hits = tuple(_hits(ordered, search.page_size))
         answer = self._answer(search, text, hits, state.after(len(hits), next_position=len(hits) + 1))
-        return replace(answer, facets=retrieval.facets)
+        return replace(answer, facets=retrieval.facets, reading=retrieval.reading)
 
     def _turn(self, arm: ArmSettings, search: SearchQuery) -> Turn:
         asked = arm.of_search(search)

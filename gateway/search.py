@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vitrine.errors import FieldViolation, InvalidArgument
-from vitrine.ports import Explanation, Facet, FacetSpec, ProductFilter, Shortfall, SourceScore
+from vitrine.ports import Explanation, Facet, FacetSpec, ProductFilter, QueryReading, Shortfall, SourceScore
 from vitrine.product import Product
 from vitrine.text import normalize_text
 from vitrine.user_event import event_id_fault
@@ -94,7 +94,7 @@ class SearchHit:
 class SearchAnswer:
     """One page of hits, and how it came about; `timings_ms` is by stage name, `experiment_arms` by experiment.
 
-    `total_size` is None where the backend does not tell it; facets are those of the first page.
+    `total_size` is None where the backend does not tell it; facets and reading are those of the first page.
     """
 
     hits: tuple[SearchHit, ...]
@@ -109,6 +109,7 @@ class SearchAnswer:
     experiment_arms: Mapping[str, str] = field(default_factory=dict)
     facets: tuple[Facet, ...] = ()
     total_size: int | None = None
+    reading: QueryReading | None = None
 
 
 def checked_query(search: SearchQuery) -> str:

@@ -44,7 +44,10 @@ class SearchOrders:
                     retrieval = await parts.retrieval(turn.release, personal, notes, deadline)
                     with notes.timed("rank"):
                         order = await self._rank_stage.order(
-                            words.text, retrieval.candidates, asked=turn.depth, deadline=deadline
+                            retrieval.reading.model_text or words.text,
+                            retrieval.candidates,
+                            asked=turn.depth,
+                            deadline=deadline,
                         )
                     ordered.append(order if personal is None else await personal.ordered(order))
         finally:

@@ -86,6 +86,7 @@ class SortedSearch:
             attribution_token=page.attribution_token,
             facets=found.facets,
             total_size=size,
+            reading=None if search.page_token else found.reading,
         )
 
     async def _most_popular(self, notes: Notes, deadline: Deadline) -> Sequence[str]:

@@ -25,8 +25,22 @@ class TextRetrieval:
     async def retrieve(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> Retrieval:
         """Candidates by words and vector; by words only, and noted, when there is no vector to be had.
 
+        Where the retriever read the text as another (a slip mended, a word excluded), the vector is of that one.
         Raises what the retriever raises.
         """
+        found = await self._retrieved(words, notes, deadline)
+        if not found.reading.model_text or Degradation.LEXICAL_ONLY in notes.degradations:
+            return found
+        vector = await self._vector_of(found.reading.model_text, notes, deadline)
+        if vector is None:
+            return found
+        with notes.timed("retrieve"):
+            return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
+
+    async def _vector_of(self, text: str, notes: Notes, deadline: Deadline) -> QueryVector | None:
+        return (await self._vectors.lookup(text)).found or await self._embedded(text, notes, deadline)
+
+    async def _retrieved(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> Retrieval:
         with notes.timed("embed"):
             lookup = await self._vectors.lookup(words.text)
         if lookup.cache_missing:

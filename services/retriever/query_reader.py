@@ -11,6 +11,7 @@ from services.retriever.term_index import TermIndex
 from services.retriever.words import Term, indexed_text, is_han, query_terms
 from vitrine.ports import WordReading
 from vitrine.ports.reading import Why
+from vitrine.text import normalize_text
 
 MAX_TERMS = 32
 # A model number is in few products; a size or a standard ("1080p") is in more.
@@ -49,6 +50,7 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
     named = index.is_brand(kept) or any(_is_model(word, index) for term in read for word in _model_words(term))
     units = [WordReading(term.text, term.words[:1], "unit") for term in terms if _is_converted(term)]
     return Reading(
+        asked=normalize_text(text),
         text=repairs.text,
         terms=tuple(read),
         excluded=excluded,

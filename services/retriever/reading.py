@@ -33,10 +33,12 @@ def merged(text: str, run: Sequence[Term]) -> Term:
 class Reading:
     """The terms of a query in order, and the terms that no product found may hold.
 
-    `text` is what is left for a model to read: without what is excluded, its spelling mended where it was (`mended`).
+    `asked` is the normalised query, and `text` what is left of it for a model to read: in simplified characters, without
+    what is excluded, its spelling mended where it was (`mended`).
     `named`: it asks for a thing by its name, a brand or a model number, and not by what it is like.
     """
 
+    asked: str = ""
     text: str = ""
     terms: tuple[ReadTerm, ...] = ()
     excluded: tuple[Term, ...] = ()
@@ -51,4 +53,5 @@ class Reading:
             excluded_words=tuple(term.text for term in self.excluded),
             words=self.words,
             dense_weight=dense_weight,
+            model_text="" if self.text == self.asked else self.text,
         )

@@ -11,6 +11,7 @@ def reading_to_message(reading: QueryReading) -> pb.QueryReading:
         excluded_words=reading.excluded_words,
         words=[pb.WordReading(word=one.word, read_as=one.read_as, why=one.why) for one in reading.words],
         dense_weight=reading.dense_weight,
+        model_text=reading.model_text,
     )
 
 
@@ -21,4 +22,5 @@ def reading_from_message(message: pb.QueryReading) -> QueryReading:
         excluded_words=tuple(message.excluded_words),
         words=tuple(WordReading(one.word, tuple(one.read_as), WHYS[one.why]) for one in message.words),
         dense_weight=message.dense_weight if message.HasField("dense_weight") else None,
+        model_text=message.model_text,
     )

@@ -31,3 +31,4 @@ class QueryReading:
     excluded_words: tuple[str, ...] = ()
     words: tuple[WordReading, ...] = ()
     dense_weight: float | None = None
+    model_text: str = ""
