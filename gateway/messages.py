@@ -7,6 +7,7 @@ from gateway.recommendation.reason_messages import reason_to_message
 from gateway.search import DEFAULT_PAGE_SIZE, Degradation, SearchAnswer, SearchHit, SearchQuery
 from vitrine.messages.common import shortfall_to_message
 from vitrine.messages.facets import facet_specs_from_messages, facets_to_messages
+from vitrine.messages.highlight import highlight_to_message
 from vitrine.messages.product import filter_from_message, product_to_message
 from vitrine.messages.ranker import explanation_to_message
 from vitrine.messages.reading import reading_to_message
@@ -38,6 +39,7 @@ def search_from_message(message: search_service_pb2.SearchRequest) -> SearchQuer
         personalize=message.personalize if message.HasField("personalize") else None,
         explain=message.explain,
         order_by=message.order_by,
+        highlight=message.highlight,
         facets=facet_specs_from_messages(message.facets),
     )
 
@@ -100,4 +102,5 @@ def _hit_to_message(hit: SearchHit, with_description: bool, explain: bool) -> se
             reason_to_message(reason, explain=explain) for reason in (hit.personal.reasons if hit.personal else ())
         ],
         explanation=explanation_to_message(hit.explanation) if hit.explanation else None,
+        highlights=map(highlight_to_message, hit.highlights),
     )

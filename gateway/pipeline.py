@@ -10,6 +10,7 @@ from gateway.experiments.assignment import Call, Experiments
 from gateway.experiments.attribution import read_token
 from gateway.experiments.definitions import SEARCH
 from gateway.explaining import Explaining
+from gateway.highlighting import Highlighting
 from gateway.metrics import DEGRADATIONS, RANK_DEPTH, STAGE_SECONDS
 from gateway.notes import Notes
 from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
@@ -35,6 +36,7 @@ class SearchPipeline:
         experiments: Experiments,
         releases: Follower,
         explaining: Explaining,
+        highlighting: Highlighting,
         sorted_search: SortedSearch,
         *,
         rank_depth: int,
@@ -47,6 +49,7 @@ class SearchPipeline:
         self._experiments = experiments
         self._releases = releases
         self._explaining = explaining
+        self._highlighting = highlighting
         self._sorted_search = sorted_search
         self._rank_depth = rank_depth
         self._result_window = result_window
@@ -71,6 +74,8 @@ class SearchPipeline:
                     answer = await self._next_page(search, text, notes, deadline)
                 else:
                     answer = await self._first_page(search, text, notes, deadline)
+                if search.highlight:
+                    answer = await self._highlighting.highlighted(text, search.filter, answer, notes, deadline)
                 if search.explain:
                     release = self._experiments.release_of(answer.experiment_arms) or self._releases.serving
                     with answering_by(release):

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vitrine.errors import FieldViolation, InvalidArgument
-from vitrine.ports import Explanation, Facet, FacetSpec, ProductFilter, QueryReading, Shortfall, SourceScore
+from vitrine.ports import Explanation, Facet, FacetSpec, Highlight, ProductFilter, QueryReading, Shortfall, SourceScore
 from vitrine.product import Product
 from vitrine.text import normalize_text
 from vitrine.user_event import event_id_fault
@@ -49,6 +49,7 @@ class SearchQuery:
     explain: bool = False
     order_by: str = ""
     facets: tuple[FacetSpec, ...] = ()
+    highlight: bool = False
 
     @property
     def is_sorted(self) -> bool:
@@ -76,7 +77,7 @@ class Personal:
 @dataclass(frozen=True, slots=True)
 class SearchHit:
     """A product found. `rank` is None where the ranker did not look, `personal` where taste had no say, `explanation`
-    where nobody asked.
+    and highlights are there where they were asked for.
 
     `sources` and reasons are empty on pages after the first.
     """
@@ -88,6 +89,7 @@ class SearchHit:
     rank: RankScores | None = None
     personal: Personal | None = None
     explanation: Explanation | None = None
+    highlights: tuple[Highlight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from gateway.events.store import EventStore
 from gateway.experiments.assignment import Experiments
 from gateway.experiments.settings import ExperimentsSettings
 from gateway.explaining import Explaining
+from gateway.highlighting import Highlighting
 from gateway.http import http_application
 from gateway.http_server import http_server
 from gateway.model_agreement import require_one_model
@@ -144,6 +145,7 @@ class Gateway:
             experiments,
             self._releases,
             Explaining(ports.ranker, reserve_s=settings.rank_reserve_s),
+            Highlighting(ports.retriever),
             SortedSearch(text_retrieval, ports.retriever, popular, result_window=settings.result_window),
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,

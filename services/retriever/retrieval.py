@@ -7,6 +7,7 @@ import numpy as np
 
 from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan, plan_of
+from services.retriever.highlight import highlights_of, wanted_words
 from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.matches import Matches, check_matching, is_sorted
 from services.retriever.products import Products
@@ -20,7 +21,7 @@ from services.retriever.words import MAX_CHARACTERS
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
 from vitrine.fusion import best_first
-from vitrine.ports import Candidate, Retrieval, RetrievalQuery, Shortfall
+from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall
 from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray, l2_normalized
 
@@ -103,6 +104,10 @@ def retrieve(
     rows = columns.rows[positions[: query.product_limit]].tolist()
     read = products.read(rows, query.with_description)
     shown = [read[row] for row in rows]
+    highlights: list[tuple[Highlight, ...]] = []
+    if query.highlight:
+        described, wanted = products.read(rows, True), wanted_words(reading)
+        highlights = [highlights_of(described[row], wanted) for row in rows]
     candidates = tuple(
         Candidate(
             product_id=columns.ids[position],
@@ -110,6 +115,7 @@ def retrieve(
             score=float(scores[place]) if place >= 0 else 0.0,
             sources=union.sources(place) if place >= 0 else (),
             product=shown[index] if index < len(shown) else None,
+            highlights=highlights[index] if index < len(highlights) else (),
         )
         for index, (position, place) in enumerate(zip(positions.tolist(), places, strict=True))
     )

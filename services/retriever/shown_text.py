@@ -13,7 +13,6 @@ class ShownText:
     """A text whose normalised characters know which character of the text they come from."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
         if text.isascii():
             self.folded = text.lower()
             self._origins: list[int] | None = None
@@ -37,10 +36,14 @@ class ShownText:
         if not patterns:
             return []
         alternatives = "|".join(patterns[word] for word in sorted(patterns, key=len, reverse=True))
+        return self.at((found.start(), found.end()) for found in re.finditer(alternatives, self.folded))
+
+    def at(self, places: Iterable[tuple[int, int]]) -> list[Span]:
+        """Where parts of the folded text are in the text; those that touch are one."""
         spans: list[Span] = []
-        for found in re.finditer(alternatives, self.folded):
-            start, end = self._origin(found.start()), self._origin(found.end() - 1) + 1
-            if spans and start <= spans[-1].end and not self._text[spans[-1].end : start].strip():
+        for first, last in sorted(places):
+            start, end = self._origin(first), self._origin(last - 1) + 1
+            if spans and start <= spans[-1].end:
                 spans[-1] = Span(spans[-1].start, max(end, spans[-1].end))
             else:
                 spans.append(Span(start, end))

@@ -20,6 +20,7 @@ from vitrine.messages.facets import (
     facets_from_messages,
     facets_to_messages,
 )
+from vitrine.messages.highlight import highlight_from_message, highlight_to_message
 from vitrine.messages.product import (
     filter_from_message,
     filter_to_message,
@@ -77,6 +78,7 @@ def query_to_message(query: RetrievalQuery) -> pb.RetrieveRequest:
         window=query.window,
         first_ids=query.first_ids,
         cursor=query.cursor,
+        highlight=query.highlight,
     )
 
 
@@ -104,6 +106,7 @@ def query_from_message(message: pb.RetrieveRequest) -> RetrievalQuery:
         window=message.window if message.HasField("window") else None,
         first_ids=tuple(message.first_ids),
         cursor=message.cursor,
+        highlight=message.highlight,
     )
 
 
@@ -143,6 +146,7 @@ def _candidate_to_message(candidate: Candidate) -> pb.Candidate:
         score=candidate.score,
         sources=[pb.SourceScore(source=s.source, rank=s.rank, score=s.score) for s in candidate.sources],
         product=None if candidate.product is None else product_to_message(candidate.product),
+        highlights=map(highlight_to_message, candidate.highlights),
     )
 
 
@@ -152,6 +156,7 @@ def _candidate_from_message(message: pb.Candidate) -> Candidate:
         score=message.score,
         sources=tuple(SourceScore(_SOURCES[s.source], s.rank, s.score) for s in message.sources),
         product=product_from_message(message.product) if message.HasField("product") else None,
+        highlights=tuple(map(highlight_from_message, message.highlights)),
     )
 
 

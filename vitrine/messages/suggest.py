@@ -1,9 +1,8 @@
 """Suggestions over the wire."""
 
-from collections.abc import Iterable
-
 from vitrine.errors import invalid
-from vitrine.ports import Span, Suggestion, SuggestionKind, Suggestions, SuggestQuery
+from vitrine.messages.highlight import spans_from_messages, spans_to_messages
+from vitrine.ports import Suggestion, SuggestionKind, Suggestions, SuggestQuery
 from vitrine.v1 import retriever_service_pb2 as pb
 
 DEFAULT_LIMIT = 10
@@ -51,16 +50,6 @@ def suggestion_to_message(one: Suggestion) -> pb.Suggestion:
         spans=spans_to_messages(one.spans),
         mended=one.mended,
     )
-
-
-def spans_to_messages(spans: Iterable[Span]) -> list[pb.Span]:
-    """Parts of a text."""
-    return [pb.Span(start=span.start, end=span.end) for span in spans]
-
-
-def spans_from_messages(messages: Iterable[pb.Span]) -> tuple[Span, ...]:
-    """Parts of a text."""
-    return tuple(Span(message.start, message.end) for message in messages)
 
 
 def _suggestion_from_message(message: pb.Suggestion) -> Suggestion:

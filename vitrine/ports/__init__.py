@@ -5,6 +5,7 @@ Every method raises the errors of `vitrine.errors`, and gives up by its deadline
 
 from vitrine.ports.embedder import EmbeddedItem, Embedder, Embeddings, EncodedHistories, HistoryItem, InputType
 from vitrine.ports.facets import DEFAULT_FACET_LIMIT, Facet, FacetSpec, FacetValue
+from vitrine.ports.highlight import Highlight, Span
 from vitrine.ports.ranker import (
     Evidence,
     Explanation,
@@ -50,7 +51,7 @@ from vitrine.ports.retriever import (
     check_vector_index,
 )
 from vitrine.ports.service import ItemOutcome, Lane, ModelInfo, ServedModels
-from vitrine.ports.suggest import Span, Suggestion, SuggestionKind, Suggestions, SuggestQuery
+from vitrine.ports.suggest import Suggestion, SuggestionKind, Suggestions, SuggestQuery
 from vitrine.ports.visitors import Popularity, PopularProduct, VisitorAction, VisitorHistory
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "Facet",
     "FacetSpec",
     "FacetValue",
+    "Highlight",
     "HistoryItem",
     "IndexInfo",
     "InputType",

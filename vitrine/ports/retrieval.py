@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Literal
 
 from vitrine.ports.facets import Facet, FacetSpec
+from vitrine.ports.highlight import Highlight
 from vitrine.ports.reading import QueryReading
 from vitrine.product import Availability, Product, ProductKind
 from vitrine.vectors import FloatArray
@@ -60,6 +61,7 @@ class RetrievalQuery:
     window: int | None = None
     first_ids: tuple[str, ...] = ()
     cursor: str = ""
+    highlight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Candidate:
     score: float
     sources: tuple[SourceScore, ...]
     product: Product | None = None
+    highlights: tuple[Highlight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from vitrine.ports.highlight import Span
+
 
 class SuggestionKind(Enum):
     """What a suggestion is; meanings are those of retriever_service.proto."""
@@ -11,14 +13,6 @@ class SuggestionKind(Enum):
     PRODUCT = "product"
     BRAND = "brand"
     CATEGORY = "category"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A part of a text, in characters: start <= c < end."""
-
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
