@@ -16,8 +16,9 @@ def _kept(character: str) -> str:
 def clean_text(text: str) -> str:
     """Text for display: control, zero-width and lone surrogate characters out, white space folded."""
     if not text.isprintable():
-        text = "".join(map(_kept, text))
-    return _SPACE.sub(" ", text).strip()
+        return _SPACE.sub(" ", "".join(map(_kept, text))).strip()
+    # The only white space that is printable is the blank itself.
+    return text.strip() if "  " not in text else " ".join(text.split())
 
 
 def normalize_text(text: str) -> str:

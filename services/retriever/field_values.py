@@ -1,5 +1,7 @@
 """Field values: what filters, facets and orders can ask of a product, by key; words as they are written."""
 
+from functools import lru_cache
+
 from services.retriever.conditions import normal
 from vitrine.product import Product, ProductKind
 from vitrine.text import normalize_text
@@ -17,6 +19,8 @@ TEXT_KEYS = (
 NUMBER_KEYS = ("price", "original_price", "rating", "update_time")
 
 
+# A catalogue has few names, and each in many products.
+@lru_cache(maxsize=4_096)
 def attribute_key(name: str) -> str:
     """The key of an attribute, whatever the case and width of its name."""
     return ATTRIBUTES + normalize_text(name)

@@ -7,6 +7,7 @@ does: numbers are told by buckets. Where it is not exact, what is found has to b
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import tantivy
 
@@ -39,10 +40,18 @@ def terms_of(product_id: str, values: Values) -> Iterator[str]:
     """The terms under which a product is indexed."""
     yield _term(ID, product_id)
     for key, found in values.items():
-        words = [level for value in found if isinstance(value, str) for level in levels_of(key, normal(key, value))]
-        buckets = [_bucket(value) for value in found if not isinstance(value, str)]
-        yield from (_term(key, word) for word in dict.fromkeys(words))
-        yield from (_number_term(key, bucket) for bucket in dict.fromkeys(buckets))
+        terms = [
+            term
+            for value in found
+            for term in (_word_terms(key, value) if isinstance(value, str) else (_number_term(key, _bucket(value)),))
+        ]
+        yield from terms if len(terms) == 1 else dict.fromkeys(terms)
+
+
+# A catalogue repeats its words.
+@lru_cache(maxsize=65_536)
+def _word_terms(key: str, word: str) -> tuple[str, ...]:
+    return tuple(_term(key, level) for level in levels_of(key, normal(key, word)))
 
 
 def is_exact(condition: Condition) -> bool:

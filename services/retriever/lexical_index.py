@@ -12,7 +12,7 @@ from services.retriever.field_values import values_of
 from services.retriever.lexical_filter import FIELD, terms_of
 from services.retriever.lexical_view import ANY_FIELD, CODE_FIELD, FIELD_BOOSTS, SURFACE_FIELD, LexicalView
 from services.retriever.vocabulary import Vocabulary
-from services.retriever.words import codes_of, words_of
+from services.retriever.words import words_and_codes_of, words_of
 from vitrine.errors import FailedPrecondition
 from vitrine.product import CATEGORY_SEPARATOR, Product
 
@@ -64,8 +64,9 @@ def entry_of(product: Product) -> Entry:
         "attributes": " ".join(dict.fromkeys(values)),
         "description": product.description[:MAX_DESCRIPTION_CHARACTERS],
     }
-    fields = {name: " ".join(words_of(text)) for name, text in texts.items() if text}
-    codes = [code for text in texts.values() for code in codes_of(text)]
+    read = {name: words_and_codes_of(text) for name, text in texts.items() if text}
+    fields = {name: " ".join(words) for name, (words, _) in read.items()}
+    codes = [code for _, found in read.values() for code in found]
     codes += (word for number in _numbers(product) for word in words_of(number))
     if codes:
         fields[CODE_FIELD] = " ".join(dict.fromkeys(codes))

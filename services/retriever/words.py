@@ -37,6 +37,8 @@ were will with you your
 """
 STOP_WORDS = frozenset(_STOP_TEXT.split())
 
+# Characters of a text that is worth keeping the words of.
+_SHORT = 80
 # Plurals that no stemmer folds.
 _PLURALS = {
     "buses": "bus", "calves": "calf", "children": "child", "feet": "foot", "gases": "gas", "geese": "goose",
@@ -71,6 +73,21 @@ def words_of(text: str) -> list[str]:
     return [
         word for run in _RUN.finditer(indexed_text(text)) for term in _run_terms(run.group()) for word in term.words
     ]
+
+
+def words_and_codes_of(text: str) -> tuple[list[str], list[str]]:
+    """`words_of` and `codes_of` of one text, read once."""
+    words, codes = _words_and_codes(text) if len(text) <= _SHORT else _words_and_codes.__wrapped__(text)
+    return list(words), list(codes)
+
+
+# Brands, categories and values come again and again.
+@lru_cache(maxsize=16_384)
+def _words_and_codes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    read = indexed_text(text)
+    terms = [term for run in _RUN.finditer(read) for term in _run_terms(run.group())]
+    codes = [code for term in terms for code in term.codes] + [quantity.word for quantity in quantities(read)]
+    return tuple(word for term in terms for word in term.words), tuple(codes)
 
 
 def codes_of(text: str) -> list[str]:

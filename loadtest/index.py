@@ -1,0 +1,189 @@
+"""`python -m loadtest.index`: what the retriever's index takes and gives at several sizes, in one process.
+
+`load` writes the sample generator's products, with made vectors, by the engine's own write path until the folder holds
+so many; `measure` opens the folder as a restart does and searches it, one caller, queries of the sample's shoppers.
+Recall is against float32 vectors searched exactly.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import psutil
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.sample.products import Shop
+from loadtest.made_vectors import CHUNK, MadeVectors
+from services.retriever.engine import RetrieverEngine
+from services.retriever.settings import RetrieverSettings
+from vitrine.deadline import Deadline
+from vitrine.ports import RetrievalQuery
+from vitrine.vectors import FloatArray
+
+MOST = 1_000_000
+DIGEST = "sha256:" + "0" * 64
+DEPTH = 100
+_WRITE = 500
+_WRITERS = 4
+_SHARES = (1.0, 0.5, 0.1, 0.01, 0.001)
+_MIB = 1 << 20
+
+app = typer.Typer(help=__doc__, add_completion=False)
+Folder = Annotated[Path, typer.Option(help="Folder of the catalogue.")]
+Sample = Annotated[Path, typer.Option(help="File of the embedded sample; made where it is missing.")]
+_FOLDER, _SAMPLE = Path("build/index"), Path("build/index-sample.npz")
+
+
+@app.command()
+def load(
+    products: Annotated[int, typer.Option(min=CHUNK, max=MOST, help="How many the folder shall hold.")],
+    folder: Folder = _FOLDER,
+    sample: Sample = _SAMPLE,
+) -> None:
+    """Writes products until there are so many, and says how many a second were taken."""
+    shop = Shop(MOST, 1)
+    made = MadeVectors.of(shop, sample)
+
+    async def run() -> None:
+        engine = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
+        first = (await engine.get_index(deadline=Deadline.after(60))).products
+        spent = 0.0
+        for number in range(first // CHUNK, products // CHUNK):
+            vectors = made.chunk(number)
+            batch = [shop.product(CHUNK * number + place) for place in range(CHUNK)]
+            started = time.perf_counter()
+            await _written(engine, batch, vectors)
+            spent += time.perf_counter() - started
+            _console.print(
+                f"{CHUNK * (number + 1):>9,} products, {CHUNK * (number + 1 - first // CHUNK) / spent:,.0f}/s"
+            )
+        started = time.perf_counter()
+        await asyncio.to_thread(engine._keeper.settle)
+        settled = time.perf_counter() - started
+        started = time.perf_counter()
+        await engine.close()
+        _console.print(
+            f"{(products - first) / max(spent, 1e-9):,.0f} products/s from {first:,} to {products:,}; index settled in "
+            f"{settled:.1f} s, closed in {time.perf_counter() - started:.1f} s, peak RSS {_peak_mib():,.0f} MiB"
+        )
+
+    asyncio.run(run())
+
+
+async def _written(engine: RetrieverEngine, batch: list[Any], vectors: FloatArray) -> None:
+    starts = iter(range(0, len(batch), _WRITE))
+
+    async def write() -> None:
+        for start in starts:
+            part = slice(start, start + _WRITE)
+            result = await engine.upsert_products(
+                batch[part], vectors[part], model_digest=DIGEST, deadline=Deadline.after(300)
+            )
+            assert not any(outcome.error for outcome in result.outcomes)
+
+    await asyncio.gather(*(write() for _ in range(_WRITERS)))
+
+
+@app.command()
+def measure(
+    folder: Folder = _FOLDER,
+    sample: Sample = _SAMPLE,
+    queries: Annotated[int, typer.Option(min=10, max=1_000, help="Searches of each kind.")] = 300,
+    judged: Annotated[int, typer.Option(min=1, max=1_000, help="Queries whose recall is measured; 0: none.")] = 100,
+) -> None:
+    """Opens the folder as a restart does, and measures searches, memory and recall."""
+    made = MadeVectors.of(Shop(MOST, 1), sample)
+
+    async def run() -> None:
+        started = time.perf_counter()
+        engine = await RetrieverEngine.open(RetrieverSettings(data_dir=folder, recall_every_s=3_600))
+        opened_s = time.perf_counter() - started
+        await asyncio.to_thread(engine._keeper.settle)
+        index = await engine.get_index(deadline=Deadline.after(60))
+        dense = await _milliseconds(engine, made, queries, words=False)
+        hybrid = await _milliseconds(engine, made, queries, words=True)
+        memory = psutil.Process().memory_info()
+        table = Table(title=f"{index.products:,} products, {index.kind}, {index.storage}")
+        for column in ("restart s", "RSS MiB", "of it files", "index MiB", "dense p50", "p99", "hybrid p50", "p99"):
+            table.add_column(column, justify="right")
+        table.add_row(
+            f"{opened_s:.1f}",
+            f"{memory.rss / _MIB:,.0f}",
+            f"{memory.shared / _MIB:,.0f}",
+            f"{index.memory_bytes / _MIB:,.0f}",
+            *(f"{np.percentile(times, share):.2f}" for times in (dense, hybrid) for share in (50, 99)),
+        )
+        _console.print(table)
+        await asyncio.to_thread(_print_recall, engine, made, judged)
+        await engine.close()
+
+    asyncio.run(run())
+
+
+async def _milliseconds(engine: RetrieverEngine, made: MadeVectors, count: int, *, words: bool) -> list[float]:
+    """What each search took, after a few that warm up."""
+    times = []
+    for place in range(-10, count):
+        query = RetrievalQuery(
+            text=made.texts[place] if words else "",
+            vector=made.queries[place],
+            model_digest=DIGEST,
+            depth=DEPTH,
+        )
+        started = time.perf_counter()
+        await engine.retrieve(query, deadline=Deadline.after(60))
+        if place >= 0:
+            times.append((time.perf_counter() - started) * 1_000)
+    return times
+
+
+def _print_recall(engine: RetrieverEngine, made: MadeVectors, judged: int) -> None:
+    """Recall of the dense search for each share of the products that a filter allows, drawn at random."""
+    snapshot = engine._snapshot
+    columns, queries = snapshot.columns, made.queries[:judged]
+    drawn = np.random.default_rng(3).random(len(columns.rows))
+    masks = [columns.alive & (drawn < share) for share in _SHARES]
+    expected = _exact(columns.ids, masks, made, queries)
+    table = Table(title=f"recall@{DEPTH} of {judged} queries against exact float32")
+    for share in _SHARES:
+        table.add_column(f"{share:.1%} allowed", justify="right")
+    recalls = []
+    for mask, best in zip(masks, expected, strict=True):
+        found = (snapshot.dense.search(query, mask, 1_000)[0][:DEPTH] for query in queries)
+        recalls.append(np.mean([np.isin(one, near).mean() for one, near in zip(best, found, strict=True)]))
+    table.add_row(*(f"{recall:.4f}" for recall in recalls))
+    _console.print(table)
+
+
+def _exact(ids: Any, masks: list[Any], made: MadeVectors, queries: FloatArray) -> list[list[Any]]:
+    """For each mask the positions of each query's best DEPTH, by the vectors as they were made."""
+    scores = np.full((len(masks), len(queries), DEPTH), -np.inf, np.float32)
+    best = np.zeros((len(masks), len(queries), DEPTH), np.int64)
+    for start in range(0, len(masks[0]), CHUNK):
+        products = queries @ made.chunk(start // CHUNK)[: len(masks[0]) - start].T
+        positions = np.arange(start, start + products.shape[1])
+        for place, mask in enumerate(masks):
+            allowed = np.where(mask[positions], products, -np.inf)
+            both = np.concatenate([scores[place], allowed], axis=1)
+            named = np.concatenate([best[place], np.broadcast_to(positions, allowed.shape)], axis=1)
+            kept = np.argpartition(-both, DEPTH - 1, axis=1)[:, :DEPTH]
+            scores[place], best[place] = np.take_along_axis(both, kept, 1), np.take_along_axis(named, kept, 1)
+    return [
+        [positions[values > -np.inf] for positions, values in zip(best[place], scores[place], strict=True)]
+        for place in range(len(masks))
+    ]
+
+
+def _peak_mib() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1_024
+
+
+_console = Console()
+
+if __name__ == "__main__":
+    app()
