@@ -94,6 +94,12 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
 
         def found() -> Similar:
             snapshot = self._snapshot
+            if query.model_digest not in ("", snapshot.model_digest):
+                raise FailedPrecondition(
+                    f"vectors of model {query.model_digest} are asked for and the catalogue holds those of"
+                    f" {snapshot.model_digest}; the backend milvus keeps one model's",
+                    reason="MODEL_MISMATCH",
+                )
             living = self._rows_of([anchor.product_id for anchor in query.anchors], snapshot)
             return similar(snapshot, query, plan, living, products=self._products, deadline=deadline)
 
@@ -169,6 +175,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
 
 def _no_recommender() -> FailedPrecondition:
     return FailedPrecondition(
-        "no recommender is served here: the backend milvus has none; for related products serve faiss",
+        "no recommender is served here, since the backend milvus has none; serve faiss with"
+        " VITRINE_RETRIEVER_RECOMMENDER for related products",
         reason="NO_RECOMMENDER",
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.retriever.filters import FilterPlan
+from services.retriever.highlight import highlights_of, wanted_words
 from services.retriever.milvus.collection import NOTHING, Found
 from services.retriever.milvus.expression import held_by
 from services.retriever.milvus.matches import MilvusMatches
@@ -21,7 +22,7 @@ from services.retriever.settings import RetrieverSettings
 from services.retriever.union import united
 from vitrine.deadline import Deadline
 from vitrine.fusion import best_first
-from vitrine.ports import Candidate, Retrieval, RetrievalQuery, Shortfall
+from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall
 from vitrine.text import normalize_text
 
 
@@ -80,7 +81,12 @@ def retrieve(
         id_of |= dict(told.listed)
         places = union.places(np.array(rows, np.int64))
     deadline.check("reading the products")
-    read = products.read(rows[: query.product_limit], query.with_description)
+    shown = rows[: query.product_limit]
+    read = products.read(shown, query.with_description)
+    highlights: dict[int, tuple[Highlight, ...]] = {}
+    if query.highlight:
+        described, wanted = products.read(shown, True), wanted_words(reading)
+        highlights = {row: highlights_of(described[row], wanted) for row in shown}
     candidates = tuple(
         # What a list holds beyond what was found by score has none.
         Candidate(
@@ -88,6 +94,7 @@ def retrieve(
             score=float(scores[place]) if place >= 0 else 0.0,
             sources=union.sources(place) if place >= 0 else (),
             product=read.get(row),
+            highlights=highlights.get(row, ()),
         )
         for row, place in zip(rows, places.tolist(), strict=True)
     )
