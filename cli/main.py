@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -105,20 +105,46 @@ def sample(
 
 @app.command()
 def ingest(
-    path: Annotated[Path, typer.Argument(help="JSON lines, CSV or Parquet; .gz may follow the first two.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A feed: Google Merchant Center (RSS, Atom, TSV), Shopify or WooCommerce CSV, schema.org JSON-LD "
+            "(page or JSON lines), or plain CSV, JSON lines or Parquet; gzip may be around any but the last."
+        ),
+    ],
     mapping: Annotated[
         Path | None, typer.Option(help="TOML file of where fields come from, or the name of one that ships: icecat.")
+    ] = None,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Send only what changed, and delete what this feed had and has no more.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --sync: delete even most of the feed's products.")
+    ] = False,
+    feed: Annotated[
+        str, typer.Option(help="Name of the feed, where its file has another name each day. [default: the file's path]")
+    ] = "",
+    offers: Annotated[
+        bool, typer.Option("--offers", help="Change prices and availability alone, of products that are there.")
+    ] = False,
+    currency: Annotated[str, typer.Option(help="ISO 4217 code of prices that name no currency.")] = "",
+    encoding: Annotated[str, typer.Option(help="Encoding of the text, where it is not found rightly.")] = "",
+    engine: Annotated[
+        Literal["stream", "ray"] | None,
+        typer.Option(help="Who embeds: the gateway's embedder, or a Ray job (docs/scaling.md). [default: stream]"),
     ] = None,
     target: Annotated[str | None, typer.Option(help="gRPC target of the gateway. [default: 127.0.0.1:50051]")] = None,
 ) -> None:
     """Write a shop's products into the catalogue. Cut off, the same command goes on where it was."""
     from cli.ingest.settings import IngestSettings
-    from cli.ingest.terminal import ingest_file
+    from cli.ingest.terminal import ingest_file, update_offers
 
-    settings = IngestSettings()
-    if target is not None:
-        settings = settings.model_copy(update={"target": target})
-    ingest_file(path, mapping, settings)
+    said = {"target": target or "", "currency_code": currency.upper(), "encoding": encoding, "engine": engine or ""}
+    settings = IngestSettings().model_copy(update={name: value for name, value in said.items() if value})
+    if offers:
+        update_offers(path, mapping, settings)
+    else:
+        ingest_file(path, mapping, settings, sync=sync, force=force, feed_name=feed)
 
 
 @app.command()

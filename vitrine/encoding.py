@@ -1,7 +1,9 @@
 """Which encoding a file's text is in: by its mark, by what it holds, or by what it says of itself."""
 
 import codecs
+import contextlib
 import re
+import zlib
 from collections.abc import Iterator
 from typing import IO
 
@@ -24,8 +26,9 @@ _BROKEN_SHARE = 0.1
 _SAMPLE_BYTES = 1 << 16
 _FOREIGN = re.compile("[^\x00-\x7f\udc80-\udcff]")
 _BROKEN = re.compile("[\udc80-\udcff]")
-# Below this many bytes beyond ASCII statistics guess, and the shape of what is there says more: pairs that are common
-# characters of GB2312, or single letters within Latin words.
+# Letters and signs beyond ASCII stand alone in Latin text, and together in any other.
+_LATIN_RUN = 1.6
+# Below this many bytes statistics guess, and pairs that are all common characters of GB2312 say more.
 _FEW_BYTES = 200
 _COMMON_HAN = re.compile(rb"[\xb0-\xd7][\xa1-\xfe]")
 _RUN = re.compile(rb"[\x80-\xff]+")
@@ -61,8 +64,10 @@ def detected_encoding(file: IO[bytes]) -> str:
 
 def _chunks(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
     yield head
-    while chunk := file.read(_CHUNK_BYTES):
-        yield chunk
+    # Whoever reads the rows says where an archive is damaged, after those before.
+    with contextlib.suppress(OSError, EOFError, zlib.error):
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def _declared(head: bytes) -> str:
@@ -78,11 +83,11 @@ def _declared(head: bytes) -> str:
 
 def _likely(sample: bytes) -> str:
     runs = _RUN.findall(sample)
-    if sum(map(len, runs)) < _FEW_BYTES:
-        if all(not _COMMON_HAN.sub(b"", run) for run in runs):
-            return "gb18030"
-        if all(len(run) <= 2 for run in runs):
-            return "cp1252"
+    beyond = sum(map(len, runs))
+    if beyond < _LATIN_RUN * len(runs):
+        return "cp1252"
+    if beyond < _FEW_BYTES and all(not _COMMON_HAN.sub(b"", run) for run in runs):
+        return "gb18030"
     from charset_normalizer import from_bytes
 
     found = from_bytes(sample, cp_isolation=list(LEGACY)).best()

@@ -20,6 +20,7 @@ from vitrine.cells import (
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.mapping import Mapping, Source
 from vitrine.money import read_money, shared_sign
+from vitrine.offer import Offer
 from vitrine.plain_text import is_markup, plain_text
 from vitrine.product import (
     MAX_ATTRIBUTE_NAME_CHARACTERS,
@@ -30,12 +31,14 @@ from vitrine.product import (
     MAX_CATEGORIES,
     MAX_CATEGORY_CHARACTERS,
     MAX_DESCRIPTION_CHARACTERS,
+    MAX_ID_CHARACTERS,
     MAX_IMAGE_URI_CHARACTERS,
     MAX_IMAGE_URIS,
     MAX_TITLE_CHARACTERS,
     Product,
     ProductKind,
     checked_product,
+    id_violation,
 )
 from vitrine.text import clean_text
 
@@ -94,6 +97,29 @@ class ProductRows:
         filled = {name: value for name, value in fields.items() if value is not None}
         product = Product(**{"id": "", "title": "", **filled})
         return replace(checked_product(product), update_time=product.update_time)
+
+    def offer(self, row: dict[str, Any]) -> Offer:
+        """The row's id, price and availability alone. Raises InvalidArgument naming each wrong field, and the fix."""
+        violations: list[FieldViolation] = []
+        fields: dict[str, Any] = {}
+        for name in ("id", *_PRICES, "currency_code", "availability"):
+            if (source := self._sources.get(name)) is None:
+                continue
+            try:
+                fields[name] = self._field(name, source, row)
+            except ValueError as error:
+                violations.append(FieldViolation(_label(name, source), str(error)))
+        violations += self._read_prices(fields)
+        if fault := id_violation(fields.get("id") or ""):
+            violations.append(FieldViolation("id", fault))
+        if violations:
+            raise InvalidArgument(*violations)
+        return Offer(**{name: value for name, value in fields.items() if value is not None})
+
+    def id_of(self, row: dict[str, Any]) -> str:
+        """The id of a row that may be wrong otherwise, cut to what ids may have; "" where there is none."""
+        values = (row.get(column) for column in self._sources["id"].columns)
+        return str(next((value for value in values if is_filled(value)), ""))[:MAX_ID_CHARACTERS]
 
     def _field(self, name: str, source: Source, row: dict[str, Any]) -> Any:
         if name in (*_LISTS, "about_product_ids"):

@@ -1,27 +1,41 @@
 """Batches of products as they travel, with the rows that they were made from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from cli.ingest.report import Refusal
 from cli.ingest.settings import IngestSettings
 from vitrine.errors import VitrineError, invalid
 from vitrine.messages.product import product_to_message
-from vitrine.product_row import ProductRows
+from vitrine.product import Product
 from vitrine.rows import Row
 from vitrine.server_settings import MAX_MESSAGE_BYTES
 from vitrine.v1 import catalog_service_pb2, product_pb2
 
 # Room for the frame around a product in a request.
 _MAX_PRODUCT_BYTES = MAX_MESSAGE_BYTES - 1024
-_MAX_REFUSALS = 500
+_MAX_UNSENT = 500
+
+
+class Reading(Protocol):
+    """How a row becomes a product: a feed, or a mapping's `ProductRows`."""
+
+    def product(self, values: dict[str, Any], /) -> Product | None:
+        """The row's product; None for one that shoppers do not see. Raises InvalidArgument."""
+        ...
+
+    def id_of(self, values: dict[str, Any], /) -> str:
+        """The id of a row that may be wrong otherwise; "" where it has none."""
+        ...
 
 
 @dataclass(slots=True)
 class Batch:
-    """One request, the (row number, line) of each of its products, and the rows among them that were refused.
+    """One request, the (row number, line) of each of its products, and the rows among them that are not sent.
 
-    Rows up to `last_row` are settled when it is acknowledged; `position` is how far the file was read by then.
+    These are refusals, (id, row number) of products that did not change, and rows that are left out. Rows up to
+    `last_row` are settled when it is acknowledged; `position` is how far the file was read by then.
     """
 
     request: catalog_service_pb2.CatalogServiceUpsertProductsRequest = field(
@@ -29,6 +43,8 @@ class Batch:
     )
     places: list[tuple[int, int]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    unchanged: list[tuple[str, int]] = field(default_factory=list)
+    left_out: int = 0
     last_row: int = 0
     position: int = 0
     size: int = 0
@@ -46,7 +62,6 @@ class Batch:
         self.request.products.append(message)
         self.places.append((row.number, row.line))
         self.size += message.ByteSize()
-        self.passed(row)
 
     def refuse(self, row: Row, product_id: str, error: VitrineError) -> None:
         """Notes that the row is refused."""
@@ -58,35 +73,43 @@ class Batch:
         self.last_row, self.position = row.number, row.position
 
 
-def batched(rows: Iterator[Row], products: ProductRows, settings: IngestSettings) -> Iterator[Batch]:
-    """The rows as batches, in order; a batch may hold refusals only."""
+def batched(
+    rows: Iterator[Row],
+    reading: Reading,
+    settings: IngestSettings,
+    is_unchanged: Callable[[Product], bool] = lambda _product: False,
+) -> Iterator[Batch]:
+    """The rows as batches, in order; a batch may hold nothing to send."""
     batch = Batch()
     for row in rows:
-        try:
-            message = _message(row, products)
-        except VitrineError as error:
-            batch.refuse(row, _id_of(row), error)
-            if len(batch.refusals) == _MAX_REFUSALS:
-                yield batch
-                batch = Batch()
-            continue
-        if not batch.takes(message, settings):
+        if len(batch.refusals) + len(batch.unchanged) + batch.left_out >= _MAX_UNSENT:
             yield batch
             batch = Batch()
-        batch.add(row, message)
+        try:
+            product = _product(row, reading)
+            message = None if product is None else product_to_message(product)
+            if message is not None and message.ByteSize() > _MAX_PRODUCT_BYTES:
+                raise invalid(
+                    "row", f"has {message.ByteSize()} bytes as a message; {_MAX_PRODUCT_BYTES} travel at most"
+                )
+        except VitrineError as error:
+            batch.refuse(row, reading.id_of(row.values), error)
+            continue
+        if product is None or message is None:
+            batch.left_out += 1
+        elif is_unchanged(product):
+            batch.unchanged.append((product.id, row.number))
+        else:
+            if not batch.takes(message, settings):
+                yield batch
+                batch = Batch()
+            batch.add(row, message)
+        batch.passed(row)
     if batch.last_row:
         yield batch
 
 
-def _message(row: Row, products: ProductRows) -> product_pb2.Product:
+def _product(row: Row, reading: Reading) -> Product | None:
     if row.fault:
         raise invalid("row", row.fault)
-    message = product_to_message(products.product(row.values))
-    if message.ByteSize() > _MAX_PRODUCT_BYTES:
-        raise invalid("row", f"has {message.ByteSize()} bytes as a message; at most {_MAX_PRODUCT_BYTES} travel")
-    return message
-
-
-def _id_of(row: Row) -> str:
-    value = row.values.get("id", "")
-    return str(value)[:128]
+    return reading.product(row.values)

@@ -12,7 +12,8 @@ _FINGERPRINT_BYTES = 1 << 20
 class Progress(BaseModel):
     """Rows up to `rows` are settled: acknowledged as durable, or refused and reported.
 
-    `last_id` is the last product that was acknowledged; `report_bytes` is the report's length at that moment.
+    `last_id` is the last product that was acknowledged; `report_bytes` is the report's length at that moment. Of a feed
+    some rows are not sent: `unchanged` ones, and those `left_out` as shoppers do not see them; `run` is its number.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,6 +24,10 @@ class Progress(BaseModel):
     refused: int = 0
     last_id: str = ""
     report_bytes: int = 0
+    unchanged: int = 0
+    left_out: int = 0
+    repeated: int = 0
+    run: int = 0
 
 
 class Checkpoint:

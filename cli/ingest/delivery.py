@@ -2,26 +2,23 @@
 
 import asyncio
 import contextlib
-import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from cli.ingest.batches import Batch
+from cli.ingest.patience import PASSING, backoff_s
 from cli.ingest.settings import IngestSettings
 from vitrine.channel import open_channel, stream
 from vitrine.deadline import Deadline
-from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable, VitrineError
+from vitrine.errors import Unavailable, VitrineError
 from vitrine.messages.common import error_from_message
 from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 
 Answer = catalog_service_pb2.CatalogServiceUpsertProductsResponse
 Request = catalog_service_pb2.CatalogServiceUpsertProductsRequest
 Outcomes = list[VitrineError | None]
-# What another attempt may mend; a stream is also left for a new one when its time is over.
-_PASSING = (Unavailable, ResourceExhausted, DeadlineExceeded)
-_MAX_BACKOFF_S = 10.0
 
 
 class Delivery:
@@ -79,15 +76,13 @@ class Delivery:
             acknowledged_at_s = self._acknowledged_at_s
             try:
                 return await self._stream(method)
-            except _PASSING as error:
+            except PASSING as error:  # a stream is also left for a new one when its time is over
                 attempt = 0 if self._acknowledged_at_s > acknowledged_at_s else attempt + 1
                 if time.monotonic() - self._acknowledged_at_s > self._settings.give_up_s:
                     raise
-                wait_s = min(_MAX_BACKOFF_S, self._settings.first_backoff_s * 2 ** min(attempt, 10))
-                if isinstance(error, ResourceExhausted) and error.retry_after_s is not None:
-                    wait_s = max(wait_s, error.retry_after_s)
+                wait_s = backoff_s(error, attempt, self._settings)
                 self._waits(wait_s, error)
-                await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
+                await asyncio.sleep(wait_s)
 
     async def _stream(self, method: Any) -> None:
         """One stream, until all is acknowledged or it breaks."""
@@ -129,7 +124,7 @@ class Delivery:
         if len(outcomes) != len(batch.places):
             raise Unavailable(f"the gateway answered {len(outcomes)} of {len(batch.places)} products of a request")
         for error in outcomes:
-            if isinstance(error, _PASSING):
+            if isinstance(error, PASSING):
                 raise error
         self._acknowledged_at_s = time.monotonic()
         self._settle_first(outcomes)

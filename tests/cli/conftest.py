@@ -10,10 +10,12 @@ import pytest
 
 from vitrine.errors import InvalidArgument, NotFound
 from vitrine.messages.common import outcome_to_message
-from vitrine.messages.product import product_from_message, product_to_message
+from vitrine.messages.product import offer_from_message, product_from_message, product_to_message
+from vitrine.offer import with_offer
 from vitrine.ports import ItemOutcome
 from vitrine.product import Product, checked_product
-from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
+from vitrine.product_digest import content_digest
+from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc, retriever_service_pb2
 
 
 @dataclass
@@ -26,6 +28,9 @@ class Shelf(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     products: dict[str, Product] = field(default_factory=dict)
     requests: list[list[str]] = field(default_factory=list)
+    deletes: list[list[str]] = field(default_factory=list)
+    delete_faults: list[Exception] = field(default_factory=list)
+    offers: list[list[str]] = field(default_factory=list)
     written: int = 0
     most_unanswered: int = 0
     fault: Callable[[int], None] = lambda number: None
@@ -64,6 +69,45 @@ class Shelf(catalog_service_pb2_grpc.CatalogServiceServicer):
                 )
         finally:
             receiving.cancel()
+
+    async def DeleteProducts(
+        self, request: Any, context: object
+    ) -> catalog_service_pb2.CatalogServiceDeleteProductsResponse:
+        if self.delete_faults:
+            raise self.delete_faults.pop()
+        self.deletes.append(list(request.ids))
+        outcomes = [
+            ItemOutcome(key, None if self.products.pop(key, None) else NotFound(f"there is no product {key!r}"))
+            for key in request.ids
+        ]
+        return catalog_service_pb2.CatalogServiceDeleteProductsResponse(
+            outcomes=[outcome_to_message(index, outcome) for index, outcome in enumerate(outcomes)]
+        )
+
+    async def UpdateOffers(self, request: Any, context: object) -> catalog_service_pb2.UpdateOffersResponse:
+        self.fault(len(self.offers) + 1)
+        self.offers.append([message.id for message in request.offers])
+        outcomes = []
+        for message in request.offers:
+            error: Any = NotFound(f"there is no product {message.id!r}")
+            if message.id in self.products:
+                self.products[message.id] = with_offer(self.products[message.id], offer_from_message(message))
+                error = None
+            outcomes.append(ItemOutcome(message.id, error))
+        return catalog_service_pb2.UpdateOffersResponse(
+            outcomes=[outcome_to_message(index, outcome) for index, outcome in enumerate(outcomes)]
+        )
+
+    async def ListProductDigests(self, request: Any, context: object) -> catalog_service_pb2.ListProductDigestsResponse:
+        """Pages of seven, so that there are several."""
+        left = sorted(key for key in self.products if key > request.page_token)
+        return catalog_service_pb2.ListProductDigestsResponse(
+            digests=[
+                retriever_service_pb2.ProductDigest(id=key, digest=content_digest(self.products[key]))
+                for key in left[:7]
+            ],
+            next_page_token=left[6] if len(left) > 7 else "",
+        )
 
     async def GetProduct(self, request: Any, context: object) -> catalog_service_pb2.GetProductResponse:
         if request.id not in self.products:

@@ -59,10 +59,10 @@ _ATTRIBUTES = {
 _LISTS = ("categories", "image_uris", "about_product_ids")
 
 
-def table_mapping(columns: Iterable[str], path: object) -> Mapping:
-    """The mapping of a table by its columns' names.
+def table_mapping(columns: Iterable[str], path: object, *, is_offers: bool = False) -> Mapping:
+    """The mapping of a table by its columns' names; a table of offers needs no title, and has to have prices.
 
-    Raises InvalidArgument where no column is an id or a title, naming what there is.
+    Raises InvalidArgument where no column is one that has to be there, naming what there is.
     """
     columns = list(columns)
     by_name = {_folded(column): column for column in reversed(columns)}
@@ -71,7 +71,10 @@ def table_mapping(columns: Iterable[str], path: object) -> Mapping:
         for field, names in _NAMES.items()
         if (column := next((by_name[name] for name in names if name in by_name), None)) is not None
     }
-    for field in ("id", "title"):
+    if is_offers and "id" in found:
+        # Offers are read by id; a mapping has a title.
+        found.setdefault("title", found["id"])
+    for field in ("id", "title", *(["price"] if is_offers else [])):
         if field not in found:
             raise invalid(
                 "PATH",

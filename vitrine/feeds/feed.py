@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from vitrine.errors import InvalidArgument
 from vitrine.mapping import Mapping, load_mapping
+from vitrine.offer import Offer
 from vitrine.product import Product
 from vitrine.product_row import ProductRows
 from vitrine.rows import Row
@@ -40,6 +42,19 @@ class Feed:
         """The row's product; None for one that shoppers do not see. Raises InvalidArgument naming each wrong field."""
         row = values if self.native is None else self.native(values, self.products.mended)
         return None if row is None else self.products.product(row)
+
+    def offer(self, values: dict[str, Any]) -> Offer | None:
+        """The row's price and availability; None for a product that shoppers do not see. Raises InvalidArgument."""
+        row = values if self.native is None else self.native(values, self.products.mended)
+        return None if row is None else self.products.offer(row)
+
+    def id_of(self, values: dict[str, Any]) -> str:
+        """The id of a row that may be wrong otherwise; "" where it has none that can be told."""
+        try:
+            row = values if self.native is None or not values else self.native(values, Counter())
+        except InvalidArgument:
+            row = values
+        return self.products.id_of(row or values)
 
 
 def native_mapping() -> Mapping:

@@ -42,9 +42,17 @@ class _Head:
         return self.data.decode(self.encoding, "replace").lstrip("\ufeff \t\r\n")
 
 
-def open_feed(path: Path, mapping: Path | None = None, *, currency_code: str = "", encoding: str = "") -> Feed:
+def open_feed(
+    path: Path,
+    mapping: Path | None = None,
+    *,
+    currency_code: str = "",
+    encoding: str = "",
+    is_offers: bool = False,
+) -> Feed:
     """The feed in a file. A mapping says itself which columns are which; without one the kind is recognised.
 
+    Of `is_offers` only ids, prices and availability are wanted, and a plain table need not have more.
     `currency_code` is that of prices that name none, `encoding` that of text where it is not what it seems.
     Raises InvalidArgument where it is no feed that is known, saying what to do.
     """
@@ -55,12 +63,12 @@ def open_feed(path: Path, mapping: Path | None = None, *, currency_code: str = "
         kind, source, fields = _mapped(head), _table(head), load_mapping(mapping)
         return _feed(kind, head, source, fields, currency_code, None)
     if head.data.startswith(b"PAR1"):
-        return _plain("Parquet", head, RowFile(path, ending=".parquet"), currency_code)
+        return _plain("Parquet", head, RowFile(path, ending=".parquet"), currency_code, is_offers)
     if head.text.startswith("<"):
         return _markup(head, currency_code)
     if head.text.startswith(("{", "[")):
-        return _json(head, currency_code)
-    return _delimited(head, currency_code)
+        return _json(head, currency_code, is_offers)
+    return _delimited(head, currency_code, is_offers)
 
 
 def _head(path: Path, encoding: str) -> _Head:
@@ -105,28 +113,29 @@ def _markup(head: _Head, currency_code: str) -> Feed:
     raise invalid("PATH", f"{head.path.name} is neither an RSS or Atom feed nor a page: it begins {head.text[:40]!r}")
 
 
-def _json(head: _Head, currency_code: str) -> Feed:
+def _json(head: _Head, currency_code: str, is_offers: bool) -> Feed:
     """One object on each line, or one document: a list, or an object over several lines."""
     lines = RowFile(head.path, ending=".jsonl", encoding=head.encoding)
     first = next(lines.rows(), None)
     if head.text.startswith("{") and first is not None and not first.fault:
         if any(is_schema_org(row.values) for row, _ in zip(lines.rows(), range(_LOOKED_AT), strict=False)):
             return _feed("schema.org JSON lines", head, lines, native_mapping(), currency_code, schema_org_row)
-        return _plain("JSON lines", head, lines, currency_code)
+        return _plain("JSON lines", head, lines, currency_code, is_offers)
     mended: Counter[str] = Counter()
     document = document_objects(head.path, head.encoding, mended)
     if any(is_schema_org(row.values) for row in document.rows()):
         return _feed("schema.org document", head, document, native_mapping(), currency_code, schema_org_row, mended)
-    return _plain("JSON list", head, document, currency_code)
+    return _plain("JSON list", head, document, currency_code, is_offers)
 
 
-def _plain(kind: str, head: _Head, source: RowSource, currency_code: str) -> Feed:
+def _plain(kind: str, head: _Head, source: RowSource, currency_code: str, is_offers: bool) -> Feed:
     looked_at = [row.values for row, _ in zip(source.rows(), range(_LOOKED_AT), strict=False)]
     columns = dict.fromkeys(name for values in looked_at for name in values)
-    return _feed(kind, head, source, table_mapping(columns, head.path), currency_code, None)
+    mapping = table_mapping(columns, head.path, is_offers=is_offers)
+    return _feed(kind, head, source, mapping, currency_code, None)
 
 
-def _delimited(head: _Head, currency_code: str) -> Feed:
+def _delimited(head: _Head, currency_code: str, is_offers: bool) -> Feed:
     table, columns = _table(head), _columns(head, _delimiter(head))
     names = {column_name(name) for name in columns}
     if is_shopify(columns):
@@ -139,7 +148,8 @@ def _delimited(head: _Head, currency_code: str) -> Feed:
         )
     if {"id", "title"} <= names and len({"link", "image_link", "google_product_category", "gtin"} & names) >= 2:
         return _feed("Google Merchant Center table", head, table, native_mapping(), currency_code, merchant_center_row)
-    return _feed("CSV", head, table, table_mapping(columns, head.path), currency_code, None)
+    mapping = table_mapping(columns, head.path, is_offers=is_offers)
+    return _feed("CSV", head, table, mapping, currency_code, None)
 
 
 def _require_currency(head: _Head, currency_code: str, what: str) -> None:

@@ -152,7 +152,7 @@ async def test_of_rows_with_one_id_the_last_wins(shelf: Shelf, runs: Runs, tmp_p
 
 async def test_a_file_of_bad_rows_alone_is_read_to_its_end(shelf: Shelf, runs: Runs, tmp_path: Path) -> None:
     path = tmp_path / "shop.jsonl"
-    path.write_text("no json\n" * 1_700)
+    path.write_text('{"id": "", "title": "nameless"}\n' * 1_700)
     summary = await runs.run(path)
     assert (summary.accepted, summary.refused) == (0, 1_700)
     assert len(runs.report(summary)) == 1_700
