@@ -143,7 +143,7 @@ class WordReading(_message.Message):
     def __init__(self, word: _Optional[str] = ..., read_as: _Optional[_Iterable[str]] = ..., why: _Optional[str] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
-    __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description", "order_by", "facets", "highlight", "with_total_size", "window", "first_ids", "cursor")
+    __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description", "order_by", "facets", "highlight", "with_total_size", "window", "first_ids", "cursor", "with_pins")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +158,7 @@ class RetrieveRequest(_message.Message):
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     FIRST_IDS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    WITH_PINS_FIELD_NUMBER: _ClassVar[int]
     text: str
     vector: _common_pb2.PackedVectors
     model_digest: str
@@ -172,7 +173,8 @@ class RetrieveRequest(_message.Message):
     window: int
     first_ids: _containers.RepeatedScalarFieldContainer[str]
     cursor: str
-    def __init__(self, text: _Optional[str] = ..., vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., depth: _Optional[int] = ..., product_limit: _Optional[int] = ..., with_description: bool = ..., order_by: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[FacetSpec, _Mapping]]] = ..., highlight: bool = ..., with_total_size: bool = ..., window: _Optional[int] = ..., first_ids: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ...) -> None: ...
+    with_pins: bool
+    def __init__(self, text: _Optional[str] = ..., vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., depth: _Optional[int] = ..., product_limit: _Optional[int] = ..., with_description: bool = ..., order_by: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[FacetSpec, _Mapping]]] = ..., highlight: bool = ..., with_total_size: bool = ..., window: _Optional[int] = ..., first_ids: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ..., with_pins: bool = ...) -> None: ...
 
 class SourceScore(_message.Message):
     __slots__ = ("source", "rank", "score")
@@ -277,7 +279,7 @@ class RetrieveSimilarResponse(_message.Message):
     def __init__(self, interests: _Optional[_Iterable[_Union[Interest, _Mapping]]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class RetrieveRelatedRequest(_message.Message):
-    __slots__ = ("anchors", "history_vector", "recommender_digest", "relations", "scored_ids", "filter", "excluded_ids", "depth")
+    __slots__ = ("anchors", "history_vector", "recommender_digest", "relations", "scored_ids", "filter", "excluded_ids", "depth", "newest")
     ANCHORS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_VECTOR_FIELD_NUMBER: _ClassVar[int]
     RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -286,6 +288,7 @@ class RetrieveRelatedRequest(_message.Message):
     FILTER_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_IDS_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIELD_NUMBER: _ClassVar[int]
     anchors: _containers.RepeatedCompositeFieldContainer[Anchor]
     history_vector: _common_pb2.PackedVectors
     recommender_digest: str
@@ -294,7 +297,8 @@ class RetrieveRelatedRequest(_message.Message):
     filter: ProductFilter
     excluded_ids: _containers.RepeatedScalarFieldContainer[str]
     depth: int
-    def __init__(self, anchors: _Optional[_Iterable[_Union[Anchor, _Mapping]]] = ..., history_vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, str]]] = ..., scored_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., excluded_ids: _Optional[_Iterable[str]] = ..., depth: _Optional[int] = ...) -> None: ...
+    newest: int
+    def __init__(self, anchors: _Optional[_Iterable[_Union[Anchor, _Mapping]]] = ..., history_vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, str]]] = ..., scored_ids: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., excluded_ids: _Optional[_Iterable[str]] = ..., depth: _Optional[int] = ..., newest: _Optional[int] = ...) -> None: ...
 
 class RelationColumn(_message.Message):
     __slots__ = ("relation", "ranks", "scores", "anchors")
@@ -335,14 +339,16 @@ class GetBehaviourVectorsRequest(_message.Message):
     def __init__(self, product_ids: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ...) -> None: ...
 
 class GetBehaviourVectorsResponse(_message.Message):
-    __slots__ = ("product_ids", "vectors", "recommender_digest")
+    __slots__ = ("product_ids", "vectors", "recommender_digest", "products")
     PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     RECOMMENDER_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
     product_ids: _containers.RepeatedScalarFieldContainer[str]
     vectors: _common_pb2.PackedVectors
     recommender_digest: str
-    def __init__(self, product_ids: _Optional[_Iterable[str]] = ..., vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ...) -> None: ...
+    products: _containers.RepeatedCompositeFieldContainer[_product_pb2.Product]
+    def __init__(self, product_ids: _Optional[_Iterable[str]] = ..., vectors: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., recommender_digest: _Optional[str] = ..., products: _Optional[_Iterable[_Union[_product_pb2.Product, _Mapping]]] = ...) -> None: ...
 
 class ListNewestProductsRequest(_message.Message):
     __slots__ = ("filter", "excluded_ids", "limit")

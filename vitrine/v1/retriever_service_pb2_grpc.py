@@ -127,7 +127,7 @@ class RetrieverServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetBehaviourVectors(self, request, context):
-        """Reads products' vectors in the behaviour space. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (no recommender is
+        """Reads products and their vectors in the behaviour space. Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (no recommender is
         served), DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
