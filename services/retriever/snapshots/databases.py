@@ -81,8 +81,7 @@ def replaced_postgres(url: str, *, replace: bool) -> Iterator[sa.Connection]:
         with writing(engine.connect()) as connection, connection.begin():
             lock_tables(connection)
             metadata.create_all(connection)
-            retrievers = connection.execute(sa.text(_CONNECTED), {"name": RETRIEVER}).scalar_one()
-            if retrievers:
+            if _is_served(connection):
                 raise FailedPrecondition(f"{engine.url} is served by a retriever; stop all of them first")
             revision = connection.execute(sa.select(state.c.revision)).scalar()
             if revision and not replace:
@@ -92,6 +91,15 @@ def replaced_postgres(url: str, *, replace: bool) -> Iterator[sa.Connection]:
         raise _unreadable(engine, error) from error
     finally:
         engine.dispose()
+
+
+def _is_served(connection: sa.Connection) -> bool:
+    """Whether a retriever is connected, and stays so for two seconds: one that was stopped takes a moment to go."""
+    for _ in range(20):
+        if not connection.execute(sa.text(_CONNECTED), {"name": RETRIEVER}).scalar_one():
+            return False
+        connection.execute(sa.text("SELECT pg_stat_clear_snapshot(), pg_sleep(0.1)"))
+    return True
 
 
 def _refuse_filled(engine: sa.Engine, name: str) -> None:
