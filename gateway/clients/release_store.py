@@ -1,13 +1,19 @@
 """The store of releases over gRPC."""
 
+from collections.abc import Sequence
+
 import grpc.aio
 
 from vitrine.channel import call
 from vitrine.deadline import Deadline
-from vitrine.messages.release import record_from_message, release_to_message
-from vitrine.ports.release import Release, ReleaseRecord
+from vitrine.messages.common import vectors_to_message
+from vitrine.messages.product import product_from_message
+from vitrine.messages.release import generation_from_message, record_from_message, release_to_message
+from vitrine.ports.release import Generation, Release, ReleaseRecord
+from vitrine.product import Product
 from vitrine.v1 import release_store_service_pb2 as pb
 from vitrine.v1 import release_store_service_pb2_grpc
+from vitrine.vectors import FloatArray
 
 
 class ReleaseStoreClient:
@@ -28,6 +34,28 @@ class ReleaseStoreClient:
     async def remove_release(self, name: str, *, deadline: Deadline) -> None:
         """See `vitrine.ports.release.ReleaseStore.remove_release`."""
         await call(self._stub.RemoveRelease, pb.RemoveReleaseRequest(name=name), deadline=deadline)
+
+    async def list_unembedded(
+        self, model_digest: str, limit: int, *, deadline: Deadline
+    ) -> tuple[tuple[int, Product], ...]:
+        """See `vitrine.ports.release.ReleaseStore.list_unembedded`."""
+        request = pb.ListUnembeddedRequest(model_digest=model_digest, limit=limit)
+        answer = await call(self._stub.ListUnembedded, request, deadline=deadline)
+        return tuple(zip(answer.rows, map(product_from_message, answer.products), strict=True))
+
+    async def write_vectors(
+        self, model_digest: str, rows: Sequence[int], vectors: FloatArray, *, deadline: Deadline
+    ) -> None:
+        """See `vitrine.ports.release.ReleaseStore.write_vectors`."""
+        request = pb.WriteVectorsRequest(model_digest=model_digest, rows=rows, vectors=vectors_to_message(vectors))
+        await call(self._stub.WriteVectors, request, deadline=deadline)
+
+    async def build_generation(self, model_digest: str, *, deadline: Deadline) -> tuple[Generation, float | None]:
+        """See `vitrine.ports.release.ReleaseStore.build_generation`."""
+        request = pb.BuildGenerationRequest(model_digest=model_digest)
+        answer = await call(self._stub.BuildGeneration, request, deadline=deadline)
+        recall = answer.recall if answer.HasField("recall") else None
+        return generation_from_message(answer.generation), recall
 
     async def serve_release(self, name: str, *, expected_serving: str, deadline: Deadline) -> None:
         """See `vitrine.ports.release.ReleaseStore.serve_release`."""

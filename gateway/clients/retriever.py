@@ -1,6 +1,6 @@
 """The retriever over gRPC."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import grpc.aio
 
@@ -99,6 +99,7 @@ class RetrieverClient:
         model_digest: str,
         deadline: Deadline,
         vector_index: Sequence[int] | None = None,
+        further: Mapping[str, FloatArray] | None = None,
     ) -> WriteResult:
         """See `vitrine.ports.Retriever.upsert_products`; products too large for one message go in several."""
         if not 1 <= len(products) <= MAX_PRODUCTS:
@@ -109,7 +110,7 @@ class RetrieverClient:
             check_vector_index(vector_index, len(products), len(vectors))
 
         async def requests() -> AsyncIterator[pb.RetrieverServiceUpsertProductsRequest]:
-            for request in upsert_to_messages(products, vectors, model_digest, _REQUEST_BYTES, vector_index):
+            for request in upsert_to_messages(products, vectors, model_digest, _REQUEST_BYTES, vector_index, further):
                 yield request
 
         outcomes: list[ItemOutcome] = []

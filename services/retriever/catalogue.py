@@ -7,7 +7,7 @@ they replace as dead from its revision on, so a reader that holds an older revis
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-import services.retriever.releases.tables  # noqa: F401 (they are among the catalogue's tables)
 from services.retriever.changes import Changes, changes_of, state_of
 from services.retriever.database import lock_tables, locked_folder, open_postgres, open_sqlite, writing
+from services.retriever.releases.vectors import add_further, copy, purge
 from services.retriever.tables import ALIVE, DEAD, FORMAT, State, Version, first_state, metadata, reader, state, version
 from vitrine.errors import FailedPrecondition, Unavailable
+from vitrine.vectors import FloatArray
 
 # Bound parameters in one statement: SQLite allows 32,766, older ones 999.
 IN_CHUNK = 900
@@ -63,6 +64,11 @@ class Transaction:
                 sa.insert(version), [{n: getattr(v, n) for n in Version.__slots__} for v in versions]
             )
 
+    def add_further(self, vectors: Mapping[int, Mapping[str, FloatArray]], kept: Mapping[int, int]) -> None:
+        """Further models' vectors of added versions, by row key; `kept`: row keys of versions that keep another's."""
+        add_further(self._connection, vectors)
+        copy(self._connection, kept)
+
     def purge(self, reader_id: str, needed: int) -> int:
         """Removes versions that no reader needs; `reader_id` needs none that were dead at revision `needed` already.
 
@@ -71,7 +77,9 @@ class Transaction:
         _see(self._connection, reader_id, needed)
         self._connection.execute(sa.delete(reader).where(reader.c.seen_s < _now(self._connection) - READER_GONE_S))
         oldest: int = self._connection.execute(sa.select(sa.func.min(reader.c.revision))).scalar_one()
-        gone = self._connection.execute(sa.delete(version).where(DEAD, version.c.deleted_revision <= oldest))
+        is_gone = sa.and_(DEAD, version.c.deleted_revision <= oldest)
+        purge(self._connection, is_gone)
+        gone = self._connection.execute(sa.delete(version).where(is_gone))
         return max(self.state.purged_revision, oldest) if gone.rowcount else self.state.purged_revision
 
     def set_state(self, after: State) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import faiss
@@ -111,6 +112,7 @@ class CatalogueEngine(Generic[Seen]):
         model_digest: str,
         deadline: Deadline,
         vector_index: Sequence[int] | None = None,
+        further: Mapping[str, FloatArray] | None = None,
     ) -> WriteResult:
         """Writes 1 to 500 products with their (n, dim) vectors; of an id given twice the last one stays.
 
@@ -125,7 +127,7 @@ class CatalogueEngine(Generic[Seen]):
         if not model_digest:
             raise invalid("model_digest", "is empty; name the model that made the vectors")
         self._refuse_closed()
-        items = await self._prepared(products, vectors, index, deadline)
+        items = await self._prepared(products, _Vectors.of(vectors, further or {}), index, deadline)
         ready = [item for item in items if isinstance(item, Prepared)]
         written = Written(self._snapshot.revision)
         if ready:
@@ -219,7 +221,7 @@ class CatalogueEngine(Generic[Seen]):
             raise Unavailable("the retriever is shutting down")
 
     async def _prepared(
-        self, products: Sequence[Product], vectors: FloatArray, index: Sequence[int], deadline: Deadline
+        self, products: Sequence[Product], vectors: "_Vectors", index: Sequence[int], deadline: Deadline
     ) -> list[Prepared | VitrineError]:
         if self._preparing >= self._settings.write_queue:
             raise ResourceExhausted(f"{self._preparing} writes wait already; send fewer at once", retry_after_s=1.0)
@@ -232,6 +234,22 @@ class CatalogueEngine(Generic[Seen]):
 
     async def _written(self, write: Write) -> Written:
         return await _answer(self._writer.submit(write), write.deadline, "the write")
+
+
+@dataclass(frozen=True, slots=True)
+class _Vectors:
+    """The vectors of a write, (m, dim) each: those of the catalogue's own model, and by further models' digests."""
+
+    own: FloatArray
+    further: Mapping[str, FloatArray]
+
+    @classmethod
+    def of(cls, own: FloatArray, further: Mapping[str, FloatArray]) -> "_Vectors":
+        """Raises InvalidArgument where models have not as many vectors."""
+        for digest, vectors in further.items():
+            if vectors.ndim != 2 or len(vectors) != len(own):
+                raise invalid("further", f"has vectors of shape {vectors.shape} of {digest}; send {len(own)} of them")
+        return cls(own, further)
 
 
 def check_product_count(count: int) -> None:
@@ -259,16 +277,21 @@ async def _answer(future: "Future[T]", deadline: Deadline, what: str) -> T:
 
 
 def _prepare(
-    products: Sequence[Product], vectors: FloatArray, index: Sequence[int], deadline: Deadline
+    products: Sequence[Product], vectors: "_Vectors", index: Sequence[int], deadline: Deadline
 ) -> list[Prepared | VitrineError]:
     deadline.check("the write")
-    normalized = l2_normalized(vectors)
+    normalized = l2_normalized(vectors.own)
+    further = {digest: l2_normalized(one) for digest, one in vectors.further.items()}
     items: list[Prepared | VitrineError] = []
     for product, row in zip(products, index, strict=True):
         try:
-            if row != KEEP_VECTOR and not (np.isfinite(vectors[row]).all() and vectors[row].any()):
+            if row == KEEP_VECTOR:
+                items.append(prepared(checked_product(product), None))
+                continue
+            if not all(np.isfinite(one[row]).all() and one[row].any() for one in (vectors.own, *further.values())):
                 raise invalid("vector", "is all zeros or not finite; embed the product again")
-            items.append(prepared(checked_product(product), None if row == KEEP_VECTOR else normalized[row]))
+            by_model = {digest: one[row] for digest, one in further.items()}
+            items.append(prepared(checked_product(product), normalized[row], by_model))
         except InvalidArgument as error:
             items.append(error)
     return items

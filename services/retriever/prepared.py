@@ -1,7 +1,7 @@
 """Products made ready for the catalogue and its views, on their way in and when they are read back."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class Prepared:
     entry: Entry
     vector: FloatArray | None
     digest: bytes
+    # Vectors of further models, by their digests; of one that keeps its vector, those are kept too.
+    further: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def version(self, row: int, revision: int) -> Version:
         """What the catalogue stores."""
@@ -39,10 +41,10 @@ class Prepared:
         return Version(row, self.id, revision, self.document, self.description, entry, vector, self.digest)
 
 
-def prepared(product: Product, vector: FloatArray | None) -> Prepared:
+def prepared(product: Product, vector: FloatArray | None, further: Mapping[str, FloatArray] | None = None) -> Prepared:
     """Makes a product ready; most of what a write costs, done before the writer takes it."""
     document, entry, digest = document_of(product), entry_of(product), content_digest(product)
-    return Prepared(product.id, document, product.description, entry, vector, digest)
+    return Prepared(product.id, document, product.description, entry, vector, digest, further or {})
 
 
 def product_of_version(version: Version) -> Product:

@@ -12,6 +12,7 @@ from vitrine.messages.related import behaviour_to_message, related_from_message,
 from vitrine.messages.retriever import (
     deleted_to_message,
     digests_to_message,
+    further_from_message,
     index_to_message,
     offered_to_message,
     offers_from_message,
@@ -142,6 +143,7 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
                 model_digest=request.model_digest,
                 deadline=deadline,
                 vector_index=[rows[index] for index in right],
+                further=further_from_message(request),
             )
         return upserted_to_message(await self._merged(outcomes, right, result, deadline))
 

@@ -58,7 +58,7 @@ class Staging:
         write.deadline.check("the write")
         named = [item.id for item in write.products] + [offer.id for offer in write.offers] + list(write.deleted_ids)
         living = self._living_rows(named)
-        added, errors = self._added(write, living)
+        added, keeping, errors = self._added(write, living)
         state = _with_model(self.state, self._living, added.values(), write.model_digest)
         revision = state.revision + 1
         for product_id in write.deleted_ids:
@@ -70,6 +70,11 @@ class Staging:
         rows = range(state.next_row, state.next_row + len(added))
         self._transaction.mark_dead([row for row, _ in dead], revision)
         self._transaction.add([item.version(row, revision) for row, item in zip(rows, added.values(), strict=True)])
+        numbered = dict(zip(added, rows, strict=True))
+        self._transaction.add_further(
+            {row: added[i].further for i, row in numbered.items()},
+            {living[i]: row for i, row in numbered.items() if i in keeping},
+        )
         self.dead += dead
         self.added += zip(rows, added.values(), strict=True)
         self._rows.update({product_id: None for _, product_id in dead})
@@ -88,8 +93,10 @@ class Staging:
         staged = ((product_id, self._rows.get(product_id)) for product_id in unique)
         return rows | {product_id: row for product_id, row in staged if row is not None}
 
-    def _added(self, write: Write, living: Mapping[str, int]) -> tuple[dict[str, Prepared], dict[str, VitrineError]]:
-        """The versions that a write adds, by id, those that keep a vector with it, and what was wrong with others."""
+    def _added(
+        self, write: Write, living: Mapping[str, int]
+    ) -> tuple[dict[str, Prepared], set[str], dict[str, VitrineError]]:
+        """The versions that a write adds, by id; ids of those that keep a vector; and what was wrong with others."""
         added: dict[str, Prepared] = {}
         errors: dict[str, VitrineError] = {}
         keeping = [item.id for item in write.products if item.vector is None] + [offer.id for offer in write.offers]
@@ -107,7 +114,7 @@ class Staging:
                     added[offer.id] = offered
             except (InvalidArgument, NotFound) as error:
                 errors[offer.id] = error
-        return added, errors
+        return added, set(keeping), errors
 
 
 def _with_kept_vector(item: Prepared, kept: Version | None) -> Prepared:

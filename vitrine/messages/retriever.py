@@ -1,6 +1,6 @@
 """Queries, candidates, writes and index information over the wire."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -173,6 +173,7 @@ def similar_to_request(query: SimilarQuery) -> pb.RetrieveSimilarRequest:
         depth=query.depth,
     )
 
+        model_digest=query.model_digest,
 
 def similar_from_message(message: pb.RetrieveSimilarRequest) -> SimilarQuery:
     """The query of a call. Raises InvalidArgument naming the field."""
@@ -186,6 +187,7 @@ def similar_from_message(message: pb.RetrieveSimilarRequest) -> SimilarQuery:
         depth=message.depth or DEFAULT_SIMILAR_DEPTH,
     )
 
+        model_digest=message.model_digest,
 
 def similar_to_message(similar: Similar) -> pb.RetrieveSimilarResponse:
     """The answer of a call."""
@@ -231,35 +233,52 @@ def upsert_to_messages(
     vector_index: Sequence[int] | None = None,
 ) -> Iterator[pb.RetrieverServiceUpsertProductsRequest]:
     """The products in requests of at most about `max_bytes`, in order; one at least.
+    further: Mapping[str, FloatArray] | None = None,
 
-    `vector_index` names the row of `vectors` (n, dim) of each product; unset: in order.
+    `vector_index` names the row of `vectors` (n, dim) of each product; unset: in order. `further`: the same rows by
+    further models.
     """
     request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
     rows: list[int] = []
+    beside = further or {}
+    width = sum(one.shape[1] for one in (vectors, *beside.values()))
     size = 0
     for product, row in zip(products, range(len(products)) if vector_index is None else vector_index, strict=True):
         message = product_to_message(product)
         grown = message.ByteSize() + (vectors.shape[1] * 4 if row != KEEP_VECTOR else 0) + 32
         if request.products and size + grown > max_bytes:
-            yield _with_vectors(request, vectors[rows])
+            yield _with_vectors(request, vectors, beside, rows)
             request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
             rows, size = [], 0
         request.products.add(product=message, vector_index=KEEP_VECTOR if row == KEEP_VECTOR else len(rows))
         rows += [] if row == KEEP_VECTOR else [row]
         size += grown
-    yield _with_vectors(request, vectors[rows])
+    yield _with_vectors(request, vectors, beside, rows)
 
 
 def _with_vectors(
-    request: pb.RetrieverServiceUpsertProductsRequest, vectors: FloatArray
+    request: pb.RetrieverServiceUpsertProductsRequest,
+    vectors: FloatArray,
+    further: Mapping[str, FloatArray],
+    rows: list[int],
 ) -> pb.RetrieverServiceUpsertProductsRequest:
-    if len(vectors):
-        request.vectors.CopyFrom(vectors_to_message(vectors))
+    if rows:
+        request.vectors.CopyFrom(vectors_to_message(vectors[rows]))
+        for digest, own in further.items():
+            request.further.add(model_digest=digest, vectors=vectors_to_message(own[rows]))
     return request
 
 
 def upsert_from_message(
     message: pb.RetrieverServiceUpsertProductsRequest,
+def further_from_message(message: pb.RetrieverServiceUpsertProductsRequest) -> dict[str, FloatArray]:
+    """Vectors of a request by further models. Raises InvalidArgument when one cannot be read."""
+    return {
+        one.model_digest: vectors_from_message(one.vectors, f"further[{index}].vectors")
+        for index, one in enumerate(message.further)
+    }
+
+
 ) -> tuple[list[Product | InvalidArgument], FloatArray, list[int]]:
     """Each product of a request, or what is wrong with it; the (n, dim) vectors; and the row of each product's.
 

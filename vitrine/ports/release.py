@@ -1,10 +1,13 @@
 """The port of the store of releases: which models answer together, and which release serves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from vitrine.deadline import Deadline
+from vitrine.product import Product
+from vitrine.vectors import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRecord:
-    """All releases by name; which one serves, "" for none; the one before, None where there was no flip."""
+    """All releases by name; which one serves, "" for none; the one before, None where there was no flip.
+
+    Of the generations the first is the catalogue's own: every product is written with its vector.
+    """
 
     releases: tuple[Release, ...] = ()
     serving: str = ""
@@ -62,6 +68,18 @@ class ReleaseRecord:
         if not name:
             return Release()
         return next((one for one in self.releases if one.name == name), None)
+
+
+def generation_fault(embedder_digest: str, generations: Sequence[Generation]) -> str:
+    """Why an embedder's vectors cannot be searched now, "" where they can; without generations there is one index."""
+    if not embedder_digest or not generations:
+        return ""
+    kept = next((one for one in generations if one.model_digest == embedder_digest), None)
+    if kept is None:
+        return f"no vectors of {embedder_digest} are kept; write the release again"
+    if kept.missing:
+        return f"{kept.missing:,} products have no vector of {embedder_digest} yet; build the release"
+    return "" if kept.searchable else f"the vectors of {embedder_digest} are not searchable yet; build the release"
 
 
 class ReleaseStore(Protocol):
@@ -77,6 +95,22 @@ class ReleaseStore(Protocol):
 
     async def remove_release(self, name: str, *, deadline: Deadline) -> None:
         """Deletes a release that neither serves nor is kept for rollback. Raises NotFound and FailedPrecondition."""
+        ...
+
+    async def list_unembedded(
+        self, model_digest: str, limit: int, *, deadline: Deadline
+    ) -> tuple[tuple[int, Product], ...]:
+        """Up to `limit` products, 1 to 500, that lack a vector of a model, with row keys. Raises NotFound."""
+        ...
+
+    async def write_vectors(
+        self, model_digest: str, rows: Sequence[int], vectors: FloatArray, *, deadline: Deadline
+    ) -> None:
+        """Writes (n, dim) vectors of those row keys; versions that are gone by now are left out. Raises NotFound."""
+        ...
+
+    async def build_generation(self, model_digest: str, *, deadline: Deadline) -> tuple[Generation, float | None]:
+        """Makes a generation searchable in the background; of one that is, also its recall@10. Raises NotFound."""
         ...
 
     async def serve_release(self, name: str, *, expected_serving: str, deadline: Deadline) -> None:

@@ -120,6 +120,8 @@ class SimilarQuery:
     excluded_ids: tuple[str, ...] = ()
     depth: int = 50
 
+    # By whose vectors they are near; "": the catalogue's own model's.
+    model_digest: str = ""
 
 @dataclass(frozen=True, slots=True)
 class SimilarCandidate:

@@ -1,6 +1,6 @@
 """The port of the retriever: vector, words and behaviour to candidates; the catalogue's writes and reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -124,6 +124,7 @@ class Retriever(Protocol):
         model_digest: str,
         deadline: Deadline,
         vector_index: Sequence[int] | None = None,
+        further: Mapping[str, FloatArray] | None = None,
     ) -> WriteResult:
         """Writes 1 to 500 products with their (n, dim) vectors; durable and searchable on return.
 

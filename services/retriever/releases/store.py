@@ -1,17 +1,28 @@
 """The store of releases over the catalogue's database: each write is one transaction."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import sqlalchemy as sa
 
 from services.retriever.catalogue import Catalogue
+from services.retriever.changes import state_of
+from services.retriever.product_document import product_of, with_description
 from services.retriever.releases.tables import pointer, release, release_of, row_of
+from services.retriever.releases.vectors import drop_model, fill, keep_model, kept_model, kept_models, missing_rows
 from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, NotFound
-from vitrine.ports.release import Release, ReleaseRecord
+from vitrine.errors import FailedPrecondition, NotFound, invalid
+from vitrine.ports.release import Generation, Release, ReleaseRecord, generation_fault
+from vitrine.product import Product
+from vitrine.vectors import FloatArray, l2_normalized
+
+if TYPE_CHECKING:  # other backends have none
+    from services.retriever.releases.generations import Generations
+
+MAX_ROWS = 500
 
 T = TypeVar("T")
 
@@ -19,32 +30,115 @@ T = TypeVar("T")
 class Releases:
     """Implements the port `ReleaseStore`."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, generations: "Generations | None" = None) -> None:
+        """Without `generations` only releases of the catalogue's own embedder are kept."""
         self._catalogue = catalogue
+        self._generations = generations
 
     async def get_releases(self, *, deadline: Deadline) -> ReleaseRecord:
         """What there is now."""
-        return await self._run(record_of, deadline)
+        generations = self._generations
+
+        def read() -> ReleaseRecord:
+            with self._catalogue.begin() as connection:
+                record = record_of(connection)
+            return record if generations is None else replace(record, generations=generations.states())
+
+        return await self._within(read, deadline)
 
     async def write_release(self, release: Release, *, deadline: Deadline) -> None:
-        """Writes a release; of one that serves, or is kept for rollback, the gates alone may change."""
-        await self._run(lambda connection: _write(connection, release), deadline)
+        """Writes a release, and keeps vectors of its embedder from now on; see the port."""
+
+        def written(connection: sa.Connection) -> None:
+            own = state_of(connection).model_digest
+            if own and release.embedder_digest not in ("", own):
+                self._require_generations()
+                keep_model(connection, release.embedder_digest)
+            _write(connection, release)
+
+        await self._run(written, deadline)
 
     async def remove_release(self, name: str, *, deadline: Deadline) -> None:
-        """Deletes a release. Raises NotFound, and FailedPrecondition while it serves or is kept for rollback."""
-        await self._run(lambda connection: _remove(connection, name), deadline)
+        """Deletes a release, and vectors that no other needs. Raises NotFound and FailedPrecondition; see the port."""
+
+        def removed() -> None:
+            with self._catalogue.begin() as connection:
+                gone = _remove(connection, name)
+                for model in gone:
+                    drop_model(connection, model)
+            for model in gone if self._generations is not None else ():
+                self._require_generations().drop(model)
+
+        await self._within(removed, deadline)
 
     async def serve_release(self, name: str, *, expected_serving: str, deadline: Deadline) -> None:
         """Makes a release the one that serves; see the port."""
-        await self._run(lambda connection: _serve(connection, name, expected_serving), deadline)
+
+        def served() -> None:
+            generations = self._generations.states() if self._generations is not None else ()
+            with self._catalogue.begin() as connection:
+                _serve(connection, name, expected_serving, generations)
+
+        await self._within(served, deadline)
+
+    async def list_unembedded(
+        self, model_digest: str, limit: int, *, deadline: Deadline
+    ) -> tuple[tuple[int, Product], ...]:
+        """Products that lack a vector of a model; see the port."""
+        if not 1 <= limit <= MAX_ROWS:
+            raise invalid("limit", f"is {limit}; ask for 1 to {MAX_ROWS}")
+
+        def read() -> tuple[tuple[int, Product], ...]:
+            with self._catalogue.begin() as connection:
+                kept_model(connection, model_digest)
+                rows = missing_rows(connection, model_digest, limit)
+            described = dict(self._catalogue.descriptions(rows))
+            documents = {row: (i, text, revision) for row, i, text, revision in self._catalogue.documents(rows)}
+            # A version that was purged since is embedded no more.
+            return tuple(
+                (row, with_description(product_of(*documents[row]), described[row]))
+                for row in rows
+                if row in documents and row in described
+            )
+
+        return await self._within(read, deadline)
+
+    async def write_vectors(
+        self, model_digest: str, rows: Sequence[int], vectors: FloatArray, *, deadline: Deadline
+    ) -> None:
+        """Writes vectors of older versions; see the port."""
+        if vectors.ndim != 2 or not 1 <= len(rows) <= MAX_ROWS or len(vectors) != len(rows):
+            raise invalid(
+                "vectors", f"has shape {vectors.shape}; send one for each of {len(rows)} rows, 1 to {MAX_ROWS}"
+            )
+        if not (np.isfinite(vectors).all() and vectors.any(axis=1).all()):
+            raise invalid("vectors.data", "holds a vector of zeros or one that is not finite; embed again")
+        given = dict(zip(rows, l2_normalized(vectors), strict=True))
+        await self._run(lambda connection: fill(connection, model_digest, given), deadline)
+
+    async def build_generation(self, model_digest: str, *, deadline: Deadline) -> tuple[Generation, float | None]:
+        """Makes a generation searchable; see the port."""
+        generations = self._require_generations()
+        return await self._within(lambda: generations.build(model_digest), deadline)
+
+    def _require_generations(self) -> "Generations":
+        if self._generations is None:
+            raise FailedPrecondition("this retriever keeps the vectors of one embedder; its backend has no generations")
+        return self._generations
 
     async def _run(self, work: Callable[[sa.Connection], T], deadline: Deadline) -> T:
         def within() -> T:
-            deadline.check("the store of releases")
             with self._catalogue.begin() as connection:
                 return work(connection)
 
-        return await asyncio.to_thread(within)
+        return await self._within(within, deadline)
+
+    async def _within(self, work: Callable[[], T], deadline: Deadline) -> T:
+        def checked() -> T:
+            deadline.check("the store of releases")
+            return work()
+
+        return await asyncio.to_thread(checked)
 
 
 def record_of(connection: sa.Connection) -> ReleaseRecord:
@@ -67,19 +161,24 @@ def _write(connection: sa.Connection, given: Release) -> None:
     connection.execute(sa.update(release).where(release.c.name == given.name).values(row_of(kept)))
 
 
-def _remove(connection: sa.Connection, name: str) -> None:
+def _remove(connection: sa.Connection, name: str) -> list[str]:
+    """Deletes a release; the models of which vectors are kept for no other."""
     record = record_of(connection)
     if not name or record.named(name) is None:
         raise _unknown(record, name)
     if name in (record.serving, record.previous):
         raise FailedPrecondition(f"{_standing(record, name)}; flip to others first")
     connection.execute(sa.delete(release).where(release.c.name == name))
+    needed = {one.embedder_digest for one in record.releases if one.name != name}
+    return [one.model_digest for one in kept_models(connection) if one.model_digest not in needed]
 
 
-def _serve(connection: sa.Connection, name: str, expected_serving: str) -> None:
+def _serve(connection: sa.Connection, name: str, expected_serving: str, generations: Sequence[Generation]) -> None:
     record = record_of(connection)
-    if record.named(name) is None:
+    if (found := record.named(name)) is None:
         raise _unknown(record, name)
+    if fault := generation_fault(found.embedder_digest, generations):
+        raise FailedPrecondition(f"release {name} cannot serve: {fault}")
     if record.serving != expected_serving:
         raise FailedPrecondition(
             f"{record.serving or 'no release'} serves by now, and not {expected_serving or 'none'}: another flip came"

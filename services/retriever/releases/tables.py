@@ -27,6 +27,23 @@ pointer = sa.Table(
     sa.Column("serving", sa.Text, nullable=False),
     sa.Column("previous", sa.Text),
 )
+# Further models whose vectors are kept beside those of the catalogue's own. `fills` counts the writes that gave older
+# versions a vector: what was read before one is incomplete.
+generation = sa.Table(
+    "generation",
+    metadata,
+    sa.Column("model_digest", sa.Text, primary_key=True),
+    sa.Column("dim", sa.Integer, nullable=False),  # 0 until the first vector
+    sa.Column("fills", sa.Integer, nullable=False),
+    sa.Column("searchable", sa.Boolean, nullable=False),
+)
+generation_vector = sa.Table(
+    "generation_vector",
+    metadata,
+    sa.Column("model_digest", sa.Text, primary_key=True),
+    sa.Column("row", sa.BigInteger, primary_key=True, autoincrement=False, index=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),  # dim float32, little-endian
+)
 
 
 def row_of(value: Release) -> dict[str, object]:

@@ -1,0 +1,148 @@
+"""Views of several models in step: the catalogue's own, and those of further ones, driven by one writer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from services.retriever.prepared import Prepared, steps, vector_of_bytes
+from services.retriever.releases.model_catalogue import ModelCatalogue
+from services.retriever.snapshot import Snapshot
+from services.retriever.tables import State
+from services.retriever.views import Views
+
+
+@dataclass(slots=True)
+class Beside:
+    """Views of a further model, which stand for its vectors as of `fills` (see the table `generation`)."""
+
+    catalogue: ModelCatalogue
+    views: Views
+    fills: int
+
+    def catch_up(self) -> None:
+        """Follows what was written since they were made. They must not be too old for that."""
+        with self.catalogue.changes_since(self.views.state.revision) as changes:
+            assert changes is not None
+            dead = changes.dead
+            for added in steps(changes, self.catalogue):
+                self.views.follow(changes.state, dead, added)
+                dead = ()
+
+    def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
+        """Takes over what the catalogue's own views take over, with this model's vectors."""
+        vectors = dict(self.catalogue.vectors([row for row, _ in added]))
+        own = [(row, replace(item, vector=vector_of_bytes(vectors[row]))) for row, item in added]
+        self.views.follow(self.catalogue.of_model(state), dead, own)
+        self.catalogue.lacking.difference_update(row for row, _ in dead)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What readers see of each model; nothing in it changes."""
+
+    own: Snapshot
+    beside: Mapping[str, Snapshot]
+    lacking: Mapping[str, int]
+
+    def of(self, model_digest: str) -> Snapshot:
+        """The snapshot of a model; the catalogue's own for one that there is none of."""
+        return self.beside.get(model_digest, self.own)
+
+    def all(self) -> tuple[Snapshot, ...]:
+        """Every snapshot, the catalogue's own first."""
+        return (self.own, *self.beside.values())
+
+    def with_recommender(self, digest: str) -> Snapshot:
+        """The snapshot that holds a recommender's behaviour space; the catalogue's own where none does."""
+        return next((one for one in self.all() if digest in one.recommender_digests), self.own)
+
+
+class GenerationViews:
+    """Implements `FollowedViews`; the writer's thread alone."""
+
+    def __init__(self, own: Views, beside: Mapping[str, Beside]) -> None:
+        self.own = own
+        self.beside = dict(beside)
+        self._held: int | None = None
+
+    @property
+    def alerts(self) -> dict[str, str]:
+        """What is wrong, if anything."""
+        return self.own.alerts
+
+    @alerts.setter
+    def alerts(self, alerts: dict[str, str]) -> None:
+        self.own.alerts = alerts
+
+    @property
+    def state(self) -> State:
+        """Where the catalogue stood when the views last followed it."""
+        return self.own.state
+
+    @property
+    def living(self) -> int:
+        """Products that live."""
+        return self.own.living
+
+    def living_rows(self, ids: Sequence[str]) -> dict[str, int]:
+        """The row keys of those products that live."""
+        return self.own.living_rows(ids)
+
+    def oldest_revision_read(self) -> int:
+        """The oldest revision that a reader of any model may still hold."""
+        held = [] if self._held is None else [self._held]
+        return min(*held, *(views.oldest_revision_read() for views in self._all()), self.state.revision)
+
+    def anew(self) -> "GenerationViews":
+        """The same made anew from the catalogue."""
+        for one in self.beside.values():
+            one.catalogue.lacking.clear()
+            one.views = one.views.anew()
+        views = GenerationViews(self.own.anew(), self.beside)
+        views._held = self._held
+        return views
+
+    def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
+        """Takes over what a write did."""
+        self.own.follow(state, dead, added)
+        for one in self.beside.values():
+            one.follow(state, dead, added)
+
+    def hold(self) -> None:
+        """Keeps versions that die from now on, for views that are being made elsewhere, until these are taken."""
+        self._held = self.state.revision
+
+    def take(self, model_digest: str, beside: Beside) -> None:
+        """Searches by a further model from now on, in views that were made after `hold`."""
+        beside.catch_up()
+        self._held = None
+        replaced = self.beside.get(model_digest)
+        self.beside[model_digest] = beside
+        if replaced is not None:
+            replaced.views.close()
+
+    def change(self, model_digest: str, change: Callable[[Views], None]) -> None:
+        """Changes the views of a further model, where there are any by now."""
+        if (beside := self.beside.get(model_digest)) is not None:
+            change(beside.views)
+
+    def drop(self, model_digest: str) -> None:
+        """Searches by this model no more."""
+        gone = self.beside.pop(model_digest, None)
+        if gone is not None:
+            gone.views.close()
+
+    def publish(self) -> Published:
+        """What readers see from now on."""
+        return Published(
+            self.own.publish(),
+            {digest: one.views.publish() for digest, one in self.beside.items()},
+            {digest: len(one.catalogue.lacking) for digest, one in self.beside.items()},
+        )
+
+    def close(self) -> None:
+        """Ends what they hold."""
+        for views in self._all():
+            views.close()
+
+    def _all(self) -> list[Views]:
+        return [self.own, *(one.views for one in self.beside.values())]

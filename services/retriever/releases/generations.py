@@ -1,0 +1,201 @@
+"""Generations: the vectors of further models, made searchable in the background and searched beside the first ones."""
+
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import faiss
+import numpy as np
+import structlog
+
+from services.retriever.catalogue import Catalogue
+from services.retriever.index_keeper import Change, IndexKeeper
+from services.retriever.index_plan import IndexPlan
+from services.retriever.recommender import Recommender
+from services.retriever.releases.generation_views import Beside, GenerationViews, Published
+from services.retriever.releases.model_catalogue import ModelCatalogue
+from services.retriever.releases.vectors import Kept, kept_model, kept_models, missing_count, set_searchable
+from services.retriever.saved_views import SavedViews
+from services.retriever.snapshot import Snapshot
+from services.retriever.views import Views
+from services.retriever.writer import Writer
+from vitrine.ports.release import Generation
+
+# What recall is measured by: so many products' own vectors, and so many first results of each.
+SAMPLES = 64
+DEPTH = 10
+
+_log = structlog.get_logger(__name__)
+
+
+class Generations:
+    """Keeps the views of further models, each with an index keeper of its own, in folders of `folder`."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        folder: Path,
+        plan: IndexPlan,
+        recommenders: Sequence[Recommender],
+        examined: Callable[[], float],
+        threads: int,
+    ) -> None:
+        self._catalogue = catalogue
+        self._folder = folder
+        self._plan = plan
+        self._recommenders = recommenders
+        self._examined = examined
+        self._threads = threads
+        self._writer: Writer[GenerationViews]
+        self._published: Published | None = None
+        self._keepers: dict[str, IndexKeeper] = {}
+        self._fills: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._building: set[str] = set()
+        self._builder = ThreadPoolExecutor(1, "retriever-generation", faiss.omp_set_num_threads, (1,))
+
+    def opened(self) -> dict[str, Beside]:
+        """The generations that were searchable when the process ended, read again; before the writer starts."""
+        with self._catalogue.begin() as connection:
+            kept = [one for one in kept_models(connection) if one.searchable]
+        return {one.model_digest: self._made(one, read_saved=True) for one in kept}
+
+    def start(self, writer: Writer[GenerationViews]) -> None:
+        """Begins to keep the indexes of what was opened."""
+        self._writer = writer
+        for keeper in self._keepers.values():
+            keeper.start()
+
+    def consider(self, published: Published) -> None:
+        """Takes note of what readers see now."""
+        self._published = published
+        for digest, snapshot in published.beside.items():
+            self._keepers[digest].consider(snapshot)
+
+    def state(self, kept: Kept, missing: int) -> Generation:
+        """A generation with how many products lack a vector of it in the catalogue, or in its views."""
+        published = self._published
+        assert published is not None
+        is_whole = kept.model_digest in published.beside and self._fills.get(kept.model_digest) == kept.fills
+        lacking = max(missing, published.lacking.get(kept.model_digest, 0))
+        return Generation(
+            kept.model_digest, kept.dim, published.own.columns.living - lacking, lacking, is_whole and not lacking
+        )
+
+    def states(self) -> tuple[Generation, ...]:
+        """All generations, the catalogue's own first; none while it is empty."""
+        published = self._published
+        assert published is not None
+        own = published.own
+        if not own.model_digest:
+            return ()
+        with self._catalogue.begin() as connection:
+            kept = kept_models(connection)
+            # One that is searchable knows what it lacks.
+            missing = [0 if one.searchable else missing_count(connection, one.model_digest) for one in kept]
+        first = Generation(own.model_digest, own.dim, own.columns.living, 0, True)
+        return (first, *map(self.state, kept, missing))
+
+    def build(self, model_digest: str) -> tuple[Generation, float | None]:
+        """Begins to make a generation searchable where all products have its vectors; with its recall once it is.
+
+        Raises NotFound.
+        """
+        with self._catalogue.begin() as connection:
+            kept, missing = kept_model(connection, model_digest), missing_count(connection, model_digest)
+        generation = self.state(kept, missing)
+        published = self._published
+        with self._lock:
+            if model_digest in self._building:
+                return generation, None
+            if generation.searchable and published is not None:
+                return generation, recall_of(published.beside[model_digest])
+            if not missing and kept.dim:
+                self._building.add(model_digest)
+                self._builder.submit(self._build, kept)
+        return generation, None
+
+    def drop(self, model_digest: str) -> None:
+        """Searches by this model no more, and frees what it took."""
+        self._writer.change(lambda views: views.drop(model_digest)).result()
+        keeper = self._keepers.pop(model_digest, None)
+        if keeper is not None:
+            keeper.close()
+        for folder in self._folder.glob(f"{_name(model_digest)}-*"):
+            shutil.rmtree(folder)
+
+    def close(self) -> None:
+        """Leaves what is being built, and saves the rest; the writer must still run."""
+        self._builder.shutdown(cancel_futures=True)
+        for keeper in self._keepers.values():
+            keeper.close()
+
+    def _build(self, kept: Kept) -> None:
+        digest = kept.model_digest
+        try:
+            # What dies from now on stays until the views have followed it.
+            self._writer.change(lambda views: views.hold()).result()
+            before = self._keepers.pop(digest, None)
+            if before is not None:
+                before.close()
+            beside = self._made(kept, read_saved=False)
+            keeper = self._keepers[digest]
+            self._writer.change(lambda views: views.take(digest, beside)).result()
+            keeper.start()
+            keeper.settle()
+            with self._catalogue.begin() as connection:
+                set_searchable(connection, digest)
+            for folder in self._folder.glob(f"{_name(digest)}-*"):
+                if folder != self._home(kept):
+                    shutil.rmtree(folder)
+            _log.info("generation searchable", model_digest=digest, lacking=len(beside.catalogue.lacking))
+        except Exception as error:
+            _log.exception("generation not built")
+            alert = f"the generation of {digest} could not be built: {error!r}"
+            self._writer.change(lambda views: views.alerts.update({"generation": alert}))
+        finally:
+            with self._lock:
+                self._building.discard(digest)
+
+    def _made(self, kept: Kept, *, read_saved: bool) -> Beside:
+        """The views of a model, and a keeper of their index that is not started."""
+        folder, digest = self._home(kept), kept.model_digest
+        folder.mkdir(parents=True, exist_ok=True)
+        catalogue, saved = ModelCatalogue(self._catalogue, digest, kept.dim), SavedViews(folder / "views")
+        views = Views(catalogue, self._plan, saved, self._recommenders, self._examined, read_saved=read_saved)
+        if read_saved:
+            catalogue.look_for_lacking()
+        beside = Beside(catalogue, views, kept.fills)
+
+        def hand_over(change: Change) -> "Future[None]":
+            return self._writer.change(lambda all_views: all_views.change(digest, change))
+
+        keeper = IndexKeeper(folder, plan=self._plan, saved=saved, threads=self._threads, hand_over=hand_over)
+        if self._plan.kind == "hnsw" and read_saved:
+            keeper.load_graph(views)
+        self._keepers[digest], self._fills[digest] = keeper, kept.fills
+        return beside
+
+    def _home(self, kept: Kept) -> Path:
+        return self._folder / f"{_name(kept.model_digest)}-{kept.fills}"
+
+
+def recall_of(snapshot: Snapshot) -> float:
+    """Recall@10 of a snapshot's index against exact search, by the vectors of sampled products."""
+    columns = snapshot.columns
+    living = np.flatnonzero(columns.alive)
+    if not len(living):
+        return 1.0
+    sampled = np.random.default_rng(0).choice(living, min(SAMPLES, len(living)), replace=False)
+    shares = []
+    for vector in columns.vectors[sampled]:
+        found, _ = snapshot.dense.search(vector, columns.alive, DEPTH)
+        exact, _ = snapshot.dense.search_exactly(vector, columns.alive, DEPTH)
+        shares.append(np.isin(exact, found).mean())
+    return float(np.mean(shares))
+
+
+def _name(model_digest: str) -> str:
+    return model_digest.removeprefix("sha256:")[:16]

@@ -1,0 +1,146 @@
+"""Vectors of further models in the catalogue's database: which are kept, which are missing, how they are written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.retriever.releases.tables import generation, generation_vector
+from services.retriever.tables import ALIVE, version
+from vitrine.errors import FailedPrecondition, NotFound
+from vitrine.vectors import FloatArray
+
+_CHUNK = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A further model of which vectors are kept; see the table `generation`."""
+
+    model_digest: str
+    dim: int
+    fills: int
+    searchable: bool
+
+
+def kept_models(connection: sa.Connection) -> tuple[Kept, ...]:
+    """The further models, by digest."""
+    return tuple(Kept(*row) for row in connection.execute(sa.select(generation).order_by(generation.c.model_digest)))
+
+
+def kept_model(connection: sa.Connection, model_digest: str) -> Kept:
+    """One of them. Raises NotFound."""
+    found = next((one for one in kept_models(connection) if one.model_digest == model_digest), None)
+    if found is None:
+        raise NotFound(f"no vectors of model {model_digest} are kept; write a release of this embedder first")
+    return found
+
+
+def keep_model(connection: sa.Connection, model_digest: str) -> None:
+    """Keeps vectors of this model from now on."""
+    if all(one.model_digest != model_digest for one in kept_models(connection)):
+        begun = {"model_digest": model_digest, "dim": 0, "fills": 0, "searchable": False}
+        connection.execute(sa.insert(generation).values(begun))
+
+
+def drop_model(connection: sa.Connection, model_digest: str) -> None:
+    """Keeps no vectors of this model any more."""
+    for table in (generation_vector, generation):
+        connection.execute(sa.delete(table).where(table.c.model_digest == model_digest))
+
+
+def set_searchable(connection: sa.Connection, model_digest: str) -> None:
+    """From now on the model's vectors are searched, after a restart too."""
+    connection.execute(sa.update(generation).where(generation.c.model_digest == model_digest).values(searchable=True))
+
+
+def missing_rows(connection: sa.Connection, model_digest: str, limit: int) -> list[int]:
+    """Row keys of the first `limit` living versions that have no vector of the model."""
+    return list(
+        connection.execute(_missing(model_digest, version.c.row).order_by(version.c.row).limit(limit)).scalars()
+    )
+
+
+def missing_count(connection: sa.Connection, model_digest: str) -> int:
+    """How many living versions have no vector of the model."""
+    return int(connection.execute(_missing(model_digest, sa.func.count())).scalar_one())
+
+
+def vectors_of(connection: sa.Connection, model_digest: str, rows: Sequence[int]) -> dict[int, bytes]:
+    """The model's vectors by row key, of those versions that have one."""
+    found: dict[int, bytes] = {}
+    for start in range(0, len(rows), _CHUNK):
+        of_rows = generation_vector.c.row.in_(rows[start : start + _CHUNK])
+        query = sa.select(generation_vector.c.row, generation_vector.c.data)
+        for row, data in connection.execute(query.where(generation_vector.c.model_digest == model_digest, of_rows)):
+            found[row] = data
+    return found
+
+
+def fill(connection: sa.Connection, model_digest: str, vectors: Mapping[int, FloatArray]) -> None:
+    """Gives older versions their vector; those that are gone, or have one by now, are left out.
+
+    Raises NotFound, and FailedPrecondition for vectors of another width.
+    """
+    kept = kept_model(connection, model_digest)
+    dims = {len(vector) for vector in vectors.values()} | ({kept.dim} if kept.dim else set())
+    if len(dims) > 1:
+        raise FailedPrecondition(f"vectors of model {model_digest} have {kept.dim} numbers, not {sorted(dims)}")
+    there = vectors_of(connection, model_digest, list(vectors))
+    rows = [row for row in vectors if row not in there]
+    living: list[int] = []
+    for start in range(0, len(rows), _CHUNK):
+        query = sa.select(version.c.row).where(ALIVE, version.c.row.in_(rows[start : start + _CHUNK]))
+        living += connection.execute(query).scalars()
+    add(connection, ((model_digest, row, vectors[row]) for row in living))
+    changed = {"dim": dims.pop() if dims else kept.dim, "fills": kept.fills + bool(living)}
+    connection.execute(sa.update(generation).where(generation.c.model_digest == model_digest).values(changed))
+
+
+def add(connection: sa.Connection, vectors: Iterable[tuple[str, int, FloatArray]]) -> None:
+    """Adds vectors: (model digest, row key, (dim,) float32)."""
+    rows = [
+        {"model_digest": digest, "row": row, "data": vector.astype("<f4").tobytes()} for digest, row, vector in vectors
+    ]
+    if rows:
+        connection.execute(sa.insert(generation_vector), rows)
+
+
+def add_further(connection: sa.Connection, further: Mapping[int, Mapping[str, FloatArray]]) -> None:
+    """New versions' vectors by row key and model; those of models of which none are kept are left out.
+
+    Raises FailedPrecondition for vectors of another width.
+    """
+    for kept in kept_models(connection) if any(further.values()) else ():
+        given = {row: models[kept.model_digest] for row, models in further.items() if kept.model_digest in models}
+        dims = {len(vector) for vector in given.values()}
+        if len(dims) > 1 or (dims and kept.dim not in (0, *dims)):
+            raise FailedPrecondition(
+                f"vectors of model {kept.model_digest} have {kept.dim} numbers, not {sorted(dims)}",
+                reason="MODEL_MISMATCH",
+            )
+        add(connection, ((kept.model_digest, row, vector) for row, vector in given.items()))
+        if given and not kept.dim:
+            of_model = generation.c.model_digest == kept.model_digest
+            connection.execute(sa.update(generation).where(of_model).values(dim=dims.pop()))
+
+
+def copy(connection: sa.Connection, rows: Mapping[int, int]) -> None:
+    """Versions whose words stayed (new row key by old) keep the vectors of all further models."""
+    for model in kept_models(connection) if rows else ():
+        old = vectors_of(connection, model.model_digest, list(rows))
+        copied = [{"model_digest": model.model_digest, "row": rows[row], "data": data} for row, data in old.items()]
+        if copied:
+            connection.execute(sa.insert(generation_vector), copied)
+
+
+def purge(connection: sa.Connection, gone: sa.ColumnElement[bool]) -> None:
+    """Removes the vectors of versions that are about to go."""
+    rows = sa.select(version.c.row).where(gone)
+    connection.execute(sa.delete(generation_vector).where(generation_vector.c.row.in_(rows)))
+
+
+def _missing(model_digest: str, chosen: sa.ColumnElement[int]) -> sa.Select[Any]:
+    has = sa.exists().where(generation_vector.c.model_digest == model_digest, generation_vector.c.row == version.c.row)
+    return sa.select(chosen).select_from(version).where(ALIVE, ~has)
