@@ -18,6 +18,9 @@ from services.retriever.recall_probe import RecallProbe
 from services.retriever.recommender import Recommender
 from services.retriever.related import related, vectors_of
 from services.retriever.related_query import check_vector_ids, checked_related
+from services.retriever.releases.generation_views import GenerationViews, Published
+from services.retriever.releases.generations import Generations
+from services.retriever.releases.store import Releases
 from services.retriever.retrieval import checked_query, retrieve
 from services.retriever.saved_views import SavedViews
 from services.retriever.settings import RetrieverSettings
@@ -48,6 +51,8 @@ from vitrine.product import Product
 class RetrieverEngine(CatalogueEngine[Snapshot]):
     """Implements `vitrine.ports.Retriever` over FAISS and tantivy in memory; made by `open`."""
 
+    _published: Published
+
     def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
         super().__init__(settings, catalogue)
         self._memo = LexicalMemo(settings.lexical_memo)
@@ -66,7 +71,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             plan=index_plan,
             saved=saved,
             threads=max(1, self._threads // 2),
-            hand_over=lambda change: self._writer.change(change),
+            hand_over=lambda change: self._writer.change(lambda views: change(views.own)),
         )
         folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
         self._recommenders = [Recommender.open(Path(folder)) for folder in folders]
@@ -77,19 +82,35 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             self._keeper.load_graph(views)
         if len(runtimes := openmp_runtimes()) > 1:
             views.alerts["openmp"] = f"several OpenMP runtimes are loaded, which fight for processors: {runtimes}"
+        self._generations = Generations(
+            self._catalogue,
+            settings.data_dir / "generations",
+            index_plan,
+            self._recommenders,
+            lambda: self._probe.examined,
+            threads=max(1, self._threads // 2),
+        )
+        self.releases = Releases(self._catalogue, self._generations)
         self._writer = Writer(
-            self._catalogue, views, self._publish, queue=settings.write_queue, poll_s=settings.catalogue_poll_s
+            self._catalogue,
+            GenerationViews(views, self._generations.opened()),
+            self._publish,
+            queue=settings.write_queue,
+            poll_s=settings.catalogue_poll_s,
         )
         self._writer.start()
         self._keeper.start()
+        self._generations.start(self._writer)
 
-    def _publish(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self._keeper.consider(snapshot)
+    def _publish(self, published: Published) -> None:
+        self._published, self._snapshot = published, published.own
+        self._keeper.consider(published.own)
+        self._generations.consider(published)
 
     def _close_searches(self) -> None:
         self._relations.shutdown()
         self._probe.close()
+        self._generations.close()
         self._keeper.close()
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
@@ -98,7 +119,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         return await self._search(
             deadline,
             lambda: retrieve(
-                self._snapshot,
+                self._published.of(checked.model_digest),
                 checked,
                 plan,
                 memo=self._memo,
@@ -126,7 +147,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         named = [*(anchor.product_id for anchor in query.anchors), *query.excluded_ids]
 
         def found() -> Similar:
-            snapshot = self._snapshot
+            snapshot = self._published.of(query.model_digest)
             living = self._rows_of(named, snapshot)
             return similar(snapshot, query, plan, living, products=self._products, deadline=deadline)
 
@@ -138,7 +159,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         named = [*(anchor.product_id for anchor in query.anchors), *query.scored_ids, *query.excluded_ids]
 
         def found() -> Related:
-            snapshot = self._snapshot
+            snapshot = self._published.with_recommender(checked.recommender_digest)
             living = self._rows_of(named, snapshot)
             return related(
                 snapshot,
@@ -156,11 +177,11 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     async def get_behaviour_vectors(
         self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str = ""
     ) -> BehaviourVectors:
-        """Reads the behaviour vectors of 1 to 200 products, each once."""
+        """Reads 1 to 200 products, each once, and their behaviour vectors."""
         check_vector_ids(ids)
 
         def read() -> BehaviourVectors:
-            snapshot = self._snapshot
+            snapshot = self._published.with_recommender(recommender_digest)
             living = self._rows_of(ids, snapshot)
             return vectors_of(snapshot, self._recommenders, recommender_digest, ids, living)
 
@@ -190,7 +211,9 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load."""
-        snapshot = self._snapshot
+        published = self._published
+        snapshot = published.own
+        recommenders = [digest for one in published.all() for digest in one.recommender_digests]
         faults = (fault for fault in (self._writer.fault, self._probe.alert) if fault is not None)
         return IndexInfo(
             products=snapshot.columns.living,
@@ -202,12 +225,13 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             update_time_s=snapshot.update_time_s,
             alerts=(*snapshot.alerts, *faults),
             storage=snapshot.columns.storage,
-            memory_bytes=snapshot.nbytes,
+            memory_bytes=snapshot.nbytes + sum(one.nbytes for one in self._published.beside.values()),
             recall=self._probe.recall,
             recall_floor=self._settings.recall_floor,
             backend="faiss",
-            recommender_digest="".join(snapshot.recommender_digests[:1]),
-            further_recommender_digests=snapshot.recommender_digests[1:],
+            recommender_digest="".join(recommenders[:1]),
+            further_recommender_digests=tuple(recommenders[1:]),
+            further_model_digests=tuple(published.beside),
         )
 
     async def self_test(self) -> None:
