@@ -15,8 +15,9 @@ from vitrine.vectors import FloatArray
 # Nodes that the graph proposes for each one wanted, and at least: its half precision may err in the order.
 BREADTH = 1.2
 MIN_BREADTH = 200
-# Positions that a search of cells looks at for each one wanted, at least.
+# Positions that a search of cells looks at for each one wanted, at least, and whatever is wanted.
 EXAMINED_EACH = 8
+MIN_EXAMINED = 4_000
 # First results that are scored again where the storage errs, of three times as many as are wanted.
 RESCORED = 300
 
@@ -84,9 +85,9 @@ class DenseView:
     @property
     def kind(self) -> Kind:
         """How an unfiltered search runs."""
-        if self.placed is None or self._exact_is_faster(self.columns.living, 0):
-            return "exact"
-        return "hnsw" if isinstance(self.placed, PlacedGraph) else "ivf"
+        if isinstance(self.placed, PlacedCells):
+            return "ivf"
+        return "exact" if self._exact_is_faster(self.columns.living, 0) else "hnsw"
 
     def search(self, query: FloatArray, allowed: BoolArray, limit: int) -> tuple[IntArray, FloatArray]:
         """Positions and cosines of the best `limit` allowed versions, best first, ties by id.
@@ -152,4 +153,4 @@ class DenseView:
         return count * count <= self.exact_rows * len(self.columns.rows)
 
     def _wanted(self, limit: int) -> int:
-        return max(int(self.examined * self.columns.living), EXAMINED_EACH * limit)
+        return max(int(self.examined * self.columns.living), EXAMINED_EACH * limit, MIN_EXAMINED)

@@ -1,0 +1,160 @@
+"""Cells, storages and the plan of the index: recall against exact search whatever a filter leaves, and full results."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.retriever import dense_index
+from services.retriever.cells import PlacedCells, assign, placed_cells, train
+from services.retriever.columns import Columns, ColumnsView
+from services.retriever.dense_index import DenseView
+from services.retriever.index_plan import IndexPlan
+from services.retriever.vector_store import Storage, VectorStore
+from vitrine.vectors import FloatArray, l2_normalized
+
+COUNT, DIM = 12_000, 32
+QUERIES = 30
+
+
+def _made(count: int, seed: int) -> FloatArray:
+    """Vectors in a narrow cone, in clusters of several sizes, as text vectors are."""
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(size=(200, DIM)) + 0.5
+    noise = random.normal(scale=0.6, size=(count, DIM))
+    return l2_normalized((centres[random.zipf(1.4, size=count) % 200] + noise).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def vectors() -> FloatArray:
+    return _made(COUNT, 1)
+
+
+@pytest.fixture(scope="module")
+def queries() -> FloatArray:
+    return _made(QUERIES, 2)
+
+
+def _columns(vectors: FloatArray, storage: Storage = "float32") -> Columns:
+    columns = Columns(DIM, storage=storage)
+    columns.append(range(len(vectors)), [f"p{n:05}" for n in range(len(vectors))], [{}] * len(vectors), vectors)
+    return columns
+
+
+def _divided(view: ColumnsView, upto: int | None = None) -> PlacedCells:
+    cells = train(view.vectors, view.alive)
+    assigned = assign(cells, view.vectors, 0, len(view.rows) if upto is None else upto, lambda: False)
+    assert assigned is not None
+    return placed_cells(cells, assigned)
+
+
+def _recall(dense: DenseView, vectors: FloatArray, allowed: Any, queries: FloatArray, limit: int) -> float:
+    """Against float32; every answer is full, allowed, without doubles and scored as its storage can."""
+    shares = []
+    positions = np.flatnonzero(allowed)
+    for query in queries:
+        exact = vectors[positions] @ query
+        best = positions[np.argsort(-exact, kind="stable")[:limit]]
+        found, scores = dense.search(query, allowed, limit)
+        assert len(found) == len(set(found.tolist())) == len(best)
+        assert allowed[found].all()
+        assert (np.diff(scores) <= 0).all()
+        assert scores == pytest.approx(vectors[found] @ query, abs=0.01)
+        shares.append(np.isin(best, found).mean())
+    return float(np.mean(shares))
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.01, 0.001])
+def test_recall_at_every_selectivity(vectors: FloatArray, queries: FloatArray, storage: Storage, share: float) -> None:
+    """faiss#3112, faiss#2818: a filter on IVF lost what exists (cases 85, 86)."""
+    view = _columns(vectors, storage).view()
+    dense = DenseView(view, _divided(view), 100, exactly=lambda rows: vectors[rows])
+    assert dense.kind == "ivf"
+    allowed = np.random.default_rng(5).random(COUNT) < share
+    assert _recall(dense, vectors, allowed, queries, min(100, int(allowed.sum()))) >= 0.97
+
+
+def test_a_filter_that_leaves_far_cells_alone_still_finds_all_of_it(
+    vectors: FloatArray, queries: FloatArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """qdrant#3094: 1 of 2,000 was found (case 91): what is allowed lies where the query does not look first."""
+    view = _columns(vectors).view()
+    dense = DenseView(view, _divided(view), 10, examined=0.001)
+    monkeypatch.setattr(dense_index, "MIN_EXAMINED", 0)
+    far = np.argsort(vectors @ queries[0])[:4_000]
+    allowed = np.isin(np.arange(COUNT), far)
+    assert _recall(dense, vectors, allowed, queries[:1], 300) >= 0.97
+    assert _recall(dense, vectors, allowed, queries[:1], 4_000) == 1.0
+
+
+def test_a_narrow_band_of_scores_in_a_dense_region() -> None:
+    """milvus#44854: IVF must not lose what an exact search tells apart (case 89)."""
+    random = np.random.default_rng(3)
+    dense = l2_normalized((np.ones(DIM) + random.normal(scale=0.02, size=(6_000, DIM))).astype(np.float32))
+    view = _columns(dense).view()
+    searched = DenseView(view, _divided(view), 10)
+    assert _recall(searched, dense, view.alive, dense[:20], 10) >= 0.95
+
+
+def test_what_has_no_cell_yet_is_found_and_what_is_dead_is_not(vectors: FloatArray) -> None:
+    """faiss#1991, faiss#508: removal and renewal on an inverted file (cases 94, 95)."""
+    columns = _columns(vectors)
+    columns.kill(range(0, COUNT, 3))
+    view = columns.view()
+    dense = DenseView(view, _divided(view, upto=10_000), 10)
+    assert dense.placed is not None
+    assert dense.placed.tail == 10_000
+    for row in (10_001, COUNT - 1):
+        assert dense.search(vectors[row], view.alive, 1)[0].tolist() == ([row] if row % 3 else []) or row % 3 == 0
+    assert _recall(dense, vectors, view.alive, vectors[10_000:10_020], 50) >= 0.97
+
+
+def test_cells_hold_every_position_once(vectors: FloatArray) -> None:
+    view = _columns(vectors).view()
+    placed = _divided(view)
+    assert sorted(placed.order.tolist()) == list(range(COUNT))
+    assert placed.starts[-1] == COUNT
+    members = placed.order[placed.starts[7] : placed.starts[8]]
+    assert (placed.assigned[members] == 7).all()
+    assert assign(placed.cells, view.vectors, 0, 10, lambda: True) is None
+
+
+@pytest.mark.parametrize(("storage", "error"), [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2)])
+def test_a_storage_scores_as_it_reads(vectors: FloatArray, storage: Storage, error: float) -> None:
+    store = VectorStore(DIM, storage)
+    store.extend(vectors[:5_000])
+    store.extend(vectors[5_000:])
+    view = store.view()
+    some = np.array([7, 11_999, 3, 6_000])
+    assert view[some] == pytest.approx(vectors[some], abs=error)
+    assert view[3] == pytest.approx(vectors[3], abs=error)
+    for positions in (some, np.arange(COUNT), np.empty(0, np.int64)):
+        scores = view.scores(vectors[:2], positions)
+        assert scores.shape == (2, len(positions))
+        assert scores == pytest.approx(vectors[:2] @ vectors[positions].T, abs=error)
+    # The same product has the same score whatever else is scored with it.
+    assert view.scores(vectors[:1], some)[0].tolist() == view.scores(vectors[:1], np.arange(COUNT))[0][some].tolist()
+    again = VectorStore(DIM, "float16")
+    again.take(view, some)
+    assert again.view()[np.arange(4)] == pytest.approx(vectors[some], abs=error + 1e-3)
+
+
+def test_int8_is_scored_again_from_full_precision(vectors: FloatArray, queries: FloatArray) -> None:
+    view = _columns(vectors, "int8").view()
+    dense = DenseView(view, None, 10, exactly=lambda rows: vectors[rows])
+    for query in queries[:5]:
+        found, scores = dense.search(query, view.alive, 10)
+        assert scores == pytest.approx(vectors[found] @ query, abs=1e-6)
+        assert found.tolist() == np.argsort(-(vectors @ query))[:10].tolist()
+
+
+def test_the_plan_follows_size_and_memory() -> None:
+    plan = IndexPlan("auto", "auto", 1_000_000, 1_000, 0.03)
+    assert [plan.kind_for(count) for count in (0, 1_000, 1_001)] == ["exact", "exact", "ivf"]
+    assert plan.storage_for(1_000, 100) == "float32"
+    assert plan.storage_for(5_000, 100) == "float16"
+    assert plan.storage_for(5_001, 100) == "int8"
+    chosen = IndexPlan("hnsw", "float16", 1, 1_000, 0.03)
+    assert (chosen.kind_for(1_000), chosen.kind_for(1_001)) == ("exact", "hnsw")
+    assert chosen.storage_for(10, 100) == "float16"
