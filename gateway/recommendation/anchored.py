@@ -61,9 +61,7 @@ def _without_others_of_a_kind(scored: Scored, count: int) -> Scored:
     else:
         bought_with = bought.scores > 0  # NaN, where nothing is known, is not
     others = [
-        place
-        for place, one in enumerate(related.products)
-        if first_category(one) in kinds and not bought_with[place]
+        place for place, one in enumerate(related.products) if first_category(one) in kinds and not bought_with[place]
     ]
     left_out = set(others[max(count - (len(related.products) - len(others)), 0) :])
     return scored.only([place for place in range(len(related.products)) if place not in left_out])

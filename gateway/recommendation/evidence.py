@@ -3,7 +3,7 @@
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -14,16 +14,16 @@ from gateway.recommendation.placement import Visit
 from gateway.recommendation.query import Source
 from gateway.search import Degradation
 from gateway.together import together
-from vitrine.ports import Anchor, Retriever, VisitorAction
+from vitrine.ports import Anchor, VisitorAction
 from vitrine.product import Product
 from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 CATEGORIES = 3
-# The newest products are candidates too, so that what nobody knows yet can be shown, and a list is full.
-_NEWEST = 20
 # Of what sources name, so many become candidates: each costs its share of the answer's time.
 _OF_WORDS, _OF_LISTS, _OF_POPULAR = 50, 30, 100
 
@@ -40,7 +40,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The evidence; the subject's vector with its recommender's digest where there is one; and newest products."""
+    """The evidence; the subject's vector with its recommender's digest where there is one; and what meets a profile."""
 
     evidence: Evidence
     vector: tuple[FloatArray, str] | None
@@ -64,27 +64,24 @@ class Gathered:
 class EvidenceSources:
     """Asks all sources at once; only the retriever's loss fails a call."""
 
-    def __init__(self, candidates: Candidates, retriever: Retriever, vectors: HistoryVectors) -> None:
+    def __init__(self, candidates: Candidates, vectors: HistoryVectors) -> None:
         self._candidates = candidates
-        self._retriever = retriever
         self._vectors = vectors
 
     async def gathered(self, subject: Subject, visit: Visit) -> Gathered:
         """What is known for a subject. Raises what the retriever raises, and InvalidArgument for the profile text."""
         taste, query = visit.taste, visit.query
         calls: list[Coroutine[Any, Any, Any]] = [
-            self._vector(subject, visit),
-            self._liked_and_popular(subject, visit),
+            self._of_history(subject, visit),
             self._counted(Source.POPULAR, visit),
             self._counted(Source.TRENDING, visit),
             self._counted(Source.POPULAR_IN_COUNTRY, visit, country_code=query.country_code),
             self._matches(Source.SEARCHED, subject.searched, visit),
             self._matches(Source.PROFILE, subject.profile_text, visit),
-            self._candidates.newest(max(_NEWEST, query.page_size), 1.0, (), visit.wanted),
             self._candidates.stated(query.profile, _OF_WORDS, 1.0, visit.wanted),
         ]
         with visit.notes.timed("gather"):
-            vector, (liked, in_category), popular, trending, in_country, searched, profile, *listed = await together(
+            (vector, liked, in_category), popular, trending, in_country, searched, profile, stated = await together(
                 *calls
             )
         weights = {anchor.product_id: anchor.weight for anchor in subject.anchors}
@@ -102,30 +99,33 @@ class EvidenceSources:
             profile=profile,
             stated=query.profile,
         )
-        return Gathered(evidence, vector, [proposal.product.id for one in listed for proposal in one.proposals])
+        return Gathered(evidence, vector, [proposal.product.id for proposal in stated.proposals])
 
-    async def _vector(self, subject: Subject, visit: Visit) -> tuple[FloatArray, str] | None:
+    async def _of_history(
+        self, subject: Subject, visit: Visit
+    ) -> tuple[tuple[FloatArray, str] | None, Sequence[Product], dict[str, dict[str, float]]]:
+        """The subject's vector and products, and what is popular in their categories, or in those the call names."""
+        history = await self._noted(self._vectors.read(subject.actions, visit.wanted.deadline), visit)
+        liked = history.products if history else ()
+        named = [*visit.query.filter.categories, *visit.query.profile.categories]
+        categories = list(dict.fromkeys(named or filter(None, map(first_category, liked))))[:CATEGORIES]
+        calls: list[Coroutine[Any, Any, Any]] = [
+            self._counted(Source.POPULAR_IN_CATEGORY, visit, category=category) for category in categories
+        ]
+        if history is not None:
+            calls.append(self._noted(self._vectors.encode(history, visit.wanted.deadline), visit))
+        counted = await together(*calls)
+        vector = counted.pop() if history is not None else None
+        return vector, liked, dict(zip(categories, counted, strict=True))
+
+    async def _noted(self, call: Coroutine[Any, Any, T], visit: Visit) -> T | None:
+        """What the call gives; None, and noted, where it fails."""
         try:
-            return await self._vectors.encoded(subject.actions, visit.wanted.deadline)
+            return await call
         except Exception as error:  # The retriever's loss shows where the candidates are asked for.
             log.warning("no history vector, recommended without", error=repr(error))
             visit.notes.degradations.append(Degradation.NO_RECOMMENDER)
             return None
-
-    async def _liked_and_popular(
-        self, subject: Subject, visit: Visit
-    ) -> tuple[Sequence[Product], dict[str, dict[str, float]]]:
-        """The products of the subject, and what is popular in their categories, or in those that the call names."""
-        liked: Sequence[Product] = ()
-        if subject.anchors:
-            ids = [anchor.product_id for anchor in subject.anchors]
-            liked = (await self._retriever.get_products(ids, deadline=visit.wanted.deadline)).products
-        named = [*visit.query.filter.categories, *visit.query.profile.categories]
-        categories = list(dict.fromkeys(named or filter(None, map(first_category, liked))))[:CATEGORIES]
-        counted = await together(
-            *(self._counted(Source.POPULAR_IN_CATEGORY, visit, category=category) for category in categories)
-        )
-        return liked, dict(zip(categories, counted, strict=True))
 
     async def _counted(
         self, source: Source, visit: Visit, *, category: str = "", country_code: str = ""

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 # Candidates of each relation, as in training.
 DEPTH = 100
+# The newest products are candidates too, so that what nobody knows yet can be shown, and a list is full.
+_NEWEST = 20
 _MAX_SCORED = 1_000
 
 
@@ -97,6 +99,7 @@ class Fused:
             filter=visit.wanted.filter,
             excluded_ids=tuple(sorted(visit.wanted.excluded)),
             depth=DEPTH,
+            newest=0 if only else max(_NEWEST, visit.query.page_size),
         )
         related = await self._retriever.retrieve_related(query, deadline=visit.wanted.deadline)
         if related.recommender_digest != self._fusion.digest:

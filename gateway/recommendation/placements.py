@@ -19,7 +19,7 @@ def fused_of(fusion: Fusion | None, candidates: Candidates, embedder: Embedder, 
     """What recommends by a fusion model; None without one."""
     if fusion is None:
         return None
-    return Fused(fusion, EvidenceSources(candidates, retriever, HistoryVectors(embedder, retriever)), retriever)
+    return Fused(fusion, EvidenceSources(candidates, HistoryVectors(embedder, retriever)), retriever)
 
 
 def tastes_of(fusion: Fusion | None, embedder: Embedder, retriever: Retriever, interests: int) -> list[TasteScale]:

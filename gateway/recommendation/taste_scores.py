@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
@@ -14,11 +13,9 @@ from gateway.recommendation.history_vector import HistoryVectors
 from gateway.recommendation.query import Reason, Source
 from gateway.recommendation.taste import Taste
 from gateway.releases.current import current_release
-from gateway.together import together
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition
 from vitrine.ports import ProductFilter, RelatedQuery, Retriever, SimilarQuery
-from vitrine.product import Product
 
 Reasons = Mapping[str, Sequence[Reason]]
 
@@ -50,7 +47,8 @@ class LearnedTaste:
 
         Raises what retriever and embedder raise, and FailedPrecondition when they serve another recommender.
         """
-        vector, liked = await self._history(taste, deadline)
+        history = await self._vectors.read(taste.actions, deadline)
+        vector = await self._vectors.encode(history, deadline) if history else None
         related = await self._retriever.retrieve_related(
             RelatedQuery(
                 anchors=taste.liked,
@@ -63,6 +61,7 @@ class LearnedTaste:
         if related.recommender_digest != self._fusion.digest:
             raise FailedPrecondition(f"the retriever serves recommender {related.recommender_digest}")
         weights = {anchor.product_id: anchor.weight for anchor in taste.liked}
+        liked = history.products if history else ()
         evidence = Evidence(anchors=[(product, weights[product.id]) for product in liked])
         read = features(columns_of(related, evidence, datetime.now(UTC)), len(taste.liked), len(related.products))
         contributions = await self._fusion.contributions(read) * _IS_TASTE
@@ -70,15 +69,6 @@ class LearnedTaste:
             one.product.id: reasons_of(one, row, numbers, evidence)
             for one, row, numbers in zip(related.candidates, contributions, read, strict=True)
         }
-
-    async def _history(self, taste: Taste, deadline: Deadline) -> Any:
-        """The history's vector, and the products liked."""
-
-        async def liked() -> Sequence[Product]:
-            ids = [anchor.product_id for anchor in taste.liked]
-            return (await self._retriever.get_products(ids, deadline=deadline)).products
-
-        return await together(self._vectors.encoded(taste.actions, deadline), liked())
 
 
 class LikenessTaste:
@@ -91,7 +81,13 @@ class LikenessTaste:
     async def reasons(self, taste: Taste, ids: Sequence[str], deadline: Deadline) -> Reasons:
         """See `LearnedTaste.reasons`; raises what the retriever raises."""
         similar = await self._retriever.retrieve_similar(
-            SimilarQuery(taste.liked, self._interests, ProductFilter(product_ids=tuple(ids)), depth=len(ids)),
+            SimilarQuery(
+                taste.liked,
+                self._interests,
+                ProductFilter(product_ids=tuple(ids)),
+                depth=len(ids),
+                model_digest=current_release().embedder_digest,
+            ),
             deadline=deadline,
         )
         nearest: dict[str, tuple[float, tuple[str, ...]]] = {}

@@ -183,7 +183,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         def read() -> BehaviourVectors:
             snapshot = self._published.with_recommender(recommender_digest)
             living = self._rows_of(ids, snapshot)
-            return vectors_of(snapshot, self._recommenders, recommender_digest, ids, living)
+            return vectors_of(snapshot, self._recommenders, recommender_digest, ids, living, products=self._products)
 
         return await self._search(deadline, read)
 

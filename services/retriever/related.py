@@ -46,11 +46,15 @@ def vectors_of(
     digest: str,
     ids: Sequence[str],
     living: Mapping[str, int],
+    *,
+    products: Products,
 ) -> BehaviourVectors:
-    """Vectors of checked ids; `living` maps ids to row keys."""
+    """Products of checked ids and their vectors; `living` maps ids to row keys."""
     behaviour = behaviour_of(snapshot, recommenders, digest)
-    positions = snapshot.columns.positions_of(rows_of(ids, living))
-    found = tuple(product_id for product_id in ids if product_id in living)
+    rows = rows_of(ids, living)
+    positions = snapshot.columns.positions_of(rows)
+    read = products.read(rows.tolist(), described=False)
+    found = tuple(read[row] for row in rows.tolist())
     return BehaviourVectors(found, behaviour.vectors[positions], behaviour.recommender.digest)
 
 
@@ -81,7 +85,9 @@ def related(
     lists = threads.map(lambda relation: searches[relation].found(allowed, query.depth), wanted)
     found = dict(zip(wanted, lists, strict=True))
     scored = columns.positions_of(rows_of(query.scored_ids, living))
-    union = np.unique(np.concatenate([*found.values(), scored[allowed[scored]]]))
+    # Row keys grow with each write, and columns are in their order.
+    newest = np.flatnonzero(allowed)[: -query.newest - 1 : -1]
+    union = np.unique(np.concatenate([*found.values(), scored[allowed[scored]], newest]))
     union = np.array(sorted(union.tolist(), key=columns.ids.__getitem__), np.int64)
     scores = _columns(searches, union, found)
     deadline.check("reading the products")

@@ -51,6 +51,8 @@ def _violations(query: RelatedQuery) -> Iterator[FieldViolation]:
         yield FieldViolation("relations", "names a relation twice; give each once")
     if not 1 <= query.depth <= MAX_DEPTH:
         yield FieldViolation("depth", f"is {query.depth}; ask for 1 to {MAX_DEPTH}")
+    if not 0 <= query.newest <= MAX_DEPTH:
+        yield FieldViolation("newest", f"is {query.newest}; ask for 0 to {MAX_DEPTH}")
     for name, given, limit in (
         ("scored_ids", query.scored_ids, MAX_SCORED),
         ("excluded_ids", query.excluded_ids, MAX_EXCLUDED),

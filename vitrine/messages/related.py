@@ -42,6 +42,7 @@ def related_to_request(query: RelatedQuery) -> pb.RetrieveRelatedRequest:
         filter=filter_to_message(query.filter),
         excluded_ids=query.excluded_ids,
         depth=query.depth,
+        newest=query.newest,
     )
 
 
@@ -65,6 +66,7 @@ def related_from_message(message: pb.RetrieveRelatedRequest) -> RelatedQuery:
         filter=filter_from_message(message.filter),
         excluded_ids=tuple(message.excluded_ids),
         depth=message.depth or DEFAULT_DEPTH,
+        newest=message.newest,
     )
 
 
@@ -121,7 +123,8 @@ def behaviour_request(ids: Sequence[str], recommender_digest: str) -> pb.GetBeha
 def behaviour_to_message(found: BehaviourVectors) -> pb.GetBehaviourVectorsResponse:
     """The answer of a read."""
     return pb.GetBehaviourVectorsResponse(
-        product_ids=found.product_ids,
+        product_ids=[product.id for product in found.products],
+        products=map(product_to_message, found.products),
         vectors=vectors_to_message(found.vectors),
         recommender_digest=found.recommender_digest,
     )
@@ -130,7 +133,7 @@ def behaviour_to_message(found: BehaviourVectors) -> pb.GetBehaviourVectorsRespo
 def behaviour_from_message(message: pb.GetBehaviourVectorsResponse) -> BehaviourVectors:
     """The vectors of an answer."""
     return BehaviourVectors(
-        product_ids=tuple(message.product_ids),
+        products=tuple(map(product_from_message, message.products)),
         vectors=vectors_from_message(message.vectors),
         recommender_digest=message.recommender_digest,
     )

@@ -29,7 +29,8 @@ class Relation(Enum):
 class RelatedQuery:
     """At most 200 anchors, each once; `history_vector` (d,) with its recommender's digest; `depth` for each relation.
 
-    `relations` find candidates; `scored_ids`, at most 1,000, are scored beside them by every relation.
+    `relations` find candidates; `scored_ids`, at most 1,000, are scored beside them by every relation, and so are the
+    `newest` products written last.
     """
 
     anchors: tuple[Anchor, ...] = ()
@@ -40,6 +41,7 @@ class RelatedQuery:
     filter: ProductFilter = field(default_factory=ProductFilter)
     excluded_ids: tuple[str, ...] = ()
     depth: int = 50
+    newest: int = 0
 
 
 class RelationScore(NamedTuple):
@@ -115,6 +117,6 @@ class Related:
 class BehaviourVectors:
     """`vectors` (n, d) float32, L2-normalised, of the n products found, in the order asked."""
 
-    product_ids: tuple[str, ...]
+    products: tuple[Product, ...]
     vectors: FloatArray
     recommender_digest: str

@@ -9,6 +9,7 @@ import numpy as np
 from gateway.recommendation.history_vector import HistoryVectors
 from vitrine.deadline import Deadline
 from vitrine.ports import BehaviourVectors, EncodedHistories, HistoryItem, VisitorAction
+from vitrine.product import Product
 from vitrine.user_event import EventType
 
 
@@ -22,7 +23,7 @@ class Two:
     async def get_behaviour_vectors(
         self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str
     ) -> BehaviourVectors:
-        found = tuple(one for one in ids if one in self.known)
+        found = tuple(Product(id=one, title=one) for one in ids if one in self.known)
         return BehaviourVectors(found, np.eye(len(found), 4, dtype=np.float32), "sha256:r")
 
     async def encode_history(
@@ -40,9 +41,11 @@ def action(product_id: str, minutes_ago: int, kind: EventType = EventType.VIEW_I
 async def test_each_product_once_by_its_latest_action_oldest_first() -> None:
     services: Any = Two("a", "b")
     newest_first = [action("b", 1, EventType.PURCHASE), action("gone", 2), action("a", 3), action("b", 4)]
-    found = await HistoryVectors(services, services).encoded(newest_first, Deadline.after(9))
-    assert found is not None
-    assert found[1] == "sha256:r"
+    vectors = HistoryVectors(services, services)
+    history = await vectors.read(newest_first, Deadline.after(9))
+    assert history is not None
+    assert [product.id for product in history.products] == ["b", "a"]
+    assert (await vectors.encode(history, Deadline.after(9)))[1] == "sha256:r"
     ((first, second),) = services.histories
     assert (first.vector_index, first.event_type) == (1, EventType.VIEW_ITEM)
     assert (second.vector_index, second.event_type) == (0, EventType.PURCHASE)
@@ -51,9 +54,8 @@ async def test_each_product_once_by_its_latest_action_oldest_first() -> None:
     assert 60 <= second.age_s < 120
 
 
-async def test_without_a_product_that_is_there_the_embedder_is_not_asked() -> None:
+async def test_without_a_product_that_is_there_nothing_is_to_be_encoded() -> None:
     services: Any = Two()
     vectors = HistoryVectors(services, services)
-    assert await vectors.encoded([], Deadline.after(9)) is None
-    assert await vectors.encoded([action("gone", 2)], Deadline.after(9)) is None
-    assert services.histories is None
+    assert await vectors.read([], Deadline.after(9)) is None
+    assert await vectors.read([action("gone", 2)], Deadline.after(9)) is None

@@ -175,6 +175,13 @@ async def test_only_what_is_named_is_scored_where_no_relation_searches(
     assert all(score.rank == 0 for one in found.candidates for score in one.scores)
 
 
+async def test_the_products_written_last_are_scored_too(
+    filled: Retriever, bundle: RecommenderBundle, shop: Any
+) -> None:
+    found = await related(filled, shop, bundle, anchors=ANCHORS[:1], excluded_ids=("p00058",), newest=2)
+    assert [one.product.id for one in found.candidates] == ["p00057", "p00059"]
+
+
 async def test_a_visitor_without_anchors_has_what_is_named_read(
     filled: Retriever, bundle: RecommenderBundle, shop: Any
 ) -> None:
@@ -241,13 +248,13 @@ async def test_vectors_are_read_in_the_order_asked(
     filled: Retriever, bundle: RecommenderBundle, learned: LearnedProducts, shop: Any, text: FloatArray
 ) -> None:
     found = await filled.get_behaviour_vectors(["p00058", "gone", "p00002"], deadline=shop.deadline())
-    assert found.product_ids == ("p00058", "p00002")
+    assert [product.id for product in found.products] == ["p00058", "p00002"]
     assert found.recommender_digest == bundle.manifest.digest
     residuals = np.stack([np.zeros(DIM, np.float16), learned.residuals[2]])
     expected = behaviour_vectors(text[[58, 2]], learned.projection, learned.bias, residuals)
     np.testing.assert_allclose(found.vectors, expected, atol=1e-6)
     none = await filled.get_behaviour_vectors(["gone"], deadline=shop.deadline())
-    assert (none.product_ids, none.vectors.shape) == ((), (0, DIM))
+    assert (none.products, none.vectors.shape) == ((), (0, DIM))
 
 
 async def test_each_read_sees_one_snapshot(served: RetrieverEngine, bundle: RecommenderBundle, shop: Any) -> None:
@@ -408,6 +415,7 @@ async def test_text_vectors_of_another_width_are_refused(
         ({"excluded_ids": ("a",) * 2_001}, "excluded_ids"),
         ({"depth": 1_001}, "depth"),
         ({"depth": 0}, "depth"),
+        ({"newest": 1_001}, "newest"),
         ({"filter": ProductFilter(brands=("",))}, "filter.brands"),
     ],
 )

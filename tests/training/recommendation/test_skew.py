@@ -108,9 +108,10 @@ async def _served_features(shop: TrainedShop, served: Served, history: Actions) 
         VisitorAction(kind, now - timedelta(minutes=age), name) for age, (name, kind) in enumerate(reversed(history))
     ]
     taste = taste_of(actions)
-    encoded = await HistoryVectors(served.embedder, served.retriever).encoded(taste.actions, _soon())
-    assert encoded is not None
-    vector, digest = encoded
+    vectors = HistoryVectors(served.embedder, served.retriever)
+    read = await vectors.read(taste.actions, _soon())
+    assert read is not None
+    vector, digest = await vectors.encode(read, _soon())
     query = RelatedQuery(
         anchors=taste.liked,
         history_vector=vector,
