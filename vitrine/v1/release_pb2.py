@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vitrine/v1/release.proto\x12\nvitrine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n\x07Release\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0f\x65mbedder_digest\x18\x02 \x01(\t\x12\x15\n\rranker_digest\x18\x03 \x01(\t\x12\x1a\n\x12recommender_digest\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05gates\x18\x06 \x01(\x0b\x32\x18.vitrine.v1.ReleaseGates\"\xa5\x01\n\x0cReleaseGates\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06recall\x18\x02 \x01(\x01\x12\x0f\n\x07queries\x18\x03 \x01(\x05\x12\x0c\n\x04ndcg\x18\x04 \x01(\x01\x12\x14\n\x0cndcg_serving\x18\x05 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x06 \x01(\x01\x12\x0e\n\x06\x66\x61ults\x18\x07 \x03(\t\"e\n\nGeneration\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0b\n\x03\x64im\x18\x02 \x01(\x05\x12\x0f\n\x07vectors\x18\x03 \x01(\x03\x12\x0f\n\x07missing\x18\x04 \x01(\x03\x12\x12\n\nsearchable\x18\x05 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18vitrine/v1/release.proto\x12\nvitrine.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x01\n\x07Release\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0f\x65mbedder_digest\x18\x02 \x01(\t\x12\x15\n\rranker_digest\x18\x03 \x01(\t\x12\x1a\n\x12recommender_digest\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05gates\x18\x06 \x01(\x0b\x32\x18.vitrine.v1.ReleaseGates\"\xb5\x01\n\x0cReleaseGates\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x06recall\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07queries\x18\x03 \x01(\x05\x12\x0c\n\x04ndcg\x18\x04 \x01(\x01\x12\x14\n\x0cndcg_serving\x18\x05 \x01(\x01\x12\x16\n\x0e\x64ifference_low\x18\x06 \x01(\x01\x12\x0e\n\x06\x66\x61ults\x18\x07 \x03(\tB\t\n\x07_recall\"e\n\nGeneration\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0b\n\x03\x64im\x18\x02 \x01(\x05\x12\x0f\n\x07vectors\x18\x03 \x01(\x03\x12\x0f\n\x07missing\x18\x04 \x01(\x03\x12\x12\n\nsearchable\x18\x05 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELEASE']._serialized_start=74
   _globals['_RELEASE']._serialized_end=263
   _globals['_RELEASEGATES']._serialized_start=266
-  _globals['_RELEASEGATES']._serialized_end=431
-  _globals['_GENERATION']._serialized_start=433
-  _globals['_GENERATION']._serialized_end=534
+  _globals['_RELEASEGATES']._serialized_end=447
+  _globals['_GENERATION']._serialized_start=449
+  _globals['_GENERATION']._serialized_end=550
 # @@protoc_insertion_point(module_scope)
