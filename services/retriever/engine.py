@@ -22,6 +22,7 @@ from services.retriever.releases.generation_views import GenerationViews, Publis
 from services.retriever.releases.generations import Generations
 from services.retriever.releases.store import Releases
 from services.retriever.retrieval import checked_query, retrieve
+from services.retriever.rule_book import RuleBook
 from services.retriever.saved_views import SavedViews
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import MAX_EXCLUDED, checked_similar, rows_of, similar, without
@@ -56,6 +57,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
         super().__init__(settings, catalogue)
         self._memo = LexicalMemo(settings.lexical_memo)
+        self._rule_book = RuleBook(settings.rules)
         self._relations = ThreadPoolExecutor(self._threads, "retriever-relation", faiss.omp_set_num_threads, (1,))
         state = self._catalogue.state()
         index_plan = IndexPlan.of(settings)
@@ -122,6 +124,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
                 self._published.of(checked.model_digest),
                 checked,
                 plan,
+                rules=self._rule_book.current(),
                 memo=self._memo,
                 products=self._products,
                 settings=self._settings,
@@ -214,7 +217,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         published = self._published
         snapshot = published.own
         recommenders = [digest for one in published.all() for digest in one.recommender_digests]
-        faults = (fault for fault in (self._writer.fault, self._probe.alert) if fault is not None)
+        faults = (fault for fault in (self._writer.fault, self._probe.alert, self._rule_book.fault) if fault is not None)
         return IndexInfo(
             products=snapshot.columns.living,
             revision=snapshot.revision,

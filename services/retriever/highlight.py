@@ -1,13 +1,11 @@
 """Highlights: where the words of a query, as it was read, are in a product's texts."""
 
 from collections.abc import Iterator, Sequence, Set
-from functools import cache, lru_cache
-
-import tantivy
 
 from services.retriever.lexical_index import MAX_DESCRIPTION_CHARACTERS
 from services.retriever.reading import Reading
 from services.retriever.shown_text import ShownText
+from services.retriever.stems import stem
 from services.retriever.words import Term, query_terms
 from vitrine.ports import Highlight, Span
 from vitrine.product import Product
@@ -19,7 +17,7 @@ MAX_CHARACTERS = 200
 def wanted_words(reading: Reading) -> frozenset[str]:
     """The words that are looked for, folded as the index folds them: of the query, and what stands for them."""
     words = (word for read in reading.terms for group in (read.term.words, *read.instead) for word in group)
-    return frozenset(map(_folded, words))
+    return frozenset(map(stem, words))
 
 
 def highlights_of(product: Product, wanted: Set[str]) -> tuple[Highlight, ...]:
@@ -53,7 +51,7 @@ def _spans(text: str, wanted: Set[str]) -> list[Span]:
 
 def _parts(term: Term, wanted: Set[str]) -> Iterator[tuple[int, int]]:
     """The places in the folded text of those of the term's words that are wanted."""
-    held = [word for word in term.words if _folded(word) in wanted]
+    held = [word for word in term.words if stem(word) in wanted]
     for word in held[:1] if held[:1] == [term.words[0]] else held:
         at = term.text.find(word)
         # "wh1000xm5" is not in "wh-1000xm5" as it is written: all of it is meant.
@@ -74,14 +72,3 @@ def _around(field: str, text: str, spans: Sequence[Span]) -> Highlight:
     end = min(len(text), start + MAX_CHARACTERS)
     inside = (Span(one.start - start, one.end - start) for one in spans if start <= one.start and one.end <= end)
     return Highlight(field, text[start:end], tuple(inside))
-
-
-@cache
-def _stemmer() -> tantivy.TextAnalyzer:
-    words = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
-    return words.filter(tantivy.Filter.stemmer("english")).build()
-
-
-@lru_cache(maxsize=50_000)
-def _folded(word: str) -> str:
-    return "".join(_stemmer().analyze(word))

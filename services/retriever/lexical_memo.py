@@ -13,6 +13,7 @@ from services.retriever.query_reader import read_query
 from services.retriever.reading import Reading
 from services.retriever.recent import Recent
 from services.retriever.snapshot import Snapshot
+from services.retriever.synonyms import Synonyms
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded
 from vitrine.text import normalize_text
@@ -34,11 +35,13 @@ class LexicalMemo:
     """What was found by text, filter, limit and revision; who asks while a search runs waits for it."""
 
     def __init__(self, size: int) -> None:
-        self._found: Recent[tuple[str, FilterPlan, int, int], Future[FoundByWords]] = Recent(size)
+        self._found: Recent[tuple[str, FilterPlan, int, int, Synonyms], Future[FoundByWords]] = Recent(size)
 
-    def search(self, snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, deadline: Deadline) -> FoundByWords:
+    def search(
+        self, snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, synonyms: Synonyms, deadline: Deadline
+    ) -> FoundByWords:
         """Reads the text and searches by its words. An error is not kept."""
-        key = (normalize_text(text), plan, limit, snapshot.revision)
+        key = (normalize_text(text), plan, limit, snapshot.revision, synonyms)
         mine: Future[FoundByWords] = Future()
         found = self._found.setdefault(key, mine)
         if found is not mine:
@@ -48,15 +51,15 @@ class LexicalMemo:
             except TimeoutError:
                 raise DeadlineExceeded("no time left for the search by words") from None
         try:
-            mine.set_result(_found_by_words(snapshot, text, plan, limit))
+            mine.set_result(_found_by_words(snapshot, text, plan, limit, synonyms))
         except BaseException as error:
             self._found.remove(key)
             mine.set_exception(error)
         return mine.result()
 
 
-def _found_by_words(snapshot: Snapshot, text: str, plan: FilterPlan, limit: int) -> FoundByWords:
-    reading = read_query(text, snapshot.lexical)
+def _found_by_words(snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, synonyms: Synonyms) -> FoundByWords:
+    reading = read_query(text, snapshot.lexical, synonyms)
     return FoundByWords(reading, *found_rows(snapshot.columns, snapshot.lexical, reading, plan, limit))
 
 

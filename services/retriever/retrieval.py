@@ -1,6 +1,7 @@
 """One retrieval: words and vector searched in a snapshot, fused, cut, and their products read. Runs in a thread."""
 
 import time
+from datetime import UTC, datetime
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,11 @@ from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.highlight import highlights_of, wanted_words
 from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.matches import Matches, check_matching, is_sorted
+from services.retriever.pins import first, pinned_positions
 from services.retriever.products import Products
 from services.retriever.reading import Reading
 from services.retriever.recall_probe import RecallProbe
+from services.retriever.rules import NO_RULING, Rules
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import without
 from services.retriever.snapshot import Snapshot
@@ -21,7 +24,7 @@ from services.retriever.words import MAX_CHARACTERS
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
 from vitrine.fusion import best_first
-from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall
+from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall, SourceScore
 from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray, l2_normalized
 
@@ -58,6 +61,7 @@ def retrieve(
     query: RetrievalQuery,
     plan: FilterPlan,
     *,
+    rules: Rules,
     memo: LexicalMemo,
     products: Products,
     settings: RetrieverSettings,
@@ -66,13 +70,15 @@ def retrieve(
 ) -> Retrieval:
     """Answers a checked query. The deadline is looked at before each stage."""
     check_model(snapshot.model_digest, snapshot.dim, query)
+    ruling = rules.ruling(query.text, datetime.now(UTC))
+    plan = ruling.applied(plan)
     limit = max(POOL, query.depth)
     columns = snapshot.columns
     started = time.perf_counter()
     reading, lexical = Reading(), None
     if normalize_text(query.text):
         deadline.check("the search by words")
-        words = memo.search(snapshot, query.text, plan, limit, deadline)
+        words = memo.search(snapshot, query.text, plan, limit, rules.synonyms, deadline)
         reading, positions = words.reading, columns.positions_of(words.rows)
         lexical = positions[positions >= 0], words.bm25[positions >= 0]
     worded = time.perf_counter()
@@ -95,13 +101,17 @@ def retrieve(
     is_weighted = settings.fusion == "convex" and lexical is not None and dense is not None
     scores = union.scores(settings.fusion, weight)
     order = best_first(scores, union.ids)
-    window = union.keys[order[: query.depth if query.window is None else query.window]]
+    pinned = pinned_positions(snapshot, plan, ruling if query.with_pins and not is_sorted(query) else NO_RULING)
+    found = first(pinned, union.keys[order])
+    window = found[: query.depth if query.window is None else query.window]
     deadline.check("what matches")
     told = Matches(snapshot, query, plan, None if lexical is None else reading, window).told()
-    places = order[: query.depth] if told.listed is None else union.places(told.listed)
-    positions = union.keys[places] if told.listed is None else told.listed
+    positions = found[: query.depth] if told.listed is None else told.listed
+    places = union.places(positions)
     deadline.check("reading the products")
-    rows = columns.rows[positions[: query.product_limit]].tolist()
+    # Whoever ranks the others has so many of them all the same.
+    shown_limit = None if query.product_limit is None else query.product_limit + len(pinned)
+    rows = columns.rows[positions[:shown_limit]].tolist()
     read = products.read(rows, query.with_description)
     shown = [read[row] for row in rows]
     highlights: list[tuple[Highlight, ...]] = []
@@ -113,7 +123,10 @@ def retrieve(
             product_id=columns.ids[position],
             # What a list holds beyond what was found by score has none.
             score=float(scores[place]) if place >= 0 else 0.0,
-            sources=union.sources(place) if place >= 0 else (),
+            sources=(
+                *(union.sources(place) if place >= 0 else ()),
+                *([SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else ()),
+            ),
             product=shown[index] if index < len(shown) else None,
             highlights=highlights[index] if index < len(highlights) else (),
         )

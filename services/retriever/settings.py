@@ -68,6 +68,9 @@ class RetrieverSettings(ServerSettings):
     recall_target: float = Field(0.97, ge=0, le=1, description="recall@100 that searches are made to reach")
     recall_floor: float = Field(0.9, ge=0, le=1, description="recall@100 below which health and GetIndex alert")
     recall_every_s: PositiveFloat = Field(5.0, description="seconds between searches that are made again exactly")
+    rules: Path | None = Field(
+        None, description="TOML file of a merchant's synonyms, pins and blocks, read anew when it changes; unset: none"
+    )
     threads: PositiveInt | None = Field(None, description="threads that search; unset: as many as processors")
     queue: PositiveInt = Field(256, description="searches that may wait before more are refused")
     write_queue: PositiveInt = Field(64, description="writes that may wait before more are refused")

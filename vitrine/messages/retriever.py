@@ -57,7 +57,7 @@ MAX_DEPTH = 1_000
 DEFAULT_SIMILAR_DEPTH = 50
 _MAX_ANCHORS = 1_000
 
-_SOURCES: dict[str, Source] = {"dense": "dense", "lexical": "lexical"}
+_SOURCES: dict[str, Source] = {"dense": "dense", "lexical": "lexical", "pin": "pin"}
 
 
 def query_to_message(query: RetrievalQuery) -> pb.RetrieveRequest:
@@ -79,6 +79,7 @@ def query_to_message(query: RetrievalQuery) -> pb.RetrieveRequest:
         first_ids=query.first_ids,
         cursor=query.cursor,
         highlight=query.highlight,
+        with_pins=query.with_pins,
     )
 
 
@@ -107,6 +108,7 @@ def query_from_message(message: pb.RetrieveRequest) -> RetrievalQuery:
         first_ids=tuple(message.first_ids),
         cursor=message.cursor,
         highlight=message.highlight,
+        with_pins=message.with_pins,
     )
 
 

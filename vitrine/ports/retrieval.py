@@ -10,7 +10,7 @@ from vitrine.ports.reading import QueryReading
 from vitrine.product import Availability, Product, ProductKind
 from vitrine.vectors import FloatArray
 
-Source = Literal["dense", "lexical"]
+Source = Literal["dense", "lexical", "pin"]
 
 
 class Shortfall(Enum):
@@ -62,6 +62,7 @@ class RetrievalQuery:
     first_ids: tuple[str, ...] = ()
     cursor: str = ""
     highlight: bool = False
+    with_pins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
