@@ -4,7 +4,7 @@ Words are compared after normalising, as `normal` does it; numbers as they are. 
 meets the leaf's negation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import TypeAlias
@@ -36,11 +36,6 @@ class Under:
 
     key: str
     words: frozenset[str]
-
-    @property
-    def starts(self) -> tuple[str, ...]:
-        """How words below these begin."""
-        return tuple(word + SEPARATORS[self.key] for word in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +112,17 @@ def levels_of(key: str, word: str) -> list[str]:
     return [separator.join(levels[:depth]) for depth in range(1, len(levels) + 1)]
 
 
-def word_holds(leaf: Leaf, word: str) -> bool:
+def word_test(leaf: Leaf) -> Callable[[str], bool]:
     """Whether one normal word of the leaf's key meets it."""
     match leaf:
         case OneOf():
-            return word in leaf.words
+            return leaf.words.__contains__
         case Under():
-            return word in leaf.words or word.startswith(leaf.starts)
+            starts = tuple(word + SEPARATORS[leaf.key] for word in leaf.words)
+            return lambda word: word in leaf.words or word.startswith(starts)
         case Beginning():
-            return word.startswith(leaf.start)
-        case Within():
-            return False
-        case Present():
-            return True
+            return lambda word: word.startswith(leaf.start)
+    return lambda word: isinstance(leaf, Present)
 
 
 def holds(condition: Condition, values: Values) -> bool:
@@ -145,6 +138,5 @@ def holds(condition: Condition, values: Values) -> bool:
             return any(not isinstance(v, str) and condition.holds(v) for v in values.get(condition.key, ()))
         case Present():
             return bool(values.get(condition.key))
-        case _:
-            key = condition.key
-            return any(isinstance(v, str) and word_holds(condition, normal(key, v)) for v in values.get(key, ()))
+    key, test = condition.key, word_test(condition)
+    return any(isinstance(v, str) and test(normal(key, v)) for v in values.get(key, ()))

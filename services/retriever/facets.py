@@ -92,7 +92,7 @@ def _counted_once(
     owners: NDArray[np.int32], codes: NDArray[np.int32] | NDArray[np.float64], levels: dict[int, list[str]]
 ) -> dict[str, int]:
     """Products by level, one with two paths below a level once; {} where no product has several paths."""
-    if len(owners) < 2 or (np.diff(owners) > 0).all():
+    if _each_once(owners):
         return {}
     names: dict[str, int] = {}
     table = np.full((max(levels) + 1, max(map(len, levels.values()))), -1, np.int64)
@@ -104,6 +104,11 @@ def _counted_once(
     return {name: int(counted[number]) for name, number in names.items()}
 
 
+def _each_once(owners: NDArray[np.int32]) -> bool:
+    """Whether no product has several values."""
+    return bool((owners[1:] > owners[:-1]).all())
+
+
 def _buckets(
     bounds: tuple[float, ...], owners: NDArray[np.int32], numbers: NDArray[np.int32] | NDArray[np.float64]
 ) -> Iterator[FacetValue]:
@@ -111,9 +116,10 @@ def _buckets(
     if not bounds:
         return
     buckets = np.searchsorted(np.array(bounds), numbers, side="right")
-    # A product with several numbers in a bucket is there once.
-    once = np.unique(owners.astype(np.int64) * (len(bounds) + 1) + buckets) % (len(bounds) + 1)
-    counts = np.bincount(once, minlength=len(bounds) + 1).tolist()
+    if not _each_once(owners):
+        # A product with several numbers in a bucket is there once.
+        buckets = np.unique(owners.astype(np.int64) * (len(bounds) + 1) + buckets) % (len(bounds) + 1)
+    counts = np.bincount(buckets, minlength=len(bounds) + 1).tolist()
     for bucket, count in enumerate(counts):
         low = bounds[bucket - 1] if bucket else None
         yield FacetValue("", count, low, bounds[bucket] if bucket < len(bounds) else None)

@@ -21,6 +21,7 @@ NUMBER_KEYS = ("price", "original_price", "rating", "update_time")
 
 # A catalogue has few names, and each in many products.
 @lru_cache(maxsize=4_096)
+@lru_cache(maxsize=10_000)
 def attribute_key(name: str) -> str:
     """The key of an attribute, whatever the case and width of its name."""
     return ATTRIBUTES + normalize_text(name)

@@ -37,15 +37,14 @@ _SHOULD, _MUST, _NEVER = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur
 
 
 def terms_of(product_id: str, values: Values) -> Iterator[str]:
-    """The terms under which a product is indexed."""
+    """The terms under which a product is indexed; one may come twice."""
     yield _term(ID, product_id)
     for key, found in values.items():
-        terms = [
-            term
-            for value in found
-            for term in (_word_terms(key, value) if isinstance(value, str) else (_number_term(key, _bucket(value)),))
-        ]
-        yield from terms if len(terms) == 1 else dict.fromkeys(terms)
+        for value in found:
+            if isinstance(value, str):
+                yield from _word_terms(key, value)
+            else:
+                yield _number_term(key, _bucket(value))
 
 
 # A catalogue repeats its words.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.retriever.buffer import Buffer
-from services.retriever.conditions import Leaf, OneOf, normal, word_holds
+from services.retriever.conditions import Leaf, OneOf, normal, word_test
 
 Owners = NDArray[np.int32]
 Codes = NDArray[np.int32]
@@ -61,16 +61,12 @@ class WordColumn:
         if isinstance(leaf, OneOf):
             wanted = [code for word in leaf.words for code in self._codes_of.get(word, ())]
         else:
-            known = list(self._codes_of.items())
-            wanted = [code for word, of_word in known if word_holds(leaf, word) for code in of_word]
+            test = word_test(leaf)
+            wanted = [code for word, codes_of in list(self._codes_of.items()) if test(word) for code in codes_of]
         table = np.zeros(len(self.words), np.bool_)
         table[wanted] = True
         hits: BoolArray = codes == wanted[0] if len(wanted) == 1 else table[codes]
         return hits
-
-    def normals(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Every word as it is compared, with the codes of the ways in which it is written."""
-        return list(self._codes_of.items())
 
     def restore(self, owners: Owners, codes: Codes, words: Sequence[str]) -> None:
         """Fills an empty column with what was saved."""
@@ -132,7 +128,12 @@ class NumberColumn:
         owners, numbers = self.between(0, count)
         if not len(owners):
             return np.full(len(positions), np.nan)
-        at = np.minimum(np.searchsorted(owners, positions), len(owners) - 1)
+        if len(positions) * 16 > count:
+            whole = np.full(count, np.nan)
+            # Backwards, so that the first one stays.
+            whole[owners[::-1]] = numbers[::-1]
+            return whole[positions]
+        at = np.minimum(np.searchsorted(owners, positions.astype(np.int32)), len(owners) - 1)
         return np.where(owners[at] == positions, numbers[at], np.nan)
 
 
