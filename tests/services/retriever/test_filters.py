@@ -81,7 +81,7 @@ EXPRESSIONS = (
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(products | content, min_size=1, max_size=12), filters, st.sampled_from(EXPRESSIONS))
 def test_all_three_agree(made: list[Product], filter: ProductFilter, expression: str) -> None:
     """A product, the columns whole and in parts, compacted and restored, and the words, with the columns where these
