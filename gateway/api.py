@@ -3,7 +3,7 @@
 from gateway.ads import messages as ad_messages
 from gateway.ads.service import DEFAULT_PAGE_SIZE as DEFAULT_CAMPAIGNS
 from gateway.ads.service import Campaigns
-from gateway.catalog import Catalog
+from gateway.catalog import MAX_DIGESTS, Catalog
 from gateway.messages import answer_to_message, search_from_message, visitor_to_message
 from gateway.pipeline import SearchPipeline
 from gateway.recommendation import messages as recommendation_messages
@@ -14,8 +14,9 @@ from gateway.user_events import DEFAULT_PAGE_SIZE, UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument
 from vitrine.messages.common import outcome_to_message
-from vitrine.messages.product import product_from_message, product_to_message
+from vitrine.messages.product import offer_from_message, product_from_message, product_to_message
 from vitrine.messages.user_event import event_from_message, event_to_message, time_from_message
+from vitrine.offer import Offer
 from vitrine.ports import ItemOutcome, WriteResult
 from vitrine.product import Product
 from vitrine.user_event import UserEvent
@@ -25,6 +26,7 @@ from vitrine.v1 import (
     common_pb2,
     product_pb2,
     recommendation_service_pb2,
+    retriever_service_pb2,
     search_service_pb2,
     user_event_pb2,
     user_event_service_pb2,
@@ -90,6 +92,25 @@ class Api:
         return catalog_service_pb2.CatalogServiceDeleteProductsResponse(
             outcomes=_outcomes(written), revision=written.revision
         )
+
+    async def update_offers(
+        self, request: catalog_service_pb2.UpdateOffersRequest, deadline: Deadline
+    ) -> catalog_service_pb2.UpdateOffersResponse:
+        """Changes prices and availability alone; on return they are durable and searchable."""
+        items = [_offer(index, message) for index, message in enumerate(request.offers)]
+        written = await self.catalog.update_offers(items, deadline=deadline)
+        return catalog_service_pb2.UpdateOffersResponse(outcomes=_outcomes(written), revision=written.revision)
+
+    async def list_product_digests(
+        self, request: catalog_service_pb2.ListProductDigestsRequest, deadline: Deadline
+    ) -> catalog_service_pb2.ListProductDigestsResponse:
+        """Reads one page of what the catalogue holds, by id with a digest of each."""
+        page_size = request.page_size or MAX_DIGESTS
+        page = await self.catalog.list_product_digests(request.page_token, page_size, deadline=deadline)
+        response = catalog_service_pb2.ListProductDigestsResponse(next_page_token=page.next_page_token)
+        for product_id, digest in page.digests:
+            response.digests.add(id=product_id, digest=digest)
+        return response
 
     async def get_product(
         self, request: catalog_service_pb2.GetProductRequest, deadline: Deadline
@@ -178,6 +199,13 @@ def _item(index: int, message: product_pb2.Product) -> Product | ItemOutcome:
         return product_from_message(message)
     except InvalidArgument as error:
         return ItemOutcome(message.id, error.within(f"products[{index}]"))
+
+
+def _offer(index: int, message: retriever_service_pb2.Offer) -> Offer | ItemOutcome:
+    try:
+        return offer_from_message(message)
+    except InvalidArgument as error:
+        return ItemOutcome(message.id, error.within(f"offers[{index}]"))
 
 
 def _event(index: int, message: user_event_pb2.UserEvent) -> UserEvent | ItemOutcome:

@@ -76,6 +76,18 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         """Deletes products by id."""
         return await self._api.delete_products(request, deadline_of(context, self._timeout_s))
 
+    async def UpdateOffers(
+        self, request: catalog_service_pb2.UpdateOffersRequest, context: Context
+    ) -> catalog_service_pb2.UpdateOffersResponse:
+        """Changes prices and availability alone."""
+        return await self._api.update_offers(request, deadline_of(context, self._write_timeout_s))
+
+    async def ListProductDigests(
+        self, request: catalog_service_pb2.ListProductDigestsRequest, context: Context
+    ) -> catalog_service_pb2.ListProductDigestsResponse:
+        """Reads one page of ids with a digest of each product's content."""
+        return await self._api.list_product_digests(request, deadline_of(context, self._timeout_s))
+
     async def GetProduct(
         self, request: catalog_service_pb2.GetProductRequest, context: Context
     ) -> catalog_service_pb2.GetProductResponse:

@@ -8,8 +8,10 @@ import pytest
 
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from vitrine.offer import Offer
 from vitrine.ports import InputType, ItemOutcome, Lane
-from vitrine.product import Product
+from vitrine.product import Availability, Product, checked_product
+from vitrine.product_digest import content_digest
 
 
 def catalog_of(shop: Any) -> Any:
@@ -172,3 +174,100 @@ async def test_a_wrong_id_is_named(shop: Any, product_id: str) -> None:
 async def test_deleting_none_or_too_many_is_refused(shop: Any, count: int) -> None:
     with pytest.raises(InvalidArgument, match=f"ids: has {count} entries"):
         await catalog_of(shop).delete_products(["x"] * count, deadline=soon())
+
+
+async def test_words_that_stayed_are_not_embedded_anew(own_shop: Any) -> None:
+    catalog = catalog_of(own_shop)
+    await catalog.upsert_products([lamp(number) for number in range(4)], deadline=soon())
+    own_shop.embedder.calls.clear()
+    again = [lamp(0, price=5.0, currency_code="EUR"), lamp(1, title="Oak bookshelf"), lamp(2, image_uris=("http://a",))]
+    written = await catalog.upsert_products([*again, lamp(9)], deadline=soon())
+    assert [outcome.error for outcome in written.outcomes] == [None] * 4
+    (call,) = [given for name, given, _ in own_shop.embedder.calls if name == "embed"]
+    assert list(call[0]) == ["lumora oak bookshelf", "lumora brass table lamp number 9"]
+    assert (await catalog.get_product("lamp-0", deadline=soon())).price == 5.0
+    answer = await own_shop.search("oak bookshelf", page_size=1)
+    assert answer.hits[0].product.id == "lamp-1"
+    own_shop.embedder.error = Unavailable("away")
+    written = await catalog.upsert_products([lamp(0, price=6.0, currency_code="EUR")], deadline=soon())
+    assert written.outcomes == (ItemOutcome("lamp-0"),)
+
+
+async def test_words_that_another_write_changed_meanwhile_are_embedded_after_all(own_shop: Any) -> None:
+    catalog = catalog_of(own_shop)
+    await catalog.upsert_products([lamp(0), lamp(1)], deadline=soon())
+    real = own_shop.retriever.port
+
+    class Raced:
+        async def get_products(self, ids: Any, **named: Any) -> Any:
+            found = await real.get_products(ids, **named)
+            own_shop.retriever.port = real
+            await catalog.upsert_products([lamp(0, title="Oak bookshelf")], deadline=soon())
+            return found
+
+    own_shop.retriever.port = Raced()
+    own_shop.embedder.calls.clear()
+    written = await catalog.upsert_products([lamp(0), lamp(1)], deadline=soon())
+    assert [outcome.error for outcome in written.outcomes] == [None, None]
+    texts = [list(given[0]) for name, given, _ in own_shop.embedder.calls if name == "embed"]
+    assert texts == [["lumora oak bookshelf"], ["lumora brass table lamp number 0"]]
+    answer = await own_shop.search("brass table lamp number 0", page_size=1)
+    assert answer.hits[0].product.id == "lamp-0"
+
+
+async def test_products_that_cannot_be_embedded_all_fail_alone(own_shop: Any) -> None:
+    real = own_shop.embedder.port
+
+    class Never:
+        async def embed(self, texts: Any, **named: Any) -> Any:
+            found = await real.embed(texts, **named)
+            return replace(found, items=tuple(replace(item, error=InvalidArgument()) for item in found.items))
+
+    own_shop.embedder.port = Never()
+    before = (await own_shop.retriever.port.get_index(deadline=soon())).revision
+    written = await catalog_of(own_shop).upsert_products([lamp(0), lamp(1)], deadline=soon())
+    assert all(isinstance(outcome.error, InvalidArgument) for outcome in written.outcomes)
+    assert written.revision == before
+
+
+async def test_offers_change_prices_and_stock_without_the_embedder(own_shop: Any) -> None:
+    catalog = catalog_of(own_shop)
+    await catalog.upsert_products([lamp(0, price=5.0, currency_code="EUR"), lamp(1)], deadline=soon())
+    own_shop.embedder.error = Unavailable("away")
+    offers = [
+        Offer("lamp-0", price=4.0, original_price=5.0, availability=Availability.OUT_OF_STOCK),
+        ItemOutcome("lamp-1", InvalidArgument()),
+        Offer("nobody", price=1.0, currency_code="EUR"),
+        Offer("lamp-1", price=-1.0, currency_code="EUR"),
+    ]
+    written = await catalog.update_offers(offers, deadline=soon())
+    assert [outcome.id for outcome in written.outcomes] == ["lamp-0", "lamp-1", "nobody", "lamp-1"]
+    first, second, third, fourth = (outcome.error for outcome in written.outcomes)
+    assert (first, type(second), type(third)) == (None, InvalidArgument, NotFound)
+    assert [violation.field for violation in fourth.violations] == ["offers[3].price"]
+    kept = await catalog.get_product("lamp-0", deadline=soon())
+    assert (kept.price, kept.original_price, kept.currency_code) == (4.0, 5.0, "EUR")
+    assert (kept.availability, kept.revision) == (Availability.OUT_OF_STOCK, written.revision)
+    nothing = await catalog.update_offers([ItemOutcome("x", InvalidArgument())], deadline=soon())
+    assert nothing.revision == written.revision
+
+
+@pytest.mark.parametrize("count", [0, 1_001])
+async def test_no_or_too_many_offers_are_refused(shop: Any, count: int) -> None:
+    with pytest.raises(InvalidArgument, match=f"offers: has {count} entries; give 1 to 1000"):
+        await catalog_of(shop).update_offers([Offer("x")] * count, deadline=soon())
+
+
+async def test_digests_of_all_products_are_listed(own_shop: Any) -> None:
+    catalog = catalog_of(own_shop)
+    await catalog.upsert_products([lamp(0, attributes={"height_cm": (40,)})], deadline=soon())
+    token, digests = "", {}
+    while True:
+        page = await catalog.list_product_digests(token, 100, deadline=soon())
+        digests |= dict(page.digests)
+        if not (token := page.next_page_token):
+            break
+    assert digests["lamp-0"] == content_digest(checked_product(lamp(0, attributes={"height_cm": (40,)})))
+    assert len(digests) == (await own_shop.retriever.port.get_index(deadline=soon())).products
+    with pytest.raises(InvalidArgument, match="page_size: is 10001"):
+        await catalog.list_product_digests("", 10_001, deadline=soon())

@@ -117,6 +117,25 @@ async def test_products_are_deleted(open_shop: Any) -> None:
         assert (await client.post(GET, json={"id": "p003"}, timeout=30)).status_code == 404
 
 
+async def test_offers_and_digests_over_http(open_shop: Any) -> None:
+    shop = await open_shop(own_catalogue=True)
+    async with (
+        shop.gateway.http() as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client,
+    ):
+        service = "/vitrine.v1.CatalogService"
+        offer = {"id": "p003", "price": 2.5, "availability": "AVAILABILITY_OUT_OF_STOCK"}
+        reply = await client.post(f"{service}/UpdateOffers", json={"offers": [offer, {"id": "nobody"}]})
+        assert reply.status_code == 200
+        assert [outcome.get("status", {}).get("code", 0) for outcome in reply.json()["outcomes"]] == [0, 5]
+        read = (await client.post(GET, json={"id": "p003"})).json()["product"]
+        assert (read["price"], read["availability"]) == (2.5, "AVAILABILITY_OUT_OF_STOCK")
+        page = (await client.post(f"{service}/ListProductDigests", json={"pageSize": 2})).json()
+        assert [entry["id"] for entry in page["digests"]] == ["p000", "p001"]
+        assert len(base64.b64decode(page["digests"][0]["digest"])) == 16
+        assert page["nextPageToken"]
+
+
 @pytest.mark.parametrize(
     "body", ["{", "[]", "nonsense", '{"nothing": 1}', '{"query": 5}', '{"pageSize": "x"}', b"\xff\xfe", '"a"', "null"]
 )

