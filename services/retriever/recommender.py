@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from services.retriever.coarse_factors import CoarseFactors
 from services.retriever.relations import als_gram, behaviour_vectors
 from vitrine.errors import FailedPrecondition
 from vitrine.learned_products import IntArray, LearnedProducts, read_learned_products
@@ -28,6 +29,7 @@ class Recommender:
         self.gram = als_gram(learned.factors)
         # Of the others nothing is known, and a score of 0 would say otherwise.
         self.factored: NDArray[np.bool_] = np.asarray(learned.factors.any(axis=1))
+        self.coarse_factors = CoarseFactors(learned.factors)
         self._numbers = {product_id: number for number, product_id in enumerate(learned.ids)}
 
     @classmethod

@@ -131,9 +131,11 @@ class _ByAls:
 
     def found(self, allowed: BoolArray, depth: int) -> IntArray:
         recommender = self.behaviour.recommender
-        numbers = np.flatnonzero(recommender.factored & (self.behaviour.positions >= 0))
-        numbers = numbers[allowed[self.behaviour.positions[numbers]]]
-        scores = inner_products(self.parts.sum(axis=0), recommender.learned.factors, numbers)
+        user = self.parts.sum(axis=0)
+        # Of what has no version that lives, the last position says nothing: `there` leaves it out.
+        there = recommender.factored & (self.behaviour.positions >= 0)
+        numbers = recommender.coarse_factors.proposed(user, there & allowed[self.behaviour.positions], depth)
+        scores = inner_products(user, recommender.learned.factors, numbers)
         return best_positions(self.columns, self.behaviour.positions[numbers], scores, depth)[0]
 
     def seen(self, positions: IntArray) -> Seen:
