@@ -8,18 +8,26 @@ Recall is against float32 vectors searched exactly.
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
+import faiss
 import numpy as np
 import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
+from threadpoolctl import threadpool_limits
 
 from cli.sample.products import Shop
 from loadtest.made_vectors import CHUNK, MadeVectors
+from services.retriever.cells import PlacedCells, assign, placed_cells, train
+from services.retriever.columns import Columns, ColumnsView
+from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.engine import RetrieverEngine
+from services.retriever.graph import build_graph
+from services.retriever.retrieval import POOL
 from services.retriever.settings import RetrieverSettings
+from services.retriever.vector_store import Storage
 from vitrine.deadline import Deadline
 from vitrine.ports import RetrievalQuery
 from vitrine.vectors import FloatArray
@@ -118,7 +126,7 @@ def measure(
             *(f"{np.percentile(times, share):.2f}" for times in (dense, hybrid) for share in (50, 99)),
         )
         _console.print(table)
-        await asyncio.to_thread(_print_recall, engine, made, judged)
+        await asyncio.to_thread(_print_recall, engine._snapshot.dense, made, judged)
         await engine.close()
 
     asyncio.run(run())
@@ -141,10 +149,59 @@ async def _milliseconds(engine: RetrieverEngine, made: MadeVectors, count: int, 
     return times
 
 
-def _print_recall(engine: RetrieverEngine, made: MadeVectors, judged: int) -> None:
+@app.command()
+def vectors(
+    products: Annotated[list[int], typer.Argument(help="How many, for each row of the table.")],
+    storage: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float16",
+    kind: Annotated[str, typer.Option(help="exact, ivf or hnsw.")] = "ivf",
+    sample: Sample = _SAMPLE,
+    queries: Annotated[int, typer.Option(min=10, max=1_000, help="Searches.")] = 300,
+    judged: Annotated[int, typer.Option(min=1, max=1_000, help="Queries whose recall is measured.")] = 100,
+) -> None:
+    """Measures the vector index alone, without catalogue and words: milliseconds of processor time of one search."""
+    made = MadeVectors.of(Shop(MOST, 1), sample)
+    for count in products:
+        view = _view(made, count, cast(Storage, storage))
+        started = time.thread_time()
+        placed = _placed(view, kind)
+        built_s = time.thread_time() - started
+        dense = DenseView(view, placed, 1)
+        times = []
+        for query in made.queries[:queries]:
+            begun = time.thread_time()
+            dense.search(query, view.alive, POOL)
+            times.append((time.thread_time() - begun) * 1_000)
+        mib = (view.vectors.nbytes + (0 if placed is None else placed.nbytes)) / _MIB
+        p50, p99 = np.percentile(times, (50, 99))
+        _console.print(f"{count:,} products, {dense.kind}, {storage}: {mib:,.0f} MiB, built in {built_s:,.1f} s of")
+        _console.print(f"processor time; search p50 {p50:.2f} ms, p99 {p99:.2f} ms")
+        _print_recall(dense, made, judged)
+
+
+def _view(made: MadeVectors, count: int, storage: Storage) -> ColumnsView:
+    columns = Columns(made.queries.shape[1], storage=storage)
+    for start in range(0, count, CHUNK):
+        chunk = made.chunk(start // CHUNK)[: count - start]
+        rows = range(start, start + len(chunk))
+        columns.append(rows, [str(row) for row in rows], [{}] * len(chunk), chunk)
+    return columns.view()
+
+
+def _placed(view: ColumnsView, kind: str) -> PlacedCells | PlacedGraph | None:
+    faiss.omp_set_num_threads(1)
+    threadpool_limits(1, user_api="blas")
+    if kind == "ivf":
+        cells = train(view.vectors, view.alive)
+        assigned = assign(cells, view.vectors, 0, len(view.rows), lambda: False)
+        assert assigned is not None
+        return placed_cells(cells, assigned)
+    graph = build_graph(view, DIGEST, None, lambda: False) if kind == "hnsw" else None
+    return None if graph is None else placed(graph, view)
+
+
+def _print_recall(dense: DenseView, made: MadeVectors, judged: int) -> None:
     """Recall of the dense search for each share of the products that a filter allows, drawn at random."""
-    snapshot = engine._snapshot
-    columns, queries = snapshot.columns, made.queries[:judged]
+    columns, queries = dense.columns, made.queries[:judged]
     drawn = np.random.default_rng(3).random(len(columns.rows))
     masks = [columns.alive & (drawn < share) for share in _SHARES]
     expected = _exact(columns.ids, masks, made, queries)
@@ -153,7 +210,7 @@ def _print_recall(engine: RetrieverEngine, made: MadeVectors, judged: int) -> No
         table.add_column(f"{share:.1%} allowed", justify="right")
     recalls = []
     for mask, best in zip(masks, expected, strict=True):
-        found = (snapshot.dense.search(query, mask, 1_000)[0][:DEPTH] for query in queries)
+        found = (dense.search(query, mask, POOL)[0][:DEPTH] for query in queries)
         recalls.append(np.mean([np.isin(one, near).mean() for one, near in zip(best, found, strict=True)]))
     table.add_row(*(f"{recall:.4f}" for recall in recalls))
     _console.print(table)
