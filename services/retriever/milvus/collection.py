@@ -21,6 +21,7 @@ from vitrine.vectors import FloatArray
 MAX_FOUND = 16_384
 # Rows in one request: with 1,024 numbers and long words 5 MB of the 64 that a server takes.
 _PUT_ROWS = 500
+_READ_ROWS = 5_000
 _WRITE_TIMEOUT_S = 60.0
 MAX_WORDS_BYTES = 65_535
 MAX_TERMS = 4_096
@@ -172,14 +173,23 @@ class Collection:
 
     def each(self, filter: str, fields: Sequence[str], deadline: Deadline) -> Iterator[dict[str, Any]]:
         """The fields of all that match, in the order of their row keys."""
-        last = -1
-        while True:
-            deadline.check("reading from Milvus")
-            part = self._read(f"row > {last} and ({filter})", fields, deadline, limit=MAX_FOUND)
-            yield from sorted(part, key=lambda entity: entity["row"])
-            if len(part) < MAX_FOUND:
-                return
-            last = max(entity["row"] for entity in part)
+        reading = answered(
+            lambda: self._client.query_iterator(
+                self.name,
+                batch_size=_READ_ROWS,
+                filter=filter,
+                output_fields=list(fields),
+                timeout=_seconds(deadline),
+                consistency_level=self._milvus.consistency,
+            ),
+            "read",
+        )
+        try:
+            while part := answered(reading.next, "read"):
+                deadline.check("reading from Milvus")
+                yield from sorted(part, key=lambda entity: entity["row"])
+        finally:
+            reading.close()
 
     def _read(self, filter: str, fields: Sequence[str], deadline: Deadline, **limits: int) -> list[dict[str, Any]]:
         return answered(
