@@ -6,6 +6,7 @@ from dataclasses import replace
 import structlog
 
 from gateway.notes import Notes
+from gateway.pins import is_pinned
 from gateway.releases.current import current_release
 from gateway.search import Degradation, SearchAnswer, SearchHit
 from vitrine.deadline import Deadline
@@ -35,6 +36,10 @@ class Explaining:
         explained: list[SearchHit] = []
         with notes.timed("explain"):
             for index, hit in enumerate(answer.hits[:MAX_EXPLAINED]):
+                if is_pinned(hit.sources):
+                    # A merchant's rule, and no model, put it there: its sources say so.
+                    explained.append(hit)
+                    continue
                 if hit.rank is None:
                     break
                 try:

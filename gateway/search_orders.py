@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.notes import Notes
 from gateway.personalisation import Personalisation, PersonalSearch
+from gateway.pins import apart, with_pins
 from gateway.ranking import Ordered, RankStage
 from gateway.releases.current import answering_by
 from gateway.search import SearchQuery
@@ -42,14 +43,16 @@ class SearchOrders:
                 with answering_by(turn.release):
                     personal = parts.personal(turn, notes, deadline)
                     retrieval = await parts.retrieval(turn.release, personal, notes, deadline)
+                    pinned, others = apart(retrieval.candidates)
                     with notes.timed("rank"):
                         order = await self._rank_stage.order(
                             retrieval.reading.model_text or words.text,
-                            retrieval.candidates,
+                            others,
                             asked=turn.depth,
                             deadline=deadline,
                         )
-                    ordered.append(order if personal is None else await personal.ordered(order))
+                    order = order if personal is None else await personal.ordered(order)
+                    ordered.append(with_pins(pinned, order))
         finally:
             parts.end()
         return parts.retrievals[turns[0].release.embedder_digest], ordered

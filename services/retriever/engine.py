@@ -217,7 +217,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         published = self._published
         snapshot = published.own
         recommenders = [digest for one in published.all() for digest in one.recommender_digests]
-        faults = (fault for fault in (self._writer.fault, self._probe.alert, self._rule_book.fault) if fault is not None)
+        faults = (self._writer.fault, self._probe.alert, self._rule_book.fault)
         return IndexInfo(
             products=snapshot.columns.living,
             revision=snapshot.revision,
@@ -226,7 +226,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             kind=snapshot.dense.kind,
             tombstones=len(snapshot.columns.rows) - snapshot.columns.living,
             update_time_s=snapshot.update_time_s,
-            alerts=(*snapshot.alerts, *faults),
+            alerts=(*snapshot.alerts, *filter(None, faults)),
             storage=snapshot.columns.storage,
             memory_bytes=snapshot.nbytes + sum(one.nbytes for one in self._published.beside.values()),
             recall=self._probe.recall,
