@@ -85,9 +85,12 @@ class Repairs:
         return self._stands([term], [other], "spelling", mends=True) if self._held(other) else ReadTerm(term)
 
     def _by_sound(self, run: Sequence[Term], unknown: bool) -> str | None:
-        """A word of the same sound, or nearly, for Han terms side by side that no one product holds all of."""
+        """A word of the same sound, or nearly, for Han terms side by side that no one product holds all of.
+
+        Tried where one of them is unknown, or all are single characters: so a word falls apart that is written wrong.
+        """
         text = "".join(term.text for term in run)
-        if not (unknown or len(run) > 1) or not 2 <= len(text) <= _MOST_HAN:
+        if not 2 <= len(text) <= _MOST_HAN or not (unknown or len(text) == len(run)):
             return None
         if run[-1].end - run[0].start != len(text) or not all(is_han(term.text) for term in run):
             return None

@@ -28,8 +28,8 @@ class Vocabulary:
         self._words: list[str] = []
         self._letters, self._lengths = array("I"), array("B")
         self._by_pinyin: dict[str, list[str]] = {}
-        # Han words by length, and all their characters in a row.
-        self._han: dict[int, tuple[list[str], array[int]]] = {}
+        # Han words by length and first character, and by length and last.
+        self._by_end: dict[tuple[int, str, str], list[str]] = {}
 
     def add(self, words: Iterable[str], count: int = 1) -> None:
         """Adds the words of a product."""
@@ -38,6 +38,11 @@ class Vocabulary:
             self._counts[word] = held + count
             if not held:
                 self._add_new(word)
+
+    @property
+    def size(self) -> int:
+        """Different words."""
+        return len(self._counts)
 
     def count(self, word: str) -> int:
         """In how many products it was added."""
@@ -82,15 +87,16 @@ class Vocabulary:
     def sounding_nearly(self, word: str) -> str | None:
         """The Han word of three characters or more that differs in one of them, and by one letter in its pinyin; of
         several that in most products."""
-        if len(word) < 3 or len(word) not in self._han:
+        if len(word) < 3:
             return None
-        words, flat = self._han[len(word)]
-        with self._lock:
-            points = np.array(flat, np.uint32).reshape(-1, len(word))
-        same = (points == np.array([ord(one) for one in word], np.uint32)).sum(axis=1)
+        # What differs in one character has the same first one, or the same last.
+        alike = (*self._by_end.get((len(word), word[0], ""), ()), *self._by_end.get((len(word), "", word[-1]), ()))
         pinyin = pinyin_of(word)
-        others = [words[index] for index in np.flatnonzero(same == len(word) - 1).tolist()]
-        others = [other for other in others if OSA.distance(pinyin, pinyin_of(other), score_cutoff=1) <= 1]
+        others = [
+            other
+            for other in alike
+            if sum(map(str.__ne__, word, other)) == 1 and OSA.distance(pinyin, pinyin_of(other), score_cutoff=1) <= 1
+        ]
         return min(others, key=lambda other: (-self.count(other), other), default=None)
 
     def _add_new(self, word: str) -> None:
@@ -102,10 +108,9 @@ class Vocabulary:
                     self._lengths.append(len(word))
         elif len(word) <= _MAX_HAN and (pinyin := pinyin_of(word)):
             self._by_pinyin.setdefault(pinyin, []).append(word)
-            with self._lock:
-                words, points = self._han.setdefault(len(word), ([], array("I")))
-                words.append(word)
-                points.extend(map(ord, word))
+            if len(word) > 2:
+                self._by_end.setdefault((len(word), word[0], ""), []).append(word)
+                self._by_end.setdefault((len(word), "", word[-1]), []).append(word)
 
 
 def is_latin(word: str) -> bool:
