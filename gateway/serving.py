@@ -44,6 +44,7 @@ from gateway.recommendation.settings import RecommendationSettings
 from gateway.releases.api import ReleaseApi
 from gateway.releases.current import answering_by
 from gateway.releases.follower import Follower
+from gateway.releases.gates import Gates
 from gateway.releases.served_parts import ServedParts
 from gateway.releases.service import ReleaseAdmin
 from gateway.releases.servicer import ReleaseServicer
@@ -138,8 +139,9 @@ class Gateway:
         experiments = Experiments(ExperimentsSettings().file, self._releases.named)
         tastes = tastes_of(fusion, ports.embedder, ports.retriever, recommendation.interests)
         popular = PopularProducts(self._event_store, recommendation.popularity_kept_s)
+        orders = SearchOrders(text_retrieval, rank_stage, Personalisation(self._event_store, tastes, recommendation))
         pipeline = SearchPipeline(
-            SearchOrders(text_retrieval, rank_stage, Personalisation(self._event_store, tastes, recommendation)),
+            orders,
             ports.retriever,
             Admission(settings.max_searches, "searches"),
             experiments,
@@ -168,7 +170,14 @@ class Gateway:
             experiments,
             self._releases,
         )
-        self.release_api = ReleaseApi(ReleaseAdmin(self._releases, parts))
+        gates = Gates(
+            orders,
+            rank_depth=settings.rank_depth,
+            result_window=settings.result_window,
+            recall_floor=settings.release_recall_floor,
+            ndcg_loss=settings.release_ndcg_loss,
+        )
+        self.release_api = ReleaseApi(ReleaseAdmin(self._releases, parts, ports.embedder, gates))
         suggest = SuggestSettings()
         past_queries = PastQueries(
             self._event_store,

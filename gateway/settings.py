@@ -20,6 +20,10 @@ class GatewaySettings(ServerSettings):
     retriever_target: str = Field("dns:///127.0.0.1:50053", description="gRPC target of the retriever")
     ranker_target: str = Field("dns:///127.0.0.1:50054", description="gRPC target of the ranker")
 
+    release_recall_floor: float = Field(0.95, ge=0, le=1, description="recall@10 below which a release may not serve")
+    release_ndcg_loss: float = Field(
+        0.02, ge=0, le=1, description="nDCG@10 that a release may have less than the one that serves, at worst"
+    )
     releases_follow_s: PositiveFloat = Field(1.0, description="how old what is known of releases may be, in seconds")
 
     redis_url: str = Field(

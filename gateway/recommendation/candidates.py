@@ -8,6 +8,7 @@ from gateway.recommendation.blend import CandidateList, Proposal
 from gateway.recommendation.popular import LIMIT, PopularProducts
 from gateway.recommendation.profile_fit import lies_in
 from gateway.recommendation.query import Profile, Source
+from gateway.releases.current import current_release
 from gateway.search import Degradation
 from gateway.text_retrieval import TextRetrieval
 from vitrine.deadline import Deadline
@@ -41,7 +42,14 @@ class Candidates:
 
     async def near(self, anchors: Sequence[Anchor], interests: int, wanted: Wanted) -> Similar:
         """What is near to the anchors, by interest; see `lists_of`."""
-        query = SimilarQuery(tuple(anchors), interests, wanted.filter, tuple(sorted(wanted.excluded)), wanted.depth)
+        query = SimilarQuery(
+            tuple(anchors),
+            interests,
+            wanted.filter,
+            tuple(sorted(wanted.excluded)),
+            wanted.depth,
+            current_release().embedder_digest,
+        )
         return await self._retriever.retrieve_similar(query, deadline=wanted.deadline)
 
     async def by_text(

@@ -1,6 +1,7 @@
 """The calls of ReleaseService, message in and message out, the same for gRPC and HTTP."""
 
 from gateway.releases.follower import Known
+from gateway.releases.gates import JudgedQuery
 from gateway.releases.service import ReleaseAdmin
 from vitrine.deadline import Deadline
 from vitrine.messages.release import generation_to_message, release_from_message, release_to_message
@@ -23,6 +24,13 @@ class ReleaseApi:
         listed = _listed(await self._admin.create(release, deadline=deadline))
         (status,) = (status for status in listed.releases if status.release.name == release.name)
         return pb.CreateReleaseResponse(status=status)
+
+    async def build(self, request: pb.BuildReleaseRequest, deadline: Deadline) -> pb.BuildReleaseResponse:
+        """Embeds, builds and measures a release, as far as the call has time."""
+        queries = [JudgedQuery(one.query, dict(one.gains)) for one in request.queries]
+        missing, known = await self._admin.build(request.name, queries, deadline=deadline)
+        (status,) = (status for status in _listed(known).releases if status.release.name == request.name)
+        return pb.BuildReleaseResponse(done=missing is None, missing=missing or 0, status=status)
 
     async def delete(self, request: pb.DeleteReleaseRequest, deadline: Deadline) -> pb.DeleteReleaseResponse:
         """Deletes a release."""

@@ -1,6 +1,6 @@
 """What the parts serve now, and what a release lacks of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -8,7 +8,7 @@ import structlog
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
 from vitrine.ports import Embedder, IndexInfo, Ranker, Retriever, ServedModels
-from vitrine.ports.release import Release, ReleaseRecord
+from vitrine.ports.release import Generation, Release, ReleaseRecord, generation_fault
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class ServedParts:
         """By a release's name, why it cannot answer now; () where it can."""
         if record.releases:
             await self._ask(deadline)
-        return {one.name: tuple(self._faults(one)) for one in record.releases}
+        return {one.name: tuple(self._faults(one, record.generations)) for one in record.releases}
 
     async def completed(self, release: Release, serving: Release, *, deadline: Deadline) -> Release:
         """The release with the models of the one that serves, or each service's first one, where it names none.
@@ -62,7 +62,7 @@ class ServedParts:
         except VitrineError as error:
             log.warning("a part is away, taken to serve what it did before", error=error.message)
 
-    def _faults(self, release: Release) -> Iterator[str]:
+    def _faults(self, release: Release, generations: Sequence[Generation]) -> Iterator[str]:
         seen = self._seen
         if seen.embedder is not None and release.embedder_digest not in ("", *seen.embedder.digests):
             yield _not_served("embedder", release.embedder_digest, "VITRINE_EMBEDDER_FURTHER_BUNDLES")
@@ -71,7 +71,11 @@ class ServedParts:
         held = seen.index.model_digests if seen.index is not None else ()
         # An empty index takes the vectors of any model.
         if held and release.embedder_digest not in ("", *held):
-            yield f"the index holds no vectors of {release.embedder_digest}; build the release"
+            yield generation_fault(release.embedder_digest, generations) or (
+                f"the index holds no vectors of {release.embedder_digest}"
+            )
+        elif fault := generation_fault(release.embedder_digest, generations):
+            yield fault
         recommender = release.recommender_digest
         if not recommender:
             return

@@ -1,19 +1,27 @@
 """What whoever runs the shop does with releases: list, create, delete, flip and roll back."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from gateway.releases.current import FIRST
 from gateway.releases.follower import Follower, Known
+from gateway.releases.gates import Gates, JudgedQuery, check_queries
+from gateway.releases.re_embedding import ReEmbedding
 from gateway.releases.served_parts import ServedParts
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, NotFound, Unimplemented
+from vitrine.ports import Embedder
 from vitrine.ports.release import Release, ReleaseStore
 
 
 class ReleaseAdmin:
     """Changes releases in the store; this gateway follows at once, the others within `follow_s`."""
 
-    def __init__(self, follower: Follower, parts: ServedParts) -> None:
+    def __init__(self, follower: Follower, parts: ServedParts, embedder: Embedder, gates: Gates) -> None:
         self._follower = follower
         self._parts = parts
+        self._embedder = embedder
+        self._gates = gates
 
     async def list(self, *, deadline: Deadline) -> Known:
         """The releases as they stand now. Raises Unimplemented where there is no store."""
@@ -30,6 +38,26 @@ class ReleaseAdmin:
         await self._store.write_release(whole, deadline=deadline)
         return await self.list(deadline=deadline)
 
+    async def build(self, name: str, queries: Sequence[JudgedQuery], *, deadline: Deadline) -> tuple[int | None, Known]:
+        """Embeds what a release's embedder has not seen and measures it; how many products are left, None when done.
+
+        Raises NotFound, InvalidArgument for a wrong query, and FailedPrecondition when its models are not served.
+        """
+        check_queries(queries)
+        known = await self.list(deadline=deadline)
+        release = _named(known, name)
+        own = known.record.generations[0].model_digest if known.record.generations else ""
+        recall: float | None = None
+        if own and release.embedder_digest != own:
+            step = ReEmbedding(self._embedder, self._store).step(release.embedder_digest, deadline=deadline)
+            generation, recall = await step
+            if recall is None:
+                return generation.missing, await self.list(deadline=deadline)
+        _require_able(name, (await self.list(deadline=deadline)).faults[name])
+        gates = await self._gates.measured(release, known.serving, recall, queries, deadline=deadline)
+        await self._store.write_release(replace(release, gates=gates), deadline=deadline)
+        return None, await self.list(deadline=deadline)
+
     async def delete(self, name: str, *, deadline: Deadline) -> None:
         """Deletes a release that neither serves nor is kept for rollback."""
         await self._store.remove_release(name, deadline=deadline)
@@ -38,10 +66,7 @@ class ReleaseAdmin:
     async def flip(self, name: str, *, force: bool, deadline: Deadline) -> Known:
         """Makes a release the one that serves. Raises NotFound, and FailedPrecondition with the reason it cannot."""
         known = await self.list(deadline=deadline)
-        release = known.record.named(name)
-        if release is None or not name:
-            names = ", ".join(one.name for one in known.record.releases) or "none"
-            raise NotFound(f"there is no release {name!r}; there are: {names}")
+        release = _named(known, name)
         _require_able(name, known.faults[name])
         if not force:
             _require_gates(release, await self._parts.completed(known.serving, FIRST, deadline=deadline))
@@ -68,14 +93,22 @@ class ReleaseAdmin:
         return self._follower.store
 
 
+def _named(known: Known, name: str) -> Release:
+    release = known.record.named(name)
+    if release is None or not name:
+        names = ", ".join(one.name for one in known.record.releases) or "none"
+        raise NotFound(f"there is no release {name!r}; there are: {names}")
+    return release
+
+
 def _require_able(name: str, faults: tuple[str, ...]) -> None:
     if faults:
         raise FailedPrecondition(f"release {name} cannot serve: {'; '.join(faults)}")
 
 
 def _require_gates(release: Release, serving: Release) -> None:
-    """Other vectors serve only once they were measured; ranker and recommender are compared by an experiment."""
-    if release.embedder_digest in ("", serving.embedder_digest):
+    """What was measured must have passed; other vectors must be measured, and what they are ranked by may be."""
+    if release.gates is None and release.embedder_digest in ("", serving.embedder_digest):
         return
     if release.gates is None:
         raise FailedPrecondition(

@@ -21,6 +21,10 @@ class ReleaseServicer(release_service_pb2_grpc.ReleaseServiceServicer):
         """Writes a release."""
         return await self._api.create(request, deadline_of(context, self._timeout_s))
 
+    async def BuildRelease(self, request: pb.BuildReleaseRequest, context: Context) -> pb.BuildReleaseResponse:
+        """Embeds, builds and measures a release."""
+        return await self._api.build(request, deadline_of(context, self._timeout_s))
+
     async def DeleteRelease(self, request: pb.DeleteReleaseRequest, context: Context) -> pb.DeleteReleaseResponse:
         """Deletes a release."""
         return await self._api.delete(request, deadline_of(context, self._timeout_s))

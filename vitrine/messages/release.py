@@ -64,7 +64,7 @@ def release_to_message(release: Release) -> release_pb2.Release:
 def _gates_from_message(message: release_pb2.ReleaseGates) -> ReleaseGates:
     return ReleaseGates(
         time=message.time.ToDatetime(tzinfo=UTC) if message.HasField("time") else datetime.now(UTC),
-        recall=message.recall,
+        recall=message.recall if message.HasField("recall") else None,
         queries=message.queries,
         ndcg=message.ndcg,
         ndcg_serving=message.ndcg_serving,

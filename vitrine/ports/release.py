@@ -15,7 +15,7 @@ class ReleaseGates:
     """What a release was measured by; fields are those of release.proto."""
 
     time: datetime
-    recall: float
+    recall: float | None = None
     queries: int = 0
     ndcg: float = 0.0
     ndcg_serving: float = 0.0

@@ -39,7 +39,8 @@ async def target(tmp_path: Path, start_server: Any) -> Any:
     catalogue = Catalogue(tmp_path)
     part: Any = Served()
     parts = ServedParts(part, part, part, ())
-    admin = ReleaseAdmin(Follower(Releases(catalogue), parts, follow_s=1.0), parts)
+    gates: Any = None  # nothing is built here
+    admin = ReleaseAdmin(Follower(Releases(catalogue), parts, follow_s=1.0), parts, part, gates)
 
     def add(server: grpc.aio.Server) -> Sequence[str]:
         servicer = ReleaseServicer(ReleaseApi(admin), 60.0)

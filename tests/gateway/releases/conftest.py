@@ -35,6 +35,7 @@ from vitrine.bundle import Manifest, load_bundle, write_bundle
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.ports import Embeddings
+from vitrine.product import Product
 from vitrine.v1 import (
     embedder_service_pb2_grpc,
     ranker_service_pb2_grpc,
@@ -165,6 +166,19 @@ class Shop:
         request = release_service_pb2.FlipReleaseRequest(name=name, force=force)
         answer: release_service_pb2.FlipReleaseResponse = await self.releases.FlipRelease(request, timeout=LIMIT_S)
         return answer.releases
+
+    async def build(self, name: str, **queries: dict[str, float]) -> release_service_pb2.BuildReleaseResponse:
+        """Builds a release to its end; `queries` are gains by product id."""
+        judged = [release_service_pb2.JudgedQuery(query=query, gains=gains) for query, gains in queries.items()]
+        request = release_service_pb2.BuildReleaseRequest(name=name, queries=judged)
+        while not (answer := await self.releases.BuildRelease(request, timeout=LIMIT_S)).done:
+            pass
+        return answer
+
+    async def upsert(self, *products: Product) -> None:
+        """Writes products through the gateway's catalogue."""
+        written = await self.gateway.api.catalog.upsert_products(products, deadline=Deadline.after(LIMIT_S))
+        assert [outcome.error for outcome in written.outcomes] == [None] * len(products)
 
     async def listed(self) -> dict[str, release_service_pb2.ReleaseStatus]:
         """The releases by name."""
