@@ -16,6 +16,7 @@ from cli.evaluate import app as evaluate_app
 from cli.events import app as events_app
 from cli.experiments import app as experiments_app
 from cli.release import app as release_app
+from cli.rules import app as rules_app
 from cli.snapshot import app as snapshot_app
 from cli.train import app as train_app
 from vitrine.errors import VitrineError
@@ -48,6 +49,7 @@ app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(events_app, name="events")
 app.add_typer(experiments_app, name="experiments")
 app.add_typer(release_app, name="release")
+app.add_typer(rules_app, name="rules")
 app.add_typer(snapshot_app, name="snapshot")
 app.add_typer(train_app, name="train")
 
@@ -165,7 +167,7 @@ def search(
     language: Annotated[list[str] | None, typer.Option(help="Any of these: zh, en.")] = None,
     in_stock: Annotated[bool, typer.Option("--in-stock", help="Only what can be bought now.")] = False,
     visitor: Annotated[str, typer.Option(help="The shop's id of the visitor, whose taste breaks near-ties.")] = "",
-    explain: Annotated[bool, typer.Option("--explain", help="Say which words made the first 10 results.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what found each result, and why.")] = False,
     page_size: Annotated[int, typer.Option(min=1, max=100)] = 10,
     target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
 ) -> None:
@@ -186,6 +188,19 @@ def search(
     )
     asked = Asked(query, product_filter, order_by, tuple(facet or ()), visitor, page_size, explain)
     asyncio.run(search_and_print(asked, target))
+
+
+@app.command()
+def suggest(
+    text: Annotated[str, typer.Argument(help="What a shopper typed so far.")],
+    limit: Annotated[int, typer.Option(min=1, max=20)] = 8,
+    language: Annotated[str, typer.Option(help="Preferred language: zh, en. [default: by the text]")] = "",
+    target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
+) -> None:
+    """Complete what a shopper began to type and print the suggestions as a table."""
+    from cli.suggest import suggest_and_print
+
+    asyncio.run(suggest_and_print(text, limit, language, target))
 
 
 @app.command()

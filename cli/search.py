@@ -1,5 +1,6 @@
 """Search from the command line: one page as a table."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -71,7 +72,8 @@ async def search_and_print(asked: Asked, target: str) -> None:
 
 def _table(answer: search_service_pb2.SearchResponse, explain: bool) -> Table:
     table = Table()
-    for heading in ("#", "id", "title", "brand", "price", "relevance", *(["because of"] if explain else [])):
+    explained = ["found by", "because of"] if explain else []
+    for heading in ("#", "id", "title", "brand", "price", "relevance", *explained):
         table.add_column(heading, justify="right" if heading in ("#", "price", "relevance") else "left")
     for result in answer.results:
         product = result.product
@@ -81,7 +83,7 @@ def _table(answer: search_service_pb2.SearchResponse, explain: bool) -> Table:
         score = f"{result.rank_probability:.3f}" if ranked else f"({result.retrieval_score:.3f})"
         if result.HasField("personal_score"):
             score += f" {result.personal_score:+.3f}"
-        words = [words_line(result.explanation)] if explain else []
+        words = [sources_line(result.sources), words_line(result.explanation)] if explain else []
         table.add_row(str(result.position), product.id, product.title, product.brand, price, score, *words)
     return table
 
@@ -98,6 +100,15 @@ def _bucket(value: retriever_service_pb2.FacetValue) -> str:
     if not value.HasField("low"):
         return f"< {value.high:g}"
     return f"{value.low:g}–{value.high:g}" if value.HasField("high") else f">= {value.low:g}"
+
+
+def sources_line(sources: Iterable[retriever_service_pb2.SourceScore]) -> str:
+    """Which sources found a product, at which rank and with what score: "dense #3 0.812, lexical #1 12.4, pin #1"."""
+    parts = []
+    for found in sources:
+        rank = f" #{found.rank}" if found.rank else " (not in its list)"
+        parts.append(f"{found.source}{rank}" if found.source == "pin" else f"{found.source}{rank} {found.score:.3g}")
+    return ", ".join(parts)
 
 
 def words_line(explanation: ranker_service_pb2.Explanation) -> str:
