@@ -173,9 +173,9 @@ def similar_to_request(query: SimilarQuery) -> pb.RetrieveSimilarRequest:
         filter=filter_to_message(query.filter),
         excluded_ids=query.excluded_ids,
         depth=query.depth,
+        model_digest=query.model_digest,
     )
 
-        model_digest=query.model_digest,
 
 def similar_from_message(message: pb.RetrieveSimilarRequest) -> SimilarQuery:
     """The query of a call. Raises InvalidArgument naming the field."""
@@ -187,9 +187,9 @@ def similar_from_message(message: pb.RetrieveSimilarRequest) -> SimilarQuery:
         filter=filter_from_message(message.filter),
         excluded_ids=tuple(message.excluded_ids),
         depth=message.depth or DEFAULT_SIMILAR_DEPTH,
+        model_digest=message.model_digest,
     )
 
-        model_digest=message.model_digest,
 
 def similar_to_message(similar: Similar) -> pb.RetrieveSimilarResponse:
     """The answer of a call."""
@@ -233,21 +233,21 @@ def upsert_to_messages(
     model_digest: str,
     max_bytes: int,
     vector_index: Sequence[int] | None = None,
+    further: Mapping[str, FloatArray] | None = None,
 ) -> Iterator[pb.RetrieverServiceUpsertProductsRequest]:
     """The products in requests of at most about `max_bytes`, in order; one at least.
-    further: Mapping[str, FloatArray] | None = None,
 
     `vector_index` names the row of `vectors` (n, dim) of each product; unset: in order. `further`: the same rows by
     further models.
     """
-    request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
-    rows: list[int] = []
     beside = further or {}
     width = sum(one.shape[1] for one in (vectors, *beside.values()))
+    request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
+    rows: list[int] = []
     size = 0
     for product, row in zip(products, range(len(products)) if vector_index is None else vector_index, strict=True):
         message = product_to_message(product)
-        grown = message.ByteSize() + (vectors.shape[1] * 4 if row != KEEP_VECTOR else 0) + 32
+        grown = message.ByteSize() + (width * 4 if row != KEEP_VECTOR else 0) + 32
         if request.products and size + grown > max_bytes:
             yield _with_vectors(request, vectors, beside, rows)
             request = pb.RetrieverServiceUpsertProductsRequest(model_digest=model_digest)
@@ -271,8 +271,6 @@ def _with_vectors(
     return request
 
 
-def upsert_from_message(
-    message: pb.RetrieverServiceUpsertProductsRequest,
 def further_from_message(message: pb.RetrieverServiceUpsertProductsRequest) -> dict[str, FloatArray]:
     """Vectors of a request by further models. Raises InvalidArgument when one cannot be read."""
     return {
@@ -281,6 +279,8 @@ def further_from_message(message: pb.RetrieverServiceUpsertProductsRequest) -> d
     }
 
 
+def upsert_from_message(
+    message: pb.RetrieverServiceUpsertProductsRequest,
 ) -> tuple[list[Product | InvalidArgument], FloatArray, list[int]]:
     """Each product of a request, or what is wrong with it; the (n, dim) vectors; and the row of each product's.
 

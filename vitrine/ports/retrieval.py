@@ -120,9 +120,9 @@ class SimilarQuery:
     filter: ProductFilter = ProductFilter()
     excluded_ids: tuple[str, ...] = ()
     depth: int = 50
-
     # By whose vectors they are near; "": the catalogue's own model's.
     model_digest: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class SimilarCandidate:
