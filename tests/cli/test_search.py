@@ -2,10 +2,11 @@
 
 import pytest
 
-from cli.search import Asked, facet_line, facet_spec, words_line
+from cli.search import Asked, facet_line, facet_spec, sources_line, words_line
 from vitrine.messages.facets import facets_to_messages
 from vitrine.ports import Facet, FacetSpec, FacetValue, ProductFilter
 from vitrine.v1 import ranker_service_pb2 as pb
+from vitrine.v1 import retriever_service_pb2
 
 
 def test_the_words_that_did_most_come_first_with_their_sign() -> None:
@@ -52,3 +53,13 @@ def test_a_facet_is_shown_in_one_line() -> None:
         "price: < 50 1, 50–100 2,000, >= 100 3, from 9.5 to 1200",
         "attributes.color: none",
     ]
+
+
+def test_what_found_a_product_is_told_with_rank_and_score() -> None:
+    sources = [
+        retriever_service_pb2.SourceScore(source="dense", rank=3, score=0.8125),
+        retriever_service_pb2.SourceScore(source="lexical", rank=0, score=0),
+        retriever_service_pb2.SourceScore(source="pin", rank=1),
+    ]
+    assert sources_line(sources) == "dense #3 0.812, lexical (not in its list) 0, pin #1"
+    assert sources_line([]) == ""
