@@ -188,8 +188,11 @@ class Views:
                     return False
                 self._restore(manifest)
                 self._catch_up(changes)
-        except FailedPrecondition as error:
-            self.alerts["saved"] = f"the saved views were refused and made anew: {error.message}"
+        except (FailedPrecondition, LookupError, ValueError) as error:
+            reason = (
+                error.message if isinstance(error, FailedPrecondition) else f"they do not hold together ({error!r})"
+            )
+            self.alerts["saved"] = f"the saved views were refused and made anew: {reason}"
             return False
         return True
 
