@@ -1,7 +1,8 @@
 """What matches a query: all that the filter allows and that hold every word of it, and the first by score.
 
 That is what sizes and facets count and what orders sort. The first by score are in, whatever words they hold, because
-they are what a shopper pages through.
+they are what a shopper pages through. Sorted by something else, the last of them would come first as well as any: so
+of these a sorted list takes only what is about as near to the query as the best.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from services.retriever.sorted_list import (
 )
 from vitrine.errors import invalid
 from vitrine.ports import Facet, RetrievalQuery
+from vitrine.vectors import FloatArray
 
 MAX_FIRST = 1_000
 MAX_WINDOW = 1_000
@@ -46,6 +48,17 @@ def check_matching(query: RetrievalQuery) -> None:
         if query.order_by not in ORDERS:
             raise invalid("cursor", "is set without an order; only sorted lists have one")
         cursor_of(query.cursor, query.order_by)
+
+
+def window_size(query: RetrievalQuery, scores: FloatArray) -> int:
+    """How many of the first by score match whatever words they hold; `scores` of all that was found, best first.
+
+    Of a sorted list only those in the upper half between the best and the last that was found.
+    """
+    size = query.depth if query.window is None else query.window
+    if not is_sorted(query) or not len(scores):
+        return size
+    return min(size, int(np.count_nonzero(scores >= (scores[0] + scores[-1]) / 2)))
 
 
 @dataclass(frozen=True, slots=True)

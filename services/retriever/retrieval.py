@@ -10,7 +10,7 @@ from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.highlight import highlights_of, wanted_words
 from services.retriever.lexical_memo import LexicalMemo
-from services.retriever.matches import Matches, check_matching, is_sorted
+from services.retriever.matches import Matches, check_matching, is_sorted, window_size
 from services.retriever.pins import first, pinned_positions
 from services.retriever.products import Products
 from services.retriever.reading import Reading
@@ -103,7 +103,7 @@ def retrieve(
     order = best_first(scores, union.ids)
     pinned = pinned_positions(snapshot, plan, ruling if query.with_pins and not is_sorted(query) else NO_RULING)
     found = first(pinned, union.keys[order])
-    window = found[: query.depth if query.window is None else query.window]
+    window = found[: window_size(query, scores[order])]
     deadline.check("what matches")
     told = Matches(snapshot, query, plan, None if lexical is None else reading, window).told()
     positions = found[: query.depth] if told.listed is None else told.listed

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.retriever.engine import RetrieverEngine
@@ -158,6 +159,21 @@ async def test_a_list_is_sorted_and_paged_to_its_end(retriever: Retriever, shop:
     assert [product_id for page in pages for product_id in page] == expected
     worded = await shop.found(retriever, order_by=order_by, text="trail shoe", window=0)
     assert worded == [product_id for product_id in expected if int(product_id[1:]) % 2]
+
+
+async def test_a_sorted_list_takes_of_the_window_only_what_is_near(retriever: Retriever, shop: Any) -> None:
+    """Else the farthest of a query's 500 first would come first for being the cheapest."""
+    vectors = np.eye(shop.DIM, dtype=np.float32)
+    vectors[:4, 0] = 1.0, 3.0, 3.0, 0.2  # cosines to the first axis: 1, 0.95, 0.95 and 0.2, the others 0
+    shoes = [_shoe(number, title=f"thing {number}", price=float(20 - number)) for number in range(shop.DIM)]
+    await shop.fill(retriever, shoes, vectors)
+    query = {"text": "boat", "vector": vectors[0], "window": 10, "depth": 16}
+    assert len(await shop.found(retriever, **query)) == 16
+    assert (await shop.search(retriever, with_total_size=True, **query)).total_size == 10
+    listed = await shop.search(retriever, order_by="price", facets=(FacetSpec("price"),), **query)
+    assert [candidate.product_id for candidate in listed.candidates] == ["s002", "s001", "s000"]
+    assert listed.total_size == 3
+    assert (listed.facets[0].min, listed.facets[0].max) == (18.0, 20.0)
 
 
 async def test_what_is_to_come_first_does(retriever: Retriever, shop: Any) -> None:
