@@ -1,4 +1,4 @@
-"""The settings tables of the pages on settings, events, recommendation, ads and experiments, as the code has them."""
+"""The settings tables of the pages that have one, as the code has them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ from gateway.events.settings import EventsSettings
 from gateway.experiments.settings import ExperimentsSettings
 from gateway.recommendation.settings import RecommendationSettings
 from gateway.settings import GatewaySettings
+from gateway.suggest.settings import SuggestSettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
@@ -32,6 +33,7 @@ EVENTS: dict[str, type[BaseSettings]] = {"EVENTS": EventsSettings}
 RECOMMENDATION: dict[str, type[BaseSettings]] = {"RECOMMENDATION": RecommendationSettings}
 ADS: dict[str, type[BaseSettings]] = {"ADS": AdsSettings}
 EXPERIMENTS: dict[str, type[BaseSettings]] = {"EXPERIMENTS": ExperimentsSettings}
+SUGGEST: dict[str, type[BaseSettings]] = {"SUGGEST": SuggestSettings}
 SERVERS = ["GATEWAY", "EMBEDDER", "RETRIEVER", "RANKER"]
 
 HEADER = ["| variable | default | meaning |", "|---|---|---|"]

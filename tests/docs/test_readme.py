@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.settings_table import ADS, CLASSES, EVENTS, EXPERIMENTS, HEADER, RECOMMENDATION, settings_table
+from tests.docs.settings_table import ADS, CLASSES, EVENTS, EXPERIMENTS, HEADER, RECOMMENDATION, SUGGEST, settings_table
 
 ROOT = Path(__file__).parents[2]
 TRACKED = [
@@ -30,6 +30,7 @@ README = (ROOT / "README.md").read_text()
         ("docs/recommendation.md", RECOMMENDATION),
         ("docs/ads.md", ADS),
         ("docs/experiments.md", EXPERIMENTS),
+        ("docs/suggest.md", SUGGEST),
     ],
 )
 def test_the_settings_table_is_the_codes(page: str, classes: dict[str, Any]) -> None:
@@ -49,7 +50,7 @@ def test_no_settings_class_is_left_out() -> None:
     for path in TRACKED:
         if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts:
             written.update(re.findall(r"^class (\w+)\((?:Base|Server)Settings\)", path.read_text(), re.MULTILINE))
-    known = (CLASSES | EVENTS | RECOMMENDATION | ADS | EXPERIMENTS).values()
+    known = (CLASSES | EVENTS | RECOMMENDATION | ADS | EXPERIMENTS | SUGGEST).values()
     assert written == {settings.__name__ for settings in known} | {"ServerSettings"}
 
 
