@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation.engines import TIMEOUT_S, Advance, Engines
 from evaluation.intervals import Interval, mean_interval
-from evaluation.judged_data import JudgedShop
+from evaluation.judged_data import Grades, JudgedShop
 from evaluation.relevance import QueryOrders, Relevance, relevance
 from services.retriever.retrieval import POOL
 from services.retriever.settings import RetrieverSettings
@@ -16,9 +16,11 @@ from vitrine.deadline import Deadline
 from vitrine.errors import Internal
 from vitrine.fusion import best_first, convex_scores, reciprocal_rank_scores
 from vitrine.paired_test import sign_flip_p_value
-from vitrine.ports import Candidate, InputType, Retrieval, RetrievalQuery, SourceScore
+from vitrine.ports import Candidate, InputType, ProductFilter, Retrieval, RetrievalQuery, SourceScore
 from vitrine.vectors import FloatArray
 
+# Of each source: so deep that nothing of the retriever's own pool is cut.
+_DEPTH = 4 * POOL
 LEXICAL, DENSE, RRF, ONE_WEIGHT, ADAPTIVE = "lexical", "dense", "rrf", "one weight", "adaptive"
 
 
@@ -42,14 +44,16 @@ class FusionResult:
 
 
 async def compare_fusions(engines: Engines, shop: JudgedShop, advance: Advance) -> FusionResult:
-    """Searches the shop, which the engines hold, once for each query; the adaptive order is the retriever's own."""
+    """Searches the shop, which the engines hold, once for each query, and fuses what it finds in each way."""
     settings = RetrieverSettings()
     orders: dict[str, dict[str, QueryOrders]] = {}
     named = 0
     for done, (query, grades) in enumerate(shop.grades.items(), 1):
-        found = await _found(engines, query, len(shop.products))
-        named += found.reading.dense_weight == settings.named_dense_weight
-        for name, order in _orders(found.candidates, settings.dense_weight).items():
+        found = await _found(engines, query, grades)
+        weight = found.reading.dense_weight
+        assert weight is not None, "it was searched by words and vector, and fused by scores"
+        named += weight == settings.named_dense_weight
+        for name, order in _orders(found.candidates, settings.dense_weight, weight).items():
             judged = [one.product_id for one in order if one.product_id in grades]
             pooled = [one.product_id for one in order if _in_pool(one, name)]
             orders.setdefault(name, {})[query] = QueryOrders(judged, pooled)
@@ -59,34 +63,49 @@ async def compare_fusions(engines: Engines, shop: JudgedShop, advance: Advance) 
     return FusionResult(shop.name, len(shop.grades), named, figures, gains)
 
 
-async def _found(engines: Engines, query: str, depth: int) -> Retrieval:
-    """Every product with both scores: from one search as deep as the catalogue."""
-    embeddings = await engines.embedder.embed([query], input_type=InputType.QUERY, deadline=Deadline.after(TIMEOUT_S))
+async def _found(engines: Engines, query: str, grades: Grades) -> Retrieval:
+    """What words and vector find, deeper than a search goes, and the scores of judged products beyond that."""
+    whole = await _by_words_and_vector(engines, query, RetrievalQuery(query, depth=_DEPTH, product_limit=0))
+    seen = {one.product_id for one in whole.candidates}
+    rest = ProductFilter(product_ids=tuple(product_id for product_id in grades if product_id not in seen))
+    if not rest.product_ids:
+        return whole
+    alone = RetrievalQuery(query, depth=len(rest.product_ids), product_limit=0, filter=rest)
+    others = (await _by_words_and_vector(engines, query, alone)).candidates
+    unranked = (replace(one, sources=tuple(replace(source, rank=0) for source in one.sources)) for one in others)
+    return replace(whole, candidates=(*whole.candidates, *unranked))
+
+
+async def _by_words_and_vector(engines: Engines, query: str, asked: RetrievalQuery) -> Retrieval:
+    found = await _with_vector(engines, query, asked)
+    # As the gateway does: what a query was read as is what is embedded.
+    model_text = found.reading.model_text
+    return await _with_vector(engines, model_text, asked) if model_text else found
+
+
+async def _with_vector(engines: Engines, text: str, asked: RetrievalQuery) -> Retrieval:
+    embeddings = await engines.embedder.embed([text], input_type=InputType.QUERY, deadline=Deadline.after(TIMEOUT_S))
     if (error := embeddings.items[0].error) is not None:
-        raise Internal(f"query {query!r} cannot be embedded: {error}")
-    whole = RetrievalQuery(query, embeddings.vectors[0], embeddings.model_digest, depth=depth, product_limit=0)
-    found = await engines.retriever.retrieve(whole, deadline=Deadline.after(TIMEOUT_S))
-    mended = found.reading.corrected_query
-    if not mended:
-        return found
-    # As the gateway does: what was mended is embedded anew.
-    again = await engines.embedder.embed([mended], input_type=InputType.QUERY, deadline=Deadline.after(TIMEOUT_S))
-    return await engines.retriever.retrieve(replace(whole, vector=again.vectors[0]), deadline=Deadline.after(TIMEOUT_S))
+        raise Internal(f"query {text!r} cannot be embedded: {error}")
+    query = replace(asked, vector=embeddings.vectors[0], model_digest=embeddings.model_digest)
+    return await engines.retriever.retrieve(query, deadline=Deadline.after(TIMEOUT_S))
 
 
-def _orders(candidates: Sequence[Candidate], dense_weight: float) -> dict[str, list[Candidate]]:
+def _orders(candidates: Sequence[Candidate], one_weight: float, weight: float) -> dict[str, list[Candidate]]:
     lexical = [_source(one, "lexical") for one in candidates]
     dense = [_source(one, "dense") for one in candidates]
     bm25, cosines = (np.array([one.score for one in source], np.float32) for source in (lexical, dense))
+    # Without a word found the vector alone decides, as in the retriever.
+    one_weight, weight = (one_weight, weight) if bm25.any() else (1.0, 1.0)
     scores: dict[str, FloatArray] = {
         LEXICAL: bm25,
         DENSE: cosines,
         RRF: reciprocal_rank_scores(_pool_ranks(lexical), _pool_ranks(dense)),
-        ONE_WEIGHT: convex_scores(cosines, bm25, dense_weight=dense_weight) if bm25.any() else cosines,
+        ONE_WEIGHT: convex_scores(cosines, bm25, dense_weight=one_weight),
+        ADAPTIVE: convex_scores(cosines, bm25, dense_weight=weight),
     }
     ids = [one.product_id for one in candidates]
-    orders = {name: [candidates[index] for index in best_first(values, ids)] for name, values in scores.items()}
-    return orders | {ADAPTIVE: list(candidates)}
+    return {name: [candidates[index] for index in best_first(values, ids)] for name, values in scores.items()}
 
 
 def _pool_ranks(source: Sequence[SourceScore]) -> NDArray[np.int64]:
