@@ -18,6 +18,7 @@ from services.retriever.milvus.views import MilvusViews
 from services.retriever.recent import Recent
 from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.retrieval import check_model, checked_query
+from services.retriever.rule_book import RuleBook
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import MAX_EXCLUDED, checked_similar
 from services.retriever.writer import Writer
@@ -54,6 +55,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
                 "the backend milvus serves no recommender; leave out VITRINE_RETRIEVER_RECOMMENDER, or choose faiss"
             )
         self._worders = ThreadPoolExecutor(self._threads, "retriever-words")
+        self._rule_book = RuleBook(settings.rules)
         self._counts: Counts = Recent(_KEPT_COUNTS)
         self._milvus = Milvus(settings)
         views = MilvusViews(catalogue, self._milvus, grace_s=_GRACE_S if settings.catalogue_url else 0.0)
@@ -79,6 +81,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
                 snapshot,
                 checked,
                 plan,
+                rules=self._rule_book.current(),
                 counts=self._counts,
                 products=self._products,
                 settings=self._settings,
@@ -144,6 +147,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load, and with Milvus away."""
         snapshot = self._snapshot
+        faults = (self._writer.fault, self._rule_book.fault)
         return IndexInfo(
             products=snapshot.living,
             revision=snapshot.revision,
@@ -152,7 +156,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
             kind="exact" if self._milvus.kind == "FLAT" else self._milvus.kind.lower(),
             tombstones=len(snapshot.hidden),
             update_time_s=snapshot.update_time_s,
-            alerts=snapshot.alerts if self._writer.fault is None else (*snapshot.alerts, self._writer.fault),
+            alerts=(*snapshot.alerts, *filter(None, faults)),
             storage="float32",
             backend="milvus",
         )

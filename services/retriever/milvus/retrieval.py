@@ -1,28 +1,34 @@
 """One retrieval over Milvus: words and vector searched side by side, fused, cut, and their products read."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
 
+from services.retriever.conditions import ID, OneOf
 from services.retriever.filters import FilterPlan
 from services.retriever.highlight import highlights_of, wanted_words
+from services.retriever.matches import is_sorted, window_size
 from services.retriever.milvus.collection import NOTHING, Found
-from services.retriever.milvus.expression import held_by
+from services.retriever.milvus.expression import expression_of, held_by
 from services.retriever.milvus.matches import MilvusMatches
 from services.retriever.milvus.search import cosines_of, near, worded
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.milvus.term_index import Counts, MilvusTermIndex
+from services.retriever.pins import first
 from services.retriever.products import Products
 from services.retriever.query_reader import read_query
 from services.retriever.reading import Reading
 from services.retriever.retrieval import POOL
+from services.retriever.rules import Rules
 from services.retriever.settings import RetrieverSettings
 from services.retriever.union import united
 from vitrine.deadline import Deadline
 from vitrine.fusion import best_first
-from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall
+from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall, SourceScore
 from vitrine.text import normalize_text
 
 
@@ -36,6 +42,7 @@ def retrieve(
     query: RetrievalQuery,
     plan: FilterPlan,
     *,
+    rules: Rules,
     counts: Counts,
     products: Products,
     settings: RetrieverSettings,
@@ -43,10 +50,15 @@ def retrieve(
     deadline: Deadline,
 ) -> Retrieval:
     """Answers a checked query of the snapshot's model; words are searched in `threads` meanwhile."""
+    ruling = rules.ruling(query.text, datetime.now(UTC))
+    plan = ruling.applied(plan)
     limit, seen, vector = max(POOL, query.depth), snapshot.seen(plan), query.vector
+    pinned = _pinned(snapshot, ruling.pins, seen, deadline) if query.with_pins and not is_sorted(query) else {}
     started = time.perf_counter()
     has_words = bool(normalize_text(query.text))
-    reading = read_query(query.text, MilvusTermIndex(snapshot, counts, deadline)) if has_words else Reading()
+    reading = Reading()
+    if has_words:
+        reading = read_query(query.text, MilvusTermIndex(snapshot, counts, deadline), rules.synonyms)
     if reading.excluded:
         seen += "".join(f" and not {held_by(term.holdings)}" for term in reading.excluded)
 
@@ -72,16 +84,18 @@ def retrieve(
     weight = settings.named_dense_weight if reading.named else settings.dense_weight
     scores = union.scores(settings.fusion, weight)
     order = best_first(scores, union.ids)
-    window = union.keys[order[: query.depth if query.window is None else query.window]].tolist()
+    id_of |= pinned
+    found = first(np.array(list(pinned), np.int64), union.keys[order])
+    window = found[: window_size(query, scores[order])].tolist()
     told = MilvusMatches(snapshot, query, plan, reading if has_words else None, window, deadline).told()
-    places = order[: query.depth]
-    rows = union.keys[places].tolist()
+    rows = found[: query.depth].tolist()
     if told.listed is not None:
         rows = [row for row, _ in told.listed]
         id_of |= dict(told.listed)
-        places = union.places(np.array(rows, np.int64))
+    places = union.places(np.array(rows, np.int64))
     deadline.check("reading the products")
-    shown = rows[: query.product_limit]
+    # Whoever ranks the others has so many of them all the same.
+    shown = rows[: None if query.product_limit is None else query.product_limit + len(pinned)]
     read = products.read(shown, query.with_description)
     highlights: dict[int, tuple[Highlight, ...]] = {}
     if query.highlight:
@@ -92,11 +106,14 @@ def retrieve(
         Candidate(
             product_id=id_of[row],
             score=float(scores[place]) if place >= 0 else 0.0,
-            sources=union.sources(place) if place >= 0 else (),
+            sources=(
+                *(union.sources(place) if place >= 0 else ()),
+                *([SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else ()),
+            ),
             product=read.get(row),
             highlights=highlights.get(row, ()),
         )
-        for row, place in zip(rows, places.tolist(), strict=True)
+        for index, (row, place) in enumerate(zip(rows, places.tolist(), strict=True))
     )
     is_weighted = settings.fusion == "convex" and has_words and vector is not None
     return Retrieval(
@@ -110,3 +127,13 @@ def retrieve(
         total_size=told.total_size,
         next_cursor=told.next_cursor,
     )
+
+
+def _pinned(snapshot: MilvusSnapshot, pins: Sequence[str], seen: str, deadline: Deadline) -> dict[int, str]:
+    """Row keys and ids of the pins that the expression allows, in their order."""
+    if snapshot.collection is None or not pins:
+        return {}
+    wanted = expression_of(OneOf(ID, frozenset(pins)))
+    read = snapshot.collection.read(f"{seen} and {wanted}", ["id"], len(pins), deadline)
+    row_of = {entity["id"]: entity["row"] for entity in read}
+    return {row_of[pin]: pin for pin in pins if pin in row_of}

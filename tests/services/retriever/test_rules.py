@@ -167,13 +167,14 @@ PRODUCTS = [
 ]
 
 
-@pytest.fixture(params=["engine", "client"])
+@pytest.fixture(params=["engine", "client", "milvus"])
 async def retriever(
     request: pytest.FixtureRequest, open_engine: Any, serve_engine: Any, shop: Any, tmp_path: Path
 ) -> Retriever:
-    engine = await open_engine(rules=written(tmp_path, FILE))
+    backend = "milvus" if request.param == "milvus" else "faiss"
+    engine = await open_engine(rules=written(tmp_path, FILE), backend=backend)
     await shop.fill(engine, PRODUCTS, shop.vectors(len(PRODUCTS)))
-    retriever: Retriever = engine if request.param == "engine" else await serve_engine(engine)
+    retriever: Retriever = await serve_engine(engine) if request.param == "client" else engine
     return retriever
 
 
