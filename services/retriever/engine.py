@@ -121,7 +121,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         return await self._search(
             deadline,
             lambda: retrieve(
-                self._published.of(checked.model_digest),
+                self._generations.of(checked.model_digest),
                 checked,
                 plan,
                 rules=self._rule_book.current(),
@@ -150,7 +150,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         named = [*(anchor.product_id for anchor in query.anchors), *query.excluded_ids]
 
         def found() -> Similar:
-            snapshot = self._published.of(query.model_digest)
+            snapshot = self._generations.of(query.model_digest)
             living = self._rows_of(named, snapshot)
             return similar(snapshot, query, plan, living, products=self._products, deadline=deadline)
 

@@ -21,6 +21,7 @@ from services.retriever.saved_views import SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.views import Views
 from services.retriever.writer import Writer
+from vitrine.errors import Unavailable
 from vitrine.ports.release import Generation
 
 # What recall is measured by: so many products' own vectors, and so many first results of each.
@@ -54,6 +55,7 @@ class Generations:
         self._fills: dict[str, int] = {}
         self._lock = threading.Lock()
         self._building: set[str] = set()
+        self._failed: dict[Kept, str] = {}
         self._builder = ThreadPoolExecutor(1, "retriever-generation", faiss.omp_set_num_threads, (1,))
 
     def opened(self) -> dict[str, Beside]:
@@ -78,11 +80,20 @@ class Generations:
         """A generation with how many products lack a vector of it in the catalogue, or in its views."""
         published = self._published
         assert published is not None
-        is_whole = kept.model_digest in published.beside and self._fills.get(kept.model_digest) == kept.fills
         lacking = max(missing, published.lacking.get(kept.model_digest, 0))
         return Generation(
-            kept.model_digest, kept.dim, published.own.columns.living - lacking, lacking, is_whole and not lacking
+            kept.model_digest,
+            kept.dim,
+            published.own.columns.living - lacking,
+            lacking,
+            self._is_whole(kept) and not lacking,
         )
+
+    def _is_whole(self, kept: Kept) -> bool:
+        """Whether what is searched here holds all of the model's vectors that there are."""
+        published = self._published
+        loaded = published is not None and kept.model_digest in published.beside
+        return loaded and self._fills.get(kept.model_digest) == kept.fills
 
     def states(self) -> tuple[Generation, ...]:
         """All generations, the catalogue's own first; none while it is empty."""
@@ -93,8 +104,15 @@ class Generations:
             return ()
         with self._catalogue.begin() as connection:
             kept = kept_models(connection)
-            # One that is searchable knows what it lacks.
-            missing = [0 if one.searchable else missing_count(connection, one.model_digest) for one in kept]
+            # One that is searchable here knows what it lacks.
+            missing = [
+                0 if one.searchable and self._is_whole(one) else missing_count(connection, one.model_digest)
+                for one in kept
+            ]
+        for one, lacking in zip(kept, missing, strict=True):
+            # Another retriever of the same catalogue made it, or made it whole again.
+            if one.searchable and not lacking and not self._is_whole(one) and self._failed.get(one) is None:
+                self._begin(one)
         first = Generation(own.model_digest, own.dim, own.columns.living, 0, True)
         return (first, *map(self.state, kept, missing))
 
@@ -112,10 +130,23 @@ class Generations:
                 return generation, None
             if generation.searchable and published is not None:
                 return generation, recall_of(published.beside[model_digest])
-            if not missing and kept.dim:
-                self._building.add(model_digest)
-                self._builder.submit(self._build, kept)
+        if not missing and kept.dim:
+            self._begin(kept)
         return generation, None
+
+    def of(self, model_digest: str) -> Snapshot:
+        """The snapshot of a model. Raises Unavailable while it is being made here: another retriever may have it."""
+        published = self._published
+        assert published is not None
+        if model_digest not in published.beside and model_digest in self._building:
+            raise Unavailable(f"the vectors of {model_digest} are not searchable here yet")
+        return published.of(model_digest)
+
+    def _begin(self, kept: Kept) -> None:
+        with self._lock:
+            if kept.model_digest not in self._building:
+                self._building.add(kept.model_digest)
+                self._builder.submit(self._build, kept)
 
     def drop(self, model_digest: str) -> None:
         """Searches by this model no more, and frees what it took."""
@@ -154,6 +185,8 @@ class Generations:
         except Exception as error:
             _log.exception("generation not built")
             alert = f"the generation of {digest} could not be built: {error!r}"
+            # Tried again when somebody asks for it: by itself it would fail again, for ever.
+            self._failed[kept] = alert
             self._writer.change(lambda views: views.alerts.update({"generation": alert}))
         finally:
             with self._lock:

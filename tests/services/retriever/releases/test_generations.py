@@ -282,3 +282,29 @@ async def test_wrong_vectors_are_refused(store: Store) -> None:
     # Of versions that are gone there is nothing left to embed.
     await store.releases.write_vectors(NEW, [999_999], vectors(NEW, [1]), deadline=soon())
     assert len(await store.releases.list_unembedded(NEW, 500, deadline=soon())) == COUNT - 1
+
+
+async def test_retrievers_of_one_catalogue_follow(tmp_path: Path, postgres_url: str) -> None:
+    shared = {"catalogue_url": postgres_url, "catalogue_poll_s": 0.02}
+    engines = [
+        await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path / name, **shared)) for name in ("one", "other")
+    ]
+    one, other = (Store(engine, engine, engine.releases) for engine in engines)
+    try:
+        await one.begin()
+        await one.embed()
+        await one.build()
+        async with asyncio.timeout(60):
+            while not (await other.releases.get_releases(deadline=soon())).generations[-1].searchable:  # noqa: ASYNC110 (of another retriever)
+                await asyncio.sleep(0.01)
+        await other.releases.serve_release("new", expected_serving="", deadline=soon())
+        await other.write(COUNT)
+        assert await other.nearest(NEW, COUNT) == f"p{COUNT:03}"
+        async with asyncio.timeout(60):
+            while await one.nearest(NEW, COUNT) != f"p{COUNT:03}":  # noqa: ASYNC110 (as above)
+                await asyncio.sleep(0.01)
+        record = await one.releases.get_releases(deadline=soon())
+        assert (record.serving, record.generations[-1].missing) == ("new", 0)
+    finally:
+        for engine in engines:
+            await engine.close()
