@@ -1,6 +1,7 @@
 """The `vitrine release` commands: which models answer, flipped in one step and rolled back in another."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,10 +30,32 @@ def create(
     recommender: Annotated[str, typer.Option(help=f"Recommender {_OF}")] = "",
     target: _Target = _TARGET,
 ) -> None:
-    """Name models that are to answer together; all of them must be served already."""
+    """Name models that are to answer together; the services must serve them already."""
     from cli.release.calls import create_release
 
     if asyncio.run(create_release(name, embedder, ranker, recommender, target)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    name: _Name,
+    judgements: Annotated[
+        Path | None, typer.Option(help="File of query, product_id and grade, for the gate of nDCG.")
+    ] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="Folder of exported events: queries with what was clicked, instead.")
+    ] = None,
+    target: _Target = _TARGET,
+) -> None:
+    """Embed what a release's embedder has not seen, and measure the release. Cut off, the same command goes on."""
+    from cli.release.calls import build_release
+    from cli.release.queries import clicked_queries, judged_queries
+
+    if judgements is not None and events is not None:
+        raise typer.BadParameter("give judgements or events, not both")
+    queries = judged_queries(judgements) if judgements else clicked_queries(events) if events else []
+    if asyncio.run(build_release(name, queries, target)):
         raise typer.Exit(1)
 
 

@@ -1,7 +1,7 @@
 """Calls of ReleaseService from the command line, and what they answer as people read it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.progress import progress_bar
 from vitrine.bundle import MANIFEST
 from vitrine.channel import call, open_channel
 from vitrine.deadline import Deadline
@@ -17,6 +18,9 @@ from vitrine.v1 import release_pb2, release_service_pb2_grpc
 from vitrine.v1 import release_service_pb2 as pb
 
 _TIMEOUT_S = 20.0
+# One step of a build, after which it is told how far it is; and all queries of the gates.
+_STEP_S = 10.0
+_GATES_S = 1_800.0
 # Of a digest's digits, enough to tell bundles apart.
 _SHOWN = 12
 
@@ -41,6 +45,32 @@ async def create_release(name: str, embedder: str, ranker: str, recommender: str
     for fault in answer.status.faults:
         typer.echo(f"it cannot answer yet: {fault}", err=True)
     return len(answer.status.faults)
+
+
+async def build_release(name: str, queries: Sequence[pb.JudgedQuery], target: str) -> int:
+    """Builds a release to its end and prints its gates; how many were not passed. Raises as `print_releases`."""
+    async with _service(target) as service:
+        request = pb.BuildReleaseRequest(name=name)
+        answer = await call(service.BuildRelease, request, deadline=Deadline.after(_STEP_S))
+        total = answer.missing
+        with progress_bar("products", total) as moved:
+            while not answer.done:
+                moved(total - answer.missing, "building the index" if not answer.missing else "embedding")
+                answer = await call(service.BuildRelease, request, deadline=Deadline.after(_STEP_S))
+        if queries:
+            request.queries.extend(queries)
+            answer = await call(service.BuildRelease, request, deadline=Deadline.after(_GATES_S))
+    gates = answer.status.release.gates
+    recall = f"recall@10 of its index {gates.recall:.3f}" if gates.HasField("recall") else "the catalogue's own vectors"
+    typer.echo(f"release {name} is built: {recall}")
+    if gates.queries:
+        typer.echo(
+            f"nDCG@10 over {gates.queries:,} queries: {gates.ndcg:.4f}, {gates.ndcg_serving:.4f} of the release that"
+            f" serves; the difference is at least {gates.difference_low:.4f} (95 %)"
+        )
+    for fault in gates.faults:
+        typer.echo(f"gate not passed: {fault}", err=True)
+    return len(gates.faults)
 
 
 async def flip_release(name: str, target: str, *, force: bool) -> None:
