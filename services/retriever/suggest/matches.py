@@ -4,9 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from services.retriever.columns import IntArray
 from services.retriever.suggest.segment import Segment
 from services.retriever.suggest.table import Numbers, Table
+
+# So few numbers are sorted as they are.
+_FEW = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +35,14 @@ class Matches:
     """Numbers of products, best first, places of labels, most products first, and completions, most products first."""
 
     products: Numbers
-    labels: Numbers
+    labels: IntArray
     completions: tuple[Completion, ...]
 
 
 def matches_of(segment: Segment, terms: Sequence[Term], *, products: int, labels: int, completions: int) -> Matches:
     """The best matches of all terms, at most so many of each."""
     found, completed = _completed(segment, terms, products, completions)
-    places = _all(segment.label_words, terms, len(segment.labels.keys))
+    places = np.flatnonzero(_held(segment.label_words, terms, len(segment.labels.keys)))
     counts = np.diff(segment.labels.offsets)[places]
     return Matches(found, places[np.argsort(-counts, kind="stable")[:labels]], completed)
 
@@ -52,20 +57,18 @@ def _completed(
     if len(terms) == 1:
         parts = [_first(table.filed(*one), limit) for one in ranges]
         return _smallest(np.concatenate(parts), limit), _most(table, ranges, completions)
-    before = _all(table, terms[:-1], len(segment.rows))
-    if not len(before):
-        return np.empty(0, np.int32), ()
-    is_before = np.zeros(len(segment.rows), np.bool_)
-    is_before[before] = True
+    is_before = _held(table, terms[:-1], len(segment.rows))
     found, counted = [], list[Completion]()
     for start, end in ranges:
         filed = table.filed(start, end)
-        inside = is_before[filed]
-        found.append(filed[inside])
-        if len(found[-1]):
-            firsts = table.offsets[start:end] - table.offsets[start]
-            counted += _largest(table, start, np.add.reduceat(inside, firsts, dtype=np.int32), completions)
-    return _smallest(np.concatenate(found), limit), tuple(sorted(counted, key=lambda one: -one.count)[:completions])
+        hits = np.flatnonzero(is_before[filed])
+        if len(hits):
+            found.append(filed[hits])
+            # Hits of each word: where its numbers begin and end, counted in hits.
+            bounds = np.searchsorted(hits, table.offsets[start : end + 1] - table.offsets[start])
+            counted += _largest(table, start, np.diff(bounds), completions)
+    products = _smallest(np.concatenate(found), limit) if found else np.empty(0, np.int32)
+    return products, tuple(sorted(counted, key=lambda one: -one.count)[:completions])
 
 
 def _ranges(table: Table, term: Term) -> list[tuple[int, int]]:
@@ -73,37 +76,33 @@ def _ranges(table: Table, term: Term) -> list[tuple[int, int]]:
     return [(start, end) for start, end in map(find, term.words) if end > start]
 
 
-def _all(table: Table, terms: Sequence[Term], size: int) -> Numbers:
-    """Numbers below `size` that are filed under every term, ascending."""
-    found: Numbers | None = None
+def _held(table: Table, terms: Sequence[Term], size: int) -> NDArray[np.bool_]:
+    """(size,) whether each number is filed under every term."""
+    held = np.ones(size, np.bool_)
     for term in terms:
-        parts = [table.filed(*one) for one in _ranges(table, term)]
-        if not parts:
-            return np.empty(0, np.int32)
-        if len(parts) == 1 and not term.beginning:
-            filed = parts[0]
-        else:
-            # A number may be under several words: a mask is how each counts once.
-            mask = np.zeros(size, np.bool_)
-            for part in parts:
-                mask[part] = True
-            filed = np.flatnonzero(mask).astype(np.int32)
-        if found is None:
-            found = filed
-        else:
-            places = np.minimum(np.searchsorted(filed, found), len(filed) - 1)
-            found = found[filed[places] == found]
-    return np.empty(0, np.int32) if found is None else found
+        # A number may be under several words: a mask is how each counts once.
+        mask = np.zeros(size, np.bool_)
+        for one in _ranges(table, term):
+            mask[table.filed(*one)] = True
+        held &= mask
+    return held
 
 
 def _first(numbers: Numbers, limit: int) -> Numbers:
     """The smallest numbers, and some more so that one that is there several times takes no other's place."""
     some = 4 * limit
-    return numbers if len(numbers) <= some else np.partition(numbers, some)[:some]
+    if len(numbers) <= max(some, _FEW):
+        return numbers
+    # Cheaper than a partition: most are looked at once, and left out.
+    bound = some
+    while len(small := numbers[numbers < bound]) < some:
+        bound *= 8
+    return small
 
 
 def _smallest(numbers: Numbers, limit: int) -> Numbers:
-    return np.unique(_first(numbers, limit))[:limit]
+    found: Numbers = np.unique(_first(numbers, limit))
+    return found[:limit]
 
 
 def _most(table: Table, ranges: Sequence[tuple[int, int]], limit: int) -> tuple[Completion, ...]:

@@ -16,6 +16,8 @@ _LETTERS = string.ascii_lowercase + string.digits
 # A shorter word has neighbours everywhere.
 _LEAST_MENDED = 4
 _LEAST_SOUND = 3
+# Of a word before the last, in bytes: a shorter one begins everything.
+_LEAST_BEGUN = 3
 _MOST_WORDS = 30
 _MOST_MENDED = 3
 
@@ -36,9 +38,11 @@ def readings_of(segments: Sequence[Segment], typed: Typed) -> Iterator[Reading]:
     """The readings, each made when it is asked for: most texts need one."""
     words = [word.text.encode("utf-8", "replace") for word in typed.words]
     last = Term((words[-1],), beginning=typed.is_open)
-    yield Reading((*(Term((word,)) for word in words[:-1]), last), typed.before_last, fit=1.0)
-    if len(words) > 1 or not typed.is_open:
-        yield Reading(tuple(Term((word,), beginning=True) for word in words), typed.before_last, fit=0.8)
+    whole = [Term((word,)) for word in words[:-1]]
+    yield Reading((*whole, last), typed.before_last, fit=1.0)
+    begun = (*(Term((word,), beginning=len(word) >= _LEAST_BEGUN) for word in words[:-1]), Term((words[-1],), True))
+    if begun != (*whole, last):
+        yield Reading(begun, typed.before_last, fit=0.8)
     if len(words) > 1 and not any(word.is_han for word in typed.words):
         joined = Term((typed.joined.encode("utf-8", "replace"),), beginning=True)
         yield Reading((joined,), "", fit=0.8)

@@ -25,6 +25,8 @@ _MAX_READ = 60
 # Brands and categories that are looked at, for each suggestion asked for: more are not shown.
 _LABELS = 0.5
 _COMPLETIONS = 8
+# With so many of the suggestions asked for, no less likely reading is tried.
+_ENOUGH = 0.5
 # Of the suggestions at most this share, where there are enough of the others.
 _SHARES = {
     SuggestionKind.QUERY: 0.4,
@@ -75,7 +77,7 @@ def suggest(
             key = (one.kind, normal_text(one.text))
             if key not in found or found[key][0].score < one.score:
                 found[key] = (one, scoring)
-        if len(found) >= query.limit:
+        if len(found) >= _ENOUGH * query.limit:
             break
     best = sorted(found.values(), key=lambda one: (-one[0].score, one[0].text))
     return tuple(scoring.with_spans(one) for one, scoring in _chosen(best, query.limit))
