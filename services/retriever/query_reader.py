@@ -47,16 +47,19 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
     read, joined = _joined(kept, read, index)
     repairs = Repairs(index, kept)
     read = repairs.repaired(read)
-    named = index.is_brand(kept) or any(_is_model(word, index) for term in read for word in _model_words(term))
+    asked = normalize_text(text)
+    named = any(map(index.is_brand, {asked, kept})) or any(
+        _is_model(word, index) for term in read for word in _model_words(term)
+    )
     units = [WordReading(term.text, term.words[:1], "unit") for term in terms if _is_converted(term)]
     return Reading(
-        asked=normalize_text(text),
+        asked=asked,
         text=repairs.text,
         terms=tuple(read),
         excluded=excluded,
         words=(*told, *joined, *repairs.told, *units),
         mended=repairs.text != kept,
-        named=named,
+        named=has_model or any(map(index.is_brand, {asked, kept})),
     )
 
 
@@ -65,7 +68,9 @@ def _without_excluded(text: str) -> tuple[str, tuple[Term, ...]]:
     kept = " ".join(_EXCLUDED.sub(" ", text).split())
     if kept == text or not query_terms(kept):
         return text, ()
-    return kept, tuple(term for match in _EXCLUDED.finditer(text) for term in query_terms(match.group(1)))
+    # Of a word that is made of several ("手机壳"), what holds all of them.
+    words = (match.group(1) for match in _EXCLUDED.finditer(text))
+    return kept, tuple(merged(word, query_terms(word)) for word in words)
 
 
 def _with_synonyms(text: str, terms: Sequence[Term], synonyms: Synonyms) -> tuple[list[ReadTerm], list[WordReading]]:

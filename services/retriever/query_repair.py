@@ -10,6 +10,8 @@ from services.retriever.words import Term, is_han
 from vitrine.ports import WordReading
 from vitrine.ports.reading import Why
 
+# Of more than these the text is in words that this shop does not have.
+_MOST_UNKNOWN = 8
 _LEAST_PREFIX = 3
 _PREFIX_WORDS = 8
 # Han characters of the longest run that is tried by its sound.
@@ -43,6 +45,8 @@ class Repairs:
         """The terms with what may stand for them."""
         unknown = [not one.instead and not self._is_known(one.term) for one in terms]
         self._known = [one for one, is_unknown in zip(terms, unknown, strict=True) if not is_unknown]
+        if sum(unknown) > _MOST_UNKNOWN:
+            return list(terms)
         read: list[ReadTerm] = []
         at = 0
         while at < len(terms):
@@ -112,6 +116,13 @@ class Repairs:
     def _by_pinyin(self, word: str) -> list[list[str]]:
         row = self._index.vocabulary.sounding_in_a_row(word) or ()
         held = [[one for one in words if self._held(one)] for words in row]
+        if (
+            len(held) == 1
+            and all(len(one) == 1 for one in held[0])
+            and not any(one.why == "pinyin" for one in self.told)
+        ):
+            # One syllable may be any word; after others it goes on in pinyin ("shouji ke").
+            return []
         return held if held and all(held) else []
 
     def _parts(self, word: str) -> tuple[str, ...]:

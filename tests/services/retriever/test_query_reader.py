@@ -128,6 +128,26 @@ def test_what_is_excluded_is_found_by_nothing_and_told(view: LexicalView) -> Non
     assert [TITLES[row] for row in view.holding_any(reading.excluded).tolist()] == ["leather phone case"]
 
 
+def test_an_excluded_word_of_several_excludes_only_what_holds_all_of_them(view: LexicalView) -> None:
+    # "手机壳" is "手机" and "壳": other things of telephones stay.
+    index = LexicalIndex()
+    for row, title in enumerate(["手机 支架", "手机壳 硅胶"]):
+        index.add(row, f"p{row}", entry_of(Product(id=f"p{row}", title=title)))
+    phones = index.view()
+    reading = read_query("手机 -手机壳", phones)
+    assert reading.told(None).excluded_words == ("手机壳",)
+    assert phones.search(reading, FilterPlan(), 10)[0].tolist() == [0]
+
+
+def test_one_syllable_is_pinyin_only_after_others(view: LexicalView) -> None:
+    assert [word.read_as for word in read_query("shouji ke", view).words] == [("手机",), ("壳",)]
+    assert read_query("ke", view).words == ()
+
+
+def test_a_text_in_words_that_the_shop_does_not_have_is_left_alone(view: LexicalView) -> None:
+    assert read_query("blutooth " + " ".join(f"xx{'abcdefgh'[n]}yz" for n in range(8)), view).words == ()
+
+
 @pytest.mark.parametrize("query", ["-leather", "wh-1000xm5", "usb-c", "-5", "phone - case", "- "])
 def test_a_dash_that_excludes_nothing_is_none(view: LexicalView, query: str) -> None:
     assert read_query(query, view).excluded == ()
