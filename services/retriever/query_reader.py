@@ -48,9 +48,7 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
     repairs = Repairs(index, kept)
     read = repairs.repaired(read)
     asked = normalize_text(text)
-    named = any(map(index.is_brand, {asked, kept})) or any(
-        _is_model(word, index) for term in read for word in _model_words(term)
-    )
+    has_model = any(_is_model(word, index) for term in read for word in _model_words(term))
     units = [WordReading(term.text, term.words[:1], "unit") for term in terms if _is_converted(term)]
     return Reading(
         asked=asked,
