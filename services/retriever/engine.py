@@ -67,6 +67,8 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             target=settings.recall_target,
             floor=settings.recall_floor,
             every_s=settings.recall_every_s,
+            # Searches look at more from the next snapshot on.
+            raised=lambda: self._writer.change(lambda _: None),
         )
         self._keeper = IndexKeeper(
             settings.data_dir,

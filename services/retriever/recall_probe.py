@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +45,15 @@ class RecallProbe:
     Where recall stays below `target`, `examined`, the share of the vectors that a search of cells looks at, is raised.
     """
 
-    def __init__(self, *, examined: float, target: float, floor: float, every_s: float) -> None:
+    def __init__(
+        self, *, examined: float, target: float, floor: float, every_s: float, raised: Callable[[], object]
+    ) -> None:
+        """`raised` is called when `examined` has become more."""
         self.examined = examined
         self.floor = floor
         self._target = target
         self._every_s = every_s
+        self._raised = raised
         self._samples: deque[float] = deque(maxlen=WINDOW)
         self._wake = threading.Condition()
         self._search: _Search | None = None
@@ -131,3 +136,4 @@ class RecallProbe:
             _log.info("searches look at more", examined=self.examined, recall=recall)
             # What was sampled before says nothing about the new share.
             self._samples.clear()
+            self._raised()
