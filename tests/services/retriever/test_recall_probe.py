@@ -61,7 +61,7 @@ async def test_below_the_floor_the_index_and_health_say_so(open_engine: Any, sho
     assert index.recall_floor == 1.0
     (alert,) = index.alerts
     assert "below 1.0: raise VITRINE_RETRIEVER_EXAMINED_SHARE" in alert
-    with pytest.raises(Internal, match="below 1.0"):
+    with pytest.raises(Internal, match=r"below 1\.0"):
         await engine.self_test()
 
 
