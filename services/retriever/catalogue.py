@@ -116,9 +116,7 @@ class Catalogue:
                 if found == FORMAT:
                     _see(connection, self.reader_id, state_of(connection, locked=True).purged_revision)
         except DatabaseError as error:
-            fix = (
-                "check VITRINE_CATALOGUE_URL, and that PostgreSQL is up" if self.shared else _RESTORE
-            )
+            fix = "check VITRINE_CATALOGUE_URL, and that PostgreSQL is up" if self.shared else _RESTORE
             raise FailedPrecondition(f"{name} cannot be read ({_reason(error)}); {fix}") from error
         if found != FORMAT:
             raise FailedPrecondition(f"{name} has format {found} and this version reads {FORMAT}; ingest again")
@@ -189,17 +187,8 @@ class Catalogue:
         return self._read(read) if values else []
 
     def _read(self, read: Callable[[sa.Connection], T]) -> T:
-        """Reads, a second time where the connection was found broken. Raises Unavailable."""
-        for again in (False, True):
-            try:
-                with self._engine.connect() as connection:
-                    return read(connection)
-            except DBAPIError as error:
-                if again or not error.connection_invalidated:
-                    raise _unavailable("read", error) from error
-            except PoolTimeout as error:
-                raise _unavailable("read", error) from error
-        raise AssertionError("unreachable")
+        with _or_unavailable("read"), self._engine.connect() as connection:
+            return read(connection)
 
     def close(self) -> None:
         """Gives the folder and the connections back."""

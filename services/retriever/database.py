@@ -40,6 +40,8 @@ def open_postgres(url: str, *, name: str = RETRIEVER) -> sa.Engine:
             # A reader sees one moment, however many statements it takes.
             isolation_level="REPEATABLE READ",
             connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS, "application_name": name},
+            # One more round trip each time, and a database that was restarted is met by no failed write.
+            pool_pre_ping=True,
             pool_size=8,
             max_overflow=8,
             pool_timeout=5,

@@ -164,8 +164,10 @@ async def test_searches_outlive_a_database_that_is_away(
         with pytest.raises(Unavailable, match="the catalogue cannot be written"):
             await shop.fill(engine, [shop.product(4)], vectors[:1])
         connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
-    await _until(engine, shop, lambda info: not info.alerts)
+    [alert] = (await _until(engine, shop, lambda info: "cannot be read" not in "".join(info.alerts))).alerts
+    assert "the last write failed" in alert
     await shop.fill(engine, [shop.product(4)], vectors[:1])
+    assert (await engine.get_index(deadline=shop.deadline())).alerts == ()
     assert len(await shop.found(engine, text="智能手表 smart watch")) == 4
 
 

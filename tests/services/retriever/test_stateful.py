@@ -232,9 +232,11 @@ class SharedCatalogue(Catalogue):
 
     @rule()
     def kill(self) -> None:
-        """One is gone without a word, in the midst of whatever it held; another takes its place, with no folder."""
+        """One is gone without a word, with every connection that there was; another takes its place, with no folder."""
+        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'histories'"
+            connection.execute(cut)
         killed = self.engines.pop(0)
-        killed._catalogue._engine.dispose()
         self.lives += 1
         self.engines.append(self._run(RetrieverEngine.open(self._settings(f"data{self.lives}"))))
         self._run(killed.close())
