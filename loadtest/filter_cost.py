@@ -2,7 +2,7 @@
 
 Fills the retriever's columns with the sample shop's products, and with `--words` its lexical index, and prints
 milliseconds of processor time in one thread: of a filter that is new, of the same filter after one more write, of a
-search by words with it, of a facet, and of a page of a sorted list.
+search by words with it, of the size of what holds every word, of a facet, and of a page of a sorted list.
 """
 
 import argparse
@@ -44,6 +44,7 @@ FACETS = (
     FacetSpec("attributes.color"),
     FacetSpec("price", bounds=(50.0, 100.0, 500.0)),
 )
+QUERIES = ("手机", "wireless", "black wireless headphones", "蓝牙耳机 主动降噪")
 _TIMES = 7
 _STEP = 5_000
 T = TypeVar("T")
@@ -98,6 +99,18 @@ def _filters(columns: Columns, words: LexicalView | None, query: str) -> None:
         print(f"{expression or 'none':<66} {share:>7.2%} {new_ms:>7.2f} {again_ms:>8.2f} {words_ms:>8.2f}")
 
 
+def _sizes(columns: Columns, words: LexicalView) -> None:
+    view, plan = columns.view(), plan_of(ProductFilter())
+    print(f"\n{'size of what holds every word':<34} {'products':>9} {'count ms':>9} {'fetch ms':>9} {'of 500 ms':>10}")
+    for query in QUERIES:
+        reading = read_query(query, words)
+        some = view.rows[np.flatnonzero(view.alive)[:: max(1, len(view.rows) // 500)]][:500]
+        count_ms, count = _timed(lambda: words.count(reading, plan))  # noqa: B023
+        fetch_ms, _ = _timed(lambda: words.matching(reading, plan))  # noqa: B023
+        among_ms, _ = _timed(lambda: words.count(reading, plan, among=some))  # noqa: B023
+        print(f"{query:<34} {count:>9,} {count_ms:>9.2f} {fetch_ms:>9.2f} {among_ms:>10.2f}")
+
+
 def _never_asked(condition: Condition, number: int) -> Condition:
     """The same condition in so many brackets that nothing is known of it."""
     for _ in range(number):
@@ -116,7 +129,10 @@ def main() -> None:
     fields = columns.view().fields
     size = sum(buffer.view().nbytes for buffer in fields.arrays().values())
     print(f"{arguments.products:,} products, {size / 1e6:,.0f} MB of field columns")
-    _filters(columns, None if index is None else index.view(), arguments.query)
+    words = None if index is None else index.view()
+    _filters(columns, words, arguments.query)
+    if words is not None:
+        _sizes(columns, words)
     view = columns.view()
     everything = np.flatnonzero(view.alive)
     some = everything[:: max(1, len(everything) // 5_000)]
