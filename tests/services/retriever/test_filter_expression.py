@@ -3,7 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from services.retriever.conditions import holds
+from services.retriever.field_values import values_of
 from services.retriever.filter_expression import MAX_CHARACTERS, MAX_DEPTH, condition_of
 from services.retriever.filters import plan_of
 from vitrine.errors import InvalidArgument
@@ -154,3 +158,21 @@ def test_what_is_wrong_is_said_with_its_column(expression: str, fault: str) -> N
     [violation] = refused.value.violations
     assert violation.field == "filter.expression"
     assert violation.description.startswith(fault)
+
+
+_MARKS = (
+    'brand price attributes. id update_time - ( ) AND OR NOT = != < >= : , * So* 1 -5 1e999 nan 9999-12-31 " \\ 颜色'
+)
+pieces = st.sampled_from([*_MARKS.split(), " ", '"a b"', '"0001-01-01T00:00:00+23:59"'])
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(pieces, max_size=12).map(" ".join) | st.text(max_size=30))
+def test_whatever_is_written_is_read_or_refused(expression: str) -> None:
+    try:
+        condition = condition_of(expression)
+    except InvalidArgument as refused:
+        [violation] = refused.violations
+        assert violation.description.startswith("column ")
+    else:
+        assert holds(condition, {**values_of(PHONE), "id": (PHONE.id,)}) in (True, False)
