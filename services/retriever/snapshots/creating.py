@@ -20,6 +20,7 @@ _ARROW_TYPES: dict[type[object], pa.DataType] = {
     sa.BigInteger: pa.int64(),
     sa.Integer: pa.int64(),
     sa.Float: pa.float64(),
+    sa.Boolean: pa.bool_(),
     sa.Text: pa.large_string(),
     sa.LargeBinary: pa.large_binary(),
 }
@@ -63,8 +64,9 @@ def create_snapshot(connection: sa.Connection, place: Place, *, moved: Moved) ->
 
 def _parts(connection: sa.Connection, table: sa.Table) -> Iterator[list[sa.Row[tuple[object, ...]]]]:
     query = sa.select(table).order_by(*table.primary_key.columns)
-    if table is version:
-        query = query.where(ALIVE)
+    if "row" in table.columns:
+        # Of dead versions nothing is taken along, whatever the table.
+        query = query.where(table.c.row.in_(sa.select(version.c.row).where(ALIVE)))
     with connection.execute(query, execution_options={"yield_per": ROWS_OF_A_FILE}) as result:
         for rows in result.partitions():
             yield list(rows)

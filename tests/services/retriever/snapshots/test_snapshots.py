@@ -11,12 +11,14 @@ import pytest
 import sqlalchemy as sa
 from moto.server import ThreadedMotoServer
 
+from services.retriever.releases import tables as releases
 from services.retriever.snapshots import creating
 from services.retriever.snapshots.creating import create_snapshot
 from services.retriever.snapshots.databases import one_moment, replaced_postgres, replaced_sqlite
 from services.retriever.snapshots.manifest import NAME, Manifest
 from services.retriever.snapshots.place import Place
 from services.retriever.snapshots.restoring import newest_whole, restore_snapshot
+from services.retriever.tables import metadata
 from vitrine.errors import FailedPrecondition, NotFound
 
 
@@ -321,9 +323,27 @@ async def test_s3_holds_snapshots_as_a_folder_does(
         await asyncio.to_thread(_created, Place("s3://nowhere/x"), filled._settings.data_dir)
 
 
-def test_every_table_goes_into_a_snapshot() -> None:
-    from services.retriever.tables import metadata
+async def test_releases_and_further_vectors_are_in_a_snapshot(
+    filled: Any, place: Place, shop: Any, tmp_path: Path
+) -> None:
+    generation, vectors = releases.generation, releases.generation_vector
+    await filled.delete_products(["p00000", "p00001"], deadline=shop.deadline())
+    with filled._catalogue.begin() as connection:
+        connection.execute(sa.insert(releases.pointer).values(one=1, serving="spring", previous=None))
+        connection.execute(sa.insert(generation).values(model_digest="m2", dim=1, fills=1, searchable=True))
+        rows = [{"model_digest": "m2", "row": row, "data": bytes([row] * 4)} for row in range(1, 26)]
+        connection.execute(sa.insert(vectors), rows)
+    _created(place, filled._settings.data_dir)
+    _restored(place, tmp_path / "elsewhere")
+    with one_moment(tmp_path / "elsewhere", "") as connection:
+        assert connection.execute(sa.select(releases.pointer.c.serving)).all() == [("spring",)]
+        assert connection.execute(sa.select(generation)).all() == [("m2", 1, 1, True)]
+        kept = connection.execute(sa.select(vectors.c.row, vectors.c.data).order_by(vectors.c.row)).all()
+    # Those of the first two rows are of nothing that lives.
+    assert kept == [(row, bytes([row] * 4)) for row in range(3, 26)]
 
+
+def test_every_table_goes_into_a_snapshot() -> None:
     kinds = {type(column.type) for table in metadata.sorted_tables for column in table.columns}
     for kind in kinds:
         assert creating._arrow_type(sa.Column("any", kind())) is not None
