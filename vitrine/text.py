@@ -4,19 +4,20 @@ import re
 import unicodedata
 
 _SPACE = re.compile(r"\s+")
-_WHITE_CONTROLS = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85")
 
 
 def _kept(character: str) -> str:
-    if character in _WHITE_CONTROLS:
-        return " "
     return "" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
 
 
 def clean_text(text: str) -> str:
     """Text for display: control, zero-width and lone surrogate characters out, white space folded."""
     if not text.isprintable():
-        return _SPACE.sub(" ", "".join(map(_kept, text))).strip()
+        # White space first: a line end alone does not send a long text through the loop over its characters.
+        text = _SPACE.sub(" ", text)
+        if not text.isprintable():
+            text = _SPACE.sub(" ", "".join(map(_kept, text)))
+        return text.strip()
     # The only white space that is printable is the blank itself.
     return text.strip() if "  " not in text else " ".join(text.split())
 
