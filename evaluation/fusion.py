@@ -21,6 +21,8 @@ from vitrine.vectors import FloatArray
 
 # Of each source: so deep that nothing of the retriever's own pool is cut.
 _DEPTH = 4 * POOL
+# The best share of the vector's score that is the same for all queries, measured on both sets.
+_ONE_WEIGHT = 0.75
 LEXICAL, DENSE, RRF, ONE_WEIGHT, ADAPTIVE = "lexical", "dense", "rrf", "one weight", "adaptive"
 
 
@@ -53,7 +55,7 @@ async def compare_fusions(engines: Engines, shop: JudgedShop, advance: Advance) 
         weight = found.reading.dense_weight
         assert weight is not None, "it was searched by words and vector, and fused by scores"
         named += weight == settings.named_dense_weight
-        for name, order in _orders(found.candidates, settings.dense_weight, weight).items():
+        for name, order in _orders(found.candidates, weight).items():
             judged = [one.product_id for one in order if one.product_id in grades]
             pooled = [one.product_id for one in order if _in_pool(one, name)]
             orders.setdefault(name, {})[query] = QueryOrders(judged, pooled)
@@ -91,12 +93,12 @@ async def _with_vector(engines: Engines, text: str, asked: RetrievalQuery) -> Re
     return await engines.retriever.retrieve(query, deadline=Deadline.after(TIMEOUT_S))
 
 
-def _orders(candidates: Sequence[Candidate], one_weight: float, weight: float) -> dict[str, list[Candidate]]:
+def _orders(candidates: Sequence[Candidate], weight: float) -> dict[str, list[Candidate]]:
     lexical = [_source(one, "lexical") for one in candidates]
     dense = [_source(one, "dense") for one in candidates]
     bm25, cosines = (np.array([one.score for one in source], np.float32) for source in (lexical, dense))
     # Without a word found the vector alone decides, as in the retriever.
-    one_weight, weight = (one_weight, weight) if bm25.any() else (1.0, 1.0)
+    one_weight, weight = (_ONE_WEIGHT, weight) if bm25.any() else (1.0, 1.0)
     scores: dict[str, FloatArray] = {
         LEXICAL: bm25,
         DENSE: cosines,

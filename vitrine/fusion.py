@@ -1,12 +1,6 @@
 """Fusion of what two sources found: a convex combination of scores, or reciprocal ranks.
 
-Measured by `vitrine evaluate relevance`, `--dataset icecat` and `zh-shop` (English and Chinese), under each value of
-VITRINE_RETRIEVER_FUSION, the embedder and settings as shipped; nDCG@10 of the judged lists and of all products, R@200:
-
-    convex    icecat 0.908 0.739 0.958    zh-shop 0.987 0.754 0.964
-    rrf       icecat 0.860 0.750 0.967    zh-shop 0.987 0.727 0.964
-    dense     icecat 0.909 0.576 0.884    zh-shop 0.983 0.642 0.952
-    lexical   icecat 0.825 0.773 0.947    zh-shop 0.975 0.644 0.884
+`docs/search.md` has the figures of each, and the command that measures them.
 """
 
 from collections.abc import Sequence
@@ -18,6 +12,8 @@ from vitrine.vectors import FloatArray
 
 # Cormack, Clarke and Buettcher (2009): the constant of reciprocal rank fusion.
 RRF_K = 60
+# Results that an agreement is told by.
+_FIRST = 50
 
 
 def convex_scores(cosines: FloatArray, bm25: FloatArray, *, dense_weight: float) -> FloatArray:
@@ -31,6 +27,19 @@ def convex_scores(cosines: FloatArray, bm25: FloatArray, *, dense_weight: float)
     lexical = bm25 / best if best > 0 else np.zeros_like(bm25)
     scores: FloatArray = (dense_weight * cosines + (1.0 - dense_weight) * lexical).astype(np.float32)
     return scores
+
+
+def agreement(dense_ranks: NDArray[np.int64], lexical_ranks: NDArray[np.int64]) -> float:
+    """How far two sources find the same first: share of words' first 50 that are the vector's, too, in [0, 1].
+
+    Ranks from 1, 0 where a source did not find it. Where the sources agree, products are called what the query calls
+    them, and the finer order by words can be trusted; where they do not, the words are the shopper's alone. Of fewer
+    than 200 products the first quarter is looked at, for the vector finds all there are.
+    """
+    first = min(_FIRST, max(1, int((dense_ranks > 0).sum()) // 4))
+    lexical = (lexical_ranks > 0) & (lexical_ranks <= first)
+    both = lexical & (dense_ranks > 0) & (dense_ranks <= first)
+    return float(both.sum() / max(1, lexical.sum()))
 
 
 def reciprocal_rank_scores(*ranks: NDArray[np.int64]) -> FloatArray:

@@ -1,8 +1,8 @@
 """One retrieval: words and vector searched in a snapshot, fused, cut, and their products read. Runs in a thread."""
 
 import time
-from datetime import UTC, datetime
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def retrieve(
         ids_of=lambda positions: [columns.ids[position] for position in positions],
     )
     searched = time.perf_counter()
-    weight = settings.named_dense_weight if reading.named else settings.dense_weight
+    weight = union.dense_weight(reading.named, settings)
     is_weighted = settings.fusion == "convex" and lexical is not None and dense is not None
     scores = union.scores(settings.fusion, weight)
     order = best_first(scores, union.ids)

@@ -44,9 +44,14 @@ class RetrieverSettings(ServerSettings):
     )
     further_recommenders: Folders = Field((), description="folders of more recommender bundles, with commas")
     fusion: Literal["convex", "rrf"] = Field("convex", description="how words and vectors are fused")
-    dense_weight: float = Field(0.75, ge=0, le=1, description="share of the vector's score in convex fusion")
+    dense_weight: float = Field(
+        0.8, ge=0, le=1, description="share of the vector's score in convex fusion, where words find other products"
+    )
+    agreed_dense_weight: float = Field(
+        0.5, ge=0, le=1, description="the same where words find the same products; in between, in between"
+    )
     named_dense_weight: float = Field(
-        0.4, ge=0, le=1, description="the same for a query that names a brand or a model number"
+        0.3, ge=0, le=1, description="the same for a query that names a brand or a model number"
     )
     index: Literal["auto", "exact", "hnsw", "ivf"] = Field(
         "auto", description="kind of the vector index; auto: exact up to exact_rows, then ivf (cells)"

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from services.retriever.columns import IntArray
-from vitrine.fusion import best_first, convex_scores, reciprocal_rank_scores
+from services.retriever.settings import RetrieverSettings
+from vitrine.fusion import agreement, best_first, convex_scores, reciprocal_rank_scores
 from vitrine.ports import SourceScore
 from vitrine.vectors import FloatArray
 
@@ -43,6 +44,13 @@ class Union:
             return np.full(len(keys), -1, np.int64)
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, places, -1)
+
+    def dense_weight(self, named: bool, settings: RetrieverSettings) -> float:
+        """The share of the vector's score: least for a query that names a thing; else the less, the more both agree."""
+        if named:
+            return settings.named_dense_weight
+        apart = settings.dense_weight
+        return apart + (settings.agreed_dense_weight - apart) * agreement(self.dense_ranks, self.lexical_ranks)
 
     def scores(self, fusion: Literal["convex", "rrf"], dense_weight: float) -> FloatArray:
         """The fused scores; those of one source where the other was not searched by or found nothing."""

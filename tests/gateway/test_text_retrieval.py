@@ -33,7 +33,7 @@ async def test_what_is_excluded_is_not_embedded_and_not_found(shop: Any) -> None
 async def test_a_query_that_is_read_as_it_stands_is_embedded_once(shop: Any) -> None:
     answer = await shop.search("red running shoes")
     assert (answer.reading.corrected_query, answer.reading.words) == ("", ())
-    assert answer.reading.dense_weight == 0.75
+    assert 0.5 <= answer.reading.dense_weight <= 0.8
     assert _embedded(shop) == ["red running shoes"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrine.fusion import RRF_K, best_first, convex_scores, reciprocal_rank_scores
+from vitrine.fusion import RRF_K, agreement, best_first, convex_scores, reciprocal_rank_scores
 
 ranks = st.lists(st.integers(0, 1_000), min_size=2, max_size=20)
 
@@ -51,3 +51,20 @@ def test_best_first_breaks_ties_by_id(pairs: list[tuple[int, str]]) -> None:
     scores, ids = np.array([score for score, _ in pairs], np.float32), [text for _, text in pairs]
     expected = sorted(range(len(pairs)), key=lambda n: (-scores[n], ids[n]))
     assert best_first(scores, ids).tolist() == expected
+
+
+def test_agreement_is_the_share_of_the_first_by_words_that_the_vector_has_first_too() -> None:
+    ranks = np.arange(1, 401)
+    assert agreement(ranks, ranks) == 1.0
+    assert agreement(ranks, np.where(ranks > 200, ranks - 200, 0)) == 0.0
+    # Of the first 50 by words 20 are among the vector's first 50.
+    assert agreement(ranks, np.where(ranks > 30, ranks - 30, 0)) == pytest.approx(0.4)
+    # Words found two, one of them the vector's best.
+    assert agreement(ranks, np.where(ranks == 1, 1, np.where(ranks == 300, 2, 0))) == 0.5
+    assert agreement(ranks, np.zeros(400, np.int64)) == 0.0
+
+
+def test_in_a_small_shop_agreement_is_told_by_the_first_quarter() -> None:
+    ranks = np.arange(1, 9)
+    assert agreement(ranks, ranks[::-1]) == 0.0
+    assert agreement(ranks, ranks) == 1.0

@@ -81,7 +81,7 @@ def retrieve(
         cosines_of=lambda rows: cosines_of(snapshot, vector, rows.tolist(), deadline),
         ids_of=lambda rows: [id_of[row] for row in rows.tolist()],
     )
-    weight = settings.named_dense_weight if reading.named else settings.dense_weight
+    weight = union.dense_weight(reading.named, settings)
     scores = union.scores(settings.fusion, weight)
     order = best_first(scores, union.ids)
     id_of |= pinned

@@ -31,16 +31,16 @@ async def filled(retriever: Any, shop: Any) -> Any:
 
 async def test_a_query_that_names_a_model_leans_on_words(filled: Any, shop: Any) -> None:
     named = await shop.search(filled, text="wh1000 xm5", vector=LIKE)
-    assert named.reading.dense_weight == pytest.approx(0.4)
+    assert named.reading.dense_weight == pytest.approx(0.3)
     assert named.candidates[0].product_id == "p00000"
     described = await shop.search(filled, text="headphones case", vector=LIKE)
-    assert described.reading.dense_weight == pytest.approx(0.75)
+    assert described.reading.dense_weight > 0.4
     assert described.candidates[0].product_id == "p00002"
 
 
 async def test_a_brand_alone_is_a_name(filled: Any, shop: Any) -> None:
-    assert (await shop.search(filled, text="BOSE", vector=LIKE)).reading.dense_weight == pytest.approx(0.4)
-    assert (await shop.search(filled, text="bose headphones", vector=LIKE)).reading.dense_weight == pytest.approx(0.75)
+    assert (await shop.search(filled, text="BOSE", vector=LIKE)).reading.dense_weight == pytest.approx(0.3)
+    assert (await shop.search(filled, text="bose headphones", vector=LIKE)).reading.dense_weight >= 0.5
 
 
 async def test_what_is_excluded_is_found_by_neither_source(filled: Any, shop: Any) -> None:
