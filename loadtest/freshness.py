@@ -1,4 +1,4 @@
-"""`python -m loadtest.freshness`: how soon a write is seen while searches run, and what writes and compaction cost these.
+"""`python -m loadtest.freshness`: how soon a write is seen while searches run, and what writes cost searches.
 
 One process; a folder of `python -m loadtest.index load`. Searches, words and vector, begin at a fixed rate whether or
 not those before have ended. First alone; then with products changed one after another, each looked for by its new

@@ -1,6 +1,7 @@
 """The retriever's engine: indexes in memory, made from the catalogue, and the searches in them."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,6 +49,9 @@ from vitrine.ports import (
 )
 from vitrine.product import Product
 
+# How long a thread may keep the interpreter while others want it.
+_SWITCH_S = 0.0005
+
 
 class RetrieverEngine(CatalogueEngine[Snapshot]):
     """Implements `vitrine.ports.Retriever` over FAISS and tantivy in memory; made by `open`."""
@@ -56,6 +60,8 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
 
     def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
         super().__init__(settings, catalogue)
+        # A search gives the interpreter up some dozens of times; behind a busy writer it had to wait 5 ms each time.
+        sys.setswitchinterval(_SWITCH_S)
         self._memo = LexicalMemo(settings.lexical_memo)
         self._rule_book = RuleBook(settings.rules)
         self._relations = ThreadPoolExecutor(self._threads, "retriever-relation", faiss.omp_set_num_threads, (1,))
