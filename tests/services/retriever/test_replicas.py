@@ -110,7 +110,7 @@ async def test_one_is_killed_and_comes_back_under_load(
         await shop.fill(client, [shop.product(n) for n in range(PRODUCTS)], vectors)
         for replica in replicas:
             # Each shows it soon; until then it would rightly find nothing.
-            async with _client(replica) as one, asyncio.timeout(20):
+            async with _client(replica) as one, asyncio.timeout(60):
                 while not await shop.found(one, text="smart"):
                     pass
         tasks = [asyncio.create_task(search(client)) for _ in range(6)] + [asyncio.create_task(write(client))]
@@ -126,7 +126,7 @@ async def test_one_is_killed_and_comes_back_under_load(
     answers = []
     for replica in replicas:
         async with _client(replica) as one:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await one.get_products(["p00007"], deadline=shop.deadline())).products[0].price != turns:
                     pass
             by_vector = await shop.search(one, vector=vectors[3], depth=100)

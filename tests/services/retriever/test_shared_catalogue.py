@@ -34,7 +34,7 @@ def open_replica(open_engine: Any, tmp_path: Path, postgres_url: str) -> OpenRep
 
 async def _until(engine: RetrieverEngine, shop: Any, shows: Callable[[IndexInfo], bool]) -> IndexInfo:
     """What the retriever says of its index once that is as awaited."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             info = await engine.get_index(deadline=shop.deadline())
             if shows(info):

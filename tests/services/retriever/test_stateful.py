@@ -252,7 +252,7 @@ class SharedCatalogue(Catalogue):
         revision = max(other._snapshot.revision for other in self.engines)
 
         async def shown() -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     if engine._snapshot.revision >= revision:
                         return
