@@ -1,8 +1,8 @@
-"""`python -m services.retriever.switch_point`: measures where the vector graph overtakes exact search on this machine.
+"""`python -m services.retriever.switch_point`: measures where other indexes overtake exact search on this machine.
 
-Prints, for each number of vectors, milliseconds of processor time of one search by both, recall of the graph and its
-build time. The vectors are made: clusters in a narrow cone, as text embeddings have them. Where the two times cross is
-the right VITRINE_RETRIEVER_EXACT_ROWS.
+Prints, for each number of vectors and kind of index, milliseconds of processor time of one search, recall against
+float32 searched exactly, and build time. The vectors are made: clusters in a narrow cone, as text embeddings have them.
+Where exact search and cells (ivf) cross is the right VITRINE_RETRIEVER_EXACT_ROWS.
 """
 
 import argparse
@@ -11,10 +11,12 @@ import time
 import faiss
 import numpy as np
 
-from services.retriever.columns import Columns, IntArray
-from services.retriever.dense_index import DenseView, placed
+from services.retriever.cells import PlacedCells, assign, placed_cells, train
+from services.retriever.columns import Columns, ColumnsView, IntArray
+from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.graph import build_graph
 from services.retriever.retrieval import POOL
+from services.retriever.vector_store import ITEM_BYTES
 from vitrine.vectors import FloatArray, l2_normalized
 
 QUERIES = 50
@@ -45,35 +47,47 @@ def _measured(view: DenseView, queries: FloatArray) -> tuple[float, list[IntArra
 
 
 def _recall(found: list[IntArray], expected: list[IntArray], first: int) -> float:
-    """Share of the first exact results that the graph found among its own."""
+    """Share of the first exact results that are among those found."""
     shares = [np.isin(e[:first], f).mean() for f, e in zip(found, expected, strict=True)]
     return float(np.mean(shares))
+
+
+def _placed(kind: str, view: ColumnsView) -> PlacedGraph | PlacedCells | None:
+    if kind == "ivf":
+        cells = train(view.vectors, view.alive)
+        assigned = assign(cells, view.vectors, 0, len(view.rows), lambda: False)
+        assert assigned is not None
+        return placed_cells(cells, assigned)
+    graph = build_graph(view, "made", None, lambda: False) if kind == "hnsw" else None
+    return None if graph is None else placed(graph, view)
 
 
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 50_000, 100_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 20_000, 50_000, 100_000])
+    parser.add_argument("--kinds", nargs="+", choices=["ivf", "hnsw"], default=["ivf"])
+    parser.add_argument("--storage", choices=list(ITEM_BYTES), default="float16")
     parser.add_argument("--dim", type=int, default=384)
-    parser.add_argument("--build-threads", type=int, default=1)
     arguments = parser.parse_args()
-    print(f"{'rows':>9} {'exact ms':>9} {'hnsw ms':>9} {f'recall@{POOL}':>12} {'recall@10':>10} {'build s':>8}")
+    faiss.omp_set_num_threads(1)
+    print(f"{'rows':>9} {'kind':>6} {'ms':>8} {f'recall@{POOL}':>12} {'recall@100':>11} {'build s':>8}")
     for rows in arguments.rows:
         # Queries come from the same clusters, and are not among the products.
         vectors = made_vectors(rows + QUERIES, arguments.dim, seed=1)
-        columns = Columns(arguments.dim)
-        columns.append(range(rows), [str(row) for row in range(rows)], [{}] * rows, vectors[:rows])
-        view = columns.view()
-        faiss.omp_set_num_threads(arguments.build_threads)
-        started = time.perf_counter()
-        graph = build_graph(view, "made", None, lambda: False)
-        build_s = time.perf_counter() - started
-        faiss.omp_set_num_threads(1)
-        assert graph is not None
-        exact_ms, expected = _measured(DenseView(view, None, 1), vectors[rows:])
-        graph_ms, found = _measured(DenseView(view, placed(graph, view), 1), vectors[rows:])
-        recall, recall_10 = _recall(found, expected, POOL), _recall(found, expected, 10)
-        print(f"{rows:>9} {exact_ms:>9.2f} {graph_ms:>9.2f} {recall:>12.4f} {recall_10:>10.4f} {build_s:>8.1f}")
+        names = [str(row) for row in range(rows)]
+        exactly, kept = Columns(arguments.dim), Columns(arguments.dim, storage=arguments.storage)
+        for columns in (exactly, kept):
+            columns.append(range(rows), names, [{}] * rows, vectors[:rows])
+        exact_ms, expected = _measured(DenseView(exactly.view(), None, 1), vectors[rows:])
+        print(f"{rows:>9} {'exact':>6} {exact_ms:>8.2f}")
+        for kind in arguments.kinds:
+            started = time.thread_time()
+            index = _placed(kind, kept.view())
+            build_s = time.thread_time() - started
+            milliseconds, found = _measured(DenseView(kept.view(), index, 1), vectors[rows:])
+            recall, recall_100 = _recall(found, expected, POOL), _recall(found, expected, 100)
+            print(f"{'':>9} {kind:>6} {milliseconds:>8.2f} {recall:>12.4f} {recall_100:>11.4f} {build_s:>8.1f}")
 
 
 if __name__ == "__main__":
