@@ -2,7 +2,7 @@
 
 The sample generator's products, in a real catalogue on disk, with their words, brands and categories. Typed are the
 beginnings of what its shoppers ask, one in ten misspelt and every tenth in pinyin where it is Chinese; one caller, and
-products are read from the catalogue as the retriever reads them.
+products are read from the catalogue as the retriever reads them. The processor's time says what a quiet machine takes.
 """
 
 import random
@@ -66,6 +66,8 @@ class Filled:
 
     def _built(self, shop: Shop) -> SuggestIndex:
         index = SuggestIndex()
+        # Tables that the first Chinese text of a process loads, once, are no cost of a product.
+        pinyin_of(words_of("藍牙")[0])
         worked_s = longest_s = 0.0
         for first in range(0, shop.products, _GROUP):
             products = [checked_product(shop.product(i)) for i in range(first, min(first + _GROUP, shop.products))]
@@ -112,7 +114,7 @@ def main(
 ) -> None:
     """Prints a table."""
     table = Table("products", "entries", "MB", "bytes/product", "segments", "typed", "calls", "found")
-    for heading in ("p50 ms", "p95 ms", "p99 ms", "max ms"):
+    for heading in ("p50 ms", "p95 ms", "p99 ms", "processor p50", "p99"):
         table.add_column(heading, justify="right")
     for count in products or [10_000, 100_000, 1_000_000]:
         shop = Shop(count, 7)
@@ -126,14 +128,18 @@ def main(
 
 def _measure(table: Table, filled: Filled, shop: Shop, calls: int) -> None:
     read = Products(filled.catalogue, _CACHED)
+    suggest(filled.index.segments, filled.view.lives, read, SuggestQuery("蓝牙 kongqi", _LIMIT))
     took: dict[str, list[float]] = {}
+    worked: dict[str, list[float]] = {}
     found: dict[str, int] = {}
     for text, kind in typed(shop, calls):
-        started_s = time.perf_counter()
+        started_s, before_s = time.perf_counter(), time.thread_time()
         suggestions = suggest(filled.index.segments, filled.view.lives, read, SuggestQuery(text, _LIMIT))
         took.setdefault(kind, []).append((time.perf_counter() - started_s) * 1e3)
+        worked.setdefault(kind, []).append((time.thread_time() - before_s) * 1e3)
         found[kind] = found.get(kind, 0) + bool(suggestions)
     took["all"] = [ms for of_kind in took.values() for ms in of_kind]
+    worked["all"] = [ms for of_kind in worked.values() for ms in of_kind]
     found["all"] = sum(found.values())
     entries = sum(len(one.rows) + len(one.words.keys) + len(one.labels.keys) for one in filled.index.segments)
     size = filled.index.nbytes
@@ -147,7 +153,8 @@ def _measure(table: Table, filled: Filled, shop: Shop, calls: int) -> None:
             kind,
             f"{len(times):,}",
             f"{found[kind] / len(times):.0%}",
-            *(f"{np.percentile(times, share):.2f}" for share in (50, 95, 99, 100)),
+            *(f"{np.percentile(times, share):.1f}" for share in (50, 95, 99)),
+            *(f"{np.percentile(worked[kind], share):.1f}" for share in (50, 99)),
         )
     print(f"resident {psutil.Process().memory_info().rss / 1e6:,.0f} MB at {shop.products:,} products", flush=True)
 

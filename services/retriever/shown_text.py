@@ -1,7 +1,6 @@
 """Where words are in a text as it is shown, though they are looked for in its normalised form."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from services.retriever.simplified import simplified
@@ -31,12 +30,8 @@ class ShownText:
 
         In Chinese a word begins and ends anywhere.
         """
-        patterns = {word: _pattern(word, whole=False) for word in beginnings if word}
-        patterns |= {word: _pattern(word, whole=True) for word in words if word and word not in patterns}
-        if not patterns:
-            return []
-        alternatives = "|".join(patterns[word] for word in sorted(patterns, key=len, reverse=True))
-        return self.at((found.start(), found.end()) for found in re.finditer(alternatives, self.folded))
+        begin = frozenset(beginnings)
+        return self.at(place for word in begin.union(words) if word for place in self._places(word, word in begin))
 
     def at(self, places: Iterable[tuple[int, int]]) -> list[Span]:
         """Where parts of the folded text are in the text; those that touch are one."""
@@ -49,6 +44,17 @@ class ShownText:
                 spans.append(Span(start, end))
         return spans
 
+    def _places(self, word: str, may_go_on: bool) -> Iterator[tuple[int, int]]:
+        start = self.folded.find(word)
+        while start >= 0:
+            end = start + len(word)
+            stands_alone = not _joins(self.folded[start - 1 : start]) and (
+                may_go_on or not _joins(self.folded[end : end + 1])
+            )
+            if stands_alone or not word.isascii():
+                yield start, end
+            start = self.folded.find(word, start + 1)
+
     def _origin(self, place: int) -> int:
         return place if self._origins is None else self._origins[place]
 
@@ -58,7 +64,6 @@ def _folded(character: str) -> str:
     return " " if character.isspace() else simplified(normalize_text(character))
 
 
-def _pattern(word: str, *, whole: bool) -> str:
-    if not word.isascii():
-        return re.escape(word)
-    return rf"(?<![a-z0-9]){re.escape(word)}" + (r"(?![a-z0-9])" if whole else "")
+def _joins(character: str) -> bool:
+    """Whether a character next to a word makes it part of a longer one; the empty text does not."""
+    return character.isascii() and character.isalnum()

@@ -10,6 +10,7 @@ import numpy as np
 from services.retriever.pinyin import pinyin_of
 from services.retriever.suggest.matches import Term
 from services.retriever.suggest.segment import WORD_BYTES, Segment
+from services.retriever.suggest.table import bounds
 from services.retriever.suggest.typed import Typed, Word
 
 _LETTERS = string.ascii_lowercase + string.digits
@@ -151,8 +152,10 @@ def _counts(
 ) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """For each word how often products have it, or one that begins with it."""
     counts = np.zeros(len(words), np.int64)
+    # Made once: as costly as it is to look them up.
+    lows, highs = bounds(words, WORD_BYTES, beginning=beginning)
     for segment in segments:
-        starts, ends = segment.words.places(words, beginning=beginning)
+        starts, ends = segment.words.between(lows, highs)
         counts += segment.words.offsets[ends] - segment.words.offsets[starts]
     return counts
 

@@ -20,7 +20,7 @@ from vitrine.text import detect_language, normalize_text
 
 MAX_LIMIT = 50
 # Products that are read to be compared, for each that is asked for.
-_READ = 2
+_READ = 1.5
 _MAX_READ = 60
 # Brands and categories that are looked at, for each suggestion asked for: more are not shown.
 _LABELS = 0.5
@@ -110,7 +110,7 @@ def _chosen(best: Sequence[tuple[Suggestion, Scoring]], limit: int) -> list[tupl
 
 
 def _matched(segments: Sequence[Segment], living: Living, reading: Reading, limit: int) -> _Matched:
-    wanted, most_labels = min(_READ * limit, _MAX_READ), math.ceil(_LABELS * limit)
+    wanted, most_labels = min(math.ceil(_READ * limit), _MAX_READ), math.ceil(_LABELS * limit)
     costs, rows = [], []
     counts: Counter[str] = Counter()
     row_of: dict[str, int] = {}

@@ -48,11 +48,9 @@ class Table:
             return self.exactly(text)
         return self._place(text), self._place(text + _AFTER)
 
-    def places(self, texts: Sequence[bytes], *, beginning: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """`exactly` or `beginning` of many texts that are shorter than a key may be."""
-        starts = np.searchsorted(self.keys, np.array(texts, self.keys.dtype))
-        ends_with = _AFTER if beginning else b"\x01"
-        return starts, np.searchsorted(self.keys, np.array([text + ends_with for text in texts], self.keys.dtype))
+    def between(self, lows: Keys, highs: Keys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Start and end of the keys from each low one on and before each high one; see `bounds`."""
+        return self.keys.searchsorted(lows), self.keys.searchsorted(highs)
 
     def counts(self, start: int, end: int) -> Numbers:
         """How many numbers are filed under each of these keys."""
@@ -68,7 +66,13 @@ class Table:
 
     def _place(self, key: bytes) -> int:
         # Of the keys' own type: another would have numpy copy all of them.
-        return int(np.searchsorted(self.keys, np.array(key[: self._width], self.keys.dtype)))
+        return int(self.keys.searchsorted(np.array(key[: self._width], self.keys.dtype)))
+
+
+def bounds(texts: Sequence[bytes], width: int, *, beginning: bool) -> tuple[Keys, Keys]:
+    """For each text, shorter than `width`, bounds of the keys that are it; `beginning`: of those that begin with it."""
+    end = _AFTER if beginning else b"\x01"
+    return np.array(texts, f"S{width}"), np.array([text + end for text in texts], f"S{width}")
 
 
 def merged(tables: Sequence[Table], renumbered: Sequence[NDArray[np.int64]]) -> Table:

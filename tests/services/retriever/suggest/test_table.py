@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.retriever.suggest.table import Table, merged
+from services.retriever.suggest.table import Table, bounds, merged
 
 WIDTH = 6
 KEYS = st.text(alphabet="ab蓝", min_size=1, max_size=4)
@@ -41,7 +41,7 @@ def test_keys_are_found_whole_and_by_their_beginning(filed: dict[str, list[int]]
     assert table.keys[slice(*table.beginning(key))].tolist() == begun
     if len(key) < WIDTH:
         for beginning, found in ((False, whole), (True, begun)):
-            starts, ends = table.places([key, b"a"], beginning=beginning)
+            starts, ends = table.between(*bounds([key, b"a"], WIDTH, beginning=beginning))
             assert table.keys[starts[0] : ends[0]].tolist() == found
 
 
