@@ -1,10 +1,6 @@
 """The one text normaliser: it runs before every cache key and every model, in training too."""
 
-import re
 import unicodedata
-
-_SPACE = re.compile(r"\s+")
-
 
 def _kept(character: str) -> str:
     return "" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
@@ -12,14 +8,12 @@ def _kept(character: str) -> str:
 
 def clean_text(text: str) -> str:
     """Text for display: control, zero-width and lone surrogate characters out, white space folded."""
-    if not text.isprintable():
-        # White space first: a line end alone does not send a long text through the loop over its characters.
-        text = _SPACE.sub(" ", text)
-        if not text.isprintable():
-            text = _SPACE.sub(" ", "".join(map(_kept, text)))
-        return text.strip()
-    # The only white space that is printable is the blank itself.
-    return text.strip() if "  " not in text else " ".join(text.split())
+    if text.isprintable():
+        # The only white space that is printable is the blank itself.
+        return text.strip() if "  " not in text else " ".join(text.split())
+    # White space first: a line end alone does not send a long text through the loop over its characters.
+    text = " ".join(text.split())
+    return text if text.isprintable() else " ".join("".join(map(_kept, text)).split())
 
 
 def normalize_text(text: str) -> str:
