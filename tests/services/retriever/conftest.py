@@ -103,11 +103,17 @@ def shop() -> Shop:
 def milvus_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Milvus server for all tests; each catalogue has a collection of its own in it."""
     from milvus_lite.server_manager import server_manager_instance
+    from pymilvus import MilvusClient
 
     path = str(tmp_path_factory.mktemp("milvus") / "milvus.db")
     uri = server_manager_instance.start_and_get_uri(path)
     assert uri is not None
     yield uri
+    client = MilvusClient(uri)
+    for name in client.list_collections():
+        # Else each would be written to disk at the end.
+        client.drop_collection(name)
+    client.close()
     server_manager_instance.release_server(path)
 
 
