@@ -15,13 +15,17 @@ class Products:
     def __init__(self, catalogue: Catalogue, kept: int) -> None:
         self._catalogue = catalogue
         self._kept: Recent[int, Product] = Recent(kept)
+        # What is suggested is little of all there is, and the same again and again.
+        self._undescribed: Recent[int, Product] = Recent(kept // 4)
 
     def undescribed(self, rows: Sequence[int]) -> dict[int, Product]:
         """The product of each row key, its description perhaps left out."""
         found = self._kept.get_all(rows)
+        found |= self._undescribed.get_all([row for row in rows if row not in found])
         missing = [row for row in rows if row not in found]
-        for row, product_id, document, revision in self._catalogue.documents(missing):
-            found[row] = product_of(product_id, document, revision)
+        for row, product_id, document, revision in self._catalogue.documents(missing) if missing else ():
+            product = product_of(product_id, document, revision)
+            found[row] = self._undescribed.setdefault(row, product)
         return found
 
     def read(self, rows: Sequence[int], described: bool) -> dict[int, Product]:
