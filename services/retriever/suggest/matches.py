@@ -78,11 +78,14 @@ def _ranges(table: Table, term: Term) -> list[tuple[int, int]]:
 
 def _held(table: Table, terms: Sequence[Term], size: int) -> NDArray[np.bool_]:
     """(size,) whether each number is filed under every term."""
+    ranges = [_ranges(table, term) for term in terms]
+    if not all(ranges):
+        return np.zeros(size, np.bool_)
     held = np.ones(size, np.bool_)
-    for term in terms:
+    for of_term in ranges:
         # A number may be under several words: a mask is how each counts once.
         mask = np.zeros(size, np.bool_)
-        for one in _ranges(table, term):
+        for one in of_term:
             mask[table.filed(*one)] = True
         held &= mask
     return held
