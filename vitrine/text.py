@@ -2,6 +2,7 @@
 
 import unicodedata
 
+
 def _kept(character: str) -> str:
     return "" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
 

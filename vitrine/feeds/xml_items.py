@@ -18,7 +18,9 @@ _CHUNK_BYTES = 1 << 18
 # An element's text beyond this is not kept; descriptions of 10 MB are met.
 _MAX_TEXT_CHARACTERS = 1 << 24
 _REFERENCE = re.compile(r"&(#?\w{1,32};)?")
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+# What XML does not allow; in UTF-8 no other character has these bytes.
+_NO_XML = bytes({*range(32)} - {0x09, 0x0A, 0x0D})
+_NO_CHARACTERS = ("\ufffe", "\uffff")
 _OWN_ENTITIES = ("amp;", "lt;", "gt;", "quot;", "apos;")
 _CUT_REFERENCE_CHARACTERS = 34
 _MENDED_REFERENCE = "& or an HTML entity that XML does not know, read as HTML has it"
@@ -49,7 +51,7 @@ class XmlItems:
                     text = left + decoder.decode(chunk, not chunk)
                     cut = len(text) if not chunk else _whole_references(text)
                     text, left = text[:cut], text[cut:]
-                    reader.parser.Parse(self._well_formed(text).encode(), not chunk)
+                    reader.parser.Parse(self._well_formed(text), not chunk)
                     fault = None
                 except expat.ExpatError as error:
                     line, what = error.lineno, expat.errors.messages[error.code]
@@ -69,13 +71,16 @@ class XmlItems:
                 if not chunk:
                     return
 
-    def _well_formed(self, text: str) -> str:
+    def _well_formed(self, text: str) -> bytes:
         if "\ufffd" in text:
             self._mended[f"bytes that are no text in {self._encoding}"] += text.count("\ufffd")
-        text, dropped = _NO_XML.subn("", text)
-        if dropped:
+        for character in _NO_CHARACTERS:
+            text = text.replace(character, "")
+        data = (_REFERENCE.sub(self._reference, text) if "&" in text else text).encode()
+        allowed = data.translate(None, _NO_XML)
+        if dropped := len(data) - len(allowed):
             self._mended["control characters that XML does not allow left out"] += dropped
-        return _REFERENCE.sub(self._reference, text) if "&" in text else text
+        return allowed
 
     def _reference(self, found: re.Match[str]) -> str:
         name = found[1] or ""
