@@ -163,6 +163,7 @@ def vectors(
     storage: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float16",
     kind: Annotated[str, typer.Option(help="exact, ivf or hnsw.")] = "ivf",
     sample: Sample = _SAMPLE,
+    examined: Annotated[float, typer.Option(help="Share that a search of cells looks at.")] = 0.01,
     queries: Annotated[int, typer.Option(min=10, max=1_000, help="Searches.")] = 300,
     judged: Annotated[int, typer.Option(min=1, max=1_000, help="Queries whose recall is measured.")] = 100,
 ) -> None:
@@ -173,7 +174,7 @@ def vectors(
         started = time.thread_time()
         placed = _placed(view, kind)
         built_s = time.thread_time() - started
-        dense = DenseView(view, placed, 1)
+        dense = DenseView(view, placed, 1, examined)
         times = []
         for query in made.queries[:queries]:
             begun = time.thread_time()

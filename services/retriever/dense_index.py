@@ -79,7 +79,7 @@ class DenseView:
     columns: ColumnsView
     placed: PlacedGraph | PlacedCells | None
     exact_rows: int
-    examined: float = 0.03
+    examined: float = 0.01
     exactly: Exactly | None = None
 
     @property
@@ -125,9 +125,13 @@ class DenseView:
         cosines: FloatArray = self.columns.vectors.scores(query[None], positions)[0]
         return cosines
 
+    def wanted(self, limit: int) -> int:
+        """How many positions a search of cells for so many results looks at, at least."""
+        return max(int(self.examined * self.columns.living), EXAMINED_EACH * limit, MIN_EXAMINED)
+
     def _near(self, query: FloatArray, allowed: BoolArray, count: int, limit: int) -> IntArray:
         if isinstance(self.placed, PlacedCells):
-            return self.placed.examined(query, allowed, count, self._wanted(limit))
+            return self.placed.examined(query, allowed, count, self.wanted(limit))
         assert self.placed is not None
         return self.placed.examined(query, allowed, limit)
 
@@ -147,10 +151,7 @@ class DenseView:
             return True
         if isinstance(self.placed, PlacedCells):
             # What is looked at costs the same wherever it lies, and its cells have to be ranked first.
-            return count <= self._wanted(limit) + self.exact_rows // 10
+            return count <= self.wanted(limit) + self.exact_rows // 10
         # A filter thins the graph: to find as many it must look as much further. So what counts is the allowed rows
         # times their share of all.
         return count * count <= self.exact_rows * len(self.columns.rows)
-
-    def _wanted(self, limit: int) -> int:
-        return max(int(self.examined * self.columns.living), EXAMINED_EACH * limit, MIN_EXAMINED)

@@ -37,6 +37,7 @@ class _Search:
     query: FloatArray
     allowed: BoolArray
     found: IntArray
+    limit: int
 
 
 class RecallProbe:
@@ -88,7 +89,7 @@ class RecallProbe:
             if self._busy or self._search is not None:
                 return
             self._next_s = time.monotonic() + self._every_s
-            self._search = _Search(snapshot, query, allowed, found[:DEPTH])
+            self._search = _Search(snapshot, query, allowed, found[:DEPTH], len(found))
             self._wake.notify()
 
     def settle(self) -> None:
@@ -132,7 +133,9 @@ class RecallProbe:
         assert recall is not None
         RECALL.set(recall)
         if recall < self._target and len(self._samples) >= ENOUGH and self.examined < MOST_EXAMINED:
-            self.examined = min(self.examined * _RAISED, MOST_EXAMINED)
+            dense = search.snapshot.dense
+            share = dense.wanted(search.limit) / dense.columns.living
+            self.examined = min(max(self.examined, share) * _RAISED, MOST_EXAMINED)
             _log.info("searches look at more", examined=self.examined, recall=recall)
             # What was sampled before says nothing about the new share.
             self._samples.clear()

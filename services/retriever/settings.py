@@ -68,7 +68,7 @@ class RetrieverSettings(ServerSettings):
         20_000, description="products up to which vectors are searched exactly; `switch_point` measures it"
     )
     examined_share: float = Field(
-        0.03, gt=0, le=1, description="share of the vectors that a search of cells looks at, raised for recall_target"
+        0.01, gt=0, le=1, description="share of the vectors that a search of cells looks at, raised for recall_target"
     )
     recall_target: float = Field(0.97, ge=0, le=1, description="recall@100 that searches are made to reach")
     recall_floor: float = Field(0.9, ge=0, le=1, description="recall@100 below which health and GetIndex alert")
