@@ -58,7 +58,11 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         self._rule_book = RuleBook(settings.rules)
         self._counts: Counts = Recent(_KEPT_COUNTS)
         self._milvus = Milvus(settings)
-        views = MilvusViews(catalogue, self._milvus, grace_s=_GRACE_S if settings.catalogue_url else 0.0)
+        try:
+            views = MilvusViews(catalogue, self._milvus, grace_s=_GRACE_S if settings.catalogue_url else 0.0)
+        except BaseException:
+            self._milvus.close()
+            raise
         self._writer = Writer(
             catalogue, views, self._publish, queue=settings.write_queue, poll_s=settings.catalogue_poll_s
         )

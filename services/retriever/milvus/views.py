@@ -86,7 +86,9 @@ class MilvusViews:
 
     def anew(self) -> "MilvusViews":
         """The same, brought up with the catalogue again; readers may still hold snapshots of these."""
-        return MilvusViews(self._catalogue, self._milvus, grace_s=self._grace_s, held=self._snapshots)
+        views = MilvusViews(self._catalogue, self._milvus, grace_s=self._grace_s, held=self._snapshots)
+        views._left += self._left
+        return views
 
     def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
         """Takes over what a write did; a version that was added and died within it is in both. Raises Unavailable."""
@@ -217,9 +219,14 @@ class MilvusViews:
             self._saved = complete
 
     def _counted(self) -> int:
+        """Products that live: some of the dead may be removed already, since that is noted afterwards."""
         if self._collection is None:
             return 0
-        return self._collection.count("row > 0", self._deadline()) - len({one.what for one in self._dead})
+        dead = sorted({int(one.what) for one in self._dead})
+        living = self._collection.count("row > 0", self._deadline())
+        for start in range(0, len(dead), _ROWS_ASKED):
+            living -= self._collection.count(f"row in {dead[start : start + _ROWS_ASKED]}", self._deadline())
+        return living
 
     @staticmethod
     def _deadline() -> Deadline:

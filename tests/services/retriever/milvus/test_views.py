@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import services.retriever.milvus.views as views_module
 from services.retriever.filters import FilterPlan
 from services.retriever.milvus.collection import Collection
 from services.retriever.milvus.engine import MilvusEngine
@@ -94,6 +95,21 @@ async def test_a_restart_brings_up_what_was_cut_off(
 
 def _away(*_: object) -> None:
     raise Unavailable("Milvus cannot write: it is away")
+
+
+async def test_what_was_removed_and_not_noted_is_not_counted_twice(
+    filled: MilvusEngine, open_milvus: Open, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process was killed after dead versions had left Milvus, and before that was noted."""
+    with monkeypatch.context() as away:
+        away.setattr(views_module, "write_revision", _away)
+        await filled.delete_products(["p00001", "p00002"], deadline=shop.deadline())
+        await shop.fill(filled, [shop.product(3)], shop.vectors(1))
+        assert "Milvus cannot write" in (await filled.get_index(deadline=shop.deadline())).alerts[0]
+        await filled.close()
+    again = await open_milvus()
+    assert (await again.get_index(deadline=shop.deadline())).products == 8
+    assert len(await shop.found(again, vector=shop.vectors(1)[0])) == 8
 
 
 async def test_milvus_away_is_told_and_mended_without_a_restart(
