@@ -6,7 +6,16 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from vitrine.errors import FieldViolation, InvalidArgument
-from vitrine.ports import Explanation, Facet, FacetSpec, Highlight, ProductFilter, QueryReading, Shortfall, SourceScore
+from vitrine.ports import (
+    Explanation,
+    Facet,
+    FacetSpec,
+    Highlight,
+    ProductFilter,
+    QueryReading,
+    Shortfall,
+    SourceScore,
+)
 from vitrine.product import Product
 from vitrine.text import normalize_text
 from vitrine.user_event import event_id_fault
