@@ -1,0 +1,165 @@
+"""`python -m loadtest.flips`: flips a suite between two releases while clients search and products are written.
+
+Each answer must be, result for result, what one of the two releases gives when nothing happens; what fails, lacks a
+part or is neither is counted. Reviews, which no search for products shows, are written meanwhile.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import Annotated, Any
+
+import typer
+
+from vitrine.channel import call, open_channel
+from vitrine.deadline import Deadline
+from vitrine.errors import VitrineError
+from vitrine.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    product_pb2,
+    release_service_pb2,
+    release_service_pb2_grpc,
+    search_service_pb2,
+    search_service_pb2_grpc,
+)
+
+_LIMIT_S = 30.0
+_QUERIES = (
+    "智能手表",
+    "wireless headphones",
+    "手机壳",
+    "running shoes",
+    "红色 连衣裙",
+    "coffee machine",
+    "背包",
+    "desk lamp",
+)
+
+Shown = tuple[tuple[str, float], ...]
+
+
+@dataclass
+class _Counts:
+    """What became of the searches, and how long each took; `flips_ms` of the flips themselves."""
+
+    failed: int = 0
+    degraded: int = 0
+    mixed: int = 0
+    written: int = 0
+    times_ms: list[float] = field(default_factory=list)
+    flips_ms: list[float] = field(default_factory=list)
+
+
+class _Suite:
+    def __init__(self, channel: Any, rank_depth: int) -> None:
+        self._releases = release_service_pb2_grpc.ReleaseServiceStub(channel)
+        self.catalog = catalog_service_pb2_grpc.CatalogServiceStub(channel)
+        self._search = search_service_pb2_grpc.SearchServiceStub(channel)
+        self._rank_depth = rank_depth
+
+    async def search(self, query: str) -> search_service_pb2.SearchResponse:
+        request = search_service_pb2.SearchRequest(query=query, rank_depth=self._rank_depth, page_size=10)
+        answer: search_service_pb2.SearchResponse = await call(
+            self._search.Search, request, deadline=Deadline.after(_LIMIT_S)
+        )
+        return answer
+
+    async def flip(self, name: str) -> None:
+        request = release_service_pb2.FlipReleaseRequest(name=name, force=True)
+        await call(self._releases.FlipRelease, request, deadline=Deadline.after(_LIMIT_S))
+
+
+def main(
+    releases: Annotated[list[str], typer.Argument(help="Two releases that can serve.")],
+    target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 30.0,
+    clients: Annotated[int, typer.Option(min=1, help="Searches under way at a time.")] = 4,
+    every_s: Annotated[float, typer.Option(min=0.1, help="Time between two flips.")] = 2.0,
+    rank_depth: Annotated[int, typer.Option(min=0, help="As in a search.")] = 0,
+) -> None:
+    """Flips and counts; status 1 where an answer failed, lacked a part or was mixed."""
+    if len(releases) != 2:
+        raise typer.BadParameter("name two releases")
+    try:
+        counts = asyncio.run(_flipped(releases, target, seconds, clients, every_s, rank_depth))
+    except VitrineError as error:
+        typer.echo(f"error: {error.message}", err=True)
+        raise typer.Exit(1) from None
+    cuts = quantiles(counts.times_ms, n=100)
+    typer.echo(
+        f"{len(counts.times_ms):,} searches, {len(counts.flips_ms)} flips, {counts.written:,} products written: "
+        f"{counts.failed} failed, {counts.degraded} degraded, {counts.mixed} mixed; "
+        f"search p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms; flip {max(counts.flips_ms):.0f} ms at most"
+    )
+    if counts.failed or counts.degraded or counts.mixed:
+        raise typer.Exit(1)
+
+
+async def _flipped(
+    releases: list[str], target: str, seconds: float, clients: int, every_s: float, rank_depth: int
+) -> _Counts:
+    async with open_channel(target) as channel:
+        suite, counts = _Suite(channel, rank_depth), _Counts()
+        whole: dict[str, set[Shown]] = {query: set() for query in _QUERIES}
+        for name in releases:
+            await suite.flip(name)
+            for query in _QUERIES:
+                whole[query].add(_shown(await suite.search(query)))
+        ends_s = time.monotonic() + seconds
+        searching = [_search(suite, whole, counts, place, ends_s) for place in range(clients)]
+        await asyncio.gather(*searching, _flip(suite, releases, counts, every_s, ends_s), _write(suite, counts, ends_s))
+        return counts
+
+
+async def _search(suite: _Suite, whole: dict[str, set[Shown]], counts: _Counts, place: int, ends_s: float) -> None:
+    turn = place
+    while time.monotonic() < ends_s:
+        query = _QUERIES[turn % len(_QUERIES)]
+        turn += 1
+        started_s = time.monotonic()
+        try:
+            answer = await suite.search(query)
+        except VitrineError as error:
+            counts.failed += 1
+            typer.echo(f"failed: {error.message}", err=True)
+            continue
+        counts.times_ms.append((time.monotonic() - started_s) * 1_000)
+        counts.degraded += bool(answer.degradations)
+        counts.mixed += _shown(answer) not in whole[query]
+
+
+async def _flip(suite: _Suite, releases: list[str], counts: _Counts, every_s: float, ends_s: float) -> None:
+    turn = 0
+    while time.monotonic() + every_s < ends_s:
+        await asyncio.sleep(every_s)
+        started_s = time.monotonic()
+        await suite.flip(releases[turn % 2])
+        counts.flips_ms.append((time.monotonic() - started_s) * 1_000)
+        turn += 1
+
+
+async def _write(suite: _Suite, counts: _Counts, ends_s: float) -> None:
+    """Writes the same few reviews again and again."""
+    while time.monotonic() < ends_s:
+        products = [
+            product_pb2.Product(
+                id=f"flips-{number}",
+                title=f"note {counts.written}",
+                kind=product_pb2.PRODUCT_KIND_REVIEW,
+                about_product_ids=["flips"],
+            )
+            for number in range(4)
+        ]
+        request = catalog_service_pb2.CatalogServiceUpsertProductsRequest(products=products)
+        async for _ in suite.catalog.UpsertProducts(iter([request]), timeout=_LIMIT_S):
+            counts.written += len(products)
+
+
+def _shown(answer: search_service_pb2.SearchResponse) -> Shown:
+    return tuple((result.product.id, round(result.retrieval_score, 3)) for result in answer.results)
+
+
+if __name__ == "__main__":
+    typer.run(main)
