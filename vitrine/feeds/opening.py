@@ -1,5 +1,6 @@
 """Opens a feed, and recognises what kind it is by what it holds, whatever its name says."""
 
+import codecs
 import csv
 import re
 import zlib
@@ -78,7 +79,7 @@ def _head(path: Path, encoding: str) -> _Head:
         if not encoding and not data.startswith(b"PAR1"):
             with path.open("rb") as raw, opened(raw, "utf-8") as file:
                 encoding = detected_encoding(file)
-        _ = data.decode(encoding or "utf-8-sig", "replace")
+        codecs.lookup(encoding or "utf-8-sig")
     except LookupError:
         raise invalid("--encoding", f"{encoding!r} is no encoding that is known; give for example gb18030") from None
     except (OSError, EOFError, zlib.error) as error:
