@@ -36,6 +36,9 @@ FREE_UNSAVED = 10_000
 UNSAVED_SHARE = 0.05
 UNSAVED_S = 300.0
 
+# How long the end of the process waits for a job.
+STOP_S = 5.0
+
 Change = Callable[[Views], None]
 HandOver = Callable[[Change], "Future[None]"]
 
@@ -102,7 +105,10 @@ class IndexKeeper:
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
-        self._thread.join()
+        self._thread.join(STOP_S)
+        if self._thread.is_alive():
+            # Some jobs cannot be left half way, and a start makes up for what is not saved.
+            return
         if self._latest is not None and self._latest.revision != self._saved.revision:
             self._try(_Job("save", self._save), self._latest)
 
