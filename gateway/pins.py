@@ -1,4 +1,4 @@
-"""Pins: what a merchant put first stays first, whatever ranker and taste say of the rest."""
+"""Pins: what a merchant put first, and the very model that was asked for, stay first, whatever ranker and taste say."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,8 +8,8 @@ from vitrine.ports import Candidate, SourceScore
 
 
 def is_pinned(sources: Sequence[SourceScore]) -> bool:
-    """Whether a merchant's rule put it there."""
-    return any(found.source == "pin" for found in sources)
+    """Whether a merchant's rule put it there, or it is the model that was asked for by its number."""
+    return any(found.source in ("pin", "model_number") for found in sources)
 
 
 def apart(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:

@@ -17,6 +17,8 @@ MAX_TERMS = 32
 # A model number is in few products; a size or a standard ("1080p") is in more.
 _MODEL_SHARE, _MODEL_PRODUCTS = 0.001, 20
 _MODEL_CHARACTERS = 4
+# Of a number without letters: an EAN, and no size.
+_NUMBER_CHARACTERS = 8
 # Neighbours that may have been one word: "wh 1000 xm5".
 _MOST_JOINED = 3
 _JOINED_SHARE = 0.2
@@ -48,7 +50,9 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
     repairs = Repairs(index, kept)
     read = repairs.repaired(read)
     asked = normalize_text(text)
-    has_model = any(_is_model(word, index) for term in read for word in _model_words(term))
+    models = [[word for word in _model_words(term) if _is_model(word, index)] for term in read]
+    others = " ".join(term.term.text for term, words in zip(read, models, strict=True) if not words)
+    alone = not others or index.is_brand(others)
     units = [WordReading(term.text, term.words[:1], "unit") for term in terms if _is_converted(term)]
     return Reading(
         asked=asked,
@@ -57,7 +61,8 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
         excluded=excluded,
         words=(*told, *joined, *repairs.told, *units),
         mended=repairs.text != kept,
-        named=has_model or any(map(index.is_brand, {asked, kept})),
+        named=any(models) or any(map(index.is_brand, {asked, kept})),
+        models=tuple(_whole(word) for words in models for word in words) if alone else (),
     )
 
 
@@ -134,10 +139,18 @@ def _is_converted(term: Term) -> bool:
 
 
 def _model_words(term: ReadTerm) -> Sequence[str]:
-    return () if term.term.is_quantity else (term.term.words[0], *(words[0] for words in term.instead))
+    """The words of a term that may be a model number: of neighbours that are one word, that one."""
+    if term.term.is_quantity:
+        return ()
+    return [words[0] for words in term.instead] or term.term.words[:1]
+
+
+def _whole(word: str) -> Term:
+    return Term(word, (word,), ((word,),), 0, len(word))
 
 
 def _is_model(word: str, index: TermIndex) -> bool:
-    if len(word) < _MODEL_CHARACTERS or word.isdigit() or word.isalpha():
+    least = _NUMBER_CHARACTERS if word.isdigit() else _MODEL_CHARACTERS
+    if len(word) < least or word.isalpha():
         return False
     return 0 < index.products_with(word) <= max(_MODEL_PRODUCTS, _MODEL_SHARE * index.products)

@@ -33,9 +33,10 @@ def merged(text: str, run: Sequence[Term]) -> Term:
 class Reading:
     """The terms of a query in order, and the terms that no product found may hold.
 
-    `asked` is the normalised query, and `text` what is left of it for a model to read: in simplified characters, without
-    what is excluded, its spelling mended where it was (`mended`).
-    `named`: it asks for a thing by its name, a brand or a model number, and not by what it is like.
+    `asked` is the normalised query, and `text` what is left of it for a model to read: in simplified characters,
+    without what is excluded, its spelling mended where it was (`mended`). `named`: it asks for a thing by its name, a
+    brand or a model number, and not by what it is like. `models`: the model or article numbers that it asks for by
+    nothing else but a brand; what holds one comes first.
     """
 
     asked: str = ""
@@ -45,6 +46,7 @@ class Reading:
     words: tuple[WordReading, ...] = ()
     mended: bool = False
     named: bool = False
+    models: tuple[Term, ...] = ()
 
     def told(self, dense_weight: float | None) -> QueryReading:
         """What is told of it."""

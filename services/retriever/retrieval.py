@@ -101,6 +101,9 @@ def retrieve(
     is_weighted = settings.fusion == "convex" and lexical is not None and dense is not None
     scores = union.scores(settings.fusion, weight)
     order = best_first(scores, union.ids)
+    asked_for = np.isin(union.keys[order], columns.positions_of(snapshot.lexical.holding_any(reading.models)))
+    order = np.concatenate([order[asked_for], order[~asked_for]])
+    models = set(union.keys[order][: asked_for.sum()].tolist())
     pinned = pinned_positions(snapshot, plan, ruling if query.with_pins and not is_sorted(query) else NO_RULING)
     found = first(pinned, union.keys[order])
     window = found[: window_size(query, scores[order])]
@@ -110,7 +113,7 @@ def retrieve(
     places = union.places(positions)
     deadline.check("reading the products")
     # Whoever ranks the others has so many of them all the same.
-    shown_limit = None if query.product_limit is None else query.product_limit + len(pinned)
+    shown_limit = None if query.product_limit is None else query.product_limit + len(pinned) + len(models)
     rows = columns.rows[positions[:shown_limit]].tolist()
     read = products.read(rows, query.with_description)
     shown = [read[row] for row in rows]
@@ -126,6 +129,7 @@ def retrieve(
             sources=(
                 *(union.sources(place) if place >= 0 else ()),
                 *([SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else ()),
+                *([SourceScore("model_number", index + 1, 0.0)] if position in models else ()),
             ),
             product=shown[index] if index < len(shown) else None,
             highlights=highlights[index] if index < len(highlights) else (),

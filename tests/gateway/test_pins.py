@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from gateway.pins import apart, with_pins
+from gateway.ranking import Ordered
 from gateway.search import Degradation
 from services.retriever.rules import read_rules
+from vitrine.ports import Candidate, SourceScore
 
 RULES = """
 [[rules]]
@@ -65,3 +68,16 @@ async def test_pins_do_not_end_the_explanations(ruled_shop: Any) -> None:
     answer = await ruled_shop.search("wireless headphones", page_size=4, explain=True)
     assert [hit.explanation is not None for hit in answer.hits] == [False, False, True, True]
     assert Degradation.NOT_EXPLAINED not in answer.degradations
+
+
+def _candidate(product_id: str, *sources: SourceScore) -> Candidate:
+    return Candidate(product_id, 0.5, (SourceScore("dense", 1, 0.5), *sources))
+
+
+def test_the_very_model_stays_before_what_is_ranked_as_pins_do() -> None:
+    pinned, model = _candidate("a", SourceScore("pin", 1, 0.0)), _candidate("b", SourceScore("model_number", 2, 0.0))
+    others = [_candidate("c"), _candidate("d")]
+    first, rest = apart([pinned, model, *others])
+    assert (first, rest) == ([pinned, model], others)
+    ordered = with_pins(first, Ordered([others[1], others[0]]))
+    assert [one.product_id for one in ordered.candidates] == ["a", "b", "d", "c"]

@@ -57,7 +57,7 @@ MAX_DEPTH = 1_000
 DEFAULT_SIMILAR_DEPTH = 50
 _MAX_ANCHORS = 1_000
 
-_SOURCES: dict[str, Source] = {"dense": "dense", "lexical": "lexical", "pin": "pin"}
+_SOURCES: dict[str, Source] = {"dense": "dense", "lexical": "lexical", "pin": "pin", "model_number": "model_number"}
 
 
 def query_to_message(query: RetrievalQuery) -> pb.RetrieveRequest:

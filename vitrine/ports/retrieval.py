@@ -10,7 +10,7 @@ from vitrine.ports.reading import QueryReading
 from vitrine.product import Availability, Product, ProductKind
 from vitrine.vectors import FloatArray
 
-Source = Literal["dense", "lexical", "pin"]
+Source = Literal["dense", "lexical", "pin", "model_number"]
 
 
 class Shortfall(Enum):

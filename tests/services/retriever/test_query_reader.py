@@ -159,6 +159,21 @@ def test_a_query_that_names_a_brand_or_model_is_told_from_one_that_describes(vie
     assert {query for query in named | described if read_query(query, view).named} == named
 
 
+@pytest.mark.parametrize(
+    ("query", "models"),
+    [
+        ("wh1000 xm5", ["wh1000xm5"]),
+        ("Sony WH-1000XM5", ["wh1000xm5"]),
+        ("sku-00002", ["sku00002"]),
+        ("wh-1000xm5 ear pads", []),  # asks for something else
+        ("17 inch", []),
+        ("sony", []),
+    ],
+)
+def test_a_query_of_a_model_number_alone_asks_for_that_model(view: LexicalView, query: str, models: list[str]) -> None:
+    assert [term.text for term in read_query(query, view).models] == models
+
+
 def test_words_that_products_hold_are_left_as_they_are(view: LexicalView) -> None:
     # One letter from "knives" and "stand", but words of their own.
     index = LexicalIndex()

@@ -38,6 +38,19 @@ async def test_a_query_that_names_a_model_leans_on_words(filled: Any, shop: Any)
     assert described.candidates[0].product_id == "p00002"
 
 
+async def test_the_very_model_comes_first_and_says_why(engine: Any, shop: Any, serve_engine: Any) -> None:
+    titles = ["case for WH-1000XM5", "WH-1000XM5 stand for WH-1000XM5 and WH-1000XM4 WH-1000XM4", "WH-1000XM4"]
+    products = [shop.product(number, title=title, brand="", categories=()) for number, title in enumerate(titles)]
+    await shop.fill(engine, products, np.stack([UNLIKE, UNLIKE, LIKE]))
+    client = await serve_engine(engine)
+    found = (await shop.search(client, text="wh1000 xm5", vector=LIKE)).candidates
+    first = [[source.rank for source in one.sources if source.source == "model_number"] for one in found]
+    assert {found[0].product_id, found[1].product_id} == {"p00000", "p00001"}
+    assert first == [[1], [2], []]
+    described = (await shop.search(client, text="wh1000 xm5 stand", vector=LIKE)).candidates
+    assert not any(source.source == "model_number" for one in described for source in one.sources)
+
+
 async def test_a_brand_alone_is_a_name(filled: Any, shop: Any) -> None:
     assert (await shop.search(filled, text="BOSE", vector=LIKE)).reading.dense_weight == pytest.approx(0.3)
     assert (await shop.search(filled, text="bose headphones", vector=LIKE)).reading.dense_weight >= 0.5
