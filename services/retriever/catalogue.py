@@ -137,6 +137,10 @@ class Catalogue:
         with _or_unavailable("written"), writing(self._engine.connect()) as connection, connection.begin():
             yield connection
 
+    def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Reads other tables than those of products; done again where the connection was broken. Raises Unavailable."""
+        return self._read(work)
+
     @contextmanager
     def changes_since(self, revision: int) -> Iterator[Changes | None]:
         """What changed after `revision`, readable inside the block; after 0: everything that lives.

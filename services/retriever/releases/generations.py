@@ -60,8 +60,7 @@ class Generations:
 
     def opened(self) -> dict[str, Beside]:
         """The generations that were searchable when the process ended, read again; before the writer starts."""
-        with self._catalogue.begin() as connection:
-            kept = [one for one in kept_models(connection) if one.searchable]
+        kept = [one for one in self._catalogue.read(kept_models) if one.searchable]
         return {one.model_digest: self._made(one, read_saved=True) for one in kept}
 
     def start(self, writer: Writer[GenerationViews]) -> None:
@@ -102,13 +101,9 @@ class Generations:
         own = published.own
         if not own.model_digest:
             return ()
-        with self._catalogue.begin() as connection:
-            kept = kept_models(connection)
-            # One that is searchable here knows what it lacks.
-            missing = [
-                0 if one.searchable and self._is_whole(one) else missing_count(connection, one.model_digest)
-                for one in kept
-            ]
+        kept = self._catalogue.read(kept_models)
+        # One that is searchable here knows what it lacks.
+        missing = [0 if one.searchable and self._is_whole(one) else self._missing(one.model_digest) for one in kept]
         for one, lacking in zip(kept, missing, strict=True):
             # Another retriever of the same catalogue made it, or made it whole again.
             if one.searchable and not lacking and not self._is_whole(one) and self._failed.get(one) is None:
@@ -121,8 +116,8 @@ class Generations:
 
         Raises NotFound.
         """
-        with self._catalogue.begin() as connection:
-            kept, missing = kept_model(connection, model_digest), missing_count(connection, model_digest)
+        kept = self._catalogue.read(lambda connection: kept_model(connection, model_digest))
+        missing = self._missing(model_digest)
         generation = self.state(kept, missing)
         published = self._published
         with self._lock:
@@ -141,6 +136,9 @@ class Generations:
         if model_digest not in published.beside and model_digest in self._building:
             raise Unavailable(f"the vectors of {model_digest} are not searchable here yet")
         return published.of(model_digest)
+
+    def _missing(self, model_digest: str) -> int:
+        return self._catalogue.read(lambda connection: missing_count(connection, model_digest))
 
     def _begin(self, kept: Kept) -> None:
         with self._lock:

@@ -40,8 +40,7 @@ class Releases:
         generations = self._generations
 
         def read() -> ReleaseRecord:
-            with self._catalogue.begin() as connection:
-                record = record_of(connection)
+            record = self._catalogue.read(record_of)
             return record if generations is None else replace(record, generations=generations.states())
 
         return await self._within(read, deadline)
@@ -89,9 +88,8 @@ class Releases:
             raise invalid("limit", f"is {limit}; ask for 1 to {MAX_ROWS}")
 
         def read() -> tuple[tuple[int, Product], ...]:
-            with self._catalogue.begin() as connection:
-                kept_model(connection, model_digest)
-                rows = missing_rows(connection, model_digest, limit)
+            self._catalogue.read(lambda connection: kept_model(connection, model_digest))
+            rows = self._catalogue.read(lambda connection: missing_rows(connection, model_digest, limit))
             described = dict(self._catalogue.descriptions(rows))
             documents = {row: (i, text, revision) for row, i, text, revision in self._catalogue.documents(rows)}
             # A version that was purged since is embedded no more.
