@@ -1,6 +1,7 @@
 """Google Merchant Center feeds: RSS, Atom and tables, with the dirt of real ones."""
 
 import gzip
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -144,6 +145,23 @@ def test_a_truncated_feed_says_so_after_its_good_items(tmp_path: Any) -> None:
     with pytest.raises(InvalidArgument, match=r"line 40: no element found; nothing after it was read"):
         rows.extend(feed.source.rows())
     assert len(rows) == 2
+
+
+def test_a_feed_is_read_as_a_stream(tmp_path: Any) -> None:
+    items = "".join(
+        f"<item><g:id>{number}</g:id><title>Mug</title><description>{'word ' * 200}</description></item>"
+        for number in range(5_000)
+    )
+    path = tmp_path / "feed.xml"
+    path.write_text(f"<rss><channel>{items}</channel></rss>")
+    rows = open_feed(path).source.rows()
+    tracemalloc.start()
+    try:
+        assert next(rows).position < path.stat().st_size / 10
+        assert sum(1 for _ in rows) == 4_999
+        assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_entities_that_grow_are_not_expanded(read_feed: Any) -> None:
