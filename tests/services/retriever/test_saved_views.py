@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from services.retriever import saved_views
+from services.retriever import index_keeper, saved_views
+from services.retriever.columns import rebuilt
 from services.retriever.views import Views
 
 COUNT = 700
@@ -110,14 +111,14 @@ def _unequal(views: Path) -> None:
     path.write_bytes(b"%08x\n" % zlib.crc32(body) + body)
 
 
-DAMAGES: dict[str, Callable[[Path], None]] = {
+DAMAGES: dict[str, Callable[[Path], object]] = {
     "manifest cut": lambda views: _cut(views / "manifest.json"),
     "manifest flipped": lambda views: _flip(views / "manifest.json"),
-    "manifest empty": lambda views: (views / "manifest.json").write_bytes(b"") and None,
+    "manifest empty": lambda views: (views / "manifest.json").write_bytes(b""),
     "columns cut": lambda views: _cut(_one(views, "columns-*.bin")),
     "columns flipped": lambda views: _flip(_one(views, "columns-*.bin")),
     "columns gone": lambda views: _one(views, "columns-*.bin").unlink(),
-    "state random": lambda views: _one(views, "state-*.bin").write_bytes(os.urandom(9_999)) and None,
+    "state random": lambda views: _one(views, "state-*.bin").write_bytes(os.urandom(9_999)),
     "words cut": lambda views: _cut(_one(views, "words-*/*.idx")),
     "words flipped": lambda views: _flip(_one(views, "words-*/*.term")),
     "words gone": lambda views: _one(views, "words-*/*.fast").unlink(),
@@ -172,14 +173,12 @@ async def test_compaction_keeps_what_happens_meanwhile(
     open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """faiss#1021: deletes are compacted beside searches and writes, not in their way (case 93)."""
-    from services.retriever import index_keeper
-
     engine = await _filled(open_engine, shop)
     monkeypatch.setattr(index_keeper, "FREE_DEAD", 10)
-    rebuild, written = index_keeper.rebuilt, []
+    written: list[Any] = []
 
     def while_written(view: Any, kept: Any, storage: Any) -> Any:
-        columns = rebuild(view, kept, storage)
+        columns = rebuilt(view, kept, storage)
         if not written:
             written.append(asyncio.run_coroutine_threadsafe(write(), loop).result(60))
         return columns
