@@ -11,8 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DatabaseError
 
-from gateway.admission import Admission
-from gateway.catalog import Catalog
+from gateway.product_embeddings import embedded
 from gateway.ranking import rank_candidates
 from services.embedder.engine import EmbedderEngine
 from services.embedder.settings import EmbedderSettings
@@ -24,6 +23,7 @@ from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
 from vitrine.ports import Candidate, InputType, RetrievalQuery
 from vitrine.product import Product
+from vitrine.product_text import embedding_text
 
 # As deep as a shopper can page, and as the retriever's sources look.
 DEPTH = 1_000
@@ -45,14 +45,21 @@ class CatalogueSearch:
 
         Raises TrainingError when a product is refused.
         """
-        catalog = Catalog(self._embedder, self._retriever, Admission(1, "writes"))
         for chunk in _chunks(products, _WRITE_PRODUCTS):
             stored = await self.products(list(dict.fromkeys(product.id for product in chunk)))
             new = [product for product in chunk if not _is_as(stored.get(product.id), product)]
             if not new:
                 advance(len(chunk))
                 continue
-            for outcome in (await catalog.upsert_products(new, deadline=_later())).outcomes:
+            texts = [embedding_text(product) for product in new]
+            made = await embedded(self._embedder, texts, model_digest="", deadline=_later())
+            for product, item in zip(new, made.items, strict=True):
+                if item.error is not None:
+                    raise TrainingError(f"product {product.id} was refused: {item.error}")
+            written = await self._retriever.upsert_products(
+                new, made.vectors, model_digest=made.model_digest, deadline=_later()
+            )
+            for outcome in written.outcomes:
                 if outcome.error is not None:
                     raise TrainingError(f"product {outcome.id} was refused: {outcome.error}")
             advance(len(chunk))

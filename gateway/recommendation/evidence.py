@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 CATEGORIES = 3
 # Of what sources name, so many become candidates: each costs its share of the answer's time.
-_OF_WORDS, _OF_LISTS, _OF_POPULAR = 50, 30, 100
+_OF_WORDS, _OF_LISTS = 50, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Gathered:
     vector: tuple[FloatArray, str] | None
     listed: Sequence[str]
 
-    def ids(self) -> list[str]:
-        """Products that some source names, each source's first ones."""
+    def ids(self, of_popular: int) -> list[str]:
+        """Products that some source names, each source's first ones; `of_popular` of what is popular everywhere."""
         evidence = self.evidence
         lists: list[Iterable[str]] = [
             islice(evidence.searched.ranks, _OF_WORDS),
@@ -56,7 +56,7 @@ class Gathered:
             islice(evidence.trending, _OF_LISTS),
             islice(evidence.popular_in_country, _OF_LISTS),
             *(islice(weights, _OF_LISTS) for weights in evidence.popular_in_category.values()),
-            islice(evidence.popular, _OF_POPULAR),
+            islice(evidence.popular, of_popular),
         ]
         return list(dict.fromkeys(product_id for one in lists for product_id in one))
 

@@ -24,8 +24,9 @@ from vitrine.vectors import FloatArray
 
 log = structlog.get_logger(__name__)
 
-# Candidates of each relation, as in training.
-DEPTH = 100
+# Candidates of each source, at least and at most, by how many are shown. Learning sees 100; on Beauty the first 10 are
+# as good with 40.
+_LEAST_DEPTH, _MOST_DEPTH, _DEPTH_A_PLACE = 40, 100, 3
 # The newest products are candidates too, so that what nobody knows yet can be shown, and a list is full.
 _NEWEST = 20
 _MAX_SCORED = 1_000
@@ -89,16 +90,17 @@ class Fused:
             return await self._fused(related, gathered.evidence, len(subject.anchors), visit, goes_with)
 
     async def _related(self, subject: Subject, visit: Visit, gathered: Gathered, only: Sequence[str]) -> Related:
+        depth = min(max(_LEAST_DEPTH, _DEPTH_A_PLACE * visit.query.page_size), _MOST_DEPTH)
         vector, digest = gathered.vector or (None, current_release().recommender_digest)
         query = RelatedQuery(
             anchors=tuple(subject.anchors),
             history_vector=vector,
             recommender_digest=digest,
             relations=() if only or not subject.anchors else tuple(Relation),
-            scored_ids=tuple((only or gathered.ids())[:_MAX_SCORED]),
+            scored_ids=tuple((only or gathered.ids(depth))[:_MAX_SCORED]),
             filter=visit.wanted.filter,
             excluded_ids=tuple(sorted(visit.wanted.excluded)),
-            depth=DEPTH,
+            depth=depth,
             newest=0 if only else max(_NEWEST, visit.query.page_size),
         )
         related = await self._retriever.retrieve_related(query, deadline=visit.wanted.deadline)

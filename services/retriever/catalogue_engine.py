@@ -116,8 +116,8 @@ class CatalogueEngine(Generic[Seen]):
     ) -> WriteResult:
         """Writes 1 to 500 products with their (n, dim) vectors; of an id given twice the last one stays.
 
-        `vector_index` names the row of each product's vector; unset: in order. With KEEP_VECTOR the product keeps the vector of
-        the version that lives: FailedPrecondition TEXT_CHANGED in its outcome where that is of other words.
+        `vector_index` names the row of each product's vector; unset: in order. With KEEP_VECTOR the product keeps the
+        vector of the version that lives: FailedPrecondition TEXT_CHANGED in its outcome where that is of other words.
         """
         check_product_count(len(products))
         index = range(len(products)) if vector_index is None else vector_index

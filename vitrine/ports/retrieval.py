@@ -1,6 +1,6 @@
 """Searches of the retriever by words and vectors: queries and what they find."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
@@ -87,14 +87,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Candidates, best first, or in the order asked for, no id twice; `total_size` and `next_cursor` as in the proto."""
+    """Candidates, best first or in the order asked for, no id twice; `total_size` and `next_cursor` as in the proto."""
 
     candidates: tuple[Candidate, ...]
     shortfall: Shortfall | None
     revision: int
     lexical_ms: float = 0.0
     dense_ms: float = 0.0
-    reading: QueryReading = QueryReading()
+    reading: QueryReading = field(default_factory=QueryReading)
     facets: tuple[Facet, ...] = ()
     total_size: int | None = None
     next_cursor: str = ""

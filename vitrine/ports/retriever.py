@@ -103,7 +103,7 @@ class Retriever(Protocol):
     async def get_behaviour_vectors(
         self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str = ""
     ) -> BehaviourVectors:
-        """Reads 1 to 200 products and their behaviour vectors, each once, by a recommender served, "" being the first."""
+        """Reads 1 to 200 products, each once, with their behaviour vectors by a recommender, "" being the first."""
         ...
 
     async def list_newest_products(
