@@ -1,8 +1,11 @@
 """Cells, storages and the plan of the index: recall against exact search whatever a filter leaves, and full results."""
 
+import asyncio
+import gc
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from services.retriever import dense_index
@@ -10,6 +13,7 @@ from services.retriever.cells import PlacedCells, assign, placed_cells, train
 from services.retriever.columns import Columns, ColumnsView
 from services.retriever.dense_index import DenseView
 from services.retriever.index_plan import IndexPlan
+from services.retriever.snapshot import Snapshot
 from services.retriever.vector_store import Storage, VectorStore
 from vitrine.vectors import FloatArray, l2_normalized
 
@@ -97,6 +101,15 @@ def test_a_narrow_band_of_scores_in_a_dense_region() -> None:
     assert _recall(searched, dense, view.alive, dense[:20], 10) >= 0.95
 
 
+def test_all_of_n_when_all_are_asked_for(vectors: FloatArray) -> None:
+    """milvus#28603, faiss#1016: n less one, and -1 ids (cases 83, 90)."""
+    view = _columns(vectors[:5_000]).view()
+    dense = DenseView(view, _divided(view), 10)
+    for limit in (4_999, 5_000, 6_000):
+        found, _ = dense.search(vectors[7], view.alive, limit)
+        assert sorted(found.tolist()) == list(range(5_000)) or limit == len(set(found.tolist())) == 4_999
+
+
 def test_what_has_no_cell_yet_is_found_and_what_is_dead_is_not(vectors: FloatArray) -> None:
     """faiss#1991, faiss#508: removal and renewal on an inverted file (cases 94, 95)."""
     columns = _columns(vectors)
@@ -158,3 +171,42 @@ def test_the_plan_follows_size_and_memory() -> None:
     chosen = IndexPlan("hnsw", "float16", 1, 1_000, 0.03)
     assert (chosen.kind_for(1_000), chosen.kind_for(1_001)) == ("exact", "hnsw")
     assert chosen.storage_for(10, 100) == "float16"
+
+
+async def test_ids_that_nothing_has_are_no_matter(open_engine: Any, shop: Any) -> None:
+    """faiss#3156: an id of 10^12 in a filter read memory that was not the index's (case 87)."""
+    engine = await open_engine(exact_rows=300)
+    made = shop.vectors(700)
+    await shop.fill(engine, [shop.product(n) for n in range(700)], made)
+    await asyncio.to_thread(engine._keeper.settle)
+    assert engine._snapshot.dense.kind == "ivf"
+    wanted = ("p00007", "1000000000000", "-1", "p00500")
+    found = await shop.found(engine, vector=made[7], filter=shop.filter(product_ids=wanted), depth=10)
+    assert found[0] == "p00007"
+    assert set(found) == {"p00007", "p00500"}
+    positions = engine._snapshot.columns.positions_of(np.array([10**12, -1, 2**62, 1]))
+    assert positions.tolist()[:3] == [-1, -1, -1]
+
+
+async def test_searches_and_writes_leave_nothing_behind(open_engine: Any, shop: Any) -> None:
+    """faiss#3020: memory doubled under load (case 102): old snapshots, columns and results go."""
+    engine = await open_engine(exact_rows=300)
+    made = shop.vectors(700)
+    products = [shop.product(n) for n in range(700)]
+
+    async def work(times: int) -> None:
+        for number in range(times):
+            await shop.fill(engine, products[number * 10 : number * 10 + 10], made[number * 10 : number * 10 + 10])
+            await shop.found(engine, vector=made[number], text="watch", depth=50)
+
+    await shop.fill(engine, products, made)
+    await work(20)
+    await asyncio.to_thread(engine._keeper.settle)
+    gc.collect()
+    before = psutil.Process().memory_info().rss
+    await work(60)
+    await asyncio.to_thread(engine._keeper.settle)
+    gc.collect()
+    assert psutil.Process().memory_info().rss - before < 32 << 20
+    held = [one for one in gc.get_objects() if isinstance(one, Snapshot)]
+    assert sum(one.catalogue_id == engine._snapshot.catalogue_id for one in held) < 8
