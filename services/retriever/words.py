@@ -21,6 +21,7 @@ _HAN_FIRST = re.compile(rf"[{_HAN}]")
 _RUN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[-./'’][^\W_{_HAN}]+)*")
 # A dot divides words, but not the digits of a number.
 _JOINT = re.compile(r"[-/'’]|(?<!\d)\.|\.(?!\d)")
+_DIGIT = re.compile(r"\d")
 _NAME_AND_NUMBER = re.compile(r"([a-z]{3,})(\d+)")
 _NUMBER_AND_UNIT = re.compile(
     r"(\d+(?:\.\d+)?)(gb|tb|mb|kb|mhz|ghz|hz|mah|wh|kwh|mm|cm|km|ml|cl|kg|mg|mp|px|fps|rpm|bit|inch|ft|oz|lb|pcs|w|v|g|m|l)"
@@ -97,6 +98,8 @@ def codes_of(text: str) -> list[str]:
     and would make every other word of theirs count less.
     """
     read = indexed_text(text)
+    if not _DIGIT.search(read):
+        return []
     codes = [code for run in _RUN.finditer(read) for term in _run_terms(run.group()) for code in term.codes]
     return codes + [quantity.word for quantity in quantities(read)]
 
@@ -106,6 +109,8 @@ def is_han(word: str) -> bool:
     return bool(_HAN_FIRST.match(word))
 
 
+# Words and codes are taken of the same few texts of a product, one after the other.
+@lru_cache(maxsize=64)
 def indexed_text(text: str) -> str:
     """The text as its words are taken from it: normalised, simplified, and cut."""
     return simplified(normalize_text(text[:MAX_CHARACTERS]))
