@@ -171,5 +171,7 @@ def _fault(error: Any) -> str:
         known: type[BaseModel] = Definitions if len(error["loc"]) == 1 else Experiment
         if "arms" in error["loc"]:
             known = ArmSettings if "settings" in error["loc"] else Arm
-        said = f"is not known; known here: {', '.join(known.model_fields)}"
+        # A release goes beside the settings.
+        names = [name for name in known.model_fields if (known, name) != (ArmSettings, "release")]
+        said = f"is not known; known here: {', '.join(names)}"
     return f"{place}: {said}" if place else said

@@ -99,3 +99,25 @@ def test_names_that_would_make_tokens_too_long_are_refused(tmp_path: Path) -> No
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FailedPrecondition, match=r"nowhere.toml cannot be read: No such file"):
         read_definitions(tmp_path / "nowhere.toml")
+
+
+RELEASES = """
+[experiments.one]
+placements = ["search", "home"]
+arms = [{ name = "today" }, { name = "new", release = "spring" }]
+[experiments.other]
+placements = ["similar", "home"]
+arms = [{ name = "today" }, { name = "new", release = "autumn", settings = { diversity = 0.4 } }]
+"""
+
+
+def test_an_arm_names_a_release_beside_its_settings(tmp_path: Path) -> None:
+    text = RELEASES.replace('"similar", "home"', '"similar"')
+    one, other = read_definitions(written(tmp_path, text)).experiments.values()
+    assert (one.releases, other.releases) == ({"spring"}, {"autumn"})
+    assert [arm.sets.release for arm in one.arms] == [None, "spring"]
+    assert (other.arms[1].sets.release, other.arms[1].sets.diversity) == ("autumn", 0.4)
+    with pytest.raises(FailedPrecondition, match="one and other both set release in home"):
+        read_definitions(written(tmp_path, RELEASES))
+    with pytest.raises(FailedPrecondition, match="release is no setting; name it beside settings"):
+        read_definitions(written(tmp_path, text.replace("{ diversity = 0.4 }", '{ release = "autumn" }')))
