@@ -11,7 +11,7 @@ from gateway.metrics import RELEASES_BEHIND
 from gateway.releases.current import FIRST
 from gateway.releases.served_parts import ServedParts
 from vitrine.deadline import Deadline
-from vitrine.errors import VitrineError
+from vitrine.errors import Unimplemented, VitrineError
 from vitrine.ports.release import Release, ReleaseRecord, ReleaseStore
 
 log = structlog.get_logger(__name__)
@@ -67,9 +67,12 @@ class Follower:
         return release
 
     async def refresh(self, *, deadline: Deadline) -> Known:
-        """Reads now. Raises what the store raises."""
+        """Reads now; a retriever that keeps no releases has none. Raises what the store raises."""
         if self.store is not None:
-            record = await self.store.get_releases(deadline=deadline)
+            try:
+                record = await self.store.get_releases(deadline=deadline)
+            except Unimplemented:  # a retriever that keeps no releases
+                record = ReleaseRecord()
             faults = await self._parts.faults(record, deadline=deadline)
             serving = record.named(record.serving)
             # A record names what serves: a release that serves cannot be deleted.

@@ -1,13 +1,21 @@
 """Releases over real gRPC: listed, created, flipped and rolled back, while each answer is by one of them."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 
+from gateway.clients.release_store import ReleaseStoreClient
+from gateway.events.settings import EventsSettings
 from gateway.releases.follower import Follower
+from gateway.serving import Gateway
+from gateway.settings import GatewaySettings
 from tests.gateway.releases.conftest import LIMIT_S, Models, OpenShop, Shop
+from vitrine.deadline import Deadline
+from vitrine.errors import Unimplemented
+from vitrine.v1 import release_pb2
 from vitrine.v1 import release_service_pb2 as pb
 
 
@@ -132,3 +140,15 @@ async def test_explanations_are_by_the_ranker_of_the_release(shop: Shop, models:
     for result in answer.results[:10]:
         assert result.explanation.logit == pytest.approx(result.rank_logit, abs=1e-3)
     assert abs(logits[first.results[0].product.id] - first.results[0].rank_logit) > 0.1
+
+
+async def test_a_retriever_that_keeps_no_releases_has_none(suite: Any, channel_to: Any) -> None:
+    """As the backend of an older version: the first models serve, and who asks for more is told."""
+    ports = replace(suite.gateway.ports, releases=ReleaseStoreClient(channel_to(suite.port_of["retriever"])))
+    gateway = Gateway(GatewaySettings(redis_url="", http_port=0), ports, EventsSettings())
+    await gateway.self_test()
+    assert gateway.ready
+    with pytest.raises(Unimplemented):
+        request = pb.CreateReleaseRequest(release=release_pb2.Release(name="a"))
+        await gateway.release_api.create(request, Deadline.after(LIMIT_S))
+    await gateway.close()
