@@ -148,7 +148,7 @@ async def test_a_retriever_that_keeps_no_releases_has_none(suite: Any, channel_t
     gateway = Gateway(GatewaySettings(redis_url="", http_port=0), ports, EventsSettings())
     await gateway.self_test()
     assert gateway.ready
+    request = pb.CreateReleaseRequest(release=release_pb2.Release(name="a"))
     with pytest.raises(Unimplemented):
-        request = pb.CreateReleaseRequest(release=release_pb2.Release(name="a"))
         await gateway.release_api.create(request, Deadline.after(LIMIT_S))
     await gateway.close()
