@@ -213,7 +213,7 @@ def _print_recall(dense: DenseView, made: MadeVectors, judged: int) -> None:
     columns, queries = dense.columns, made.queries[:judged]
     drawn = np.random.default_rng(3).random(len(columns.rows))
     masks = [columns.alive & (drawn < share) for share in _SHARES]
-    expected = _exact(columns.ids, masks, made, queries)
+    expected = _exact(columns, masks, made, queries)
     table = Table(title=f"recall@{DEPTH} of {judged} queries against exact float32")
     for share in _SHARES:
         table.add_column(f"{share:.1%} allowed", justify="right")
@@ -225,13 +225,22 @@ def _print_recall(dense: DenseView, made: MadeVectors, judged: int) -> None:
     _console.print(table)
 
 
-def _exact(ids: Any, masks: list[Any], made: MadeVectors, queries: FloatArray) -> list[list[Any]]:
+def _exact(columns: ColumnsView, masks: list[Any], made: MadeVectors, queries: FloatArray) -> list[list[Any]]:
     """For each mask the positions of each query's best DEPTH, by the vectors as they were made."""
     scores = np.full((len(masks), len(queries), DEPTH), -np.inf, np.float32)
     best = np.zeros((len(masks), len(queries), DEPTH), np.int64)
-    for start in range(0, len(masks[0]), CHUNK):
-        products = queries @ made.chunk(start // CHUNK)[: len(masks[0]) - start].T
-        positions = np.arange(start, start + products.shape[1])
+    living = np.flatnonzero(columns.alive)
+    # The numbers in the ids are those that vectors are made for, from 0 or, with a P before them, from 1.
+    numbers = np.array(
+        [
+            int(name[1:]) - 1 if name[0] == "P" else int(name)
+            for name in (columns.ids[place] for place in living.tolist())
+        ]
+    )
+    for start in range(0, int(numbers.max()) + 1, CHUNK):
+        here = (numbers >= start) & (numbers < start + CHUNK)
+        positions = living[here]
+        products = queries @ made.chunk(start // CHUNK)[numbers[here] - start].T
         for place, mask in enumerate(masks):
             allowed = np.where(mask[positions], products, -np.inf)
             both = np.concatenate([scores[place], allowed], axis=1)
