@@ -63,7 +63,7 @@ OWN_PRODUCTS = [
     {"id": "2", "title": "Blue leather shoes", "brand": "Acme"},
     {"id": "3", "title": HOSTILE},
     {"id": "4", "title": "红色运动鞋"},
-    {"id": "5", "title": "蓝牙耳机 <img src=x onerror=alert(1)>"},
+    {"id": "5", "title": "蓝牙耳机 <3 onerror=alert(1)>"},
     {"id": "6", "title": "Desk lamp $5^2_x$"},
 ]
 OWN_JUDGEMENTS = [

@@ -42,6 +42,7 @@ class _Recording:
         deadline: Deadline,
         top_n: int | None = None,
         lane: Lane = Lane.LIVE,
+        model_digest: str = "",
     ) -> Ranking:
         self.asked += candidates
         return Ranking(tuple(RankedCandidate(n, one.id, 0.0, 0.0, 0.5) for n, one in enumerate(candidates)), "")

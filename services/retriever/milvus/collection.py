@@ -58,6 +58,8 @@ class Milvus:
                 token=settings.milvus_token.get_secret_value(),
                 db_name=settings.milvus_database,
                 timeout=settings.milvus_timeout_s,
+                # A server that is asked nothing may take pings for an attack, and end the connection.
+                grpc_options={"grpc.keepalive_permit_without_calls": False},
             ),
             f"open {settings.milvus_uri}",
         )

@@ -99,6 +99,12 @@ def shop() -> Shop:
     return Shop()
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries that other tests of this process loaded are no fault of an engine's."""
+    monkeypatch.setattr("services.retriever.engine.openmp_runtimes", lambda: [])
+
+
 @pytest.fixture(scope="session")
 def milvus_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Milvus server for all tests; each catalogue has a collection of its own in it."""

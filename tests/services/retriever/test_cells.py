@@ -208,5 +208,5 @@ async def test_searches_and_writes_leave_nothing_behind(open_engine: Any, shop: 
     await asyncio.to_thread(engine._keeper.settle)
     gc.collect()
     assert psutil.Process().memory_info().rss - before < 32 << 20
-    held = [one for one in gc.get_objects() if isinstance(one, Snapshot)]
+    held = [one for one in gc.get_objects() if type(one) is Snapshot]
     assert sum(one.catalogue_id == engine._snapshot.catalogue_id for one in held) < 8
