@@ -102,7 +102,7 @@ def shop() -> Shop:
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Libraries that other tests of this process loaded are no fault of an engine's."""
-    monkeypatch.setattr("services.retriever.engine.openmp_runtimes", lambda: [])
+    monkeypatch.setattr("services.retriever.engine.openmp_runtimes", list)
 
 
 @pytest.fixture(scope="session")
