@@ -18,6 +18,7 @@ from services.retriever.product_digests import checked_page, page_of
 from services.retriever.products import Products
 from services.retriever.releases.store import Releases
 from services.retriever.settings import RetrieverSettings
+from services.retriever.similar import MAX_EXCLUDED
 from services.retriever.staging import Write, Written
 from services.retriever.writer import Writer
 from vitrine.compute import thread_quota
@@ -303,3 +304,11 @@ def _check_ids(ids: Sequence[str]) -> None:
     for index, product_id in enumerate(ids):
         if not product_id:
             raise invalid(f"ids[{index}]", "is empty")
+
+
+def check_newest(limit: int, excluded_ids: Sequence[str]) -> None:
+    """Raises InvalidArgument for a list of the newest that is too short, too long, or leaves out too many."""
+    if not 1 <= limit <= MAX_IDS:
+        raise invalid("limit", f"is {limit}; ask for 1 to {MAX_IDS}")
+    if len(excluded_ids) > MAX_EXCLUDED:
+        raise invalid("excluded_ids", f"has {len(excluded_ids)} entries; at most {MAX_EXCLUDED} are allowed")

@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.catalogue_engine import MAX_IDS, CatalogueEngine
+from services.retriever.catalogue_engine import CatalogueEngine, check_newest
 from services.retriever.filters import plan_of
 from services.retriever.index_keeper import IndexKeeper
 from services.retriever.index_plan import IndexPlan
@@ -26,14 +26,14 @@ from services.retriever.retrieval import checked_query, retrieve
 from services.retriever.rule_book import RuleBook
 from services.retriever.saved_views import SavedViews
 from services.retriever.settings import RetrieverSettings
-from services.retriever.similar import MAX_EXCLUDED, checked_similar, rows_of, similar, without
+from services.retriever.similar import checked_similar, rows_of, similar, without
 from services.retriever.snapshot import Snapshot
 from services.retriever.suggest.search import check_suggest, suggest
 from services.retriever.views import Views
 from services.retriever.writer import Writer
 from vitrine.compute import openmp_runtimes
 from vitrine.deadline import Deadline
-from vitrine.errors import Internal, invalid
+from vitrine.errors import Internal
 from vitrine.ports import (
     BehaviourVectors,
     IndexInfo,
@@ -203,10 +203,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     ) -> tuple[Product, ...]:
         """Reads 1 to 1,000 products that match, those written last first."""
         plan = plan_of(filter)
-        if not 1 <= limit <= MAX_IDS:
-            raise invalid("limit", f"is {limit}; ask for 1 to {MAX_IDS}")
-        if len(excluded_ids) > MAX_EXCLUDED:
-            raise invalid("excluded_ids", f"has {len(excluded_ids)} entries; at most {MAX_EXCLUDED} are allowed")
+        check_newest(limit, excluded_ids)
 
         def read() -> tuple[Product, ...]:
             snapshot = self._snapshot

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.catalogue_engine import MAX_IDS, CatalogueEngine
+from services.retriever.catalogue_engine import CatalogueEngine, check_newest
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.milvus.collection import Milvus
 from services.retriever.milvus.newest import newest_rows
@@ -20,10 +20,10 @@ from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.retrieval import check_model, checked_query
 from services.retriever.rule_book import RuleBook
 from services.retriever.settings import RetrieverSettings
-from services.retriever.similar import MAX_EXCLUDED, checked_similar
+from services.retriever.similar import checked_similar
 from services.retriever.writer import Writer
 from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, Internal, invalid
+from vitrine.errors import FailedPrecondition, Internal
 from vitrine.ports import (
     BehaviourVectors,
     IndexInfo,
@@ -129,10 +129,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
     ) -> tuple[Product, ...]:
         """Reads 1 to 1,000 products that match, those written last first."""
         plan = plan_of(filter)
-        if not 1 <= limit <= MAX_IDS:
-            raise invalid("limit", f"is {limit}; ask for 1 to {MAX_IDS}")
-        if len(excluded_ids) > MAX_EXCLUDED:
-            raise invalid("excluded_ids", f"has {len(excluded_ids)} entries; at most {MAX_EXCLUDED} are allowed")
+        check_newest(limit, excluded_ids)
 
         def read() -> tuple[Product, ...]:
             snapshot = self._snapshot
