@@ -44,6 +44,8 @@ async def test_recall_is_measured_and_told(open_engine: Any, shop: Any) -> None:
     for query in shop.vectors(30, seed=6):
         best = {f"p{n:05}" for n in np.argsort(-(vectors @ query))[:100]}
         shares.append(len(best & set(await shop.found(engine, vector=query, depth=100))) / 100)
+    # These were samples too.
+    await asyncio.to_thread(engine._probe.settle)
     index = await engine.get_index(deadline=shop.deadline())
     assert index.recall == pytest.approx(np.mean(shares), abs=0.02)
     assert 0.3 < index.recall <= 1
