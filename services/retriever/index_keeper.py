@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import faiss
 import numpy as np
@@ -49,10 +50,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """Something to do about a snapshot: it makes the change that the writer then applies; None: it was stopped."""
+    """Something to do about a snapshot: it makes the change that the writer then applies; None: it was stopped.
+
+    `leaves` what has to be saved after it: nothing, what a stop saves, or what is saved at once since it took long.
+    """
 
     name: str
     run: Callable[[Snapshot], Change | None]
+    leaves: Literal["nothing", "some", "much"] = "nothing"
 
 
 class IndexKeeper:
@@ -71,6 +76,7 @@ class IndexKeeper:
         self._stopping = False
         self._failed_revision: int | None = None
         self._saved_s = time.monotonic()
+        self._unsaved: Literal["nothing", "some", "much"] = "nothing"
         self._thread = threading.Thread(target=self._run, name="retriever-index", daemon=True)
 
     def start(self) -> None:
@@ -109,7 +115,9 @@ class IndexKeeper:
         if self._thread.is_alive():
             # Some jobs cannot be left half way, and a start makes up for what is not saved.
             return
-        if self._latest is not None and self._latest.revision != self._saved.revision:
+        if self._latest is None:
+            return
+        if self._latest.revision != self._saved.revision or self._unsaved != "nothing":
             self._try(_Job("save", self._save), self._latest)
 
     def _run(self) -> None:
@@ -134,6 +142,8 @@ class IndexKeeper:
             change = job.run(snapshot)
             if change is not None:
                 self._hand_over(_mended(change)).result()
+                if job.leaves != "nothing" and self._unsaved != "much":
+                    self._unsaved = job.leaves
                 _log.info(job.name, seconds=round(time.perf_counter() - started, 2), revision=snapshot.revision)
         except Exception as error:
             _log.error(f"{job.name} failed", error=repr(error))
@@ -147,18 +157,20 @@ class IndexKeeper:
         dead = len(columns.rows) - living
         wider = ITEM_BYTES[columns.storage] > ITEM_BYTES[self._plan.storage_for(living, dim)]
         if dead > living * DEAD_SHARE + FREE_DEAD or (living and wider):
-            return _Job("columns compacted", self._compact)
+            return _Job("columns compacted", self._compact, "some")
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
         if kind == "ivf":
             if not isinstance(placed, PlacedCells) or living > placed.cells.rows * GROWN:
-                return _Job("cells made", self._divide)
+                return _Job("cells made", self._divide, "much")
             if len(columns.rows) - placed.tail > max(FREE_LOOSE, living * LOOSE_SHARE):
-                return _Job("cells filled", self._fill)
+                return _Job("cells filled", self._fill, "some")
         if kind == "hnsw" and self._graph_is_due(snapshot, placed):
             return _Job("graph built", self._build)
         unsaved = abs(snapshot.revision - self._saved.revision) and len(columns.rows) - self._saved.rows
-        if unsaved > max(FREE_UNSAVED, living * UNSAVED_SHARE) or (
-            snapshot.revision != self._saved.revision and time.monotonic() - self._saved_s > UNSAVED_S
+        if (
+            self._unsaved == "much"
+            or unsaved > max(FREE_UNSAVED, living * UNSAVED_SHARE)
+            or (snapshot.revision != self._saved.revision and time.monotonic() - self._saved_s > UNSAVED_S)
         ):
             return _Job("views saved", self._save)
         return None
@@ -199,6 +211,7 @@ class IndexKeeper:
 
     def _save(self, snapshot: Snapshot) -> Change:
         captured: list[Capture] = []
+        self._unsaved = "nothing"
         self._hand_over(lambda views: captured.append(views.capture())).result()
         self._saved.save(captured[0])
         self._saved_s = time.monotonic()

@@ -62,6 +62,28 @@ async def test_a_restart_reads_what_was_saved(open_engine: Any, shop: Any, monke
     await again.self_test()
 
 
+async def test_cells_that_no_write_followed_are_saved_too(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await open_engine(exact_rows=10_000)
+    await shop.fill(engine, [shop.product(n) for n in range(COUNT)], shop.vectors(COUNT))
+    await engine.close()
+    divided = await open_engine(exact_rows=300)
+    await asyncio.to_thread(divided._keeper.settle)
+    revision = divided._snapshot.revision
+    await divided.close()
+
+    def train(*_: Any) -> None:
+        raise AssertionError("cells are made anew")
+
+    monkeypatch.setattr(index_keeper, "train", train)
+    again = await open_engine(exact_rows=300)
+    index = await again.get_index(deadline=shop.deadline())
+    assert (index.kind, index.revision, index.alerts) == ("ivf", revision, ())
+    await asyncio.to_thread(again._keeper.settle)
+    assert (await again.get_index(deadline=shop.deadline())).alerts == ()
+
+
 async def test_what_was_written_after_the_save_is_caught_up_with(
     open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
