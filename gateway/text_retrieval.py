@@ -10,7 +10,7 @@ from gateway.query_vectors import QueryVector, QueryVectors
 from gateway.search import Degradation
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, InvalidArgument
-from vitrine.ports import Retrieval, RetrievalQuery, Retriever
+from vitrine.ports import Candidate, Retrieval, RetrievalQuery, Retriever
 
 log = structlog.get_logger(__name__)
 
@@ -109,3 +109,9 @@ class TextRetrieval:
 
 def _with_vector(words: RetrievalQuery, found: QueryVector | None) -> RetrievalQuery:
     return words if found is None else replace(words, vector=found.vector, model_digest=found.model_digest)
+
+
+def text_scores(candidate: Candidate) -> dict[str, float]:
+    """Its cosine and BM25, as far as it has them; a merchant's pin and a number that is met score nothing."""
+    names = {"dense": "cosine", "lexical": "bm25"}
+    return {names[one.source]: one.score for one in candidate.sources if one.source in names}

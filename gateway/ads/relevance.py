@@ -8,8 +8,8 @@ from gateway.ranking import RankStage
 from gateway.recommendation.candidates import Candidates
 from gateway.recommendation.placement import Visit
 from gateway.recommendation.query import Source
-from gateway.text_retrieval import TextRetrieval
-from vitrine.ports import Anchor, Candidate, ProductFilter, RetrievalQuery, Retriever
+from gateway.text_retrieval import TextRetrieval, text_scores
+from vitrine.ports import Anchor, ProductFilter, RetrievalQuery, Retriever
 from vitrine.product import Availability, Product
 from vitrine.text import normalize_text
 
@@ -90,9 +90,9 @@ class AdRelevance:
         if ordered.degradation is not None:
             notes.degradations.append(ordered.degradation)
         found = {}
-        best_bm25 = max((_scores(one).get("bm25", 0.0) for one in ordered.candidates), default=0.0) or 1.0
+        best_bm25 = max((text_scores(one).get("bm25", 0.0) for one in ordered.candidates), default=0.0) or 1.0
         for place, candidate in enumerate(ordered.candidates):
-            scores = _scores(candidate)
+            scores = text_scores(candidate)
             rank = ordered.ranks[place] if place < len(ordered.ranks) else None
             if rank is not None:
                 relevance, least = rank.probability, self._settings.min_probability
@@ -131,8 +131,3 @@ def _limits(filter: ProductFilter, sponsored: Sequence[str]) -> ProductFilter | 
     if not availabilities or not product_ids:
         return None
     return replace(filter, availabilities=availabilities, kinds=(), product_ids=tuple(product_ids))
-
-
-def _scores(candidate: Candidate) -> dict[str, float]:
-    names = {"dense": "cosine", "lexical": "bm25"}
-    return {names[one.source]: one.score for one in candidate.sources}

@@ -10,7 +10,7 @@ from gateway.recommendation.profile_fit import lies_in
 from gateway.recommendation.query import Profile, Source
 from gateway.releases.current import current_release
 from gateway.search import Degradation
-from gateway.text_retrieval import TextRetrieval
+from gateway.text_retrieval import TextRetrieval, text_scores
 from vitrine.deadline import Deadline
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.ports import Anchor, ProductFilter, RetrievalQuery, Retriever, Similar, SimilarQuery
@@ -66,9 +66,7 @@ class Candidates:
         proposals = []
         for found in retrieval.candidates:
             if found.product is not None and found.product_id not in wanted.excluded:
-                names = {"dense": "cosine", "lexical": "bm25"}
-                scores = {names[one.source]: one.score for one in found.sources}
-                proposals.append(Proposal(found.product, features=scores))
+                proposals.append(Proposal(found.product, features=text_scores(found)))
         return CandidateList(source, share, proposals[: wanted.depth], text=text)
 
     async def counted(
