@@ -1,5 +1,6 @@
 """What can go wrong, in the words of the field; `vitrine.status` carries it over gRPC and HTTP."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -12,14 +13,15 @@ class FieldViolation:
 
 
 class VitrineError(Exception):
-    """A fault that a caller may see. `reason` is a stable UPPER_SNAKE_CASE name for programs."""
+    """A fault that a caller may see. `reason` is a stable UPPER_SNAKE_CASE name for programs, `metadata` what it is of."""
 
     reason = "INTERNAL"
 
-    def __init__(self, message: str, *, reason: str | None = None) -> None:
+    def __init__(self, message: str, *, reason: str | None = None, metadata: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason or type(self).reason
+        self.metadata = dict(metadata or {})
 
 
 class InvalidArgument(VitrineError):
@@ -54,6 +56,18 @@ class NotFound(VitrineError):
     """What was named does not exist."""
 
     reason = "NOT_FOUND"
+
+
+class Unauthenticated(VitrineError):
+    """The caller does not say who it is, or does so wrongly."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(VitrineError):
+    """The caller is known, and may not do this."""
+
+    reason = "PERMISSION_DENIED"
 
 
 class ResourceExhausted(VitrineError):

@@ -15,7 +15,9 @@ from vitrine.errors import (
     Internal,
     InvalidArgument,
     NotFound,
+    PermissionDenied,
     ResourceExhausted,
+    Unauthenticated,
     Unavailable,
     Unimplemented,
     VitrineError,
@@ -46,6 +48,8 @@ _CODES: dict[type[VitrineError], _Code] = {
     FailedPrecondition: _Code(grpc.StatusCode.FAILED_PRECONDITION, 400, "failed_precondition"),
     NotFound: _Code(grpc.StatusCode.NOT_FOUND, 404, "not_found"),
     ResourceExhausted: _Code(grpc.StatusCode.RESOURCE_EXHAUSTED, 429, "resource_exhausted"),
+    Unauthenticated: _Code(grpc.StatusCode.UNAUTHENTICATED, 401, "unauthenticated"),
+    PermissionDenied: _Code(grpc.StatusCode.PERMISSION_DENIED, 403, "permission_denied"),
     DeadlineExceeded: _Code(grpc.StatusCode.DEADLINE_EXCEEDED, 504, "deadline_exceeded"),
     Unavailable: _Code(grpc.StatusCode.UNAVAILABLE, 503, "unavailable"),
     Internal: _Code(grpc.StatusCode.INTERNAL, 500, "internal"),
@@ -83,8 +87,9 @@ def status_of(error: BaseException, trace_id: str = "") -> status_pb2.Status:
     known = isinstance(error, VitrineError)
     reason = error.reason if isinstance(error, VitrineError) else Internal.reason
     message = error.message if isinstance(error, VitrineError) else "internal error"
+    metadata = error.metadata if isinstance(error, VitrineError) else {}
     status = status_pb2.Status(code=_code_of(error).number, message=_shortened(message))
-    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata))
     if trace_id:
         status.details.add().Pack(error_details_pb2.RequestInfo(request_id=trace_id))
         if not known:
@@ -125,13 +130,14 @@ def error_of(status: status_pb2.Status) -> VitrineError:
     and every other one Internal, both with the code's name in the message.
     """
     reason: str | None = None
+    metadata: dict[str, str] = {}
     retry_after_s: float | None = None
     violations: list[FieldViolation] = []
     for detail in status.details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo()
             detail.Unpack(info)
-            reason = info.reason or None
+            reason, metadata = info.reason or None, dict(info.metadata)
         elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
             retry = error_details_pb2.RetryInfo()
             detail.Unpack(retry)
@@ -146,7 +152,7 @@ def error_of(status: status_pb2.Status) -> VitrineError:
     if kind is ResourceExhausted:
         return ResourceExhausted(status.message, reason=reason, retry_after_s=retry_after_s)
     if kind is not None:
-        return kind(status.message, reason=reason)
+        return kind(status.message, reason=reason, metadata=metadata)
     name = code_pb2.Code.Name(status.code) if status.code in code_pb2.Code.values() else str(status.code)
     kind = Unavailable if status.code == code_pb2.CANCELLED else Internal
     return kind(f"{name}: {status.message}", reason=reason)
