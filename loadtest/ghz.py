@@ -45,13 +45,15 @@ def find_ghz() -> str:
     raise ToolFailed(f"ghz is not on PATH; install it: {INSTALL}")
 
 
-def run_stage(stage: str, target: str, *, data: Path, descriptors: Path, ends: list[str]) -> Measured:
-    """Sends the messages of `data`, over and over, as stages/STAGE.json says, until `ends` (["--duration", "10s"]).
+def run_stage(
+    stage: str, target: str, *, data: Path, descriptors: Path, ends: list[str], stages: Path = STAGES
+) -> Measured:
+    """Sends the messages of `data`, over and over, as `stages`/STAGE.json says, until `ends` (["--duration", "10s"]).
 
     `target` is host:port; a name that stands for several replicas is spread over all of them, round robin. Raises
     ToolFailed when ghz itself fails; a call that the suite fails is in the figures.
     """
-    command = [find_ghz(), "--config", str(STAGES / f"{stage}.json"), *ends, "--format", "json"]
+    command = [find_ghz(), "--config", str(stages / f"{stage}.json"), *ends, "--format", "json"]
     command += ["--protoset", str(descriptors), "--binary-file", str(data), f"dns:///{target}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if done.returncode:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -58,22 +58,26 @@ def running_suite(targets: Targets, folder: Path) -> Iterator[str]:
         silent = ", ".join(f"{name} ({target})" for name, target in targets.all().items() if name not in answering)
         raise SuiteNotReady(f"{', '.join(answering)} answers, but not {silent}; run `make up-suite`, or stop all of it")
     else:
-        with _started(folder):
+        with started(folder, "--suite"):
             yield "a suite started for it"
 
 
 @contextmanager
-def _started(folder: Path) -> Iterator[None]:
-    """A suite with the sample shop, whose catalogue lies in `folder`."""
+def started(folder: Path, *options: str, settings: Mapping[str, str] | None = None) -> Iterator[None]:
+    """`vitrine up` with these options and settings, and the sample shop, whose catalogue lies in `folder`.
+
+    Raises SuiteNotReady when it does not come up.
+    """
     log = folder / "suite.log"
-    command = [sys.executable, "-m", "cli", "up", "--suite"]
+    command = [sys.executable, "-m", "cli", "up", *options]
     places = {
         "VITRINE_RETRIEVER_DATA_DIR": str(folder / "data"),
         "VITRINE_UP_CACHE_DIR": str(folder / "cache"),
         "VITRINE_EVENTS_DATA_DIR": str(folder / "events"),
     }
+    environment = {**os.environ, **places, **(settings or {})}
     with log.open("wb") as output:
-        suite = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **places})
+        suite = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
             give_up_s = time.monotonic() + _START_TIMEOUT_S
             while _UP.encode() not in log.read_bytes():

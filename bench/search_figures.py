@@ -1,0 +1,131 @@
+"""Searches of the whole: cold against its stages' compute, hot against a no-op, and what the gateway adds."""
+
+import time
+from collections.abc import Iterator
+from statistics import median
+
+import grpc
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+
+from bench.alone import AloneSearch, Compute
+from bench.figure import Figure
+from bench.run import Run
+from bench.served import shop
+from loadtest.mixes import fresh_queries, popular_queries, zipf_draws
+from vitrine.v1 import search_service_pb2, search_service_pb2_grpc
+
+POPULAR = 10_000
+_FRESH = 5_000
+_TIMEOUT_S = 60.0
+
+
+def searches(queries: list[str]) -> list[Message]:
+    """A request for each query."""
+    return [search_service_pb2.SearchRequest(query=query) for query in queries]
+
+
+def cold(run: Run) -> Iterator[Figure]:
+    """Searches that nobody made before, one process saturated, against the sum of the stages' compute."""
+    with shop(run.folder, "one process") as target, _alone(run) as alone:
+        served, computes, errors = [], [], 0
+        for number in range(run.rounds):
+            queries = fresh_queries(_FRESH, run.seed + number)
+            computes.append(_computed(run, alone, queries[::-1]))
+            measured = run.load("search_cold", target, searches(queries))
+            served.append(measured.rps)
+            errors += measured.errors
+    yield Figure(
+        "cold search ÷ compute alone, one process",
+        tuple(rps * _total_s(one) for rps, one in zip(served, computes, strict=True)),
+        {"searches/s": median(served), **_parts_ms([one for of_round in computes for one in of_round])},
+        errors,
+    )
+
+
+def hot(run: Run) -> Iterator[Figure]:
+    """Searches as popular as Zipf's law has them, each made before, against no-op calls of the same server."""
+    for shape in ("one process", "suite"):
+        with shop(run.folder, shape) as target:
+            yield hot_of(run, shape, target)
+
+
+def hot_of(run: Run, shape: str, target: str) -> Figure:
+    """The hot figure of a server that runs."""
+    draws = zipf_draws(popular_queries(POPULAR, seed=1), run.draws, run.seed)
+    distinct = list(dict.fromkeys(draws))
+    warm_up = run.load("search_cold", target, searches(distinct), ["--total", str(len(distinct))])
+    no_ops, hots, p50_ms, errors = [], [], [], warm_up.errors
+    for _ in range(run.rounds):
+        no_ops.append(run.load("noop", target, [health_pb2.HealthCheckRequest()]).rps)
+        measured = run.load("search_hot", target, searches(draws))
+        hots.append(measured.rps)
+        p50_ms.append(measured.p50_ms)
+        errors += measured.errors
+    return Figure(
+        f"hot search ÷ no-op, {shape}",
+        tuple(one / other for one, other in zip(hots, no_ops, strict=True)),
+        {
+            "searches/s": median(hots),
+            "no-ops/s": median(no_ops),
+            "p50 ms": median(p50_ms),
+            "different queries": len(distinct),
+        },
+        errors,
+    )
+
+
+def overhead(run: Run) -> Iterator[Figure]:
+    """What a search of a lone caller takes beyond what its stages compute."""
+    for shape in ("one process", "suite"):
+        with shop(run.folder, shape) as target, _alone(run) as alone:
+            yield _overhead_of(run, shape, target, alone)
+
+
+def _overhead_of(run: Run, shape: str, target: str, alone: AloneSearch) -> Figure:
+    added_ms: list[list[float]] = []
+    computes: list[Compute] = []
+    with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = search_service_pb2_grpc.SearchServiceStub(channel)
+        for number in range(run.rounds):
+            ends_at_s, of_round = time.monotonic() + 2 * run.seconds, []
+            for query in fresh_queries(_FRESH, run.seed + 100 + number):
+                # The same query, in turns, so that what else the machine does meets both.
+                compute = alone.search(query)
+                started_s = time.perf_counter()
+                stub.Search(search_service_pb2.SearchRequest(query=query), timeout=_TIMEOUT_S)
+                of_round.append((time.perf_counter() - started_s - compute.total_s) * 1e3)
+                computes.append(compute)
+                if time.monotonic() > ends_at_s:
+                    break
+            added_ms.append(of_round)
+    return Figure(
+        f"ms added by the gateway, {shape}",
+        tuple(median(of_round) for of_round in added_ms),
+        {"searches": sum(map(len, added_ms)), **_parts_ms(computes)},
+    )
+
+
+def _alone(run: Run) -> AloneSearch:
+    return AloneSearch(run.folder / "data", run.folder / "copy")
+
+
+def _computed(run: Run, alone: AloneSearch, queries: list[str]) -> list[Compute]:
+    ends_at_s, computes = time.monotonic() + run.seconds, []
+    for query in queries:
+        computes.append(alone.search(query))
+        if time.monotonic() > ends_at_s:
+            break
+    return computes
+
+
+def _total_s(computes: list[Compute]) -> float:
+    return sum(one.total_s for one in computes) / len(computes)
+
+
+def _parts_ms(computes: list[Compute]) -> dict[str, float]:
+    return {
+        "embed ms": median(one.embed_s for one in computes) * 1e3,
+        "retrieve ms": median(one.retrieve_s for one in computes) * 1e3,
+        "rank ms": median(one.rank_s for one in computes) * 1e3,
+    }
