@@ -3,7 +3,7 @@
 `docs/search.md` has the figures of each, and the command that measures them.
 """
 
-from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +51,23 @@ def reciprocal_rank_scores(*ranks: NDArray[np.int64]) -> FloatArray:
     return np.asarray(scores, np.float32)
 
 
-def best_first(scores: FloatArray, ids: Sequence[str]) -> NDArray[np.int64]:
-    """Positions by score, largest first, ties by id."""
+class Ids(Protocol):
+    """Ids by index; one that is not asked for need not be there yet."""
+
+    def __getitem__(self, index: int, /) -> str:
+        """The id at an index."""
+        ...
+
+
+def best_first(scores: FloatArray, ids: Ids) -> NDArray[np.int64]:
+    """Positions by score, largest first, ties by id; asks for the ids of those that tie alone."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
-    edges = np.flatnonzero(np.diff(ordered, prepend=np.nan, append=np.nan))
-    for start in np.flatnonzero(np.diff(edges) > 1).tolist():
-        tied = slice(edges[start], edges[start + 1])
-        order[tied] = sorted(order[tied].tolist(), key=ids.__getitem__)
+    tied = ordered[1:] == ordered[:-1]
+    if not tied.any():
+        return order
+    # A run of ties begins before the first that equals the one before it, and ends behind the last.
+    edges = np.diff(np.concatenate(([False], tied, [False])).view(np.int8))
+    for start, end in zip(np.flatnonzero(edges > 0).tolist(), np.flatnonzero(edges < 0).tolist(), strict=True):
+        order[start : end + 1] = sorted(order[start : end + 1].tolist(), key=ids.__getitem__)
     return order

@@ -25,6 +25,17 @@ _STEP = 4_096
 
 
 @dataclass(frozen=True, slots=True)
+class IdsAt:
+    """The ids of versions at some positions, by index into these; each is looked up when it is asked for."""
+
+    ids: Sequence[str]
+    positions: IntArray
+
+    def __getitem__(self, index: int, /) -> str:
+        return self.ids[int(self.positions[index])]
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnsView:
     """Versions by position, in the order of their row keys, as they were at one moment; nothing in it changes.
 
@@ -62,6 +73,10 @@ class ColumnsView:
             return np.full(len(rows), -1, np.int64)
         positions = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
         return np.where((self.rows[positions] == rows) & self.alive[positions], positions, -1)
+
+    def ids_at(self, positions: IntArray) -> IdsAt:
+        """The ids at these positions."""
+        return IdsAt(self.ids, positions)
 
     def living_positions(self, ids: Set[str]) -> dict[str, int]:
         """The position of each of those products that live."""

@@ -33,7 +33,7 @@ def best_positions(
         # All that tie with the last one stay until ties are broken by id.
         kept = scores >= np.partition(scores, len(scores) - limit)[len(scores) - limit]
         positions, scores = positions[kept], scores[kept]
-    order = best_first(scores, [columns.ids[position] for position in positions.tolist()])[:limit]
+    order = best_first(scores, columns.ids_at(positions))[:limit]
     return positions[order], scores[order]
 
 

@@ -32,6 +32,8 @@ class Products:
         """The product of each row key; its description whole where `described`, else what a ranker reads of it."""
         found = self._kept.get_all(rows)
         missing = [row for row in rows if row not in found]
+        if not missing and not described:
+            return found
         beginnings = dict(self._catalogue.descriptions(missing, RANKING_DESCRIPTION_CHARACTERS))
         for row, product_id, document, revision in self._catalogue.documents(missing):
             product = with_description(product_of(product_id, document, revision), beginnings[row])

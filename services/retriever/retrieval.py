@@ -94,16 +94,18 @@ def retrieve(
         lexical,
         dense,
         cosines_of=lambda positions: _cosines(snapshot, query.vector, positions),
-        ids_of=lambda positions: [columns.ids[position] for position in positions],
+        ids_of=columns.ids_at,
     )
     searched = time.perf_counter()
     weight = union.dense_weight(reading.named, settings)
     is_weighted = settings.fusion == "convex" and lexical is not None and dense is not None
     scores = union.scores(settings.fusion, weight)
     order = best_first(scores, union.ids)
-    asked_for = np.isin(union.keys[order], columns.positions_of(snapshot.lexical.holding_any(reading.models)))
-    order = np.concatenate([order[asked_for], order[~asked_for]])
-    models = set(union.keys[order][: asked_for.sum()].tolist())
+    models: set[int] = set()
+    if reading.models:
+        asked_for = np.isin(union.keys[order], columns.positions_of(snapshot.lexical.holding_any(reading.models)))
+        order = np.concatenate([order[asked_for], order[~asked_for]])
+        models.update(union.keys[order][: asked_for.sum()].tolist())
     pinned = pinned_positions(snapshot, plan, ruling if query.with_pins and not is_sorted(query) else NO_RULING)
     found = first(pinned, union.keys[order])
     window = found[: window_size(query, scores[order])]
@@ -121,21 +123,23 @@ def retrieve(
     if query.highlight:
         described, wanted = products.read(rows, True), wanted_words(reading)
         highlights = [highlights_of(described[row], wanted) for row in rows]
-    candidates = tuple(
-        Candidate(
-            product_id=columns.ids[position],
-            # What a list holds beyond what was found by score has none.
-            score=float(scores[place]) if place >= 0 else 0.0,
-            sources=(
-                *(union.sources(place) if place >= 0 else ()),
-                *([SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else ()),
-                *([SourceScore("model_number", index + 1, 0.0)] if position in models else ()),
-            ),
-            product=shown[index] if index < len(shown) else None,
-            highlights=highlights[index] if index < len(highlights) else (),
-        )
-        for index, (position, place) in enumerate(zip(positions.tolist(), places, strict=True))
+    sources = union.sources(places)
+    for index, position in enumerate(positions.tolist() if len(pinned) or models else ()):
+        pin = [SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else []
+        model = [SourceScore("model_number", index + 1, 0.0)] if position in models else []
+        sources[index] = (*sources[index], *pin, *model)
+    # What a list holds beyond what was found by score has none.
+    fused = np.append(scores, 0.0)[places].tolist()
+    unshown = len(positions) - len(shown)
+    each = zip(
+        positions.tolist(),
+        fused,
+        sources,
+        [*shown, *[None] * unshown],
+        [*(highlights or [()] * len(shown)), *[()] * unshown],
+        strict=True,
     )
+    candidates = tuple(Candidate(columns.ids[position], *rest) for position, *rest in each)
     return Retrieval(
         candidates=candidates,
         shortfall=Shortfall.NO_MORE_MATCHES if len(candidates) < query.depth else None,

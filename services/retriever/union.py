@@ -1,6 +1,6 @@
 """What two sources found, side by side, and fused: arrays only, whatever the index that found them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from services.retriever.columns import IntArray
 from services.retriever.settings import RetrieverSettings
-from vitrine.fusion import agreement, best_first, convex_scores, reciprocal_rank_scores
-from vitrine.ports import SourceScore
+from vitrine.fusion import Ids, agreement, best_first, convex_scores, reciprocal_rank_scores
+from vitrine.ports import Source, SourceScore
 from vitrine.vectors import FloatArray
 
 Found = tuple[IntArray, FloatArray]
@@ -21,7 +21,7 @@ class Union:
     there. `with_words`, `with_vector`: what was searched by."""
 
     keys: IntArray
-    ids: Sequence[str]
+    ids: Ids
     cosines: FloatArray
     bm25: FloatArray
     dense_ranks: IntArray
@@ -29,14 +29,17 @@ class Union:
     with_words: bool
     with_vector: bool
 
-    def sources(self, index: int) -> tuple[SourceScore, ...]:
-        """How each source saw a candidate."""
-        sources = []
+    def sources(self, places: IntArray) -> list[tuple[SourceScore, ...]]:
+        """How each source saw the candidates at these places; nothing where a place is -1."""
+        if not len(self.keys):
+            return [()] * len(places)
+        seen: list[list[SourceScore]] = []
         if self.with_vector:
-            sources.append(SourceScore("dense", int(self.dense_ranks[index]), float(self.cosines[index])))
+            seen.append(_scores("dense", self.dense_ranks[places], self.cosines[places]))
         if self.with_words:
-            sources.append(SourceScore("lexical", int(self.lexical_ranks[index]), float(self.bm25[index])))
-        return tuple(sources)
+            seen.append(_scores("lexical", self.lexical_ranks[places], self.bm25[places]))
+        each = zip(*seen, strict=True)
+        return [of_one if place >= 0 else () for place, of_one in zip(places.tolist(), each, strict=True)]
 
     def places(self, keys: IntArray) -> IntArray:
         """Where each of the keys stands among the candidates; -1 where it is none."""
@@ -68,16 +71,17 @@ def united(
     dense: Found | None,
     *,
     cosines_of: Callable[[IntArray], FloatArray],
-    ids_of: Callable[[IntArray], Sequence[str]],
+    ids_of: Callable[[IntArray], Ids],
 ) -> Union:
-    """The union of both sources' finds: distinct keys of any kind with BM25 and cosines, each best first.
+    """The union of both sources' finds: distinct keys, not negative, with BM25 and cosines, each best first.
 
     None: not searched by. `cosines_of` gives the cosines of keys that the dense search did not find.
     """
     nothing = (np.empty(0, np.int64), np.empty(0, np.float32))
     found, bm25 = lexical or nothing
     near, cosines = dense or nothing
-    keys = np.union1d(found, near)
+    keys = np.sort(np.concatenate([found, near]))
+    keys = keys[np.diff(keys, prepend=-1) != 0]
     at_found, at_near = np.searchsorted(keys, found), np.searchsorted(keys, near)
     dense_ranks, lexical_ranks = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
     all_cosines, all_bm25 = np.zeros(len(keys), np.float32), np.zeros(len(keys), np.float32)
@@ -86,8 +90,11 @@ def united(
     if dense is not None:
         unseen = dense_ranks == 0
         all_cosines[unseen] = cosines_of(keys[unseen])
-    ids = ids_of(keys)
     all_bm25[at_found] = bm25
-    by_score = best_first(bm25, [ids[index] for index in at_found])
-    lexical_ranks[at_found[by_score]] = np.arange(1, len(found) + 1)
-    return Union(keys, ids, all_cosines, all_bm25, dense_ranks, lexical_ranks, lexical is not None, dense is not None)
+    lexical_ranks[at_found[best_first(bm25, ids_of(found))]] = np.arange(1, len(found) + 1)
+    ids, with_words, with_vector = ids_of(keys), lexical is not None, dense is not None
+    return Union(keys, ids, all_cosines, all_bm25, dense_ranks, lexical_ranks, with_words, with_vector)
+
+
+def _scores(source: Source, ranks: IntArray, scores: FloatArray) -> list[SourceScore]:
+    return [SourceScore(source, *one) for one in zip(ranks.tolist(), scores.tolist(), strict=True)]

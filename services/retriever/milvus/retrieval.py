@@ -107,13 +107,13 @@ def retrieve(
             product_id=id_of[row],
             score=float(scores[place]) if place >= 0 else 0.0,
             sources=(
-                *(union.sources(place) if place >= 0 else ()),
+                *sources,
                 *([SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else ()),
             ),
             product=read.get(row),
             highlights=highlights.get(row, ()),
         )
-        for index, (row, place) in enumerate(zip(rows, places.tolist(), strict=True))
+        for index, (row, place, sources) in enumerate(zip(rows, places.tolist(), union.sources(places), strict=True))
     )
     is_weighted = settings.fusion == "convex" and has_words and vector is not None
     return Retrieval(

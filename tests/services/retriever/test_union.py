@@ -28,7 +28,7 @@ def _united(lexical: dict[int, float] | None, dense: dict[int, float] | None) ->
 
 
 def _seen(union: Union, index: int) -> list[tuple[str, int, float]]:
-    return [(source.source, source.rank, round(source.score, 4)) for source in union.sources(index)]
+    return [(source.source, source.rank, round(source.score, 4)) for source in union.sources(np.array([index]))[0]]
 
 
 def test_each_source_says_how_it_saw_a_candidate_and_cosines_are_filled_in() -> None:
@@ -57,9 +57,9 @@ def test_one_source_alone_gives_its_own_scores() -> None:
 
 def test_of_equal_words_the_id_decides_the_rank() -> None:
     union = _united({3: 1.0, 1: 1.0, 2: 1.0}, {})
-    assert [union.sources(index)[1].rank for index in range(3)] == [1, 2, 3]
+    assert [one[1].rank for one in union.sources(np.arange(3))] == [1, 2, 3]
 
 
 def test_nothing_found_is_nothing() -> None:
     union = _united({}, {})
-    assert (list(union.ids), union.scores("convex", 0.5).tolist()) == ([], [])
+    assert (len(union.keys), union.scores("convex", 0.5).tolist()) == (0, [])
