@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from gateway.metrics import INSIDE, REFUSED
 from vitrine.errors import ResourceExhausted
 
 _MIN_RETRY_S = 0.05
@@ -18,6 +19,7 @@ class Admission:
         self._limit = limit
         self._what = what
         self._inside = 0
+        self._shown_inside, self._shown_refused = INSIDE.labels(what), REFUSED.labels(what)
         self._duration_s = _MIN_RETRY_S
 
     @property
@@ -29,15 +31,18 @@ class Admission:
     def admit(self) -> Iterator[None]:
         """Holds a place. Raises ResourceExhausted, with how long a call lately took as the time to wait, when full."""
         if self._inside >= self._limit:
+            self._shown_refused.inc()
             raise ResourceExhausted(
                 f"{self._limit} {self._what} are in flight already; try again",
                 reason="TOO_MANY_IN_FLIGHT",
                 retry_after_s=min(max(self._duration_s, _MIN_RETRY_S), _MAX_RETRY_S),
             )
         self._inside += 1
+        self._shown_inside.inc()
         started_s = monotonic()
         try:
             yield
         finally:
             self._inside -= 1
+            self._shown_inside.dec()
             self._duration_s += _WEIGHT * (monotonic() - started_s - self._duration_s)

@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 import redis.asyncio
+from opentelemetry.trace import SpanKind
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from gateway.circuit_breaker import CircuitBreaker
-from gateway.metrics import CACHE_FAILURES, CACHE_VALUES_REFUSED
+from gateway.metrics import CACHE_BREAKER_OPEN, CACHE_FAILURES, CACHE_SECONDS, CACHE_VALUES_REFUSED
 from vitrine.ports import InputType
+from vitrine.tracing import span
 from vitrine.vectors import FloatArray, VectorDtype, pack_vectors
 
 _HEADER = struct.Struct("<2sBII")
@@ -96,7 +98,8 @@ class EmbeddingCache:
             chunk = keys[start : start + _CHUNK_KEYS]
             if not self.breaker.allows():
                 raise CacheUnavailable("Redis is left alone after several failures")
-            reply = await self._reply(self._redis.mget(chunk), self._wait_s)
+            with CACHE_SECONDS.time(), span("MGET", SpanKind.CLIENT, {"db.system": "redis"}):
+                reply = await self._reply(self._redis.mget(chunk), self._wait_s)
             if not isinstance(reply, list) or len(reply) != len(chunk):
                 raise CacheUnavailable("Redis answered MGET with something else")
             values += reply
@@ -163,6 +166,7 @@ class EmbeddingCache:
             self._failed()
             raise CacheUnavailable(f"Redis: {error!r}") from error
         self.breaker.succeeded()
+        CACHE_BREAKER_OPEN.set(0)
         return task.result()
 
     def _written(self, command: "asyncio.Future[Any]") -> None:
@@ -178,6 +182,7 @@ class EmbeddingCache:
     def _failed(self) -> None:
         CACHE_FAILURES.inc()
         self.breaker.failed()
+        CACHE_BREAKER_OPEN.set(self.breaker.is_open)
 
     def _started(self, command: Awaitable[Any]) -> "asyncio.Future[Any]":
         task = asyncio.ensure_future(command)

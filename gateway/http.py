@@ -21,9 +21,10 @@ from starlette.routing import Route
 from gateway.api import Api
 from gateway.recommend import recommend
 from gateway.settings import GatewaySettings
+from vitrine.call_record import record_call
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, ResourceExhausted, VitrineError, invalid
-from vitrine.metrics import CALL_SECONDS
+from vitrine.metrics import CALLS_IN_FLIGHT
 from vitrine.status import connect_code, grpc_code, http_code, status_of
 from vitrine.tracing import server_span, trace_id
 from vitrine.v1 import (
@@ -109,9 +110,15 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
 def _route(path: str, call: _Call, settings: GatewaySettings) -> Route:
     async def answered(request: Request) -> Response:
         started_s = perf_counter()
-        with server_span(path, request.headers):
-            code, response = await _answered(request, call, settings)
-        CALL_SECONDS.labels(path, code).observe(perf_counter() - started_s)
+        code = "CANCELLED"
+        with server_span(path, request.headers, "http") as span, CALLS_IN_FLIGHT.track_inprogress():
+            try:
+                code, response = await _answered(request, call, settings)
+            except HTTPException:
+                code = "INVALID_ARGUMENT"
+                raise
+            finally:
+                record_call(span, path, code, perf_counter() - started_s, settings.call_log_level)
         return response
 
     return Route(path, answered, methods=["POST"])

@@ -9,6 +9,11 @@ STAGE_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 DEGRADATIONS = Counter("vitrine_search_degradations", "Answers that lacked something, by what.", ("kind",))
+RECOMMENDATION_DEGRADATIONS = Counter(
+    "vitrine_recommendation_degradations", "Recommendations that lacked something, by what.", ("kind",)
+)
+INSIDE = Gauge("vitrine_admission_inside", "Calls that were let in and are not answered yet.", ("what",))
+REFUSED = Counter("vitrine_admission_refused", "Calls refused at once because too many were inside.", ("what",))
 RANK_DEPTH = Histogram(
     "vitrine_search_rank_depth", "Candidates that the ranker ordered.", buckets=(0, 4, 8, 16, 32, 64, 128, 200)
 )
@@ -21,7 +26,14 @@ RECOMMENDATION_STAGE_SECONDS = Histogram(
 RECOMMENDATIONS = Counter(
     "vitrine_recommendations", "Products recommended, by what proposed them most.", ("placement", "source")
 )
+QUERY_VECTORS_KEPT = Gauge("vitrine_query_vectors_kept", "Query vectors kept in this process, in front of Redis.")
 QUERY_VECTORS = Counter("vitrine_query_vectors", "Query vectors by where they came from.", ("origin",))
+CACHE_SECONDS = Histogram(
+    "vitrine_cache_seconds",
+    "What a search waited for Redis to answer with query vectors, or not to.",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1),
+)
+CACHE_BREAKER_OPEN = Gauge("vitrine_cache_breaker_open", "1 while Redis is left alone after several failures.")
 CACHE_FAILURES = Counter("vitrine_cache_failures", "Redis commands that failed or were too late.")
 CACHE_VALUES_REFUSED = Counter("vitrine_cache_values_refused", "Values in Redis that were not right, read as misses.")
 USER_EVENTS = Counter("vitrine_user_events", "User events by what became of them.", ("outcome",))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from gateway.search import Degradation
+from vitrine.tracing import span
 
 
 @dataclass(slots=True)
@@ -20,7 +21,8 @@ class Notes:
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         started_s = perf_counter()
-        try:
-            yield
-        finally:
-            self.timings_ms[stage] = (perf_counter() - started_s) * 1000
+        with span(stage):
+            try:
+                yield
+            finally:
+                self.timings_ms[stage] = (perf_counter() - started_s) * 1000

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache, VectorSpace
-from gateway.metrics import QUERY_VECTORS
+from gateway.metrics import QUERY_VECTORS, QUERY_VECTORS_KEPT
 from gateway.releases.current import current_release
 from gateway.single_flight import SingleFlight
 from vitrine.deadline import Deadline
@@ -132,4 +132,5 @@ class QueryVectors:
         self._kept[space.digest, text] = vector
         while len(self._kept) > self._limit:
             self._kept.popitem(last=False)
+        QUERY_VECTORS_KEPT.set(len(self._kept))
         return QueryVector(vector, space.digest)

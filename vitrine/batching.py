@@ -3,23 +3,23 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic
 
 import structlog
+from opentelemetry.trace import Span
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import BaseModel, Field
 
+from vitrine.batch_queue import BatchCall, Entry, ItemT, Queue, ResultT
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal, ResourceExhausted, Unavailable, VitrineError
 from vitrine.ports import Lane
+from vitrine.tracing import past_span
 
 _log = structlog.get_logger("vitrine.batching")
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
 
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _BATCH_ITEMS = Histogram("vitrine_batch_items", "Items in one run of the model", ["model"], buckets=_SIZES)
@@ -27,6 +27,7 @@ _BATCH_SECONDS = Histogram("vitrine_batch_seconds", "One run of the model", ["mo
 _TOKENS = Counter("vitrine_batch_tokens", "Tokens given to the model", ["model", "kind"])
 _DROPPED = Counter("vitrine_batch_dropped_items", "Items left before the model saw them", ["model", "reason"])
 _REFUSED = Counter("vitrine_batch_refused_items", "Items refused because the queue was full", ["model"])
+_WAIT_SECONDS = Histogram("vitrine_batch_wait_seconds", "What a call waited for the model", ["model", "lane"])
 _WAITING = Gauge("vitrine_batch_waiting_tokens", "Tokens that wait for the model", ["model", "lane"])
 
 
@@ -39,53 +40,13 @@ class BatchSettings(BaseModel):
     bulk_share: int = Field(default=8, ge=2, description="one batch in so many is bulk while both lanes wait")
 
 
-@dataclass(slots=True, eq=False)
-class _Call(Generic[ResultT]):
-    """One `submit`: its results by position, and the future that its caller awaits."""
+@dataclass(frozen=True, slots=True)
+class _Run(Generic[ResultT]):
+    """One run of the model: what it gave, and when it began and ended, as `time.perf_counter` says."""
 
-    results: list[ResultT | None]
-    done: asyncio.Future[None]
-    deadline: Deadline
-    missing: int
-
-
-@dataclass(slots=True, eq=False)
-class _Entry(Generic[ItemT, ResultT]):
-    """One item that waits."""
-
-    item: ItemT
-    tokens: int
-    order: int
-    index: int
-    call: _Call[ResultT]
-
-
-@dataclass(slots=True)
-class _Queue(Generic[ItemT, ResultT]):
-    """The entries of one lane by length, each length in order of arrival; removal anywhere is O(1)."""
-
-    by_length: dict[int, dict[int, _Entry[ItemT, ResultT]]] = field(default_factory=dict)
-    tokens: int = 0
-
-    def add(self, entry: _Entry[ItemT, ResultT]) -> None:
-        self.by_length.setdefault(entry.tokens, {})[entry.order] = entry
-        self.tokens += entry.tokens
-
-    def remove(self, entry: _Entry[ItemT, ResultT]) -> bool:
-        """Takes the entry out; False when it had left already."""
-        group = self.by_length.get(entry.tokens, {})
-        if group.pop(entry.order, None) is None:
-            return False
-        if not group:
-            del self.by_length[entry.tokens]
-        self.tokens -= entry.tokens
-        return True
-
-    def groups_by_nearness(self) -> Iterator[Iterable[_Entry[ItemT, ResultT]]]:
-        """The entries as long as the one that has waited longest, itself first; then those of nearest length."""
-        oldest = min(self.by_length, key=lambda length: next(iter(self.by_length[length])))
-        for length in sorted(self.by_length, key=lambda length: abs(length - oldest)):
-            yield self.by_length[length].values()
+    results: Sequence[ResultT]
+    started_s: float
+    ended_s: float
 
 
 class Batcher(Generic[ItemT, ResultT]):
@@ -108,7 +69,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._compute = compute
         self._budget = budget
         self._settings = settings
-        self._queues: dict[Lane, _Queue[ItemT, ResultT]] = {lane: _Queue() for lane in Lane}
+        self._queues: dict[Lane, Queue[ItemT, ResultT]] = {lane: Queue() for lane in Lane}
         self._orders = itertools.count()
         self._live_batches = 0
         self._worker: asyncio.Task[None] | None = None
@@ -130,9 +91,9 @@ class Batcher(Generic[ItemT, ResultT]):
             return []
         self._admit(len(items), sum(tokens), lane)
         loop = asyncio.get_running_loop()
-        call: _Call[ResultT] = _Call([None] * len(items), loop.create_future(), deadline, len(items))
+        call: BatchCall[ResultT] = BatchCall([None] * len(items), loop.create_future(), deadline, len(items))
         entries = [
-            _Entry(item, length, next(self._orders), index, call)
+            Entry(item, length, next(self._orders), index, call)
             for index, (item, length) in enumerate(zip(items, tokens, strict=True))
         ]
         queue = self._queues[lane]
@@ -182,7 +143,7 @@ class Batcher(Generic[ItemT, ResultT]):
             retry_after_s=min(30.0, max(0.05, waiting * self._seconds_per_token)),
         )
 
-    def _drop(self, entries: Sequence[_Entry[ItemT, ResultT]], lane: Lane, reason: str) -> None:
+    def _drop(self, entries: Sequence[Entry[ItemT, ResultT]], lane: Lane, reason: str) -> None:
         left = sum(self._queues[lane].remove(entry) for entry in entries)
         _DROPPED.labels(self._model, reason).inc(left)
         self._show_waiting(lane)
@@ -205,10 +166,10 @@ class Batcher(Generic[ItemT, ResultT]):
             return Lane.LIVE if self._live_batches else Lane.BULK
         return Lane.LIVE if live else Lane.BULK if bulk else None
 
-    def _take(self, lane: Lane) -> list[_Entry[ItemT, ResultT]]:
+    def _take(self, lane: Lane) -> list[Entry[ItemT, ResultT]]:
         """The next batch: the entry that has waited longest and all of like length that fit beside it."""
-        batch: list[_Entry[ItemT, ResultT]] = []
-        gone: list[_Entry[ItemT, ResultT]] = []
+        batch: list[Entry[ItemT, ResultT]] = []
+        gone: list[Entry[ItemT, ResultT]] = []
         longest = tokens = 0
         for group in self._queues[lane].groups_by_nearness():
             for entry in group:
@@ -229,14 +190,15 @@ class Batcher(Generic[ItemT, ResultT]):
         self._show_waiting(lane)
         return batch
 
-    async def _run(self, batch: list[_Entry[ItemT, ResultT]], lane: Lane) -> None:
+    async def _run(self, batch: list[Entry[ItemT, ResultT]], lane: Lane) -> None:
         padded = max(entry.tokens for entry in batch) * len(batch)
         _BATCH_ITEMS.labels(self._model).observe(len(batch))
         _TOKENS.labels(self._model, "padded").inc(padded)
         _TOKENS.labels(self._model, "real").inc(sum(entry.tokens for entry in batch))
-        started = time.perf_counter()
+        asked_s = time.perf_counter()
         try:
-            results = await self._budget.run_model(self._compute, [entry.item for entry in batch], lane=lane)
+            run = await self._budget.run_model(self._timed, [entry.item for entry in batch], lane=lane)
+            results = run.results
             if len(results) != len(batch):
                 raise RuntimeError(f"{self._model} gave {len(results)} results for {len(batch)} items")
         except Exception as error:
@@ -246,8 +208,10 @@ class Batcher(Generic[ItemT, ResultT]):
             for call in {entry.call for entry in batch}:
                 _fail(call, error)
             return
-        elapsed_s = time.perf_counter() - started
-        _BATCH_SECONDS.labels(self._model).observe(elapsed_s)
+        _BATCH_SECONDS.labels(self._model).observe(run.ended_s - run.started_s)
+        self._show_run(batch, run, lane)
+        # What other models take of the processor counts: it is how long this queue really takes.
+        elapsed_s = time.perf_counter() - asked_s
         self._seconds_per_token += 0.1 * (elapsed_s / padded - self._seconds_per_token)
         for entry, result in zip(batch, results, strict=True):
             call = entry.call
@@ -256,7 +220,32 @@ class Batcher(Generic[ItemT, ResultT]):
             if not call.missing and not call.done.done():
                 call.done.set_result(None)
 
+    def _timed(self, items: Sequence[ItemT]) -> _Run[ResultT]:
+        started_s = time.perf_counter()
+        results = self._compute(items)
+        return _Run(results, started_s, time.perf_counter())
 
-def _fail(call: _Call[ResultT], error: Exception) -> None:
+    def _show_run(self, batch: Sequence[Entry[ItemT, ResultT]], run: _Run[ResultT], lane: Lane) -> None:
+        clock_ns = time.time_ns() - round(time.perf_counter() * 1e9)
+        began_ns, ended_ns = (clock_ns + round(at_s * 1e9) for at_s in (run.started_s, run.ended_s))
+        first: list[Span] = []
+        for call in dict.fromkeys(entry.call for entry in batch):
+            waited_s = run.started_s - call.submitted_s
+            if not call.started:
+                _WAIT_SECONDS.labels(self._model, lane.value).observe(waited_s)
+            if call.trace is not None:
+                if not call.started:
+                    submitted_ns = began_ns - round(waited_s * 1e9)
+                    past_span(
+                        f"wait for {self._model}", call.trace, submitted_ns, began_ns, attributes={"lane": lane.value}
+                    )
+                # Each trace is whole by itself; links say which of them shared a run.
+                items = {"batch_items": len(batch)}
+                ran = past_span(f"run {self._model}", call.trace, began_ns, ended_ns, first, items)
+                first = first or [ran]
+            call.started = True
+
+
+def _fail(call: BatchCall[ResultT], error: Exception) -> None:
     if not call.done.done():
         call.done.set_exception(error)

@@ -7,13 +7,14 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Unavailable
 from vitrine.server_settings import KEEPALIVE_TIME_S, KEEPALIVE_TIMEOUT_S, MAX_MESSAGE_BYTES
 from vitrine.status import error_from_rpc
-from vitrine.tracing import trace_headers
+from vitrine.tracing import begun_span, span, trace_headers
 
 # What grpc.aio says, as INTERNAL, when a stream ends while it is written to; the server's status is lost then.
 _WRITE_FAILED = "Internal error from Core"
@@ -95,13 +96,14 @@ async def call(method: Any, request: Any, *, deadline: Deadline, wait_for_ready:
     With `wait_for_ready` a call waits for a server that is away, up to the deadline, instead of failing.
     """
     timeout_s = _time_left_s(deadline)
-    try:
-        return await method(request, timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
-    except grpc.aio.AioRpcError as error:
-        raise error_from_rpc(error) from error
-    except asyncio.CancelledError:
-        _raise_if_not_ours()
-        raise
+    with span(_name(method), SpanKind.CLIENT):
+        try:
+            return await method(request, timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
+        except grpc.aio.AioRpcError as error:
+            raise error_from_rpc(error) from error
+        except asyncio.CancelledError:
+            _raise_if_not_ours()
+            raise
 
 
 async def stream(
@@ -123,7 +125,8 @@ async def stream(
             raise
 
     timeout_s = _time_left_s(deadline)
-    answers = method(sent(), timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
+    begun = begun_span(_name(method), SpanKind.CLIENT)
+    answers = method(sent(), timeout=timeout_s, metadata=trace_headers(begun), wait_for_ready=wait_for_ready)
     try:
         async for answer in answers:
             yield answer
@@ -140,6 +143,13 @@ async def stream(
         raise
     finally:
         answers.cancel()
+        begun.end()
+
+
+def _name(method: Any) -> str:
+    """The method as its server names it, for spans; a stub's method has no public name."""
+    path: bytes = getattr(method, "_method", b"call")
+    return path.decode().removeprefix("/")
 
 
 def _time_left_s(deadline: Deadline) -> float:

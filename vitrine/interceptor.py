@@ -10,10 +10,10 @@ import grpc
 import grpc.aio
 import structlog
 from google.protobuf.message import DecodeError, Message
-from opentelemetry.trace import Span, Status, StatusCode
 
 from vitrine import metrics
 from vitrine.call import Context
+from vitrine.call_record import CallLogLevel, record_call
 from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable, VitrineError, invalid
 from vitrine.status import DETAILS_KEY, grpc_code, status_of
 from vitrine.tracing import server_span, trace_id
@@ -33,8 +33,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     "internal error" with the trace id, logged. `on_internal` is told of each INTERNAL.
     """
 
-    def __init__(self, *, default_timeout_s: float, max_message_bytes: int, on_internal: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        default_timeout_s: float,
+        max_message_bytes: int,
+        on_internal: Callable[[], None],
+        log_level: CallLogLevel = "debug",
+    ) -> None:
         self._default_timeout_s = default_timeout_s
+        self._log_level: CallLogLevel = log_level
         self._max_message_bytes = max_message_bytes
         self._on_internal = on_internal
         self._in_flight = 0
@@ -152,11 +160,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 time_left_s = context.time_remaining()
                 if left and time_left_s is not None and time_left_s <= _DEADLINE_SLACK_S:
                     code = "DEADLINE_EXCEEDED"
-                _finish_span(span, code)
-                seconds = time.perf_counter() - started_s
-                metrics.CALL_SECONDS.labels(call.method, code).observe(seconds)
+                record_call(span, call.method, code, time.perf_counter() - started_s, self._log_level)
                 metrics.CALLS_IN_FLIGHT.dec()
-                _log.debug("call", method=call.method, code=code, duration_ms=round(seconds * 1e3, 3))
                 self._in_flight -= 1
                 if not self._in_flight:
                     self._idle.set()
@@ -215,10 +220,3 @@ async def _not_open(_request: bytes, context: Context) -> None:
 def _code_name(context: Context) -> str:
     code: Any = context.code()
     return code.name if isinstance(code, grpc.StatusCode) else "OK"
-
-
-def _finish_span(span: Span, code: str) -> None:
-    span.set_attribute("rpc.system", "grpc")
-    span.set_attribute("rpc.grpc.status_code", int(grpc.StatusCode[code].value[0]))
-    if code != "OK":
-        span.set_status(Status(StatusCode.ERROR, code))

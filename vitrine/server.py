@@ -41,6 +41,7 @@ class Server:
             default_timeout_s=settings.default_timeout_s,
             max_message_bytes=settings.max_message_bytes,
             on_internal=self._suspect,
+            log_level=settings.call_log_level,
         )
         self.grpc = grpc.aio.server(interceptors=(self._interceptor,), options=_options(settings))
         # Parts register servicers while the server runs: gRPC takes only generic handlers then, and warns of others.

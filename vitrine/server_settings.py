@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vitrine.call_record import CallLogLevel
+
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 # A server that allows fewer pings than its clients send closes their connections, so both sides read these.
 KEEPALIVE_TIME_S = 30.0
@@ -33,3 +35,4 @@ class ServerSettings(BaseSettings):
     metrics_port: PositiveInt | None = Field(None, le=65_535, description="port of Prometheus metrics; unset: none")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_style: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
+    call_log_level: CallLogLevel = Field("debug", description="level of the line that is logged of each call")

@@ -1,43 +1,117 @@
 """Trace spans by the OpenTelemetry API, which honour the caller's traceparent and go on with it downstream.
 
-Without a configured OpenTelemetry SDK the spans cost next to nothing, and each call still has a trace id.
+Without a configured OpenTelemetry SDK (`vitrine.trace_export`) the spans cost next to nothing, and each call still has
+a trace id. Attributes hold only what the code enumerates and counts, never what a caller sends.
 """
 
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from opentelemetry import trace
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags, set_span_in_context
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.types import Attributes
 
 _TRACER = trace.get_tracer("vitrine")
 _PROPAGATOR = TraceContextTextMapPropagator()
-_IDS = RandomIdGenerator()
 
 
 def trace_id() -> str:
     """The current trace's id, 32 hex digits; empty outside every span."""
-    context = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+    found = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(found.trace_id) if found.is_valid else ""
 
 
-def trace_headers() -> tuple[tuple[str, str], ...]:
-    """The W3C headers that carry the current span to the next process; none outside every span."""
+def span_id() -> str:
+    """The current span's id, 16 hex digits; empty outside every span."""
+    found = trace.get_current_span().get_span_context()
+    return trace.format_span_id(found.span_id) if found.is_valid else ""
+
+
+def trace_headers(span: Span | None = None) -> tuple[tuple[str, str], ...]:
+    """The W3C headers that carry a span, by default the current one, to the next process; none outside every span."""
     carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
+    _PROPAGATOR.inject(carrier, None if span is None else set_span_in_context(span))
     return tuple(carrier.items())
 
 
 @contextmanager
-def server_span(name: str, headers: Mapping[str, str]) -> Iterator[Span]:
+def server_span(name: str, headers: Mapping[str, str], system: str = "grpc") -> Iterator[Span]:
     """A span of a call that came in, child of the caller's; a new trace where the caller has none."""
     parent = _PROPAGATOR.extract(headers)
-    if not trace.get_current_span(parent).get_span_context().is_valid:
-        # Without an SDK the API makes no ids, and an error could not be found again in the logs.
-        root = SpanContext(_IDS.generate_trace_id(), _IDS.generate_span_id(), False, TraceFlags(TraceFlags.SAMPLED))
-        parent = set_span_in_context(NonRecordingSpan(root))
     with _TRACER.start_as_current_span(
-        name, parent, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+        name.removeprefix("/"),
+        parent,
+        kind=SpanKind.SERVER,
+        attributes={"rpc.system": system},
+        record_exception=False,
+        set_status_on_exception=False,
     ) as span:
-        yield span
+        if span.get_span_context().is_valid:
+            yield span
+            return
+        # Without an SDK the API makes no ids, and an error could not be found again in the logs.
+        root = SpanContext(random.getrandbits(128) or 1, random.getrandbits(64) or 1, False, TraceFlags.get_default())
+        with trace.use_span(NonRecordingSpan(root)) as unrecorded:
+            yield unrecorded
+
+
+@contextmanager
+def span(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes = None) -> Iterator[Span]:
+    """A span within the current one; nothing where that is not recorded. What is raised marks it as failed."""
+    if not trace.get_current_span().is_recording():
+        yield INVALID_SPAN
+        return
+    with _TRACER.start_as_current_span(
+        name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as begun:
+        try:
+            yield begun
+        except BaseException as error:
+            begun.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+def recorded_context() -> Context | None:
+    """The current span's context, to hang spans on that end elsewhere; None where it is not recorded."""
+    return context.get_current() if trace.get_current_span().is_recording() else None
+
+
+def begun_span(name: str, kind: SpanKind) -> Span:
+    """A span within the current one that its maker ends, for work that is not one block; it is not made the current."""
+    if not trace.get_current_span().is_recording():
+        return trace.get_current_span()
+    return _TRACER.start_span(name, kind=kind)
+
+
+def past_span(
+    name: str,
+    parent: Context,
+    began_ns: int,
+    ended_ns: int,
+    links: Sequence[Span] = (),
+    attributes: Attributes = None,
+) -> Span:
+    """A span of what is over, from one Unix time in ns to another, linked to other spans of the same work."""
+    past = _TRACER.start_span(
+        name,
+        parent,
+        attributes=attributes,
+        links=[Link(one.get_span_context()) for one in links],
+        start_time=began_ns,
+    )
+    past.end(ended_ns)
+    return past

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import redis.asyncio
 import structlog
+from opentelemetry.trace import SpanKind
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from gateway.events.settings import EventsSettings
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, FailedPrecondition, Unavailable
+from vitrine.tracing import span
 
 _CONNECTIONS = 16
 _REWRITE_AGAIN_S = 1.0
@@ -69,7 +71,8 @@ class Connection:
         task = asyncio.ensure_future(command)
         self._commands.add(task)
         task.add_done_callback(self._ended)
-        await asyncio.wait({task}, timeout=max(deadline.remaining_s(), 0.0))
+        with span("events", SpanKind.CLIENT, {"db.system": "redis"}):
+            await asyncio.wait({task}, timeout=max(deadline.remaining_s(), 0.0))
         if not task.done():
             raise DeadlineExceeded("the event store did not answer in time")
         error = task.exception()

@@ -9,7 +9,7 @@ from gateway.admission import Admission
 from gateway.experiments.arm_settings import ArmSettings
 from gateway.experiments.assignment import Call, Experiments
 from gateway.experiments.interleaving import team_draft
-from gateway.metrics import RECOMMENDATION_STAGE_SECONDS, RECOMMENDATIONS
+from gateway.metrics import RECOMMENDATION_DEGRADATIONS, RECOMMENDATION_STAGE_SECONDS, RECOMMENDATIONS
 from gateway.notes import Notes
 from gateway.recommendation.candidates import Wanted
 from gateway.recommendation.placement import PlacementRecommender, Visit
@@ -62,6 +62,8 @@ class Recommender:
                 answer = await self._answered(query, notes, deadline)
         for stage, duration_ms in notes.timings_ms.items():
             RECOMMENDATION_STAGE_SECONDS.labels(stage).observe(duration_ms / 1000)
+        for kind in answer.degradations:
+            RECOMMENDATION_DEGRADATIONS.labels(kind.value).inc()
         for one in answer.results:
             RECOMMENDATIONS.labels(query.placement.value, one.reasons[0].source.value).inc()
         return replace(answer, timings_ms=notes.timings_ms)

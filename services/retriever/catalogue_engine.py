@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -13,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.filters import FilterPlan, plan_of
+from services.retriever.metrics import WAIT_SECONDS
 from services.retriever.prepared import Prepared, prepared
 from services.retriever.product_digests import checked_page, page_of
 from services.retriever.products import Products
@@ -212,7 +215,8 @@ class CatalogueEngine(Generic[Seen]):
         self._refuse_closed()
         if not self._places.acquire(blocking=False):
             raise ResourceExhausted(f"{self._settings.queue} searches wait already", retry_after_s=0.5)
-        future = self._searchers.submit(_unless_late, deadline, work)
+        # With the caller's context, in which spans of what is searched hang.
+        future = self._searchers.submit(copy_context().run, _unless_late, deadline, work, time.perf_counter())
         # Also called for one that was cancelled before it began.
         future.add_done_callback(lambda _: self._places.release())
         return await _answer(future, deadline, "the search")
@@ -265,7 +269,8 @@ def check_offer_count(count: int) -> None:
         raise invalid("offers", f"has {count} entries; send 1 to {MAX_IDS}")
 
 
-def _unless_late(deadline: Deadline, work: Callable[[], T]) -> T:
+def _unless_late(deadline: Deadline, work: Callable[[], T], submitted_s: float) -> T:
+    WAIT_SECONDS.observe(time.perf_counter() - submitted_s)
     deadline.check("the search")
     return work()
 

@@ -15,6 +15,7 @@ from services.retriever.filters import plan_of
 from services.retriever.index_keeper import IndexKeeper
 from services.retriever.index_plan import IndexPlan
 from services.retriever.lexical_memo import LexicalMemo
+from services.retriever.metrics import show_index
 from services.retriever.recall_probe import RecallProbe
 from services.retriever.recommender import Recommender
 from services.retriever.related import related, vectors_of
@@ -219,6 +220,20 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load."""
+        index = self._index()
+        show_index(index)
+        return index
+
+    async def self_test(self) -> None:
+        """Searches for a product that is there by its own vector. Raises Internal when it is not found."""
+        # Shown by each replica, whether or not it is asked.
+        show_index(self._index())
+        if self._writer.fault is not None:
+            raise Internal(self._writer.fault)
+        self._probe.check()
+        await asyncio.to_thread(self._find_itself, self._snapshot)
+
+    def _index(self) -> IndexInfo:
         published = self._published
         snapshot = published.own
         recommenders = [digest for one in published.all() for digest in one.recommender_digests]
@@ -241,13 +256,6 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             further_recommender_digests=tuple(recommenders[1:]),
             further_model_digests=tuple(published.beside),
         )
-
-    async def self_test(self) -> None:
-        """Searches for a product that is there by its own vector. Raises Internal when it is not found."""
-        if self._writer.fault is not None:
-            raise Internal(self._writer.fault)
-        self._probe.check()
-        await asyncio.to_thread(self._find_itself, self._snapshot)
 
     def _find_itself(self, snapshot: Snapshot) -> None:
         self._catalogue.state()

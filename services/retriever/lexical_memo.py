@@ -9,6 +9,7 @@ from services.retriever.columns import ColumnsView, IntArray
 from services.retriever.filters import FilterPlan
 from services.retriever.lexical_filter import is_exact
 from services.retriever.lexical_view import LexicalView
+from services.retriever.metrics import WORDS_MEMO
 from services.retriever.query_reader import read_query
 from services.retriever.reading import Reading
 from services.retriever.recent import Recent
@@ -44,6 +45,7 @@ class LexicalMemo:
         key = (normalize_text(text), plan, limit, snapshot.revision, synonyms)
         mine: Future[FoundByWords] = Future()
         found = self._found.setdefault(key, mine)
+        WORDS_MEMO.labels("miss" if found is mine else "hit").inc()
         if found is not mine:
             # The search runs in another thread already, so this cannot wait for itself.
             try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import structlog
 
+from services.retriever.metrics import RULES_REFUSED
 from services.retriever.rules import Rules, read_rules
 from vitrine.errors import VitrineError
 
@@ -37,9 +38,11 @@ class RuleBook:
         try:
             self._rules = read_rules(path)
         except VitrineError as error:
+            RULES_REFUSED.set(1)
             self.fault = f"the rules were refused, and those before hold: {error.message}"
             _log.error("rules refused, those before hold", error=error.message)
         else:
+            RULES_REFUSED.set(0)
             self.fault = None
             _log.info("rules read", file=str(path))
         self._version = version

@@ -230,7 +230,7 @@ async def test_liveness_readiness_and_metrics(http: httpx.AsyncClient, shop: Any
     assert (await http.get("/healthz")).status_code == 200
     await http.post(SEARCH, json={"query": ""})
     metrics = (await http.get("/metrics")).text
-    assert f'vitrine_call_seconds_count{{code="INVALID_ARGUMENT",method="{SEARCH}"}}' in metrics
+    assert f'vitrine_calls_total{{code="INVALID_ARGUMENT",method="{SEARCH}"}}' in metrics
     assert "vitrine_search_stage_seconds_bucket" in metrics
 
 

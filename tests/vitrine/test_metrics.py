@@ -35,6 +35,8 @@ async def test_calls_are_histograms_by_method_and_code(serve_embed: Any, stub_to
 
     page = await asyncio.to_thread(scrape)
     for code in ("OK", "NOT_FOUND"):
+        assert f'vitrine_calls_total{{code="{code}",method="/vitrine.v1.EmbedderService/Embed"}}' in page
+    for code in ("OK", "ERROR"):
         labels = f'code="{code}",le="0.1",method="/vitrine.v1.EmbedderService/Embed"'
         assert f"vitrine_call_seconds_bucket{{{labels}}}" in page
     assert 'vitrine_serving{server="test"} 1.0' in page

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from services.retriever.catalogue import Catalogue
 from services.retriever.catalogue_engine import CatalogueEngine, check_newest
 from services.retriever.filters import FilterPlan, plan_of
+from services.retriever.metrics import show_index
 from services.retriever.milvus.collection import Milvus
 from services.retriever.milvus.newest import newest_rows
 from services.retriever.milvus.retrieval import retrieve
@@ -147,6 +148,19 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load, and with Milvus away."""
+        index = self._index()
+        show_index(index)
+        return index
+
+    async def self_test(self) -> None:
+        """Searches for a product that is there by its own vector. Raises Internal when it is not found."""
+        # Shown by each replica, whether or not it is asked.
+        show_index(self._index())
+        if self._writer.fault is not None:
+            raise Internal(self._writer.fault)
+        await asyncio.to_thread(self._find_itself, self._snapshot)
+
+    def _index(self) -> IndexInfo:
         snapshot = self._snapshot
         faults = (self._writer.fault, self._rule_book.fault)
         return IndexInfo(
@@ -161,12 +175,6 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
             storage="float32",
             backend="milvus",
         )
-
-    async def self_test(self) -> None:
-        """Searches for a product that is there by its own vector. Raises Internal when it is not found."""
-        if self._writer.fault is not None:
-            raise Internal(self._writer.fault)
-        await asyncio.to_thread(self._find_itself, self._snapshot)
 
     def _find_itself(self, snapshot: MilvusSnapshot) -> None:
         self._catalogue.state()

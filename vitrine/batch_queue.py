@@ -1,0 +1,68 @@
+"""What waits for a model: the items of one lane, by length and in order of arrival."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from opentelemetry.context import Context
+
+from vitrine.deadline import Deadline
+from vitrine.tracing import recorded_context
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(slots=True, eq=False)
+class BatchCall(Generic[ResultT]):
+    """One `submit`: its results by position, and the future that its caller awaits."""
+
+    results: list[ResultT | None]
+    done: asyncio.Future[None]
+    deadline: Deadline
+    missing: int
+    submitted_s: float = field(default_factory=time.perf_counter)
+    # Where its spans hang, when it is traced.
+    trace: Context | None = field(default_factory=recorded_context)
+    started: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Entry(Generic[ItemT, ResultT]):
+    """One item that waits."""
+
+    item: ItemT
+    tokens: int
+    order: int
+    index: int
+    call: BatchCall[ResultT]
+
+
+@dataclass(slots=True)
+class Queue(Generic[ItemT, ResultT]):
+    """The entries of one lane by length, each length in order of arrival; removal anywhere is O(1)."""
+
+    by_length: dict[int, dict[int, Entry[ItemT, ResultT]]] = field(default_factory=dict)
+    tokens: int = 0
+
+    def add(self, entry: Entry[ItemT, ResultT]) -> None:
+        self.by_length.setdefault(entry.tokens, {})[entry.order] = entry
+        self.tokens += entry.tokens
+
+    def remove(self, entry: Entry[ItemT, ResultT]) -> bool:
+        """Takes the entry out; False when it had left already."""
+        group = self.by_length.get(entry.tokens, {})
+        if group.pop(entry.order, None) is None:
+            return False
+        if not group:
+            del self.by_length[entry.tokens]
+        self.tokens -= entry.tokens
+        return True
+
+    def groups_by_nearness(self) -> Iterator[Iterable[Entry[ItemT, ResultT]]]:
+        """The entries as long as the one that has waited longest, itself first; then those of nearest length."""
+        oldest = min(self.by_length, key=lambda length: next(iter(self.by_length[length])))
+        for length in sorted(self.by_length, key=lambda length: abs(length - oldest)):
+            yield self.by_length[length].values()
