@@ -201,7 +201,7 @@ class Candidate(_message.Message):
     def __init__(self, product_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[SourceScore, _Mapping]]] = ..., product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., highlights: _Optional[_Iterable[_Union[Highlight, _Mapping]]] = ...) -> None: ...
 
 class RetrieveResponse(_message.Message):
-    __slots__ = ("candidates", "shortfall", "revision", "lexical_ms", "dense_ms", "facets", "total_size", "reading", "next_cursor")
+    __slots__ = ("candidates", "shortfall", "revision", "lexical_ms", "dense_ms", "facets", "total_size", "reading", "next_cursor", "version")
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     SHORTFALL_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +211,7 @@ class RetrieveResponse(_message.Message):
     TOTAL_SIZE_FIELD_NUMBER: _ClassVar[int]
     READING_FIELD_NUMBER: _ClassVar[int]
     NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
     shortfall: _common_pb2.Shortfall
     revision: int
@@ -220,7 +221,8 @@ class RetrieveResponse(_message.Message):
     total_size: int
     reading: QueryReading
     next_cursor: str
-    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., revision: _Optional[int] = ..., lexical_ms: _Optional[float] = ..., dense_ms: _Optional[float] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., total_size: _Optional[int] = ..., reading: _Optional[_Union[QueryReading, _Mapping]] = ..., next_cursor: _Optional[str] = ...) -> None: ...
+    version: str
+    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., revision: _Optional[int] = ..., lexical_ms: _Optional[float] = ..., dense_ms: _Optional[float] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., total_size: _Optional[int] = ..., reading: _Optional[_Union[QueryReading, _Mapping]] = ..., next_cursor: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Anchor(_message.Message):
     __slots__ = ("product_id", "weight")
@@ -521,6 +523,16 @@ class RetrieverServiceListProductDigestsResponse(_message.Message):
     digests: _containers.RepeatedCompositeFieldContainer[ProductDigest]
     next_page_token: str
     def __init__(self, digests: _Optional[_Iterable[_Union[ProductDigest, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetVersionRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetVersionResponse(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    def __init__(self, version: _Optional[str] = ...) -> None: ...
 
 class GetIndexRequest(_message.Message):
     __slots__ = ()

@@ -95,6 +95,11 @@ class RetrieverServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetIndexRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.GetIndexResponse.FromString,
                 _registered_method=True)
+        self.GetVersion = channel.unary_unary(
+                '/vitrine.v1.RetrieverService/GetVersion',
+                request_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetVersionRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.GetVersionResponse.FromString,
+                _registered_method=True)
 
 
 class RetrieverServiceServicer(object):
@@ -191,6 +196,13 @@ class RetrieverServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetVersion(self, request, context):
+        """Names what searches depend on now: while it is the same, the same search finds the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RetrieverServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -253,6 +265,11 @@ def add_RetrieverServiceServicer_to_server(servicer, server):
                     servicer.GetIndex,
                     request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.GetIndexRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetIndexResponse.SerializeToString,
+            ),
+            'GetVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVersion,
+                    request_deserializer=vitrine_dot_v1_dot_retriever__service__pb2.GetVersionRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_retriever__service__pb2.GetVersionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -580,6 +597,33 @@ class RetrieverService(object):
             '/vitrine.v1.RetrieverService/GetIndex',
             vitrine_dot_v1_dot_retriever__service__pb2.GetIndexRequest.SerializeToString,
             vitrine_dot_v1_dot_retriever__service__pb2.GetIndexResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.RetrieverService/GetVersion',
+            vitrine_dot_v1_dot_retriever__service__pb2.GetVersionRequest.SerializeToString,
+            vitrine_dot_v1_dot_retriever__service__pb2.GetVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,
