@@ -258,7 +258,9 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         )
 
     def _find_itself(self, snapshot: Snapshot) -> None:
-        self._catalogue.state()
+        # A shared database that is away is an alert: all retrievers would say that they are ill, and searches go on.
+        if not self._catalogue.shared:
+            self._catalogue.state()
         living = np.flatnonzero(snapshot.columns.alive)
         if not len(living):
             return
