@@ -29,10 +29,10 @@ class IdsAt:
     """The ids of versions at some positions, by index into these; each is looked up when it is asked for."""
 
     ids: Sequence[str]
-    positions: IntArray
+    positions: Sequence[int]
 
     def __getitem__(self, index: int, /) -> str:
-        return self.ids[int(self.positions[index])]
+        return self.ids[self.positions[index]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class ColumnsView:
 
     def ids_at(self, positions: IntArray) -> IdsAt:
         """The ids at these positions."""
-        return IdsAt(self.ids, positions)
+        return IdsAt(self.ids, positions.tolist())
 
     def living_positions(self, ids: Set[str]) -> dict[str, int]:
         """The position of each of those products that live."""

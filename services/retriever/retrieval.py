@@ -11,6 +11,7 @@ from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.highlight import highlights_of, wanted_words
 from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.matches import Matches, check_matching, is_sorted, window_size
+from services.retriever.metrics import timed
 from services.retriever.pins import first, pinned_positions
 from services.retriever.products import Products
 from services.retriever.reading import Reading
@@ -78,7 +79,8 @@ def retrieve(
     reading, lexical = Reading(), None
     if normalize_text(query.text):
         deadline.check("the search by words")
-        words = memo.search(snapshot, query.text, plan, limit, rules.synonyms, deadline)
+        with timed("words"):
+            words = memo.search(snapshot, query.text, plan, limit, rules.synonyms, deadline)
         reading, positions = words.reading, columns.positions_of(words.rows)
         lexical = positions[positions >= 0], words.bm25[positions >= 0]
     worded = time.perf_counter()
@@ -88,7 +90,8 @@ def retrieve(
         allowed = columns.allowed(plan)
         if reading.excluded:
             allowed = without(allowed, columns.positions_of(snapshot.lexical.holding_any(reading.excluded)))
-        dense = snapshot.dense.search(query.vector, allowed, limit)
+        with timed("vector"):
+            dense = snapshot.dense.search(query.vector, allowed, limit)
         probe.consider(snapshot, query.vector, allowed, dense[0])
     union = united(
         lexical,
@@ -117,7 +120,8 @@ def retrieve(
     # Whoever ranks the others has so many of them all the same.
     shown_limit = None if query.product_limit is None else query.product_limit + len(pinned) + len(models)
     rows = columns.rows[positions[:shown_limit]].tolist()
-    read = products.read(rows, query.with_description)
+    with timed("products"):
+        read = products.read(rows, query.with_description)
     shown = [read[row] for row in rows]
     highlights: list[tuple[Highlight, ...]] = []
     if query.highlight:

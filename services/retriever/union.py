@@ -97,4 +97,5 @@ def united(
 
 
 def _scores(source: Source, ranks: IntArray, scores: FloatArray) -> list[SourceScore]:
-    return [SourceScore(source, *one) for one in zip(ranks.tolist(), scores.tolist(), strict=True)]
+    each = zip([source] * len(ranks), ranks.tolist(), scores.tolist(), strict=True)
+    return list(map(SourceScore._make, each))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from vitrine.ports.facets import Facet, FacetSpec
 from vitrine.ports.highlight import Highlight
@@ -65,9 +65,8 @@ class RetrievalQuery:
     with_pins: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SourceScore:
-    """How one source found a product; rank 0: the score was filled in."""
+class SourceScore(NamedTuple):
+    """How one source found a product; rank 0: the score was filled in. A tuple, since each answer has some hundreds."""
 
     source: Source
     rank: int
@@ -87,7 +86,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Candidates, best first or in the order asked for, no id twice; `total_size` and `next_cursor` as in the proto."""
+    """Candidates, best first or in the order asked for, no id twice; the last three as in the proto."""
 
     candidates: tuple[Candidate, ...]
     shortfall: Shortfall | None
@@ -98,6 +97,7 @@ class Retrieval:
     facets: tuple[Facet, ...] = ()
     total_size: int | None = None
     next_cursor: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
