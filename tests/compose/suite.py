@@ -56,7 +56,8 @@ class Client:
     def upsert(self, products: list[Product]) -> None:
         request = catalog_service_pb2.CatalogServiceUpsertProductsRequest(products=map(product_to_message, products))
         (reply,) = self._catalog.UpsertProducts(iter([request]), timeout=120)
-        assert [outcome for outcome in reply.outcomes if outcome.status.code] == []
+        faults = [outcome.status.message for outcome in reply.outcomes if outcome.status.code]
+        assert not faults, faults
 
     def product(self, product_id: str) -> Any:
         return self._catalog.GetProduct(
