@@ -23,11 +23,14 @@ _log = structlog.get_logger("vitrine.batching")
 
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _BATCH_ITEMS = Histogram("vitrine_batch_items", "Items in one run of the model", ["model"], buckets=_SIZES)
-_BATCH_SECONDS = Histogram("vitrine_batch_seconds", "One run of the model", ["model"])
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_BATCH_SECONDS = Histogram("vitrine_batch_seconds", "One run of the model", ["model"], buckets=_SECONDS)
 _TOKENS = Counter("vitrine_batch_tokens", "Tokens given to the model", ["model", "kind"])
 _DROPPED = Counter("vitrine_batch_dropped_items", "Items left before the model saw them", ["model", "reason"])
 _REFUSED = Counter("vitrine_batch_refused_items", "Items refused because the queue was full", ["model"])
-_WAIT_SECONDS = Histogram("vitrine_batch_wait_seconds", "What a call waited for the model", ["model", "lane"])
+_WAIT_SECONDS = Histogram(
+    "vitrine_batch_wait_seconds", "What a call waited for the model", ["model", "lane"], buckets=_SECONDS
+)
 _WAITING = Gauge("vitrine_batch_waiting_tokens", "Tokens that wait for the model", ["model", "lane"])
 
 

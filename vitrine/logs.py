@@ -7,7 +7,7 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from vitrine.tracing import trace_id
+from vitrine.tracing import span_id, trace_id
 
 
 def configure_logging(service: str, *, level: str = "info", style: Literal["json", "console"] = "json") -> None:
@@ -17,6 +17,7 @@ def configure_logging(service: str, *, level: str = "info", style: Literal["json
         event["service"] = service
         if trace := trace_id():
             event.setdefault("trace_id", trace)
+            event.setdefault("span_id", span_id())
         return event
 
     shared: list[Processor] = [

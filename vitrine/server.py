@@ -20,6 +20,7 @@ from vitrine.interceptor import CallInterceptor
 from vitrine.logs import configure_logging
 from vitrine.reflection_pool import ReflectionPool
 from vitrine.server_settings import KEEPALIVE_TIME_S, KEEPALIVE_TIMEOUT_S, ServerSettings
+from vitrine.trace_export import TracingSettings, exported_traces
 
 SelfTest = Callable[[], Awaitable[None]]
 # Opens what a process serves, registers its servicers and yields its self-test; closes it all on the way out.
@@ -185,7 +186,8 @@ async def serve(name: str, settings: ServerSettings, services: Sequence[str], pa
         if settings.metrics_port is not None:
             metrics.serve_metrics(settings.host, settings.metrics_port)
         _log.info("listening", host=settings.host, port=server.port)
-        await _serve_part(server, part, stopping)
+        with exported_traces(name, TracingSettings()):
+            await _serve_part(server, part, stopping)
         _log.info("stopped")
     except VitrineError as error:
         _log.error("cannot serve", reason=error.reason, error=error.message)

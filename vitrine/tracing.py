@@ -4,6 +4,7 @@ Without a configured OpenTelemetry SDK (`vitrine.trace_export`) the spans cost n
 a trace id. Attributes hold only what the code enumerates and counts, never what a caller sends.
 """
 
+import asyncio
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,7 +72,10 @@ def server_span(name: str, headers: Mapping[str, str], system: str = "grpc") -> 
 
 @contextmanager
 def span(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes = None) -> Iterator[Span]:
-    """A span within the current one; nothing where that is not recorded. What is raised marks it as failed."""
+    """A span within the current one; nothing where that is not recorded.
+
+    What is raised marks it as failed, but for a cancellation, which is no fault.
+    """
     if not trace.get_current_span().is_recording():
         yield INVALID_SPAN
         return
@@ -80,6 +84,9 @@ def span(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes =
     ) as begun:
         try:
             yield begun
+        except asyncio.CancelledError:
+            begun.set_attribute("cancelled", True)
+            raise
         except BaseException as error:
             begun.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise

@@ -19,6 +19,7 @@ from gateway.suggest.settings import SuggestSettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
+from vitrine.trace_export import TracingSettings
 
 # The settings class of each process, by the part of the variables' names that stands for it.
 CLASSES: dict[str, type[BaseSettings]] = {
@@ -34,6 +35,7 @@ RECOMMENDATION: dict[str, type[BaseSettings]] = {"RECOMMENDATION": Recommendatio
 ADS: dict[str, type[BaseSettings]] = {"ADS": AdsSettings}
 EXPERIMENTS: dict[str, type[BaseSettings]] = {"EXPERIMENTS": ExperimentsSettings}
 SUGGEST: dict[str, type[BaseSettings]] = {"SUGGEST": SuggestSettings}
+TRACING: dict[str, type[BaseSettings]] = {"TRACING": TracingSettings}
 SERVERS = ["GATEWAY", "EMBEDDER", "RETRIEVER", "RANKER"]
 
 HEADER = ["| variable | default | meaning |", "|---|---|---|"]

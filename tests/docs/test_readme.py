@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.docs.settings_table import ADS, CLASSES, EVENTS, EXPERIMENTS, HEADER, RECOMMENDATION, SUGGEST, settings_table
+from tests.docs.settings_table import (
+    ADS,
+    CLASSES,
+    EVENTS,
+    EXPERIMENTS,
+    HEADER,
+    RECOMMENDATION,
+    SUGGEST,
+    TRACING,
+    settings_table,
+)
 
 ROOT = Path(__file__).parents[2]
 TRACKED = [
@@ -31,6 +41,7 @@ README = (ROOT / "README.md").read_text()
         ("docs/ads.md", ADS),
         ("docs/experiments.md", EXPERIMENTS),
         ("docs/suggest.md", SUGGEST),
+        ("docs/observability.md", TRACING),
     ],
 )
 def test_the_settings_table_is_the_codes(page: str, classes: dict[str, Any]) -> None:
@@ -50,7 +61,7 @@ def test_no_settings_class_is_left_out() -> None:
     for path in TRACKED:
         if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts:
             written.update(re.findall(r"^class (\w+)\((?:Base|Server)Settings\)", path.read_text(), re.MULTILINE))
-    known = (CLASSES | EVENTS | RECOMMENDATION | ADS | EXPERIMENTS | SUGGEST).values()
+    known = (CLASSES | EVENTS | RECOMMENDATION | ADS | EXPERIMENTS | SUGGEST | TRACING).values()
     assert written == {settings.__name__ for settings in known} | {"ServerSettings"}
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
 from vitrine.batching import Batcher, BatchSettings
@@ -13,6 +14,7 @@ from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal, ResourceExhausted, Unavailable
 from vitrine.ports import Lane
+from vitrine.tracing import server_span, trace_id
 
 Item = tuple[str, int]
 
@@ -338,3 +340,36 @@ async def test_close_lets_the_running_batch_end_and_turns_the_rest_away(make_cal
         await waiting
     with pytest.raises(Unavailable):
         await callers.call(("after", 8))
+
+
+async def test_calls_of_one_batch_are_traces_of_their_own_that_say_what_they_shared(
+    make_callers: MakeCallers, exporter: InMemorySpanExporter
+) -> None:
+    callers = make_callers()
+    exporter.clear()
+    traces = []
+    await callers.occupy()
+    for name in ("a", "b"):
+        with server_span(name, {}):
+            traces.append(trace_id())
+            callers.call((name, 8), lane=Lane.BULK)
+            await asyncio.sleep(0)
+    await callers.release()
+    told: dict[str, dict[str, Any]] = {trace: {} for trace in traces}
+    for span in exporter.get_finished_spans():
+        assert span.context is not None
+        told[trace_id_of(span)][span.name] = span
+    first, second = told.values()
+    assert set(first) == {"a", f"wait for {callers.name}", f"run {callers.name}"}
+    ran, also = first[f"run {callers.name}"], second[f"run {callers.name}"]
+    assert ran.attributes == {"batch_items": 2}
+    assert (ran.start_time, ran.end_time) == (also.start_time, also.end_time)
+    assert [link.context for link in also.links] == [ran.context]
+    waited = second[f"wait for {callers.name}"]
+    assert waited.start_time <= waited.end_time == also.start_time
+    assert waited.attributes == {"lane": "bulk"}
+    assert {span.parent.span_id for span in (waited, also)} == {second["b"].context.span_id}
+
+
+def trace_id_of(span: Any) -> str:
+    return f"{span.context.trace_id:032x}"

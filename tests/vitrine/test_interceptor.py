@@ -7,9 +7,6 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from prometheus_client import REGISTRY
@@ -260,16 +257,6 @@ async def test_an_error_within_a_stream_arrives_after_the_answers_before_it(serv
         await call.read()
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert closed.is_set()
-
-
-@pytest.fixture(scope="session")
-def exporter() -> InMemorySpanExporter:
-    """Spans of the process, by the SDK; set once, since OpenTelemetry allows no second provider."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    return exporter
 
 
 async def test_abort_under_tracing_keeps_code_text_and_trailers(

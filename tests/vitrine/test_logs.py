@@ -35,6 +35,7 @@ def test_each_line_is_one_json_object_with_service_and_trace() -> None:
     ours, library, fault = map(json.loads, logged("json"))
     assert (ours["event"], ours["tokens"], ours["level"], ours["logger"]) == ("搜索", 3, "info", "vitrine.test")
     assert (ours["service"], ours["trace_id"]) == ("embedder", "ab" * 16)
+    assert len(ours["span_id"]) == 16
     assert (library["event"], library["level"], library["service"]) == ("watch out", "warning", "embedder")
     assert "trace_id" not in library
     assert "ValueError: broken" in fault["exception"]

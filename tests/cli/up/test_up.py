@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import socket
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from loadtest.trace import Collector, collecting, is_answered, traced_search
 from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
 from tests.cli.up.running import ROOT, Up, vitrine_up
@@ -103,6 +105,30 @@ def is_running(process_id: int) -> bool:
     return True
 
 
+async def check_trace(up: Up, collector: Collector) -> None:
+    """One search is one trace over all four processes, below the caller's span, with nothing of what was typed."""
+    trace_id, parent_id = "ab" * 16, "cd" * 8
+    await traced_search(up.target, "蓝牙耳机", "ana", trace_id, parent_id)
+    spans = await collector.trace(trace_id, is_answered)
+    by_id = {span.span_id: span for span in spans}
+    [root] = [span for span in spans if span.parent_id not in by_id]
+    assert (root.service, root.name, root.parent_id) == (
+        "vitrine-gateway",
+        "vitrine.v1.SearchService/Search",
+        parent_id,
+    )
+    assert {span.service for span in spans} == {f"vitrine-{part}" for part in PARTS}
+    told = {(span.service.removeprefix("vitrine-"), span.name) for span in spans}
+    assert told >= {
+        *(("gateway", name) for name in ("embed", "retrieve", "rank", "MGET", "events")),
+        *(("embedder", name) for name in ("vitrine.v1.EmbedderService/Embed", "wait for embedder", "run embedder")),
+        *(("retriever", name) for name in ("vitrine.v1.RetrieverService/Retrieve", "words", "vector", "products")),
+        *(("ranker", name) for name in ("vitrine.v1.RankerService/Rank", "wait for ranker", "run ranker")),
+    }
+    assert not any(word in str(spans) for word in ("蓝牙", "ana'", "P0000"))
+    assert [span.name for span in spans if span.is_failed] == []
+
+
 async def test_one_process_serves_and_stops_cleanly_and_fills_an_empty_store_once(tmp_path: Path) -> None:
     """SIGTERM and Ctrl-C end it with 0 and no traceback (grpc#26123)."""
     async with vitrine_up(tmp_path) as up:
@@ -160,8 +186,13 @@ async def test_a_fill_that_was_cut_off_is_made_whole(tmp_path: Path, redis_url: 
 
 
 async def test_the_suite_serves_restarts_what_dies_and_stops_all(tmp_path: Path) -> None:
-    async with vitrine_up(tmp_path, "--suite") as up:
+    async with AsyncExitStack() as stack:
+        collector, endpoint = await stack.enter_async_context(collecting())
+        # What the makers of collectors document; sent as soon as a search is over.
+        tracing = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        up = await stack.enter_async_context(vitrine_up(tmp_path, "--suite", **tracing))
         await up.prints("Ctrl-C stops it.")
+        await check_trace(up, collector)
         answer = await searched(up, "智能手表")
         assert any("智能手表" in result.product.title for result in answer.results)
         assert not answer.degradations

@@ -1,0 +1,107 @@
+"""Metrics of a whole gateway: how many series there can be, and what their labels hold."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from google.protobuf import descriptor_pool
+from prometheus_client import REGISTRY
+
+import cli.up.one_process  # noqa: F401  # all that one process can show
+from gateway.recommendation.query import Placement, Source
+from gateway.search import Degradation
+from gateway.serving import SERVICES
+from vitrine.ports import Lane
+from vitrine.user_event import EventType
+
+ROOT = Path(__file__).parents[2]
+MARK = "zqmarkzq"
+
+
+def _stages(folder: str) -> set[str]:
+    """The stages that are timed, by their names in the code."""
+    sources = [path.read_text() for path in (ROOT / folder).rglob("*.py")]
+    return {stage for source in sources for stage in re.findall(r'timed\("(\w+)"\)', source)}
+
+
+def _methods() -> set[str]:
+    pool = descriptor_pool.Default()
+    methods = {method.full_name for name in SERVICES for method in pool.FindServiceByName(name).methods}
+    return methods | {"recommend"}
+
+
+# Every value that a label can have, in a gateway with all engines in one process; what is named in files is few.
+LABELS: dict[str, Any] = {
+    "method": _methods(),
+    "stage": _stages("gateway"),
+    "part": _stages("services/retriever"),
+    "placement": Placement,
+    "source": Source,
+    "model": {"embedder", "history", "ranker"},
+    "lane": Lane,
+    "reason": {"deadline", "cancelled", "failed"},
+    "origin": {"process", "redis", "embedder"},
+    "experiment": range(10),
+    "server": {"gateway"},
+    "what": {"searches", "recommendations", "calls for suggestions", "writes", "writes of events"},
+}
+OF_ONE: dict[tuple[str, str], Any] = {
+    ("vitrine_calls", "code"): grpc.StatusCode,
+    ("vitrine_call_seconds", "code"): {"OK", "ERROR"},
+    ("vitrine_search_degradations", "kind"): Degradation,
+    ("vitrine_recommendation_degradations", "kind"): Degradation,
+    ("vitrine_batch_tokens", "kind"): {"real", "padded"},
+    ("vitrine_ad_events", "kind"): {EventType.AD_IMPRESSION, EventType.AD_CLICK},
+    ("vitrine_ad_events", "outcome"): range(8),
+    ("vitrine_user_events", "outcome"): {"written", "duplicate", "refused"},
+    ("vitrine_ranker_kept_texts", "outcome"): {"hit", "miss"},
+    ("vitrine_retriever_words_memo", "outcome"): {"hit", "miss"},
+}
+
+
+def test_series_stay_few_whatever_method_ends_with_whatever_code() -> None:
+    """text-embeddings-inference#271: one histogram grew to 100,000 series in an hour."""
+    assert len(_methods()) > 20
+    assert {"embed", "retrieve", "rank", "total"} <= LABELS["stage"]
+    collectors: set[Any] = set(REGISTRY._names_to_collectors.values())
+    series = {}
+    for collector in collectors:
+        if not hasattr(collector, "_labelnames"):
+            continue  # Python's own, of which there are some 25
+        name = collector._name
+        # A histogram has its buckets, the last without end, a sum and a count.
+        each = len(collector._kwargs["buckets"]) + 2 if collector._type == "histogram" else 1
+        for label in collector._labelnames:
+            each *= len(OF_ONE.get((name, label)) or LABELS[label])
+        series[name] = each
+    assert series["vitrine_calls"] == len(_methods()) * len(grpc.StatusCode)
+    assert sum(series.values()) < 1_950, sorted(series.items(), key=lambda one: -one[1])[:10]
+
+
+async def test_no_label_holds_what_a_caller_sends(shop: Any, http: httpx.AsyncClient) -> None:
+    search = {"query": f"{MARK} watch", "visitorId": MARK, "pageSize": 3}
+    assert (await http.post("/vitrine.v1.SearchService/Search", json=search)).status_code == 200
+    event = {"eventId": MARK, "visitorId": MARK, "eventType": "EVENT_TYPE_SEARCH", "searchQuery": MARK}
+    await http.post("/vitrine.v1.UserEventService/WriteUserEvents", json={"events": [event]})
+    await http.post("/vitrine.v1.CatalogService/GetProduct", json={"id": MARK})
+    await http.post("/vitrine.v1.AdService/DeleteCampaigns", json={"ids": [MARK]})
+    recommend = {"placement": "PLACEMENT_SIMILAR", "productIds": [MARK], "visitorId": MARK}
+    await http.post("/vitrine.v1.RecommendationService/Recommend", json=recommend)
+    await http.post(f"/{MARK}", json={}, headers={"Authorization": f"Bearer {MARK}"})
+    await http.post("/recommend", json={"query": MARK, "top_n": MARK})
+    page = (await http.get("/metrics")).text
+    assert 'vitrine_calls_total{code="NOT_FOUND",method="/vitrine.v1.CatalogService/GetProduct"}' in page
+    assert MARK not in page
+
+
+@pytest.fixture
+async def http(shop: Any) -> Any:
+    """A client of the shop's HTTP port."""
+    async with (
+        shop.gateway.http() as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client,
+    ):
+        yield client
