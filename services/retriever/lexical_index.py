@@ -28,7 +28,7 @@ _NUMBER_NAMES = frozenset(
 )  # fmt: skip
 _MIN_NUMBER_CHARACTERS = 5
 # Fields whose words are offered where a query's word is unknown.
-_SURFACE_OF = ("title", "brand", "categories")
+SURFACE_OF = ("title", "brand", "categories")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class LexicalIndex:
         for field, text in entry.fields.items():
             document.add_text(field, text)
             document.add_text(ANY_FIELD, text)
-            if field in _SURFACE_OF:
+            if field in SURFACE_OF:
                 document.add_text(SURFACE_FIELD, text)
                 self._vocabulary.add(text.split())
         for term in terms_of(product_id, entry.values):

@@ -22,6 +22,7 @@ from services.retriever.retrieval import check_model, checked_query
 from services.retriever.rule_book import RuleBook
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import checked_similar
+from services.retriever.suggest.search import check_suggest, suggest
 from services.retriever.writer import Writer
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Internal
@@ -141,10 +142,16 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         return await self._search(deadline, read)
 
     async def suggest(self, query: SuggestQuery, *, deadline: Deadline) -> Suggestions:
-        """Raises FailedPrecondition: beginnings of words are kept by the other backend."""
-        raise FailedPrecondition(
-            "the backend milvus completes nothing; to suggest from the catalogue serve faiss", reason="NO_SUGGESTIONS"
-        )
+        """Completes what a shopper began to type, from titles, brands and categories."""
+        check_suggest(query)
+
+        def found() -> Suggestions:
+            snapshot = self._snapshot
+            words = snapshot.words
+            shown = suggest(words.suggest.segments, words.living.lives, self._products, query)
+            return Suggestions(shown, snapshot.revision)
+
+        return await self._search(deadline, found)
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load, and with Milvus away."""
@@ -177,7 +184,9 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         )
 
     def _find_itself(self, snapshot: MilvusSnapshot) -> None:
-        self._catalogue.state()
+        # A shared database that is away is an alert: all retrievers would say that they are ill, and searches go on.
+        if not self._catalogue.shared:
+            self._catalogue.state()
         deadline, seen = Deadline.after(_SELF_TEST_S), snapshot.seen(FilterPlan())
         if snapshot.collection is None or not (rows := newest_rows(snapshot, seen, 1, deadline)):
             return

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 
 from services.retriever.conditions import SEPARATORS, Values, levels_of, normal
 from services.retriever.lexical_index import Entry
+from services.retriever.lexical_view import CODE_FIELD
 from services.retriever.milvus.collection import MAX_TERMS, MAX_WORDS_BYTES
 from services.retriever.milvus.tokens import tokens_of
 from vitrine.vectors import FloatArray
 
+# Grows with every change of what an entity holds: a collection of another layout is made anew beside.
+LAYOUT = 2
 # How often a word counts where it is found: BM25 over fields with weights, as one text (Robertson et al. 2004).
-FIELD_REPEATS = {"title": 2, "brand": 1, "categories": 1, "attributes": 1, "description": 1}
+FIELD_REPEATS = {"title": 2, CODE_FIELD: 1, "brand": 1, "categories": 1, "attributes": 1, "description": 1}
 
 
 def entity_of(row: int, product_id: str, entry: Entry, vector: FloatArray) -> dict[str, object]:

@@ -12,7 +12,7 @@ from services.retriever.conditions import ID, OneOf
 from services.retriever.filters import FilterPlan
 from services.retriever.highlight import highlights_of, wanted_words
 from services.retriever.matches import is_sorted, window_size
-from services.retriever.milvus.collection import NOTHING, Found
+from services.retriever.milvus.collection import MAX_FOUND, NOTHING, Found
 from services.retriever.milvus.expression import expression_of, held_by
 from services.retriever.milvus.matches import MilvusMatches
 from services.retriever.milvus.search import cosines_of, near, worded
@@ -26,6 +26,7 @@ from services.retriever.retrieval import POOL
 from services.retriever.rules import Rules
 from services.retriever.settings import RetrieverSettings
 from services.retriever.union import united
+from services.retriever.words import Term
 from vitrine.deadline import Deadline
 from vitrine.fusion import best_first
 from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall, SourceScore
@@ -84,6 +85,11 @@ def retrieve(
     weight = union.dense_weight(reading.named, settings)
     scores = union.scores(settings.fusion, weight)
     order = best_first(scores, union.ids)
+    models: set[int] = set()
+    if reading.models:
+        asked_for = np.isin(union.keys[order], _holding(snapshot, reading.models, seen, deadline))
+        order = np.concatenate([order[asked_for], order[~asked_for]])
+        models.update(union.keys[order][: asked_for.sum()].tolist())
     id_of |= pinned
     found = first(np.array(list(pinned), np.int64), union.keys[order])
     window = found[: window_size(query, scores[order])].tolist()
@@ -95,7 +101,7 @@ def retrieve(
     places = union.places(np.array(rows, np.int64))
     deadline.check("reading the products")
     # Whoever ranks the others has so many of them all the same.
-    shown = rows[: None if query.product_limit is None else query.product_limit + len(pinned)]
+    shown = rows[: None if query.product_limit is None else query.product_limit + len(pinned) + len(models)]
     read = products.read(shown, query.with_description)
     highlights: dict[int, tuple[Highlight, ...]] = {}
     if query.highlight:
@@ -109,6 +115,7 @@ def retrieve(
             sources=(
                 *sources,
                 *([SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else ()),
+                *([SourceScore("model_number", index + 1, 0.0)] if row in models else ()),
             ),
             product=read.get(row),
             highlights=highlights.get(row, ()),
@@ -127,6 +134,14 @@ def retrieve(
         total_size=told.total_size,
         next_cursor=told.next_cursor,
     )
+
+
+def _holding(snapshot: MilvusSnapshot, terms: Sequence[Term], seen: str, deadline: Deadline) -> list[int]:
+    """Row keys of what the expression allows and that holds one of the terms, which few do."""
+    if snapshot.collection is None:
+        return []
+    held = " or ".join(held_by(term.holdings) for term in terms)
+    return [entity["row"] for entity in snapshot.collection.read(f"{seen} and ({held})", ["row"], MAX_FOUND, deadline)]
 
 
 def _pinned(snapshot: MilvusSnapshot, pins: Sequence[str], seen: str, deadline: Deadline) -> dict[int, str]:

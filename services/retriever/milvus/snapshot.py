@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from services.retriever.filters import FilterPlan
 from services.retriever.milvus.collection import Collection
 from services.retriever.milvus.expression import expression_of
+from services.retriever.milvus.known_words import WordsView
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -24,6 +25,7 @@ class MilvusSnapshot:
     next_row: int
     hidden: tuple[int, ...]
     collection: Collection | None
+    words: WordsView
     alerts: tuple[str, ...]
 
     def rows_of(self, ids: Sequence[str]) -> dict[str, int]:

@@ -1,4 +1,5 @@
-"""What reading a query asks of Milvus: which words products hold; counts are kept for a while."""
+"""What reading a query asks: which words products hold. Milvus counts them, kept for a while; it lists none, so words
+by their beginning, spelling or sound come from those kept beside."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +15,6 @@ from vitrine.deadline import Deadline
 
 # What a count is for, the share of products that hold a word, changes slowly.
 _KEPT_S = 60.0
-# Milvus tells no words by their beginning, spelling or sound: none of them is known.
-_NO_WORDS = Vocabulary()
 
 Counts: TypeAlias = Recent[tuple[str, str, int], int]
 
@@ -35,20 +34,20 @@ class MilvusTermIndex:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """No words, so nothing is mended."""
-        return _NO_WORDS
+        """The words that titles, brands and categories are written in."""
+        return self._snapshot.words.vocabulary
 
     def products_with(self, word: str) -> int:
         """How many products held a word in any field a moment ago."""
         return self._count("word", word, lambda: held_by([(word,)]))
 
     def titles_with(self, word: str) -> int:
-        """As `products_with`: Milvus keeps the words of all fields as one text."""
-        return self.products_with(word)
+        """About how many products hold a word, as it is written, in title, brand or categories."""
+        return self._snapshot.words.titles_with(word)
 
     def beginning_with(self, prefix: str, limit: int) -> Sequence[str]:
-        """None."""
-        return ()
+        """Words of titles, brands and categories that begin so, those in most products first."""
+        return self._snapshot.words.beginning_with(prefix, limit)
 
     def is_brand(self, text: str) -> bool:
         """Whether a product is of the brand of this normalised name."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from services.retriever.catalogue import Catalogue
 from services.retriever.changes import Changes
 from services.retriever.milvus.collection import MAX_TERMS, Collection, Milvus
-from services.retriever.milvus.entity import entity_of, terms_of
+from services.retriever.milvus.entity import LAYOUT, entity_of, terms_of
+from services.retriever.milvus.known_words import KnownWords
 from services.retriever.milvus.progress import read_revision, write_revision
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.prepared import Prepared, steps
@@ -62,6 +63,11 @@ class MilvusViews:
             self._saved = read_revision(self._collection, self._deadline())
             self._catch_up(self._collection)
         self._living = self._counted()
+        self._words = KnownWords()
+        with catalogue.changes_since(0) as everything:
+            assert everything is not None
+            for added in steps(everything, catalogue):
+                self._words.follow((), added)
 
     @property
     def state(self) -> State:
@@ -88,10 +94,12 @@ class MilvusViews:
         """The same, brought up with the catalogue again; readers may still hold snapshots of these."""
         views = MilvusViews(self._catalogue, self._milvus, grace_s=self._grace_s, held=self._snapshots)
         views._left += self._left
+        self._words.close()
         return views
 
     def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
         """Takes over what a write did; a version that was added and died within it is in both. Raises Unavailable."""
+        self._words.follow([row for row, _ in dead], added)
         if (state.model_digest, state.dim) != (self._state.model_digest, self._state.dim):
             # Only an empty catalogue changes its model, so all that was there is dead.
             if self._collection is not None:
@@ -123,20 +131,22 @@ class MilvusViews:
             next_row=state.next_row,
             hidden=tuple(sorted({int(one.what) for one in self._dead})),
             collection=self._collection,
+            words=self._words.view(),
             alerts=tuple(self.alerts.values()),
         )
         self._snapshots.append(weakref.ref(snapshot))
         return snapshot
 
     def close(self) -> None:
-        """Ends the connection to Milvus."""
+        """Ends the connection to Milvus, and what merges words."""
+        self._words.close()
         self._milvus.close()
 
     def _opened(self, state: State) -> Collection | None:
         """The collection of a catalogue and model, made where there is none."""
         if not state.model_digest:
             return None
-        model = hashlib.sha256(f"{state.model_digest} {state.dim}".encode()).hexdigest()[:12]
+        model = hashlib.sha256(f"{LAYOUT} {state.model_digest} {state.dim}".encode()).hexdigest()[:12]
         name = f"vitrine_{state.catalogue_id[:16]}_{model}"
         if found := self._milvus.collection(name):
             return found

@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from services.retriever.columns import BoolArray, ColumnsView, IntArray
+from services.retriever.columns import BoolArray, IntArray
 from services.retriever.suggest.segment import Segment, Suggestible, merged_segment, segment_of
 
 # Segments are merged so that each is this many times larger than all after it: about 12 of them at a million products.
@@ -18,6 +18,17 @@ _GROWTH = 4
 _AT_ONCE = 2_000
 
 _log = structlog.get_logger(__name__)
+
+
+class Living(Protocol):
+    """Which versions live, as of one moment; `rows` (n,) row keys, ascending, are all that it knows of."""
+
+    @property
+    def rows(self) -> IntArray: ...
+
+    def lives(self, rows: IntArray) -> BoolArray:
+        """Whether the version of each row key lives."""
+        ...
 
 
 class SuggestIndex:
@@ -29,7 +40,7 @@ class SuggestIndex:
     def __init__(self) -> None:
         self._segments: tuple[Segment, ...] = ()
         self._lock = threading.Lock()
-        self._columns: ColumnsView | None = None
+        self._living: Living | None = None
         # How many of the first segments a merge in the background may be about to replace.
         self._taken = 0
         self._closed = False
@@ -76,9 +87,9 @@ class SuggestIndex:
                 self._taken = len(self._segments)
                 self._merger.submit(self._merge, first, self._taken)
 
-    def follow(self, columns: ColumnsView) -> None:
+    def follow(self, living: Living) -> None:
         """Tells what lives; merges leave out what does not."""
-        self._columns = columns
+        self._living = living
 
     def settle(self) -> None:
         """Waits for the merges that have begun."""
@@ -104,12 +115,12 @@ class SuggestIndex:
             self._taken = 0
 
     def _merged(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
-        columns = self._columns
-        # What is newer than these columns was added since.
-        last_row = columns.rows[-1] if columns is not None and len(columns.rows) else -1
+        living = self._living
+        # What is newer than these was added since.
+        last_row = living.rows[-1] if living is not None and len(living.rows) else -1
 
         def kept(rows: IntArray) -> BoolArray:
-            return np.ones(len(rows), np.bool_) if columns is None else (rows > last_row) | columns.lives(rows)
+            return np.ones(len(rows), np.bool_) if living is None else (rows > last_row) | living.lives(rows)
 
         segment = merged_segment(segments, kept)
         return (segment,) if len(segment.rows) else ()

@@ -38,6 +38,7 @@ async def test_a_query_that_names_a_model_leans_on_words(filled: Any, shop: Any)
     assert described.candidates[0].product_id == "p00002"
 
 
+@pytest.mark.parametrize("backend", ["faiss", "milvus"])
 async def test_the_very_model_comes_first_and_says_why(engine: Any, shop: Any, serve_engine: Any) -> None:
     titles = ["case for WH-1000XM5", "WH-1000XM5 stand for WH-1000XM5 and WH-1000XM4 WH-1000XM4", "WH-1000XM4"]
     products = [shop.product(number, title=title, brand="", categories=()) for number, title in enumerate(titles)]
@@ -65,6 +66,7 @@ async def test_what_is_excluded_is_found_by_neither_source(filled: Any, shop: An
     assert {candidate.product_id for candidate in by_words.candidates} == {"p00000", "p00001"}
 
 
+@pytest.mark.parametrize("backend", ["faiss", "milvus"])
 async def test_a_slip_is_mended_and_told(engine: Any, shop: Any, serve_engine: Any) -> None:
     await shop.fill(engine, [shop.product(0, title="Bose headphones")], LIKE[None])
     reading = (await shop.search(await serve_engine(engine), text="hedphones")).reading

@@ -1,4 +1,4 @@
-"""The backend that suggests: the engine itself, and its client over gRPC."""
+"""The backend that suggests: the engine itself, its client over gRPC, and the engine over Milvus."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from services.retriever.engine import RetrieverEngine
 from vitrine.ports import Retriever
 
 
-@pytest.fixture(params=["engine", "client"])
+@pytest.fixture(params=["engine", "client", "milvus"])
 async def retriever(request: pytest.FixtureRequest, open_engine: Any, serve_engine: Any) -> Retriever:
-    engine: RetrieverEngine = await open_engine()
-    return engine if request.param == "engine" else await serve_engine(engine)
+    engine: RetrieverEngine = await open_engine(backend="milvus" if request.param == "milvus" else "faiss")
+    return await serve_engine(engine) if request.param == "client" else engine

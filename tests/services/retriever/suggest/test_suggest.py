@@ -193,14 +193,20 @@ async def test_any_text_is_answered(engine: Any, shop: Any, text: str) -> None:
     await suggested(engine, shop, text)
 
 
-@pytest.mark.parametrize("products", [PRODUCTS, PRODUCTS[:3]], ids=["both languages", "English"])
-async def test_suggestions_are_there_after_a_restart(open_engine: Any, shop: Any, products: list[Product]) -> None:
+@pytest.mark.parametrize(
+    ("products", "backend"),
+    [(PRODUCTS, "faiss"), (PRODUCTS[:3], "faiss"), (PRODUCTS, "milvus")],
+    ids=["both languages", "English", "over Milvus"],
+)
+async def test_suggestions_are_there_after_a_restart(
+    open_engine: Any, shop: Any, products: list[Product], backend: str
+) -> None:
     """From what was saved, where some of the arrays may be empty."""
-    first = await open_engine()
+    first = await open_engine(backend=backend)
     await shop.fill(first, products, shop.vectors(len(products)))
     await first.delete_products(["h2"], deadline=shop.deadline())
     before = await suggested(first, shop, "wireless")
     await first.close()
-    again = await open_engine()
+    again = await open_engine(backend=backend)
     assert (await again.get_index(deadline=shop.deadline())).alerts == ()
     assert await suggested(again, shop, "wireless") == before
