@@ -1,10 +1,11 @@
-"""Random histories of writes, searches, snapshots, restarts and kills against a dict that does the same."""
+"""Random histories of writes, searches, flips, snapshots, restarts and kills against plain data that does the same."""
 
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,57 +30,59 @@ from services.retriever.snapshots.creating import create_snapshot
 from services.retriever.snapshots.databases import one_moment, replaced_postgres, replaced_sqlite
 from services.retriever.snapshots.place import Place
 from services.retriever.snapshots.restoring import newest_whole, restore_snapshot
+from tests.services.retriever.truth import NEW, OLD, Item, Truth, vectors_of
 from vitrine.deadline import Deadline
+from vitrine.errors import FailedPrecondition, NotFound
 from vitrine.offer import Offer
 from vitrine.ports import ProductFilter, RetrievalQuery
-from vitrine.product import Product, checked_product
+from vitrine.ports.release import Release
+from vitrine.product import checked_product
 from vitrine.product_digest import content_digest
 
-DIGEST = "sha256:model"
 COLORS = ("red", "blue", "green")
 MAX_ID = 15
 numbers = st.integers(0, MAX_ID)
 prices = st.sampled_from([None, 1.0, 2.0])
 
 
-@dataclass(frozen=True)
-class Item:
-    """What the model knows of a product; its vector is made of `seed`."""
-
-    color: str
-    brand: str
-    seed: int
-    price: float | None = None
-
-    def product(self, product_id: str) -> Product:
-        """The product that says it."""
-        currency = "" if self.price is None else "EUR"
-        title = f"{self.color} shoe"
-        return Product(id=product_id, title=title, brand=self.brand, price=self.price, currency_code=currency)
-
-
 items = st.builds(Item, st.sampled_from(COLORS), st.sampled_from("ab"), numbers, prices)
-
-
-def _vector(seed: int) -> Any:
-    return np.random.default_rng(seed).normal(size=8).astype(np.float32)
+several = st.dictionaries(numbers, items, min_size=1, max_size=8)
+names = st.sampled_from(["new", "today", ""])
 
 
 def _soon() -> Deadline:
     return Deadline.after(60)
 
 
-class Catalogue(RuleBasedStateMachine):
-    """`model` holds what must be there, `saved` what was there at the last snapshot."""
+def _cosine(one: Any, other: Any) -> float:
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
-    @initialize()
-    def open(self) -> None:
+
+async def _until(reached: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await reached():  # noqa: ASYNC110 (of a thread, or of another retriever)
+            await asyncio.sleep(0.002)
+
+
+async def _first_fault(first: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> BaseException | None:
+    """What became of the first one, done at once with the others, which must go well."""
+    fault, *rest = await asyncio.gather(first, *others, return_exceptions=True)
+    assert rest == [None] * len(others)
+    return fault
+
+
+class Catalogue(RuleBasedStateMachine):
+    """`truth` is what must be there, `saved` what was there at the last snapshot."""
+
+    @initialize(writes=several)
+    def open(self, writes: dict[int, Item]) -> None:
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp())
         self.lives = 0
-        self.model: dict[str, Item] = {}
-        self.saved: dict[str, Item] | None = None
+        self.truth = Truth()
+        self.saved: Truth | None = None
         self.engines = self._opened()
+        self.upsert(writes, True, 0)
 
     def _settings(self, name: str) -> RetrieverSettings:
         """Few products are searched exactly, so that histories meet the vector index at every age."""
@@ -99,38 +102,128 @@ class Catalogue(RuleBasedStateMachine):
     def _engine(self, number: int) -> RetrieverEngine:
         return self.engines[number % len(self.engines)]
 
-    @rule(writes=st.dictionaries(numbers, items, min_size=1, max_size=8), by=numbers)
-    def upsert(self, writes: dict[int, Item], by: int) -> None:
+    @rule(writes=several, both=st.sampled_from([True, True, False]), by=numbers)
+    def upsert(self, writes: dict[int, Item], both: bool, by: int) -> None:
+        self._run(self._write(writes, both, by))
+
+    async def _write(self, writes: dict[int, Item], both: bool, by: int) -> None:
         written = {f"p{number}": item for number, item in writes.items()}
-        products = [item.product(product_id) for product_id, item in written.items()]
-        vectors = np.stack([_vector(item.seed) for item in written.values()])
-        self._run(self._engine(by).upsert_products(products, vectors, model_digest=DIGEST, deadline=_soon()))
-        self.model |= written
+        seeds = [item.seed for item in written.values()]
+        result = await self._engine(by).upsert_products(
+            [item.product(product_id) for product_id, item in written.items()],
+            vectors_of(seeds, OLD),
+            model_digest=OLD,
+            deadline=_soon(),
+            further={NEW: vectors_of(seeds, NEW)} if both else None,
+        )
+        assert [outcome.error for outcome in result.outcomes] == [None] * len(written)
+        self.truth.write(written, both)
 
     @rule(deleted=st.lists(numbers, min_size=1, unique=True), by=numbers)
     def delete(self, deleted: list[int], by: int) -> None:
         ids = [f"p{number}" for number in deleted]
         result = self._run(self._engine(by).delete_products(ids, deadline=_soon()))
-        assert [outcome.error is None for outcome in result.outcomes] == [i in self.model for i in ids]
+        assert [outcome.error is None for outcome in result.outcomes] == [i in self.truth.products for i in ids]
         for product_id in ids:
-            self.model.pop(product_id, None)
+            self.truth.delete(product_id)
 
     @rule(offered=st.dictionaries(numbers, prices, min_size=1, max_size=8), by=numbers)
     def offer(self, offered: dict[int, float | None], by: int) -> None:
         offers = [Offer(f"p{number}", price, currency_code="EUR" if price else "") for number, price in offered.items()]
         result = self._run(self._engine(by).update_offers(offers, deadline=_soon()))
-        assert [outcome.error is None for outcome in result.outcomes] == [offer.id in self.model for offer in offers]
-        for offer in offers:
-            if offer.id in self.model:
-                self.model[offer.id] = replace(self.model[offer.id], price=offer.price)
+        products = self.truth.products
+        assert [outcome.error is None for outcome in result.outcomes] == [offer.id in products for offer in offers]
+        products |= {one.id: replace(products[one.id], price=one.price) for one in offers if one.id in products}
 
-    @rule()
-    def reopen(self) -> None:
-        self._close()
-        self.engines = self._opened()
+    @precondition(lambda self: self.truth.products)
+    @rule(by=numbers)
+    def create_releases(self, by: int) -> None:
+        """One of each model; vectors of the new one are kept from now on."""
+        for name, model in (("today", OLD), ("new", NEW)):
+            self._run(self._engine(by).releases.write_release(Release(name, model), deadline=_soon()))
+            self.truth.releases.add(name)
+        self.truth.kept = self.truth.kept or set()
 
-    @rule()
-    def kill(self) -> None:
+    @precondition(lambda self: self.truth.kept is not None)
+    @rule(count=st.integers(1, 20), by=numbers)
+    def embed_some(self, count: int, by: int) -> None:
+        lacking = self.truth.lacking
+        releases = self._engine(by).releases
+        found = dict(self._run(releases.list_unembedded(NEW, count, deadline=_soon())))
+        ids = {product.id for product in found.values()}
+        assert ids <= lacking
+        assert len(found) == len(ids) == min(count, len(lacking))
+        if found:
+            vectors = vectors_of((self.truth.products[product.id].seed for product in found.values()), NEW)
+            self._run(releases.write_vectors(NEW, list(found), vectors, deadline=_soon()))
+            self.truth.kept = (self.truth.kept or set()) | ids
+
+    @precondition(lambda self: self.truth.products)
+    @rule(by=numbers)
+    def build(self, by: int) -> None:
+        """Embeds what is left, and has the new vectors searched."""
+        self.create_releases(by)
+        self.embed_some(20, by)
+
+        async def built() -> bool:
+            _, recall = await self._engine(by).releases.build_generation(NEW, deadline=_soon())
+            assert recall is None or recall > 0
+            return recall is not None
+
+        self._run(_until(built))
+        self.truth.built = True
+
+    def _wait_for_new(self, by: int) -> None:
+        """Another retriever may have built it, or it may be built again since vectors were added."""
+
+        async def searched() -> bool:
+            record = await self._engine(by).releases.get_releases(deadline=_soon())
+            return any(one.model_digest == NEW and one.searchable for one in record.generations)
+
+        self._run(_until(searched))
+
+    @precondition(lambda self: self.truth.products and self.truth.releases)
+    @rule(name=names, writes=st.one_of(st.just({}), several), by=numbers)
+    def flip(self, name: str, writes: dict[int, Item], by: int) -> None:
+        """To a release, or back to none, while products are written."""
+        truth, able = self.truth, name != "new" or self.truth.able
+        if name == "new" and able:
+            self._wait_for_new(by)
+        flipping = self._engine(by).releases.serve_release(name, expected_serving=truth.serving, deadline=_soon())
+        writing = [self._write(writes, True, by + 1)] if writes else []
+        fault = self._run(_first_fault(flipping, *writing))
+        if name and name not in truth.releases:
+            assert isinstance(fault, NotFound)
+        elif able or fault is None:
+            assert fault is None
+            # The products that lacked a vector may have been those that were written.
+            assert name != "new" or truth.able
+            truth.flip(name)
+        else:
+            assert isinstance(fault, FailedPrecondition)
+
+    @precondition(lambda self: self.truth.releases)
+    @rule(name=st.sampled_from(["new", "today"]), by=numbers)
+    def remove_release(self, name: str, by: int) -> None:
+        truth = self.truth
+        fault = self._run(_first_fault(self._engine(by).releases.remove_release(name, deadline=_soon())))
+        if name not in truth.releases:
+            assert isinstance(fault, NotFound)
+        elif name in (truth.serving, truth.previous):
+            assert isinstance(fault, FailedPrecondition)
+        else:
+            assert fault is None
+            truth.remove(name)
+
+    @rule(killed=st.booleans())
+    def restart(self, killed: bool) -> None:
+        if killed:
+            self._kill()
+        else:
+            self._close()
+            self.engines = self._opened()
+
+    def _kill(self) -> None:
         """What lies on the disk at this moment is what kill -9 leaves: it goes on from a copy of that."""
         before, self.lives = self.lives, self.lives + 1
         shutil.copytree(self.folder / f"data{before}", self.folder / f"data{self.lives}")
@@ -142,7 +235,7 @@ class Catalogue(RuleBasedStateMachine):
     def save(self) -> None:
         with self._moment() as connection:
             create_snapshot(connection, Place(str(self.folder / "snapshots")), moved=lambda *_: None)
-        self.saved = dict(self.model)
+        self.saved = deepcopy(self.truth)
 
     def _moment(self) -> Any:
         return one_moment(self.folder / f"data{self.lives}", "")
@@ -155,22 +248,34 @@ class Catalogue(RuleBasedStateMachine):
         snapshot, manifest = newest_whole(Place(str(self.folder / "snapshots")), skipped=pytest.fail)
         with self._replaced() as connection:
             restore_snapshot(connection, snapshot, manifest, moved=lambda *_: None)
-        self.model = dict(self.saved)
+        self.truth = deepcopy(self.saved)
         self.engines = self._opened()
 
     def _replaced(self) -> Any:
         return replaced_sqlite(self.folder / f"data{self.lives}", replace=True)
 
-    @precondition(lambda self: self.model)
-    @rule(seed=numbers, brand=st.sampled_from(["", "a", "b"]), price=prices, depth=st.integers(1, 20), by=numbers)
-    def search_by_vector(self, seed: int, brand: str, price: float | None, depth: int, by: int) -> None:
+    @precondition(lambda self: self.truth.products)
+    @rule(
+        seed=numbers,
+        brand=st.sampled_from(["", "a", "b"]),
+        price=prices,
+        depth=st.integers(1, 20),
+        model=st.sampled_from([NEW, OLD]),
+        by=numbers,
+    )
+    def search_by_vector(self, seed: int, brand: str, price: float | None, depth: int, model: str, by: int) -> None:
+        engine = self._following(by)
+        if model == NEW and not self.truth.able:
+            model = OLD
+        if model == NEW:
+            self._wait_for_new(by)
         conditions = ProductFilter(brands=(brand,) if brand else (), max_price=price)
-        query = RetrievalQuery(vector=_vector(seed), model_digest=DIGEST, filter=conditions, depth=depth)
-        found = self._run(self._following(by).retrieve(query, deadline=_soon())).candidates
-        unit = _vector(seed) / np.linalg.norm(_vector(seed))
+        asked = vectors_of([seed], model)[0]
+        query = RetrievalQuery(vector=asked, model_digest=model, filter=conditions, depth=depth)
+        found = self._run(engine.retrieve(query, deadline=_soon())).candidates
         cosines = {
-            product_id: float(unit @ (_vector(item.seed) / np.linalg.norm(_vector(item.seed))))
-            for product_id, item in self.model.items()
+            product_id: _cosine(asked, vectors_of([item.seed], model)[0])
+            for product_id, item in self.truth.products.items()
             if brand in ("", item.brand) and (price is None or (item.price is not None and item.price <= price))
         }
         best = sorted(cosines.values(), reverse=True)[:depth]
@@ -183,23 +288,32 @@ class Catalogue(RuleBasedStateMachine):
         return self._engine(number)
 
     @invariant()
+    def what_serves_is_one_thing(self) -> None:
+        for engine in self.engines:
+            record = self._run(engine.releases.get_releases(deadline=_soon()))
+            assert (record.serving, record.previous) == (self.truth.serving, self.truth.previous)
+            assert {one.name for one in record.releases} == self.truth.releases
+
+    @invariant()
     def words_ids_and_digests_agree(self) -> None:
         for number in range(len(self.engines)):
             engine = self._following(number)
             for color in COLORS:
                 found = self._run(engine.retrieve(RetrievalQuery(text=color, depth=50), deadline=_soon())).candidates
                 assert sorted(c.product_id for c in found) == sorted(
-                    i for i, m in self.model.items() if m.color == color
+                    i for i, m in self.truth.products.items() if m.color == color
                 )
                 assert all(c.product.title == f"{color} shoe" for c in found)
             ids = [f"p{number}" for number in range(MAX_ID + 1)]
             known = self._run(engine.get_products(ids, deadline=_soon())).products
-            assert {product.id: product.price for product in known} == {i: m.price for i, m in self.model.items()}
-            assert self._run(engine.get_index(deadline=_soon())).products == len(self.model)
+            assert {product.id: product.price for product in known} == {
+                i: m.price for i, m in self.truth.products.items()
+            }
+            assert self._run(engine.get_index(deadline=_soon())).products == len(self.truth.products)
             page = self._run(engine.list_product_digests("", 100, deadline=_soon()))
             assert dict(page.digests) == {
                 product_id: content_digest(checked_product(item.product(product_id)))
-                for product_id, item in self.model.items()
+                for product_id, item in self.truth.products.items()
             }
             self._run(engine.self_test())
 
@@ -215,13 +329,13 @@ class SharedCatalogue(Catalogue):
 
     server: Any
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(writes=several)
+    def open(self, writes: dict[int, Item]) -> None:
         with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
             connection.execute("DROP DATABASE IF EXISTS histories WITH (FORCE)")
             connection.execute("CREATE DATABASE histories")
         self.url = self.server.get_uri("histories")
-        super().open()
+        super().open(writes)
 
     def _settings(self, name: str) -> RetrieverSettings:
         shared = {"catalogue_url": self.url, "catalogue_poll_s": 0.01}
@@ -230,8 +344,7 @@ class SharedCatalogue(Catalogue):
     def _opened(self) -> list[RetrieverEngine]:
         return [self._run(RetrieverEngine.open(self._settings(name))) for name in ("data0", "other")]
 
-    @rule()
-    def kill(self) -> None:
+    def _kill(self) -> None:
         """One is gone without a word, with every connection that there was; another takes its place, with no folder."""
         with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
             cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'histories'"
@@ -251,14 +364,10 @@ class SharedCatalogue(Catalogue):
         engine = self._engine(number)
         revision = max(other._snapshot.revision for other in self.engines)
 
-        async def shown() -> None:
-            async with asyncio.timeout(60):
-                while True:
-                    if engine._snapshot.revision >= revision:
-                        return
-                    await asyncio.sleep(0.002)
+        async def shown() -> bool:
+            return bool(engine._snapshot.revision >= revision)
 
-        self._run(shown())
+        self._run(_until(shown))
         return engine
 
 
@@ -281,7 +390,7 @@ def _histories(examples: int, steps: int) -> settings:
 
 
 def test_histories_of_one_retriever() -> None:
-    run_state_machine_as_test(Catalogue, settings=_histories(8, 12))
+    run_state_machine_as_test(Catalogue, settings=_histories(9, 14))
 
 
 def test_histories_of_two_retrievers_on_one_database(postgres_server: Any) -> None:

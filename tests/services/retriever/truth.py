@@ -1,0 +1,81 @@
+"""What histories of a catalogue must lead to: products, releases and vectors as plain data."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vitrine.product import Product
+from vitrine.vectors import FloatArray
+
+OLD, NEW = "sha256:old", "sha256:new"
+DIMS = {OLD: 8, NEW: 6}
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is known of a product; its vectors are made of `seed`."""
+
+    color: str
+    brand: str
+    seed: int
+    price: float | None = None
+
+    def product(self, product_id: str) -> Product:
+        """The product that says it."""
+        currency = "" if self.price is None else "EUR"
+        title = f"{self.color} shoe"
+        return Product(id=product_id, title=title, brand=self.brand, price=self.price, currency_code=currency)
+
+
+@dataclass
+class Truth:
+    """Products by id, the names of the releases, and which of them serves and served before.
+
+    `kept` are the ids that have a vector of the new model, None while none are kept; `built`: these are searched.
+    """
+
+    products: dict[str, Item] = field(default_factory=dict)
+    releases: set[str] = field(default_factory=set)
+    serving: str = ""
+    previous: str | None = None
+    kept: set[str] | None = None
+    built: bool = False
+
+    @property
+    def lacking(self) -> set[str]:
+        """Products without a vector of the new model."""
+        return set(self.products) - (self.kept or set())
+
+    @property
+    def able(self) -> bool:
+        """Whether the new model can answer."""
+        return self.built and not self.lacking
+
+    def write(self, written: dict[str, Item], both: bool) -> None:
+        """Products with the vectors of both models, or of the old one alone."""
+        self.products |= written
+        if self.kept is not None:
+            self.kept = self.kept | set(written) if both else self.kept - set(written)
+
+    def delete(self, product_id: str) -> None:
+        """The product is gone."""
+        self.products.pop(product_id, None)
+        if self.kept is not None:
+            self.kept.discard(product_id)
+
+    def flip(self, name: str) -> None:
+        """The release serves."""
+        if name != self.serving:
+            self.serving, self.previous = name, self.serving
+
+    def remove(self, name: str) -> None:
+        """The release is gone, and its vectors where no other has their model."""
+        self.releases.remove(name)
+        if name == "new":
+            self.kept, self.built = None, False
+
+
+def vectors_of(seeds: Iterable[int], model: str) -> FloatArray:
+    """(n, dim) float32 of one of the models, not normalised."""
+    return np.stack([np.random.default_rng(seed).normal(size=DIMS[model]).astype(np.float32) for seed in seeds])
