@@ -232,8 +232,9 @@ async def test_a_missing_model_ends_the_start_and_what_was_started(tmp_path: Pat
             assert not any(line.startswith("Traceback") for line in up.output.splitlines())
 
 
-async def test_a_store_of_another_model_is_refused_with_both_named(tmp_path: Path) -> None:
-    """FlashRAG#73: not an index that looks alive and fails every search."""
+@pytest.mark.parametrize("arguments", [(), ("--suite",)])
+async def test_a_store_of_another_model_is_refused_with_both_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """FlashRAG#73: not an index that looks alive and fails every search (case 106)."""
     other = "sha256:" + "0" * 64
     retriever = await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path))
     vectors = np.eye(1, 384, dtype=np.float32)
@@ -242,13 +243,13 @@ async def test_a_store_of_another_model_is_refused_with_both_named(tmp_path: Pat
     )
     await retriever.close()
     served = json.loads((ROOT / "models/embedder/bundle.json").read_text())["digest"]
-    async with vitrine_up(tmp_path, VITRINE_RETRIEVER_DATA_DIR=str(tmp_path)) as up:
+    async with vitrine_up(tmp_path, *arguments, VITRINE_RETRIEVER_DATA_DIR=str(tmp_path)) as up:
         assert await up.ends() == 1
         assert other in up.output
         assert served in up.output
         assert "begin with an empty data folder" in up.output
         assert "Vitrine is up" not in up.output
-        assert "Traceback" not in up.output
+        assert not any(line.startswith("Traceback") for line in up.output.splitlines())
 
 
 @pytest.mark.parametrize("command", ["up", "ingest", "search", "sample", "evaluate", "train", "version"])
