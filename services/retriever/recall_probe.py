@@ -25,6 +25,8 @@ _RAISED = 1.25
 MOST_EXAMINED = 0.5
 
 RECALL = Gauge("vitrine_retriever_recall", f"Recall@{DEPTH} of the last sampled vector searches against exact search.")
+# Until something is measured: 0 would be an alert.
+RECALL.set(float("nan"))
 
 _log = structlog.get_logger(__name__)
 

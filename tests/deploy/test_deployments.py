@@ -14,6 +14,7 @@ from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
+from vitrine.trace_export import TracingSettings
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, tuple[BaseSettings, ...]] = {
@@ -35,7 +36,7 @@ def _known(settings: BaseSettings) -> Iterator[str]:
 
 
 def _unknown(service: str, variables: Iterator[str] | list[str]) -> set[str]:
-    known = {name for settings in SERVICES[service] for name in _known(settings)}
+    known = {name for settings in (*SERVICES[service], TracingSettings()) for name in _known(settings)}
     return {name for name in variables if name.startswith("VITRINE_")} - known
 
 

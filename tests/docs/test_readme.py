@@ -1,5 +1,6 @@
 """The README says what the code does."""
 
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.docs.metrics_table import HEADER as METRICS_HEADER
+from tests.docs.metrics_table import metrics_table
 from tests.docs.settings_table import (
     ADS,
     CLASSES,
@@ -54,6 +57,16 @@ def test_the_settings_table_is_the_codes(page: str, classes: dict[str, Any]) -> 
         table.append(line)
     expected = settings_table(classes)
     assert table == expected, f"the table of {page} should be:\n" + "\n".join(expected)
+
+
+def test_the_table_of_metrics_is_the_codes() -> None:
+    lines = (ROOT / "docs/observability.md").read_text().splitlines()
+    start = lines.index(METRICS_HEADER[0])
+    table = list(itertools.takewhile(lambda line: line.startswith("|"), lines[start:]))
+    expected = metrics_table()
+    assert table == expected, "python -m tests.docs.metrics_table prints what the table should be:\n" + "\n".join(
+        expected
+    )
 
 
 def test_no_settings_class_is_left_out() -> None:
