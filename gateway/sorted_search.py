@@ -93,7 +93,7 @@ class SortedSearch:
         popular, is_of_now = await self._popular.read(deadline=deadline)
         if not is_of_now:
             notes.degradations.append(Degradation.NO_POPULARITY)
-        return [product.product_id for product in popular]
+        return list(popular.weights)
 
     async def _found(
         self, search: SearchQuery, text: str, page: SortedPage, notes: Notes, deadline: Deadline

@@ -1,6 +1,7 @@
 """An event as the store keeps it: JSON without what is not said."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,10 +81,13 @@ def packed_actions(event: UserEvent, digest: bytes) -> list[str]:
     return [json_text([kind.value, product.product_id, "", tail]) for product in event.products]
 
 
-def unpacked_action(data: bytes, time_ms: float) -> VisitorAction:
-    """The action of a history's entry."""
-    kind, product_id, query, _ = json.loads(data)
-    return VisitorAction(EventType(kind), moment(time_ms), product_id, query)
+def unpacked_actions(entries: Sequence[tuple[bytes, float]]) -> tuple[VisitorAction, ...]:
+    """The actions of a history's entries and their times; one reading of all is a fifth of the work of one for each."""
+    read = json.loads(b"[" + b",".join(data for data, _ in entries) + b"]")
+    return tuple(
+        VisitorAction(EventType(kind), moment(time_ms), product_id, query)
+        for (kind, product_id, query, _), (_, time_ms) in zip(read, entries, strict=True)
+    )
 
 
 def _packed_product(product: EventProduct) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from gateway.events.connection import Connection, Script
 from gateway.events.popular_lists import PopularLists
 from gateway.events.popularity import Decay
-from gateway.events.record import milliseconds, moment, packed_event, unpacked_action, unpacked_event
+from gateway.events.record import milliseconds, moment, packed_event, unpacked_actions, unpacked_event
 from gateway.events.settings import EventsSettings
 from gateway.events.write_arguments import WriteArguments
 from vitrine.deadline import Deadline
@@ -97,7 +97,7 @@ class EventStore:
         """See `vitrine.ports.VisitorHistory.history`."""
         key = self._visitor_key("history", visitor_digest(visitor_id))
         found = await self._reply(self._redis.zrange(key, 0, limit - 1, desc=True, withscores=True), deadline)
-        return tuple(unpacked_action(data, time_ms) for data, time_ms in found)
+        return unpacked_actions(found)
 
     async def popular(
         self, limit: int, *, deadline: Deadline, category: str = "", country_code: str = ""

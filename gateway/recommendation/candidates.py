@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.notes import Notes
 from gateway.recommendation.blend import CandidateList, Proposal
-from gateway.recommendation.popular import LIMIT, PopularProducts
+from gateway.recommendation.popular import LIMIT, Counted, PopularProducts
 from gateway.recommendation.profile_fit import lies_in
 from gateway.recommendation.query import Profile, Source
 from gateway.releases.current import current_release
@@ -71,8 +71,8 @@ class Candidates:
 
     async def counted(
         self, source: Source, wanted: Wanted, notes: Notes, *, category: str = "", country_code: str = ""
-    ) -> dict[str, float]:
-        """Weights of what visitors turn to now, heaviest first, the excluded left out; noted when not of now."""
+    ) -> Counted:
+        """What visitors turn to now, the excluded too; noted when it is not of now."""
         # A store that was away a moment ago is not waited for again.
         is_away = {Degradation.NO_PERSONALISATION, Degradation.NO_POPULARITY} & set(notes.degradations)
         deadline = Deadline.after(0.0 if is_away else min(wanted.events_timeout_s, wanted.deadline.remaining_s()))
@@ -82,20 +82,18 @@ class Candidates:
             counted, is_current = await self._popular.read(category, country_code, deadline=deadline)
         if not is_current and Degradation.NO_POPULARITY not in notes.degradations:
             notes.degradations.append(Degradation.NO_POPULARITY)
-        return {one.product_id: one.weight for one in counted if one.product_id not in wanted.excluded}
+        return counted
 
     async def popular(
         self, source: Source, share: float, wanted: Wanted, notes: Notes, *, category: str = "", country_code: str = ""
     ) -> CandidateList:
         """What visitors turn to now, of all products, of a category path or of a country; or what is trending."""
         with notes.timed("popular"):
-            weights = await self.counted(source, wanted, notes, category=category, country_code=country_code)
+            weights = (await self.counted(source, wanted, notes, category=category, country_code=country_code)).weights
             products: Iterable[Product] = ()
-            if weights:
+            if ids := [product_id for product_id in weights if product_id not in wanted.excluded]:
                 # Read now, so that what was deleted, sold out or moved to another category is out at once.
-                found = await self._retriever.get_products(
-                    list(weights)[:LIMIT], deadline=wanted.deadline, filter=wanted.filter
-                )
+                found = await self._retriever.get_products(ids[:LIMIT], deadline=wanted.deadline, filter=wanted.filter)
                 products = (one for one in found.products if not category or lies_in(one, category))
         proposals = [Proposal(product, features={"weight": weights[product.id]}) for product in products]
         return CandidateList(source, share, proposals[: wanted.depth], category=category)

@@ -1,6 +1,6 @@
 """Evidence of a call: everything that is known beside the relations, asked for at once."""
 
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -11,7 +11,8 @@ from gateway.recommendation.candidates import Candidates
 from gateway.recommendation.columns import Evidence, TextMatches, first_category
 from gateway.recommendation.history_vector import HistoryVectors
 from gateway.recommendation.placement import Visit
-from gateway.recommendation.query import Source
+from gateway.recommendation.popular import Counted
+from gateway.recommendation.query import Profile, Source
 from gateway.search import Degradation
 from gateway.together import together
 from vitrine.ports import Anchor, VisitorAction
@@ -45,6 +46,7 @@ class Gathered:
     evidence: Evidence
     vector: tuple[FloatArray, str] | None
     listed: Sequence[str]
+    excluded: frozenset[str]
 
     def ids(self, of_popular: int) -> list[str]:
         """Products that some source names, each source's first ones; `of_popular` of what is popular everywhere."""
@@ -53,12 +55,15 @@ class Gathered:
             islice(evidence.searched.ranks, _OF_WORDS),
             islice(evidence.profile.ranks, _OF_WORDS),
             self.listed,
-            islice(evidence.trending, _OF_LISTS),
-            islice(evidence.popular_in_country, _OF_LISTS),
-            *(islice(weights, _OF_LISTS) for weights in evidence.popular_in_category.values()),
-            islice(evidence.popular, of_popular),
+            self._first(evidence.trending, _OF_LISTS),
+            self._first(evidence.popular_in_country, _OF_LISTS),
+            *(self._first(weights, _OF_LISTS) for weights in evidence.popular_in_category.values()),
+            self._first(evidence.popular, of_popular),
         ]
         return list(dict.fromkeys(product_id for one in lists for product_id in one))
+
+    def _first(self, ids: Iterable[str], count: int) -> Iterable[str]:
+        return islice((one for one in ids if one not in self.excluded), count)
 
 
 class EvidenceSources:
@@ -71,19 +76,23 @@ class EvidenceSources:
     async def gathered(self, subject: Subject, visit: Visit) -> Gathered:
         """What is known for a subject. Raises what the retriever raises, and InvalidArgument for the profile text."""
         taste, query = visit.taste, visit.query
-        calls: list[Coroutine[Any, Any, Any]] = [
-            self._of_history(subject, visit),
-            self._counted(Source.POPULAR, visit),
-            self._counted(Source.TRENDING, visit),
-            self._counted(Source.POPULAR_IN_COUNTRY, visit, country_code=query.country_code),
-            self._matches(Source.SEARCHED, subject.searched, visit),
-            self._matches(Source.PROFILE, subject.profile_text, visit),
-            self._candidates.stated(query.profile, _OF_WORDS, 1.0, visit.wanted),
-        ]
+        of_history = self._of_history(subject, visit)
+        # What there is nothing to ask about is not called: a call in vain costs its turns of the event loop.
+        further: dict[Source, Coroutine[Any, Any, Any]] = {
+            Source.POPULAR: self._counted(Source.POPULAR, visit),
+            Source.TRENDING: self._counted(Source.TRENDING, visit),
+        }
+        if query.country_code:
+            named = self._counted(Source.POPULAR_IN_COUNTRY, visit, country_code=query.country_code)
+            further[Source.POPULAR_IN_COUNTRY] = named
+        for source, text in ((Source.SEARCHED, subject.searched), (Source.PROFILE, subject.profile_text)):
+            if normalize_text(text):
+                further[source] = self._matches(source, text, visit)
+        if query.profile != Profile():
+            further[Source.NEWEST] = self._candidates.stated(query.profile, _OF_WORDS, 1.0, visit.wanted)
         with visit.notes.timed("gather"):
-            (vector, liked, in_category), popular, trending, in_country, searched, profile, stated = await together(
-                *calls
-            )
+            (vector, liked, in_category), *others = await together(of_history, *further.values())
+        found: dict[Source, Any] = dict(zip(further, others, strict=True))
         weights = {anchor.product_id: anchor.weight for anchor in subject.anchors}
         seen: dict[str, int] = {}
         for action in taste.actions:
@@ -91,19 +100,20 @@ class EvidenceSources:
         evidence = Evidence(
             anchors=[(product, weights[product.id]) for product in liked],
             seen=seen,
-            popular=_relative(popular),
-            popular_in_category={category: _relative(counted) for category, counted in in_category.items()},
-            popular_in_country=_relative(in_country),
-            trending=trending,
-            searched=searched,
-            profile=profile,
+            popular=found[Source.POPULAR].relative,
+            popular_in_category={category: counted.relative for category, counted in in_category.items()},
+            popular_in_country=found.get(Source.POPULAR_IN_COUNTRY, Counted()).relative,
+            trending=found[Source.TRENDING].weights,
+            searched=found.get(Source.SEARCHED, TextMatches()),
+            profile=found.get(Source.PROFILE, TextMatches()),
             stated=query.profile,
         )
-        return Gathered(evidence, vector, [proposal.product.id for proposal in stated.proposals])
+        stated = found[Source.NEWEST].proposals if Source.NEWEST in found else ()
+        return Gathered(evidence, vector, [proposal.product.id for proposal in stated], visit.wanted.excluded)
 
     async def _of_history(
         self, subject: Subject, visit: Visit
-    ) -> tuple[tuple[FloatArray, str] | None, Sequence[Product], dict[str, dict[str, float]]]:
+    ) -> tuple[tuple[FloatArray, str] | None, Sequence[Product], dict[str, Counted]]:
         """The subject's vector and products, and what is popular in their categories, or in those the call names."""
         history = await self._noted(self._vectors.read(subject.actions, visit.wanted.deadline), visit)
         liked = history.products if history else ()
@@ -127,18 +137,12 @@ class EvidenceSources:
             visit.notes.degradations.append(Degradation.NO_RECOMMENDER)
             return None
 
-    async def _counted(
-        self, source: Source, visit: Visit, *, category: str = "", country_code: str = ""
-    ) -> dict[str, float]:
-        if source is Source.POPULAR_IN_COUNTRY and not country_code:
-            return {}
+    async def _counted(self, source: Source, visit: Visit, *, category: str = "", country_code: str = "") -> Counted:
         return await self._candidates.counted(
             source, visit.wanted, visit.notes, category=category, country_code=country_code
         )
 
     async def _matches(self, source: Source, text: str, visit: Visit) -> TextMatches:
-        if not normalize_text(text):
-            return TextMatches()
         found = await self._candidates.by_text(source, text, 1.0, visit.wanted, visit.notes, "profile_text")
         ids = [proposal.product.id for proposal in found.proposals]
         cosines = {
@@ -147,9 +151,3 @@ class EvidenceSources:
             if "cosine" in proposal.features
         }
         return TextMatches(text, {one: float(rank) for rank, one in enumerate(ids, start=1)}, cosines)
-
-
-def _relative(weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights beside the heaviest."""
-    heaviest = max(weights.values(), default=0.0)
-    return {product_id: weight / heaviest for product_id, weight in weights.items()} if heaviest > 0 else {}

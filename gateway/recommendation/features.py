@@ -7,6 +7,7 @@ are what sources and catalogue say of it; what nobody says is NaN, or the whole 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitrine.vectors import FloatArray
 
@@ -86,17 +87,7 @@ def features(columns: Mapping[str, FloatArray], history_length: int, count: int,
     deviations, and 1 / log2(1 + rank) among the call's candidates.
     """
     found = {name: np.zeros(count, np.float32) for name in FEATURES}
-    for name in RELATIONS:
-        if name in columns:
-            scores = np.asarray(columns[name], np.float32)
-            known = np.isfinite(scores) & ((scores > 0) | (name not in _NEIGHBOURS))
-            if known.any():
-                least = np.where(known, scores, -np.inf).astype(np.float32)
-                best, spread = least.max(), max(scores[known].std(), 1e-6)
-                found[name] = np.where(known, scores, 0.0)
-                found[f"{name}_near"] = np.exp((least - best) / spread)
-                found[f"{name}_place"] = np.where(known, _places(_ranks(least, _ALIKE * spread)), 0.0)
-                found[f"{name}_known"] = known.astype(np.float32)
+    found |= _relations({name: columns[name] for name in RELATIONS if name in columns})
     for name in ("searched", "profile"):
         if (ranks := columns.get(f"{name}_rank")) is not None:
             found[f"{name}_place"] = np.where(np.isfinite(ranks), _places(np.nan_to_num(ranks, nan=1.0)), 0.0)
@@ -116,6 +107,31 @@ def features(columns: Mapping[str, FloatArray], history_length: int, count: int,
     found["history_length"] = np.full(count, np.log1p(history_length))
     found["goes_with"] = np.full(count, goes_with)
     return np.stack([found[name] for name in FEATURES], axis=1).astype(np.float32)
+
+
+def _relations(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """The features of relations that know any candidate, made for all of them at once."""
+    names = [name for name, scores in columns.items() if _known(name, scores).any()]
+    if not names:
+        return {}
+    scores = np.array([columns[name] for name in names], np.float32)
+    known = np.array([_known(name, columns[name]) for name in names])
+    least = np.where(known, scores, np.float32(-np.inf))
+    best = least.max(axis=1, keepdims=True)
+    spread = np.maximum(np.std(scores, axis=1, keepdims=True, where=known), np.float32(1e-6))
+    ranks = np.array([_ranks(row, alike) for row, alike in zip(least, _ALIKE * spread[:, 0], strict=True)])
+    parts = {
+        "": np.where(known, scores, 0.0),
+        "_near": np.exp((least - best) / spread),
+        "_place": np.where(known, _places(ranks), 0.0),
+        "_known": known.astype(np.float32),
+    }
+    return {f"{name}{part}": rows[place] for part, rows in parts.items() for place, name in enumerate(names)}
+
+
+def _known(name: str, scores: FloatArray) -> NDArray[np.bool_]:
+    known: NDArray[np.bool_] = np.isfinite(scores)
+    return known & (scores > 0) if name in _NEIGHBOURS else known
 
 
 def price_fit(prices: FloatArray, liked: FloatArray, weights: FloatArray) -> FloatArray:

@@ -1,12 +1,14 @@
 """Reasons of a fused score: what each source contributed, and what led to it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from gateway.recommendation.columns import Evidence, category_weight, first_category
 from gateway.recommendation.features import FEATURES, GROUP_OF
 from gateway.recommendation.fusion import SOURCES
 from gateway.recommendation.query import Reason, Source
 from vitrine.ports import RelatedCandidate, Relation
+from vitrine.product import Product
 from vitrine.vectors import FloatArray
 
 _RELATION_OF = {
@@ -44,13 +46,7 @@ def _reason(
     if (relation := _RELATION_OF.get(source)) is not None:
         product_ids = [one.anchor_id for one in candidate.scores if one.relation is relation and one.anchor_id]
     elif source is Source.HISTORY:
-        product_ids = [
-            anchor.id
-            for anchor, _ in evidence.anchors
-            if anchor.id == product.id
-            or (product.brand and anchor.brand == product.brand)
-            or (first_category(product) and first_category(anchor) == first_category(product))
-        ][:_MAX_PRODUCTS]
+        product_ids = list(islice(_alike(product, evidence), _MAX_PRODUCTS))
     elif source is Source.SEARCHED:
         text = evidence.searched.text
     elif source is Source.PROFILE:
@@ -58,3 +54,15 @@ def _reason(
     elif source is Source.POPULAR_IN_CATEGORY:
         _, category = category_weight(product, evidence)
     return Reason(source, contribution, tuple(product_ids), text, category, read)
+
+
+def _alike(product: Product, evidence: Evidence) -> Iterator[str]:
+    """Anchors that are the product, or of its brand or category."""
+    category = first_category(product)
+    for anchor, _ in evidence.anchors:
+        if (
+            anchor.id == product.id
+            or (product.brand and anchor.brand == product.brand)
+            or (category and first_category(anchor) == category)
+        ):
+            yield anchor.id

@@ -97,7 +97,7 @@ class Home:
 
     async def _newcomers(self, visit: Visit) -> list[Recommendation]:
         """The newest products that are not popular; each visitor begins with another one of them."""
-        popular = await self._candidates.counted(Source.POPULAR, visit.wanted, visit.notes)
+        popular = (await self._candidates.counted(Source.POPULAR, visit.wanted, visit.notes)).weights
         if not popular:
             return []
         newest = await self._candidates.newest(_NEWCOMERS, 1.0, popular, visit.wanted)

@@ -2,8 +2,8 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -14,14 +14,29 @@ log = structlog.get_logger(__name__)
 
 LIMIT = 300
 _KEPT_LISTS = 200
-_TRENDS = ("trending", "trending")
+_EVERYWHERE, _TRENDS = ("", ""), ("trending", "trending")
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Weights of products by id, heaviest first, and the same beside the heaviest, in (0, 1]."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    relative: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, products: Sequence[PopularProduct]) -> "Counted":
+        """What a list says."""
+        weights = {one.product_id: one.weight for one in products}
+        heaviest = max(weights.values(), default=0.0)
+        return cls(weights, {one: weight / heaviest for one, weight in weights.items()} if heaviest > 0 else {})
 
 
 @dataclass(slots=True)
 class _Known:
     """A list as it was last read, and until when it is taken for the one of now."""
 
-    products: Sequence[PopularProduct]
+    counted: Counted
     current_until: float
 
 
@@ -34,44 +49,42 @@ class PopularProducts:
         self._kept_s = kept_s
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
-    async def read(
-        self, category: str = "", country_code: str = "", *, deadline: Deadline
-    ) -> tuple[Sequence[PopularProduct], bool]:
+    async def read(self, category: str = "", country_code: str = "", *, deadline: Deadline) -> tuple[Counted, bool]:
         """The list of a category path, of a country, or of all products; and whether it is of now."""
         if self._popularity is None:
-            return (), False
+            return Counted(), False
         popular = self._popularity.popular
         return await self._current(
             (category, country_code),
             lambda: popular(LIMIT, deadline=deadline, category=category, country_code=country_code),
         )
 
-    async def trending(self, *, deadline: Deadline) -> tuple[Sequence[PopularProduct], bool]:
+    async def trending(self, *, deadline: Deadline) -> tuple[Counted, bool]:
         """What visitors turn to more than they used to, weights being by how much; and whether it is of now."""
         if self._popularity is None:
-            return (), False
+            return Counted(), False
         trending = self._popularity.trending
         return await self._current(_TRENDS, lambda: trending(LIMIT, deadline=deadline))
 
     async def _current(
         self, name: tuple[str, str], read: Callable[[], Awaitable[Sequence[PopularProduct]]]
-    ) -> tuple[Sequence[PopularProduct], bool]:
+    ) -> tuple[Counted, bool]:
         known = self._known.get(name)
-        # What is popular is read until there is something, so that a new shop's first events are seen at once.
-        if known is not None and (known.products or name == _TRENDS):
+        # That of everything is read until there is something: a new shop's first events are seen at once.
+        if known is not None and (known.counted.weights or name != _EVERYWHERE):
             now = time.monotonic()
             if now < known.current_until:
-                return known.products, True
+                return known.counted, True
             # One caller reads the list anew; the others do with the one that is there.
             known.current_until = now + self._kept_s
         try:
-            found = await read()
+            found = Counted.of(await read())
         except Exception as error:  # Only the retriever's loss fails a recommendation.
             log.warning("event store away, popularity as last known", error=repr(error))
             if known is None:
-                return (), False
+                return Counted(), False
             known.current_until = 0.0
-            return known.products, False
+            return known.counted, False
         self._known[name] = _Known(found, time.monotonic() + self._kept_s)
         self._known.move_to_end(name)
         while len(self._known) > _KEPT_LISTS:

@@ -56,7 +56,8 @@ class HistoryEncoder:
         self._least_cosine = least_cosine
         weights = bundle.path(HISTORY_FILE)
         budget.reserve(f"model {manifest.name} ({weights})", memory_need_bytes(weights))
-        self._session = open_onnx(weights, budget.threads)
+        # One history is too little to share out: two threads take longer than one.
+        self._session = open_onnx(weights, 1)
         inputs = {tensor.name for tensor in self._session.get_inputs()}
         outputs = {tensor.name for tensor in self._session.get_outputs()}
         if inputs != _INPUTS or _OUTPUT not in outputs:
@@ -88,7 +89,11 @@ class HistoryEncoder:
         if not 1 <= len(histories) <= MAX_HISTORIES:
             raise invalid("histories", f"has {len(histories)} entries; give 1 to {MAX_HISTORIES}")
         deadline.check("encoding histories")
-        read = await self._budget.run(self._read, histories, item_vectors)
+        if sum(map(len, histories)) <= MAX_HISTORY_ITEMS:
+            # One visitor's history, which a thread would take longer to hand over than to read.
+            read = self._read(histories, item_vectors)
+        else:
+            read = await self._budget.run(self._read, histories, item_vectors)
         lengths = [len(actions.ages) for actions in read]
         outputs = await self._batcher.submit(read, lengths, deadline=deadline, lane=lane)
         for output in outputs:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.retriever.buffer import Buffer
+from services.retriever.coded_vectors import CodedVectors
 from services.retriever.recommender import BehaviourView, Recommender
 from vitrine.learned_products import IntArray
 from vitrine.vectors import FloatArray
@@ -17,7 +18,7 @@ class _Space:
     def __init__(self, recommender: Recommender) -> None:
         self.recommender = recommender
         self.numbers = Buffer(np.int32)
-        self.vectors = Buffer(np.float32, recommender.dim)
+        self.vectors = CodedVectors(recommender.dim)
 
 
 class BehaviourColumns:

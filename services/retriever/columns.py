@@ -59,7 +59,7 @@ class ColumnsView:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays in memory, without the texts."""
-        behaviours = sum(one.numbers.nbytes + one.vectors.nbytes for one in self.behaviours.values())
+        behaviours = sum(one.numbers.nbytes + one.coded.nbytes for one in self.behaviours.values())
         fields = sum(buffer.view().nbytes for buffer in self.fields.arrays().values())
         return self.rows.nbytes + self.alive.nbytes + self.vectors.nbytes + behaviours + fields
 

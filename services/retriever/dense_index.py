@@ -96,14 +96,19 @@ class DenseView:
         """
         return self.search_each(query[None], allowed, limit)[0]
 
-    def search_each(self, queries: FloatArray, allowed: BoolArray, limit: int) -> list[tuple[IntArray, FloatArray]]:
-        """What `search` gives, for each of (q, dim) queries; an exact search reads the vectors once for all of them."""
+    def search_each(
+        self, queries: FloatArray, allowed: BoolArray, limit: int, least: int = MIN_EXAMINED
+    ) -> list[tuple[IntArray, FloatArray]]:
+        """What `search` gives, for each of (q, dim) queries; an exact search reads the vectors once for all of them.
+
+        `least` positions are looked at whatever the limit.
+        """
         count = int(np.count_nonzero(allowed))
         limit = min(limit, count)
         found: list[tuple[IntArray, FloatArray] | None] = [None] * len(queries)
         if limit and not self._exact_is_faster(count, limit):
             for place, query in enumerate(queries):
-                near = self._near(query, allowed, count, limit)
+                near = self._near(query, allowed, count, limit, least)
                 if len(near) >= limit:
                     found[place] = self._best(query, near, self.cosines(query, near), limit)
         missing = [place for place, one in enumerate(found) if one is None]
@@ -125,13 +130,13 @@ class DenseView:
         cosines: FloatArray = self.columns.vectors.scores(query[None], positions)[0]
         return cosines
 
-    def wanted(self, limit: int) -> int:
+    def wanted(self, limit: int, least: int = MIN_EXAMINED) -> int:
         """How many positions a search of cells for so many results looks at, at least."""
-        return max(int(self.examined * self.columns.living), EXAMINED_EACH * limit, MIN_EXAMINED)
+        return max(int(self.examined * self.columns.living), EXAMINED_EACH * limit, least)
 
-    def _near(self, query: FloatArray, allowed: BoolArray, count: int, limit: int) -> IntArray:
+    def _near(self, query: FloatArray, allowed: BoolArray, count: int, limit: int, least: int) -> IntArray:
         if isinstance(self.placed, PlacedCells):
-            return self.placed.examined(query, allowed, count, self.wanted(limit))
+            return self.placed.examined(query, allowed, count, self.wanted(limit, least))
         assert self.placed is not None
         return self.placed.examined(query, allowed, limit)
 

@@ -3,10 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import faiss
 import numpy as np
 
 from services.retriever.catalogue import Catalogue
@@ -65,7 +63,6 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         sys.setswitchinterval(_SWITCH_S)
         self._memo = LexicalMemo(settings.lexical_memo)
         self._rule_book = RuleBook(settings.rules)
-        self._relations = ThreadPoolExecutor(self._threads, "retriever-relation", faiss.omp_set_num_threads, (1,))
         state = self._catalogue.state()
         index_plan = IndexPlan.of(settings)
         saved = SavedViews(settings.data_dir / "views")
@@ -119,7 +116,6 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         self._generations.consider(published)
 
     def _close_searches(self) -> None:
-        self._relations.shutdown()
         self._probe.close()
         self._generations.close()
         self._keeper.close()
@@ -180,7 +176,6 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
                 plan,
                 living,
                 products=self._products,
-                threads=self._relations,
                 deadline=deadline,
             )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.retriever.coarse_factors import CoarseFactors
+from services.retriever.coded_vectors import CodedVectors, CodedView
 from services.retriever.relations import als_gram, behaviour_vectors
 from vitrine.errors import FailedPrecondition
 from vitrine.learned_products import IntArray, LearnedProducts, read_learned_products
@@ -29,7 +29,9 @@ class Recommender:
         self.gram = als_gram(learned.factors)
         # Of the others nothing is known, and a score of 0 would say otherwise.
         self.factored: NDArray[np.bool_] = np.asarray(learned.factors.any(axis=1))
-        self.coarse_factors = CoarseFactors(learned.factors)
+        coded = CodedVectors(learned.factors.shape[1])
+        coded.extend(learned.factors)
+        self.coded_factors = coded.view()
         self._numbers = {product_id: number for number, product_id in enumerate(learned.ids)}
 
     @classmethod
@@ -69,16 +71,21 @@ class Recommender:
 class BehaviourView:
     """The behaviour space as of one moment, positions being those of the columns; nothing in it changes.
 
-    `numbers` (n,) of the learned products, -1 for none, and `vectors` (n, d) float32, L2-normalised.
+    `numbers` (n,) of the learned products, -1 for none, and `coded` vectors (n, d), L2-normalised.
     """
 
     def __init__(
-        self, recommender: Recommender, numbers: NumberArray, vectors: FloatArray, alive: NDArray[np.bool_]
+        self, recommender: Recommender, numbers: NumberArray, coded: CodedView, alive: NDArray[np.bool_]
     ) -> None:
         self.recommender = recommender
         self.numbers = numbers
-        self.vectors = vectors
+        self.coded = coded
         self._alive = alive
+
+    @property
+    def vectors(self) -> FloatArray:
+        """(n, d) float32, L2-normalised."""
+        return self.coded.vectors
 
     @cached_property
     def positions(self) -> IntArray:
@@ -87,3 +94,8 @@ class BehaviourView:
         known = np.flatnonzero(self._alive & (self.numbers >= 0))
         positions[self.numbers[known]] = known
         return positions
+
+    @cached_property
+    def factored(self) -> NDArray[np.bool_]:
+        """(p,) whether each learned product lives and has a factor."""
+        return self.recommender.factored & (self.positions >= 0)

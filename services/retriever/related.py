@@ -1,7 +1,6 @@
 """Products by what visitors did: found by each relation, and all of them scored by every one. Runs in a thread."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 
 import numpy as np
 
@@ -66,13 +65,9 @@ def related(
     living: Mapping[str, int],
     *,
     products: Products,
-    threads: Executor,
     deadline: Deadline,
 ) -> Related:
-    """Answers a checked query; `living` maps ids of anchors, scored and excluded products to row keys.
-
-    Relations search side by side in `threads`, which must not be those that answer queries.
-    """
+    """Answers a checked query; `living` maps ids of anchors, scored and excluded products to row keys."""
     behaviour = behaviour_of(snapshot, recommenders, query.recommender_digest)
     _check_vector(query, behaviour.recommender)
     columns = snapshot.columns
@@ -80,10 +75,7 @@ def related(
     anchors = Anchors.of(query, living, columns, behaviour)
     searches = relation_searches(anchors, query.history_vector, snapshot, behaviour)
     deadline.check("the search for related products")
-    # What takes longest begins first.
-    wanted = sorted((one for one in query.relations if one in searches), key=lambda one: one is not Relation.TEXT)
-    lists = threads.map(lambda relation: searches[relation].found(allowed, query.depth), wanted)
-    found = dict(zip(wanted, lists, strict=True))
+    found = {one: searches[one].found(allowed, query.depth) for one in query.relations if one in searches}
     scored = columns.positions_of(rows_of(query.scored_ids, living))
     # Row keys grow with each write, and columns are in their order.
     newest = np.flatnonzero(allowed)[: -query.newest - 1 : -1]

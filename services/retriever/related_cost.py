@@ -8,7 +8,6 @@ read from there too.
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -26,7 +25,6 @@ from services.retriever.related import related
 from services.retriever.snapshot import Snapshot
 from services.retriever.suggest.index import SuggestIndex
 from services.retriever.switch_point import made_vectors
-from vitrine.compute import thread_quota
 from vitrine.deadline import Deadline
 from vitrine.learned_products import MAX_NEIGHBOURS, NEIGHBOUR_RELATIONS, LearnedProducts, Neighbours
 from vitrine.ports import Anchor, RelatedQuery, Relation
@@ -124,7 +122,6 @@ def main() -> None:
     snapshot = _snapshot(ids, recommender, arguments.text_dim, arguments.graph)
     products = cast(Products, _Kept(ids))
     random = np.random.default_rng(2)
-    threads = ThreadPoolExecutor(thread_quota(), "relations", faiss.omp_set_num_threads, (1,))
 
     def query(relations: Sequence[Relation], scored: int = 0) -> RelatedQuery:
         rows = random.choice(arguments.rows, size=ANCHORS + scored, replace=False).tolist()
@@ -149,7 +146,6 @@ def main() -> None:
             FilterPlan(),
             living,
             products=products,
-            threads=threads,
             deadline=Deadline.after(60),
         )
 

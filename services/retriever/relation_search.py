@@ -22,6 +22,8 @@ from vitrine.vectors import FloatArray
 
 # Anchors around which TEXT searches: a search for each of 200 would take longer than all else together.
 TEXT_INTERESTS = 3
+# Vectors that it looks at near each of them, at least: of the 40 nearest of 100,000 made products these hold 99.9 %.
+_TEXT_EXAMINED = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +112,7 @@ class _ByBehaviour:
     anchors: FloatArray
 
     def found(self, allowed: BoolArray, depth: int) -> IntArray:
-        positions = np.flatnonzero(allowed)
+        positions = self.behaviour.coded.proposed(self.history, allowed, depth)
         scores = inner_products(self.history, self.behaviour.vectors, positions)
         return best_positions(self.columns, positions, scores, depth)[0]
 
@@ -132,9 +134,9 @@ class _ByAls:
     def found(self, allowed: BoolArray, depth: int) -> IntArray:
         recommender = self.behaviour.recommender
         user = self.parts.sum(axis=0)
-        # Of what has no version that lives, the last position says nothing: `there` leaves it out.
-        there = recommender.factored & (self.behaviour.positions >= 0)
-        numbers = recommender.coarse_factors.proposed(user, there & allowed[self.behaviour.positions], depth)
+        # Of what has no version that lives, the last position says nothing, and it is not factored.
+        usable = self.behaviour.factored & allowed[self.behaviour.positions]
+        numbers = recommender.coded_factors.proposed(user, usable, depth)
         scores = inner_products(user, recommender.learned.factors, numbers)
         return best_positions(self.columns, self.behaviour.positions[numbers], scores, depth)[0]
 
@@ -178,7 +180,7 @@ class _ByText:
     def found(self, allowed: BoolArray, depth: int) -> IntArray:
         vectors = self.columns.vectors[self.anchors.positions]
         groups = interests(vectors, self.anchors.weights.astype(np.float64), TEXT_INTERESTS)
-        near = self.dense.search_each(vectors[[anchor for anchor, _ in groups]], allowed, depth)
+        near = self.dense.search_each(vectors[[anchor for anchor, _ in groups]], allowed, depth, _TEXT_EXAMINED)
         positions = np.unique(np.concatenate([found for found, _ in near]))
         scores, _ = nearest(self.columns.vectors[positions], vectors)
         return best_positions(self.columns, positions, scores, depth)[0]

@@ -1,0 +1,97 @@
+"""Coded vectors: half a byte for every two numbers, which finds the few worth an exact score in a tenth of the time.
+
+Product quantisation with 4-bit codes whose tables stay in registers: André, Kermarrec, Le Scouarnec, "Cache locality is
+not enough" (2015), by FAISS. Vectors are coded in blocks of their own codebooks as they come; what fills no block yet
+is always proposed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from services.retriever.buffer import Buffer
+from vitrine.vectors import FloatArray
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+BLOCK = 16_384
+_BITS = 4
+# Vectors of a block that its codebook is made from, and rounds of k-means.
+_SAMPLE = 2_048
+_ROUNDS = 4
+# Proposed by each block, at least, for each one wanted, and further ones that blocks share out: where vectors have no
+# structure 98 % of 40 wanted are among them, whatever the number of blocks (measured).
+_LEAST, _EACH, _SHARED = 200, 4, 12
+# Some of what is called is not in the package's type stubs.
+_faiss: Any = faiss
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodedView:
+    """(n, d) float32 `vectors` as of one moment, the first of them coded in `blocks`; nothing in it changes."""
+
+    vectors: FloatArray
+    blocks: Sequence[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.vectors.nbytes + len(self.blocks) * BLOCK * _codes(self.vectors.shape[1]) * _BITS // 8
+
+    def proposed(self, query: FloatArray, usable: BoolArray, wanted: int) -> IntArray:
+        """Usable (n,) positions, ascending, which hold those of the largest inner products with the (d,) query."""
+        found = []
+        breadth = max(_LEAST, (_EACH + _SHARED // max(len(self.blocks), 1)) * wanted)
+        for number, block in enumerate(self.blocks):
+            here = usable[number * BLOCK : (number + 1) * BLOCK]
+            count = int(np.count_nonzero(here))
+            # A filter thins a block, so more of it is proposed until as many are usable.
+            wider = breadth * BLOCK // max(count, 1)
+            if wider < count:
+                places = np.sort(block.search(query[None], wider)[1][0])
+                places = places[here[places]]
+            else:
+                places = np.flatnonzero(here)
+            found.append(places + number * BLOCK)
+        coded = len(self.blocks) * BLOCK
+        return np.concatenate([*found, np.flatnonzero(usable[coded:]) + coded])
+
+
+class CodedVectors:
+    """The writer's side. One thread only."""
+
+    def __init__(self, dim: int) -> None:
+        self._vectors = Buffer(np.float32, dim)
+        self._blocks: list[Any] = []
+
+    def extend(self, vectors: FloatArray) -> None:
+        """Appends (n, d) vectors."""
+        self._vectors.extend(vectors)
+        every = self._vectors.view()
+        while vectors.shape[1] and len(every) >= (len(self._blocks) + 1) * BLOCK:
+            first = len(self._blocks) * BLOCK
+            self._blocks.append(_coded(every[first : first + BLOCK]))
+
+    def view(self) -> CodedView:
+        """What a reader sees from now on."""
+        return CodedView(self._vectors.view(), tuple(self._blocks))
+
+
+def _codes(dim: int) -> int:
+    """Codes of one vector: one for every two numbers."""
+    return dim if dim % 2 else dim // 2
+
+
+def _coded(vectors: FloatArray) -> Any:
+    dim = vectors.shape[1]
+    block = _faiss.IndexPQFastScan(dim, _codes(dim), _BITS, faiss.METRIC_INNER_PRODUCT)
+    means = block.pq.cp
+    means.niter, means.min_points_per_centroid, means.max_points_per_centroid = _ROUNDS, 1, _SAMPLE
+    block.train(np.ascontiguousarray(vectors[:: len(vectors) // _SAMPLE]))
+    block.add(np.ascontiguousarray(vectors))
+    return block

@@ -1,0 +1,67 @@
+"""Coded vectors propose what exact scores find."""
+
+import faiss
+import numpy as np
+import pytest
+
+from services.retriever.coded_vectors import BLOCK, CodedVectors, CodedView
+from vitrine.vectors import FloatArray
+
+COUNT = 2 * BLOCK + 3_000
+
+
+@pytest.fixture(scope="module")
+def vectors() -> FloatArray:
+    """Without structure: the worst there is to code."""
+    made: FloatArray = np.random.default_rng(3).normal(size=(COUNT, 64)).astype(np.float32)
+    return made
+
+
+@pytest.fixture(scope="module")
+def coded(vectors: FloatArray) -> CodedView:
+    faiss.omp_set_num_threads(1)
+    writer = CodedVectors(64)
+    for start in range(0, COUNT, 7_000):
+        writer.extend(vectors[start : start + 7_000])
+    return writer.view()
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(1.0, 1), (1.0, 40), (0.5, 40), (0.05, 40), (0.01, 10)])
+def test_the_best_are_among_those_proposed(coded: CodedView, vectors: FloatArray, share: float, wanted: int) -> None:
+    random = np.random.default_rng(4)
+    usable = random.random(COUNT) < share
+    found = 0
+    for query in random.normal(size=(20, 64)).astype(np.float32):
+        proposed = coded.proposed(query, usable, wanted)
+        assert usable[proposed].all()
+        assert (np.diff(proposed) > 0).all()
+        best = np.argsort(-np.where(usable, vectors @ query, -np.inf))[:wanted]
+        found += len(np.intersect1d(best, proposed))
+    assert found >= 0.98 * 20 * wanted
+
+
+def test_what_fills_no_block_and_what_few_are_usable_are_all_proposed(coded: CodedView, vectors: FloatArray) -> None:
+    usable = np.zeros(COUNT, np.bool_)
+    usable[[5, 9, BLOCK, COUNT - 1]] = True
+    assert coded.proposed(vectors[0], usable, 40).tolist() == [5, 9, BLOCK, COUNT - 1]
+    usable[2 * BLOCK :] = True
+    assert coded.proposed(vectors[0], usable, 1).tolist() == [5, 9, BLOCK, *range(2 * BLOCK, COUNT)]
+
+
+def test_a_reader_sees_nothing_of_what_comes_later() -> None:
+    writer = CodedVectors(3)
+    writer.extend(np.ones((BLOCK - 1, 3), np.float32))
+    earlier = writer.view()
+    writer.extend(np.full((2, 3), 9, np.float32))
+    assert (len(earlier.vectors), len(earlier.blocks)) == (BLOCK - 1, 0)
+    later = writer.view()
+    assert (len(later.vectors), len(later.blocks)) == (BLOCK + 1, 1)
+    proposed = later.proposed(np.ones(3, np.float32), np.ones(BLOCK + 1, np.bool_), 1)
+    assert {BLOCK - 1, BLOCK} <= set(proposed.tolist())
+
+
+def test_without_numbers_nothing_breaks() -> None:
+    writer = CodedVectors(0)
+    writer.extend(np.zeros((BLOCK, 0), np.float32))
+    nothing = writer.view().proposed(np.zeros(0, np.float32), np.zeros(BLOCK, np.bool_), 1)
+    assert not len(nothing)
