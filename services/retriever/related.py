@@ -8,19 +8,15 @@ from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan
 from services.retriever.products import Products
 from services.retriever.recommender import BehaviourView, Recommender
-from services.retriever.relation_search import Anchors, RelationSearch, relation_searches
+from services.retriever.relation_search import Anchors, RelationSearch, Searched, relation_searches
 from services.retriever.similar import rows_of, without
-from services.retriever.snapshot import Snapshot
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
 from vitrine.ports import BehaviourVectors, Related, RelatedQuery, Relation, RelationColumn
 
 
-def behaviour_of(snapshot: Snapshot, recommenders: Sequence[Recommender], digest: str) -> BehaviourView:
-    """The snapshot's behaviour space of the recommender `digest`, "" being the first.
-
-    Raises FailedPrecondition when there is none, and says why.
-    """
+def recommender_of(recommenders: Sequence[Recommender], digest: str) -> Recommender:
+    """The recommender `digest`, "" being the first. Raises FailedPrecondition when it is not served, and says why."""
     if not recommenders:
         raise FailedPrecondition(
             "no recommender is served here; set VITRINE_RETRIEVER_RECOMMENDER to a bundle's folder",
@@ -33,6 +29,12 @@ def behaviour_of(snapshot: Snapshot, recommenders: Sequence[Recommender], digest
             " embedder and retriever serve the same",
             reason="RECOMMENDER_MISMATCH",
         )
+    return named
+
+
+def behaviour_of(snapshot: Searched, recommenders: Sequence[Recommender], digest: str) -> BehaviourView:
+    """The snapshot's behaviour space of that recommender. Raises FailedPrecondition when it has none."""
+    named = recommender_of(recommenders, digest)
     if named.digest not in snapshot.columns.behaviours:
         named.require_model(snapshot.model_digest, snapshot.dim)
         raise AssertionError("columns without a behaviour space are of another model")
@@ -40,7 +42,7 @@ def behaviour_of(snapshot: Snapshot, recommenders: Sequence[Recommender], digest
 
 
 def vectors_of(
-    snapshot: Snapshot,
+    snapshot: Searched,
     recommenders: Sequence[Recommender],
     digest: str,
     ids: Sequence[str],
@@ -58,7 +60,7 @@ def vectors_of(
 
 
 def related(
-    snapshot: Snapshot,
+    snapshot: Searched,
     recommenders: Sequence[Recommender],
     query: RelatedQuery,
     plan: FilterPlan,

@@ -14,7 +14,6 @@ from services.retriever.dense_index import DenseView, best_positions
 from services.retriever.recommender import BehaviourView
 from services.retriever.relations import NeighbourScores, als_parts, nearest, neighbour_scores
 from services.retriever.similar import interests
-from services.retriever.snapshot import Snapshot
 from services.retriever.vector_store import inner_products
 from vitrine.learned_products import NEIGHBOUR_RELATIONS
 from vitrine.ports import RelatedQuery, Relation
@@ -62,6 +61,21 @@ class Seen:
     anchors: IntArray
 
 
+class Searched(Protocol):
+    """What is searched: the living products at one revision, or those of them among which the best are."""
+
+    @property
+    def revision(self) -> int: ...
+    @property
+    def model_digest(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def columns(self) -> ColumnsView: ...
+    @property
+    def dense(self) -> DenseView: ...
+
+
 class RelationSearch(Protocol):
     """One relation to what a query gives."""
 
@@ -75,7 +89,7 @@ class RelationSearch(Protocol):
 
 
 def relation_searches(
-    anchors: Anchors, history: FloatArray | None, snapshot: Snapshot, behaviour: BehaviourView
+    anchors: Anchors, history: FloatArray | None, snapshot: Searched, behaviour: BehaviourView
 ) -> dict[Relation, RelationSearch]:
     """The relations that have something to go by."""
     searches: dict[Relation, RelationSearch] = {}

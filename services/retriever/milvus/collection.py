@@ -1,7 +1,7 @@
 """One Milvus collection: versions of products by row key, each with its vector, its words and what filters ask."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from vitrine.vectors import FloatArray
 
 # Milvus answers no search and no query with more.
 MAX_FOUND = 16_384
+# The field of a product's text vector.
+VECTOR = "vector"
 # Rows in one request: with 1,024 numbers and long words 5 MB of the 64 that a server takes.
 _PUT_ROWS = 500
 _READ_ROWS = 5_000
@@ -67,19 +69,20 @@ class Milvus:
         # The one for tests has no index over arrays, and needs none.
         self._indexes_arrays = not version.startswith("milvus_lite")
 
-    def collection(self, name: str) -> "Collection | None":
-        """The collection of that name, ready to be searched; None where there is none."""
+    def collection(self, name: str, dims: Mapping[str, int]) -> "Collection | None":
+        """The collection of that name, ready to be searched; None where there is none. `dims`: as it was created."""
         if not answered(lambda: self.client.has_collection(name, timeout=self.timeout_s), "look for a collection"):
             return None
         self._load(name)
-        return Collection(self, name)
+        return Collection(self, name, dims)
 
-    def create(self, name: str, dim: int) -> "Collection":
-        """A new, empty collection for vectors of `dim` numbers."""
+    def create(self, name: str, dims: Mapping[str, int]) -> "Collection":
+        """A new, empty collection with fields for vectors of so many numbers; `VECTOR` is that of a product's text."""
         schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("row", DataType.INT64, is_primary=True)
         schema.add_field("id", DataType.VARCHAR, max_length=512)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dim)
+        for field, dim in dims.items():
+            schema.add_field(field, DataType.FLOAT_VECTOR, dim=dim)
         schema.add_field(
             "terms", DataType.ARRAY, element_type=DataType.VARCHAR, max_capacity=MAX_TERMS, max_length=MAX_WORDS_BYTES
         )
@@ -100,7 +103,8 @@ class Milvus:
             Function("bm25", FunctionType.BM25, input_field_names=["words"], output_field_names=["word_weights"])
         )
         indexes = self.client.prepare_index_params()
-        indexes.add_index("vector", index_type=self.kind, metric_type="IP", params=_BUILD.get(self.kind, {}))
+        for field in dims:
+            indexes.add_index(field, index_type=self.kind, metric_type="IP", params=_BUILD.get(self.kind, {}))
         indexes.add_index("word_weights", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=_BM25)
         if self._indexes_arrays:
             indexes.add_index("terms", index_type="INVERTED")
@@ -110,7 +114,7 @@ class Milvus:
         # Of nothing there is nothing to build, so nothing to wait for.
         answered(lambda: self.client.create_index(name, indexes, sync=False, timeout=_WRITE_TIMEOUT_S), "make an index")
         self._load(name)
-        return Collection(self, name)
+        return Collection(self, name, dims)
 
     def _load(self, name: str) -> None:
         load = self.client.load_collection
@@ -133,10 +137,11 @@ _BUILD: dict[str, dict[str, int]] = {"HNSW": {"M": 16, "efConstruction": 200}}
 class Collection:
     """Rows of one collection. `filter` is a Milvus expression; calls raise Unavailable or DeadlineExceeded."""
 
-    def __init__(self, milvus: Milvus, name: str) -> None:
+    def __init__(self, milvus: Milvus, name: str, dims: Mapping[str, int]) -> None:
         self._milvus = milvus
         self._client = milvus.client
         self.name = name
+        self.dims = dims
 
     def put(self, entities: Sequence[dict[str, object]]) -> None:
         """Writes entities by their row key; one that is there already is replaced."""
@@ -150,9 +155,9 @@ class Collection:
             part = list(rows[start : start + MAX_FOUND])
             answered(partial(self._client.delete, self.name, ids=part, timeout=_WRITE_TIMEOUT_S), "delete")
 
-    def near(self, vectors: FloatArray, filter: str, limit: int, deadline: Deadline) -> list[Found]:
-        """For each of (q, dim) L2-normalised vectors the nearest by cosine."""
-        return self._search(list(vectors), "vector", filter, limit, deadline, _breadth(self._milvus.kind, limit))
+    def near(self, field: str, vectors: FloatArray, filter: str, limit: int, deadline: Deadline) -> list[Found]:
+        """For each of (q, dim) L2-normalised vectors the nearest by cosine, by a field of vectors."""
+        return self._search(list(vectors), field, filter, limit, deadline, _breadth(self._milvus.kind, limit))
 
     def worded(self, words: str, filter: str, limit: int, deadline: Deadline) -> Found:
         """The best by BM25 of those that hold one of the words or more."""
@@ -162,7 +167,7 @@ class Collection:
 
     def vectors(self, rows: Sequence[int], deadline: Deadline) -> FloatArray:
         """(len(rows), dim) float32 vectors by row key, all of which must be there."""
-        found = {entity["row"]: entity["vector"] for entity in self._read(f"row in {list(rows)}", ["vector"], deadline)}
+        found = {entity["row"]: entity[VECTOR] for entity in self._read(f"row in {list(rows)}", [VECTOR], deadline)}
         return np.array([found[row] for row in rows], np.float32)
 
     def read(self, filter: str, fields: Sequence[str], limit: int, deadline: Deadline) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.catalogue_engine import CatalogueEngine, check_newest
@@ -10,6 +11,7 @@ from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.metrics import show_index
 from services.retriever.milvus.collection import Milvus
 from services.retriever.milvus.newest import newest_rows
+from services.retriever.milvus.related import related, vectors_of
 from services.retriever.milvus.retrieval import retrieve
 from services.retriever.milvus.search import near
 from services.retriever.milvus.similar import similar
@@ -17,6 +19,7 @@ from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.milvus.term_index import Counts
 from services.retriever.milvus.views import MilvusViews
 from services.retriever.recent import Recent
+from services.retriever.recommender import Recommender
 from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.retrieval import check_model, checked_query
 from services.retriever.rule_book import RuleBook
@@ -45,6 +48,8 @@ from vitrine.product import Product
 _GRACE_S = 5.0
 _SELF_TEST_S = 10.0
 _KEPT_COUNTS = 50_000
+# Besides text and words: a Milvus server takes four fields of vectors, if it is not told otherwise.
+MAX_RECOMMENDERS = 2
 
 
 class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
@@ -52,16 +57,23 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
 
     def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
         super().__init__(settings, catalogue)
-        if settings.recommender:
+        folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
+        if len(folders) > MAX_RECOMMENDERS:
             raise FailedPrecondition(
-                "the backend milvus serves no recommender; leave out VITRINE_RETRIEVER_RECOMMENDER, or choose faiss"
+                f"the backend milvus serves {MAX_RECOMMENDERS} recommenders and"
+                f" VITRINE_RETRIEVER_FURTHER_RECOMMENDERS makes them {len(folders)}; name fewer, or choose faiss"
             )
+        self._recommenders = [Recommender.open(Path(folder)) for folder in folders]
+        state = catalogue.state()
+        for recommender in self._recommenders[:1]:
+            recommender.require_model(state.model_digest, state.dim)
         self._worders = ThreadPoolExecutor(self._threads, "retriever-words")
         self._rule_book = RuleBook(settings.rules)
         self._counts: Counts = Recent(_KEPT_COUNTS)
         self._milvus = Milvus(settings)
         try:
-            views = MilvusViews(catalogue, self._milvus, grace_s=_GRACE_S if settings.catalogue_url else 0.0)
+            grace_s = _GRACE_S if settings.catalogue_url else 0.0
+            views = MilvusViews(catalogue, self._milvus, self._recommenders, grace_s=grace_s)
         except BaseException:
             self._milvus.close()
             raise
@@ -115,16 +127,44 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         return await self._search(deadline, found)
 
     async def retrieve_related(self, query: RelatedQuery, *, deadline: Deadline) -> Related:
-        """Raises FailedPrecondition: relations of a recommender are kept by the other backend."""
-        checked_related(query)
-        raise _no_recommender()
+        """Finds products by what visitors did: near a history's vector, and related to its products."""
+        checked, plan = checked_related(query)
+
+        def found() -> Related:
+            snapshot = self._snapshot
+            return related(
+                snapshot,
+                self._recommenders,
+                checked,
+                plan,
+                lambda ids: self._rows_of(ids, snapshot),
+                products=self._products,
+                threads=self._worders,
+                deadline=deadline,
+            )
+
+        return await self._search(deadline, found)
 
     async def get_behaviour_vectors(
         self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str = ""
     ) -> BehaviourVectors:
-        """Raises FailedPrecondition: behaviour vectors are kept by the other backend."""
+        """Reads 1 to 200 products, each once, and their behaviour vectors."""
         check_vector_ids(ids)
-        raise _no_recommender()
+
+        def read() -> BehaviourVectors:
+            snapshot = self._snapshot
+            living = self._rows_of(ids, snapshot)
+            return vectors_of(
+                snapshot,
+                self._recommenders,
+                recommender_digest,
+                ids,
+                living,
+                products=self._products,
+                deadline=deadline,
+            )
+
+        return await self._search(deadline, read)
 
     async def list_newest_products(
         self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
@@ -169,6 +209,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
 
     def _index(self) -> IndexInfo:
         snapshot = self._snapshot
+        recommenders = [recommender.digest for recommender in snapshot.recommenders]
         faults = (self._writer.fault, self._rule_book.fault)
         return IndexInfo(
             products=snapshot.living,
@@ -181,6 +222,8 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
             alerts=(*snapshot.alerts, *filter(None, faults)),
             storage="float32",
             backend="milvus",
+            recommender_digest="".join(recommenders[:1]),
+            further_recommender_digests=tuple(recommenders[1:]),
         )
 
     def _find_itself(self, snapshot: MilvusSnapshot) -> None:
@@ -193,11 +236,3 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         cosines = near(snapshot, snapshot.collection.vectors(rows, deadline), seen, 1, deadline)[0].scores
         if not len(cosines) or not cosines[0] > 0.999:
             raise Internal(f"the newest product is not found by its own vector (cosine {cosines})")
-
-
-def _no_recommender() -> FailedPrecondition:
-    return FailedPrecondition(
-        "no recommender is served here, since the backend milvus has none; serve faiss with"
-        " VITRINE_RETRIEVER_RECOMMENDER for related products",
-        reason="NO_RECOMMENDER",
-    )

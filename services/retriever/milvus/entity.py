@@ -15,18 +15,23 @@ LAYOUT = 2
 FIELD_REPEATS = {"title": 2, CODE_FIELD: 1, "brand": 1, "categories": 1, "attributes": 1, "description": 1}
 
 
-def entity_of(row: int, product_id: str, entry: Entry, vector: FloatArray) -> dict[str, object]:
-    """The entity of one version; `vector` (dim,) L2-normalised."""
+def entity_of(row: int, product_id: str, entry: Entry, vectors: Mapping[str, FloatArray]) -> dict[str, object]:
+    """The entity of one version; `vectors` (dim,) L2-normalised by their field."""
     return {
         "row": row,
         "id": product_id,
-        "vector": vector,
+        **vectors,
         "terms": terms_of(entry.values)[:MAX_TERMS],
         "texts": texts_of(entry.values),
         "values": dict(entry.values),
         "numbers": numbers_of(entry.values),
         "words": words_text(entry.fields),
     }
+
+
+def behaviour_field(recommender_digest: str) -> str:
+    """The field of products' vectors in a recommender's behaviour space."""
+    return f"behaviour_{recommender_digest.rpartition(':')[2][:16]}"
 
 
 def terms_of(values: Values) -> list[str]:

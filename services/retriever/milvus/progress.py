@@ -17,7 +17,8 @@ def read_revision(collection: Collection, deadline: Deadline) -> int:
     return int((json.loads(noted) if isinstance(noted, str | bytes) else noted)["revision"])
 
 
-def write_revision(collection: Collection, revision: int, dim: int) -> None:
-    """Notes it; `dim` is the width of the collection's vectors."""
-    nothing = {"id": "", "vector": np.zeros(dim, np.float32), "terms": [], "values": {}, "numbers": {}, "words": ""}
-    collection.put([{"row": 0, "texts": {"revision": revision}, **nothing}])
+def write_revision(collection: Collection, revision: int) -> None:
+    """Notes it."""
+    nothing = {"id": "", "terms": [], "values": {}, "numbers": {}, "words": ""}
+    vectors = {field: np.zeros(dim, np.float32) for field, dim in collection.dims.items()}
+    collection.put([{"row": 0, "texts": {"revision": revision}, **nothing, **vectors}])

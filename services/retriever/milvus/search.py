@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.retriever.milvus.collection import NOTHING, Found
+from services.retriever.milvus.collection import NOTHING, VECTOR, Found
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.milvus.tokens import tokens_of
 from services.retriever.reading import ReadTerm
@@ -16,20 +16,22 @@ from vitrine.vectors import FloatArray
 MAX_QUERY_WORDS = 64
 
 
-def near(snapshot: MilvusSnapshot, vectors: FloatArray, seen: str, limit: int, deadline: Deadline) -> list[Found]:
-    """For each of (q, dim) L2-normalised vectors the nearest that the expression allows, best first.
+def near(
+    snapshot: MilvusSnapshot, vectors: FloatArray, seen: str, limit: int, deadline: Deadline, field: str = VECTOR
+) -> list[Found]:
+    """For each of (q, dim) L2-normalised vectors the nearest that the expression allows, best first, by a field.
 
     A graph may miss what a filter leaves (milvus#28603): where there are fewer than asked for, what it missed is read.
     """
     if snapshot.collection is None:
         return [NOTHING] * len(vectors)
     deadline.check("the search by vector")
-    found = snapshot.collection.near(vectors, seen, limit, deadline)
+    found = snapshot.collection.near(field, vectors, seen, limit, deadline)
     if all(len(one.rows) >= limit for one in found):
         return [_in_order(one) for one in found]
     count = min(limit, snapshot.collection.count(seen, deadline))
     return [
-        _in_order(one if len(one.rows) >= count else _completed(snapshot, vector, one, seen, count, deadline))
+        _in_order(one if len(one.rows) >= count else _completed(snapshot, field, vector, one, seen, count, deadline))
         for vector, one in zip(vectors, found, strict=True)
     ]
 
@@ -45,12 +47,12 @@ def worded(snapshot: MilvusSnapshot, terms: Sequence[ReadTerm], seen: str, limit
 
 
 def _completed(
-    snapshot: MilvusSnapshot, vector: FloatArray, found: Found, seen: str, count: int, deadline: Deadline
+    snapshot: MilvusSnapshot, field: str, vector: FloatArray, found: Found, seen: str, count: int, deadline: Deadline
 ) -> Found:
     assert snapshot.collection is not None
     missed = f"{seen} and row not in {found.rows.tolist()}"
-    read = snapshot.collection.read(missed, ["id", "vector"], count - len(found.rows), deadline)
-    cosines = np.array([entity["vector"] for entity in read], np.float32).reshape(len(read), len(vector)) @ vector
+    read = snapshot.collection.read(missed, ["id", field], count - len(found.rows), deadline)
+    cosines = np.array([entity[field] for entity in read], np.float32).reshape(len(read), len(vector)) @ vector
     return Found(
         rows=np.concatenate([found.rows, np.array([entity["row"] for entity in read], np.int64)]),
         ids=(*found.ids, *(entity["id"] for entity in read)),

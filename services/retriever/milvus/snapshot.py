@@ -7,6 +7,7 @@ from services.retriever.filters import FilterPlan
 from services.retriever.milvus.collection import Collection
 from services.retriever.milvus.expression import expression_of
 from services.retriever.milvus.known_words import WordsView
+from services.retriever.recommender import Recommender
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -27,6 +28,7 @@ class MilvusSnapshot:
     collection: Collection | None
     words: WordsView
     alerts: tuple[str, ...]
+    recommenders: tuple[Recommender, ...] = ()  # those whose behaviour vectors are in the collection
 
     def rows_of(self, ids: Sequence[str]) -> dict[str, int]:
         """None are known without asking the catalogue."""

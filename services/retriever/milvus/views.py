@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.changes import Changes
-from services.retriever.milvus.collection import MAX_TERMS, Collection, Milvus
-from services.retriever.milvus.entity import LAYOUT, entity_of, terms_of
+from services.retriever.milvus.collection import MAX_TERMS, VECTOR, Collection, Milvus
+from services.retriever.milvus.entity import LAYOUT, behaviour_field, entity_of, terms_of
 from services.retriever.milvus.known_words import KnownWords
 from services.retriever.milvus.progress import read_revision, write_revision
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.prepared import Prepared, steps
+from services.retriever.recommender import Recommender
 from services.retriever.tables import State
 from vitrine.deadline import Deadline
-from vitrine.errors import Unavailable
+from vitrine.errors import FailedPrecondition, Unavailable
 
 _CATCH_UP_S = 24 * 3_600.0
 _ROWS_ASKED = 5_000
@@ -44,6 +45,7 @@ class MilvusViews:
         self,
         catalogue: Catalogue,
         milvus: Milvus,
+        recommenders: Sequence[Recommender] = (),
         *,
         grace_s: float = 0.0,
         held: Sequence["weakref.ref[MilvusSnapshot]"] = (),
@@ -51,6 +53,8 @@ class MilvusViews:
         """Catches up with the catalogue, which for a new collection writes all of it. Raises Unavailable."""
         self._catalogue = catalogue
         self._milvus = milvus
+        self._recommenders = recommenders
+        self._fitting: tuple[Recommender, ...] = ()
         self._grace_s = grace_s
         self._snapshots = list(held)
         self._dead: list[_Dead] = []
@@ -92,7 +96,9 @@ class MilvusViews:
 
     def anew(self) -> "MilvusViews":
         """The same, brought up with the catalogue again; readers may still hold snapshots of these."""
-        views = MilvusViews(self._catalogue, self._milvus, grace_s=self._grace_s, held=self._snapshots)
+        views = MilvusViews(
+            self._catalogue, self._milvus, self._recommenders, grace_s=self._grace_s, held=self._snapshots
+        )
         views._left += self._left
         self._words.close()
         return views
@@ -133,6 +139,7 @@ class MilvusViews:
             collection=self._collection,
             words=self._words.view(),
             alerts=tuple(self.alerts.values()),
+            recommenders=self._fitting,
         )
         self._snapshots.append(weakref.ref(snapshot))
         return snapshot
@@ -144,26 +151,42 @@ class MilvusViews:
 
     def _opened(self, state: State) -> Collection | None:
         """The collection of a catalogue and model, made where there is none."""
+        self._fitting = self._fitting_to(state)
         if not state.model_digest:
             return None
-        model = hashlib.sha256(f"{LAYOUT} {state.model_digest} {state.dim}".encode()).hexdigest()[:12]
+        dims = {VECTOR: state.dim, **{behaviour_field(one.digest): one.dim for one in self._fitting}}
+        model = hashlib.sha256(f"{LAYOUT} {state.model_digest} {sorted(dims.items())}".encode()).hexdigest()[:12]
         name = f"vitrine_{state.catalogue_id[:16]}_{model}"
-        if found := self._milvus.collection(name):
+        if found := self._milvus.collection(name, dims):
             return found
         try:
-            return self._milvus.create(name, state.dim)
+            return self._milvus.create(name, dims)
         except Unavailable:
             # Another retriever may have made it in between.
-            if found := self._milvus.collection(name):
+            if found := self._milvus.collection(name, dims):
                 return found
             raise
+
+    def _fitting_to(self, state: State) -> tuple[Recommender, ...]:
+        """The recommenders that are for the catalogue's model; the first not being is an alert."""
+        self.alerts.pop("recommender", None)
+        fitting = []
+        for recommender in self._recommenders:
+            try:
+                recommender.require_model(state.model_digest, state.dim)
+            except FailedPrecondition as error:
+                if recommender is self._recommenders[0]:
+                    self.alerts["recommender"] = error.message
+            else:
+                fitting.append(recommender)
+        return tuple(fitting)
 
     def _catch_up(self, collection: Collection) -> None:
         """Brings a collection from the revision that it says to where the catalogue stands."""
         if self._saved > self._state.revision:
             # The catalogue was set back, and its row keys name other versions now.
             self._milvus.drop(collection.name)
-            collection = self._collection = self._milvus.create(collection.name, self._state.dim)
+            collection = self._collection = self._milvus.create(collection.name, collection.dims)
             self._saved = 0
         with self._catalogue.changes_since(self._saved) as changes:
             if changes is not None and self._saved:
@@ -195,7 +218,11 @@ class MilvusViews:
         entities = []
         for row, item in added:
             assert item.vector is not None
-            entities.append(entity_of(row, item.id, item.entry, item.vector))
+            vectors = {VECTOR: item.vector}
+            for one in self._fitting:
+                placed = one.vectors_of(one.numbers_of([item.id]), item.vector[None])
+                vectors[behaviour_field(one.digest)] = placed[0]
+            entities.append(entity_of(row, item.id, item.entry, vectors))
             if len(terms_of(item.entry.values)) > MAX_TERMS:
                 self.alerts["terms"] = f"filters know the first {MAX_TERMS:,} values of {item.id!r} only; it has more"
         collection.put(entities)
@@ -225,7 +252,7 @@ class MilvusViews:
         self._left = list(filter(is_read, self._left))
         complete = min((one.revision - 1 for one in self._dead), default=self._state.revision)
         if self._collection is not None and complete != self._saved:
-            write_revision(self._collection, complete, self._state.dim)
+            write_revision(self._collection, complete)
             self._saved = complete
 
     def _counted(self) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from services.retriever.filters import FilterPlan
 from services.retriever.lexical_index import LexicalIndex, entry_of
-from services.retriever.milvus.collection import Collection, Milvus
+from services.retriever.milvus.collection import VECTOR, Collection, Milvus
 from services.retriever.milvus.entity import entity_of
 from services.retriever.milvus.expression import held_by
 from services.retriever.milvus.known_words import KnownWords
@@ -104,7 +104,7 @@ class _OverMilvus:
     def follow(self, dead: Sequence[int], titles: Mapping[int, str]) -> None:
         vector = np.array([1.0, 0.0], np.float32)
         added = [(row, prepared(_product(row, title), vector)) for row, title in titles.items()]
-        self._collection.put([entity_of(row, item.id, item.entry, vector) for row, item in added])
+        self._collection.put([entity_of(row, item.id, item.entry, {VECTOR: vector}) for row, item in added])
         self._collection.remove(dead)
         self._words.follow(dead, added)
         self._count += len(titles) - len(dead)
@@ -148,7 +148,7 @@ def indexed(request: pytest.FixtureRequest) -> Iterator[Callable[[Sequence[str]]
 
     def over_milvus(titles: Sequence[str]) -> Index:
         names.append(f"queries_{len(names)}")
-        index = _OverMilvus(milvus.create(names[-1], 2))
+        index = _OverMilvus(milvus.create(names[-1], {VECTOR: 2}))
         index.follow((), dict(enumerate(titles, 1)))
         return index
 

@@ -1,4 +1,4 @@
-"""Related products and behaviour vectors, by the engine and over gRPC alike."""
+"""Related products and behaviour vectors, by the engine, over gRPC and over Milvus alike."""
 
 import asyncio
 from pathlib import Path
@@ -44,19 +44,26 @@ def bundle(learned: LearnedProducts, shop: Any, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-async def served(open_engine: Any, bundle: RecommenderBundle) -> RetrieverEngine:
+async def served(open_engine: Any, bundle: RecommenderBundle, backend: str) -> RetrieverEngine:
     """An empty engine with a recommender."""
-    engine: RetrieverEngine = await open_engine(recommender=str(bundle.folder))
+    engine: RetrieverEngine = await open_engine(recommender=str(bundle.folder), backend=backend)
     return engine
 
 
-@pytest.fixture(params=["engine", "client"])
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> str:
+    """The backend of the test's engine."""
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    return "milvus" if "milvus" in (params.get("filled"), params.get("retriever")) else "faiss"
+
+
+@pytest.fixture(params=["engine", "client", "milvus"])
 async def filled(
     request: pytest.FixtureRequest, served: RetrieverEngine, serve_engine: Any, shop: Any, text: FloatArray
 ) -> Retriever:
-    """The same with its products, itself and over gRPC."""
+    """The same with its products: itself, over gRPC, and over Milvus."""
     await shop.fill(served, [shop.product(number) for number in range(PRODUCTS)], text)
-    retriever: Retriever = served if request.param == "engine" else await serve_engine(served)
+    retriever: Retriever = await serve_engine(served) if request.param == "client" else served
     return retriever
 
 
@@ -324,6 +331,20 @@ async def test_dead_versions_leave_and_a_restart_changes_nothing(
     await served.close()
     again = await related(await open_engine(recommender=str(bundle.folder)), shop, bundle, **query)
     assert (again.candidates, again.revision) == (before.candidates, before.revision)
+
+
+@pytest.mark.parametrize("backend", ["faiss", "milvus"])
+async def test_a_recommender_that_comes_later_places_what_is_there(
+    open_engine: Any, bundle: RecommenderBundle, shop: Any, text: FloatArray, backend: str
+) -> None:
+    before = await open_engine(backend=backend)
+    await shop.fill(before, [shop.product(number) for number in range(PRODUCTS)], text)
+    await before.close()
+    query = {"history_vector": HISTORY, "relations": (Relation.BEHAVIOUR,), "depth": PRODUCTS}
+    for _ in range(2):
+        engine = await open_engine(backend=backend, recommender=str(bundle.folder))
+        assert len((await related(engine, shop, bundle, **query)).candidates) == PRODUCTS
+        await engine.close()
 
 
 async def test_the_recommender_is_named(filled: Retriever, bundle: RecommenderBundle, shop: Any) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.retriever.filters import plan_of
 from services.retriever.lexical_index import entry_of
-from services.retriever.milvus.collection import Collection, Milvus
+from services.retriever.milvus.collection import VECTOR, Collection, Milvus
 from services.retriever.milvus.entity import entity_of
 from services.retriever.milvus.expression import expression_of
 from services.retriever.settings import RetrieverSettings
@@ -72,9 +72,9 @@ filters = st.builds(
 def collection(milvus_uri: str) -> Iterator[Collection]:
     """The products in a collection."""
     milvus = Milvus(RetrieverSettings(milvus_uri=milvus_uri, milvus_index="FLAT"))
-    made = milvus.create("expressions", 2)
-    vector = np.array([1.0, 0.0], np.float32)
-    made.put([entity_of(row, p.id, entry_of(p), vector) for row, p in enumerate(map(checked_product, PRODUCTS), 1)])
+    made = milvus.create("expressions", {VECTOR: 2})
+    vectors = {VECTOR: np.array([1.0, 0.0], np.float32)}
+    made.put([entity_of(row, p.id, entry_of(p), vectors) for row, p in enumerate(map(checked_product, PRODUCTS), 1)])
     yield made
     milvus.drop("expressions")
     milvus.close()

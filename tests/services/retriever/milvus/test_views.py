@@ -175,9 +175,9 @@ async def test_two_retrievers_share_a_database_and_a_collection(
     assert len(_rows(one)) == 7
 
 
-async def test_a_recommender_is_refused_at_the_start(open_milvus: Open, tmp_path: Path) -> None:
-    with pytest.raises(FailedPrecondition, match="the backend milvus serves no recommender"):
-        await open_milvus(recommender=str(tmp_path))
+async def test_more_recommenders_than_a_server_has_fields_for_are_refused(open_milvus: Open, tmp_path: Path) -> None:
+    with pytest.raises(FailedPrecondition, match="VITRINE_RETRIEVER_FURTHER_RECOMMENDERS makes them 3"):
+        await open_milvus(recommender="one", further_recommenders="two,three")
 
 
 async def test_a_server_that_is_not_there_is_named(open_milvus: Open) -> None:
