@@ -14,8 +14,6 @@ from vitrine.ports import Related
 from vitrine.product import Availability, Product
 from vitrine.vectors import FloatArray
 
-_ORDERED = frozenset({Availability.PREORDER, Availability.BACKORDER, Availability.OUT_OF_STOCK})
-
 
 @dataclass(frozen=True, slots=True)
 class TextMatches:
@@ -63,8 +61,9 @@ def columns_of(related: Related, evidence: Evidence, now: datetime) -> dict[str,
     }
     columns = {name: _looked_up(values, ids) for name, values in looked_up.items() if values}
     columns["trained_events"] = related.trained_events.astype(np.float32)
-    columns["age_days"] = np.array([_age_days(product, now) for product in products], np.float32)
-    columns["not_in_stock"] = np.array([product.availability in _ORDERED for product in products], np.float32)
+    times_s = [math.nan if one.update_time is None else one.update_time.timestamp() for one in products]
+    columns["age_days"] = ((now.timestamp() - np.array(times_s)) / 86_400).astype(np.float32)
+    columns["not_in_stock"] = np.array([one.availability is not Availability.IN_STOCK for one in products], np.float32)
     if weighed := set().union(*evidence.popular_in_category.values()):
         columns["popular_in_category"] = np.array(
             [category_weight(one, evidence)[0] if one.id in weighed else math.nan for one in products], np.float32
@@ -112,7 +111,3 @@ def _prices(products: Sequence[Product], currency: str) -> FloatArray:
 
 def _looked_up(values: Mapping[str, float], ids: Sequence[str]) -> FloatArray:
     return np.array([values.get(one, math.nan) for one in ids], np.float32)
-
-
-def _age_days(product: Product, now: datetime) -> float:
-    return math.nan if product.update_time is None else (now - product.update_time).total_seconds() / 86_400
