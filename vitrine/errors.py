@@ -13,7 +13,7 @@ class FieldViolation:
 
 
 class VitrineError(Exception):
-    """A fault that a caller may see. `reason` is a stable UPPER_SNAKE_CASE name for programs, `metadata` what it is of."""
+    """A fault that a caller may see; for programs `reason`, a stable UPPER_SNAKE_CASE name, and `metadata`, of what."""
 
     reason = "INTERNAL"
 
