@@ -1,6 +1,7 @@
 """The `vitrine` command. What a command needs is imported when it runs, so that each starts fast."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version as installed_version
@@ -15,6 +16,7 @@ from cli.ads import app as ads_app
 from cli.evaluate import app as evaluate_app
 from cli.events import app as events_app
 from cli.experiments import app as experiments_app
+from cli.keys import app as keys_app
 from cli.release import app as release_app
 from cli.rules import app as rules_app
 from cli.snapshot import app as snapshot_app
@@ -48,10 +50,28 @@ app.add_typer(ads_app, name="ads")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(events_app, name="events")
 app.add_typer(experiments_app, name="experiments")
+app.add_typer(keys_app, name="key")
 app.add_typer(release_app, name="release")
 app.add_typer(rules_app, name="rules")
 app.add_typer(snapshot_app, name="snapshot")
 app.add_typer(train_app, name="train")
+
+
+@app.callback()
+def reached(
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="File of the API key for the gateway. [default: VITRINE_CLIENT_API_KEY]")
+    ] = None,
+    ca: Annotated[
+        str | None, typer.Option(help="PEM file of authorities to trust, or public; TLS. [default: VITRINE_CLIENT_CA]")
+    ] = None,
+) -> None:
+    """How the gateway is reached, by the commands that call it."""
+    # Settings are read from the environment where a channel is opened.
+    if api_key_file is not None:
+        os.environ["VITRINE_CLIENT_API_KEY_FILE"] = str(api_key_file)
+    if ca is not None:
+        os.environ["VITRINE_CLIENT_CA"] = ca
 
 
 @app.command()

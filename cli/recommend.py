@@ -6,9 +6,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vitrine.channel import call, open_channel
+from vitrine.channel import call
 from vitrine.deadline import Deadline
 from vitrine.errors import invalid
+from vitrine.gateway_client import open_gateway
 from vitrine.v1 import common_pb2, recommendation_reason_pb2, recommendation_service_pb2_grpc
 from vitrine.v1 import recommendation_service_pb2 as pb
 
@@ -46,7 +47,7 @@ def placed(
 
 async def recommend_and_print(request: pb.RecommendRequest, target: str) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         stub = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
         answer = await call(stub.Recommend, request, deadline=Deadline.after(_TIMEOUT_S))
     console = Console()

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from vitrine.channel import call, open_channel
+from vitrine.channel import call
 from vitrine.deadline import Deadline
+from vitrine.gateway_client import open_gateway
 from vitrine.messages.facets import facet_specs_to_messages
 from vitrine.messages.product import filter_to_message
 from vitrine.ports import FacetSpec, ProductFilter
@@ -60,7 +61,7 @@ def facet_spec(text: str) -> FacetSpec:
 async def search_and_print(asked: Asked, target: str) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
     request = asked.request()
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         stub = search_service_pb2_grpc.SearchServiceStub(channel)
         answer = await call(stub.Search, request, deadline=Deadline.after(_TIMEOUT_S))
     console = Console()

@@ -4,8 +4,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vitrine.channel import call, open_channel
+from vitrine.channel import call
 from vitrine.deadline import Deadline
+from vitrine.gateway_client import open_gateway
 from vitrine.v1 import common_pb2, retriever_service_pb2, search_service_pb2, search_service_pb2_grpc
 
 _TIMEOUT_S = 10.0
@@ -14,7 +15,7 @@ _TIMEOUT_S = 10.0
 async def suggest_and_print(text: str, limit: int, language: str, target: str) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
     request = search_service_pb2.SuggestRequest(text=text, limit=limit, language=language)
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         stub = search_service_pb2_grpc.SearchServiceStub(channel)
         answer = await call(stub.Suggest, request, deadline=Deadline.after(_TIMEOUT_S))
     table = Table("suggestion", "kind", "product", "score")

@@ -12,6 +12,7 @@ from gateway.events.settings import EventsSettings
 from gateway.serving import Ports, serve_gateway
 from gateway.settings import GatewaySettings
 from vitrine.channel import open_channel
+from vitrine.tls import TlsSettings, client_tls
 
 
 def main() -> None:
@@ -20,10 +21,11 @@ def main() -> None:
 
     @asynccontextmanager
     async def clients() -> AsyncIterator[Ports]:
+        tls = client_tls(TlsSettings())
         async with (
-            open_channel(settings.embedder_target) as embedder,
-            open_channel(settings.retriever_target) as retriever,
-            open_channel(settings.ranker_target) as ranker,
+            open_channel(settings.embedder_target, tls=tls) as embedder,
+            open_channel(settings.retriever_target, tls=tls) as retriever,
+            open_channel(settings.ranker_target, tls=tls) as ranker,
         ):
             yield Ports(
                 EmbedderClient(embedder),

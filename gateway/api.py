@@ -3,6 +3,7 @@
 from gateway.ads import messages as ad_messages
 from gateway.ads.service import DEFAULT_PAGE_SIZE as DEFAULT_CAMPAIGNS
 from gateway.ads.service import Campaigns
+from gateway.auth.audit import audited
 from gateway.catalog import MAX_DIGESTS, Catalog
 from gateway.messages import answer_to_message, search_from_message, visitor_to_message
 from gateway.pipeline import SearchPipeline
@@ -19,7 +20,7 @@ from vitrine.messages.user_event import event_from_message, event_to_message, ti
 from vitrine.offer import Offer
 from vitrine.ports import ItemOutcome, WriteResult
 from vitrine.product import Product
-from vitrine.user_event import UserEvent
+from vitrine.user_event import UserEvent, visitor_digest
 from vitrine.v1 import (
     ad_service_pb2,
     catalog_service_pb2,
@@ -74,6 +75,7 @@ class Api:
         answer = await self.recommender.recommend(query, deadline=deadline)
         return recommendation_messages.answer_to_message(answer, explain=request.explain)
 
+    @audited(lambda request: [product.id for product in request.products])
     async def upsert_products(
         self, request: catalog_service_pb2.CatalogServiceUpsertProductsRequest, deadline: Deadline
     ) -> catalog_service_pb2.CatalogServiceUpsertProductsResponse:
@@ -84,6 +86,7 @@ class Api:
             outcomes=_outcomes(written), revision=written.revision
         )
 
+    @audited(lambda request: request.ids)
     async def delete_products(
         self, request: catalog_service_pb2.CatalogServiceDeleteProductsRequest, deadline: Deadline
     ) -> catalog_service_pb2.CatalogServiceDeleteProductsResponse:
@@ -93,6 +96,7 @@ class Api:
             outcomes=_outcomes(written), revision=written.revision
         )
 
+    @audited(lambda request: [offer.id for offer in request.offers])
     async def update_offers(
         self, request: catalog_service_pb2.UpdateOffersRequest, deadline: Deadline
     ) -> catalog_service_pb2.UpdateOffersResponse:
@@ -119,6 +123,7 @@ class Api:
         product = await self.catalog.get_product(request.id, deadline=deadline)
         return catalog_service_pb2.GetProductResponse(product=product_to_message(product))
 
+    @audited(lambda request: len(request.events))
     async def write_user_events(
         self, request: user_event_service_pb2.WriteUserEventsRequest, deadline: Deadline
     ) -> user_event_service_pb2.WriteUserEventsResponse:
@@ -130,6 +135,7 @@ class Api:
             duplicates=written.duplicates,
         )
 
+    @audited(lambda request: [visitor_digest(request.visitor_id).hex()])
     async def delete_visitor(
         self, request: user_event_service_pb2.DeleteVisitorRequest, deadline: Deadline
     ) -> user_event_service_pb2.DeleteVisitorResponse:
@@ -153,6 +159,7 @@ class Api:
             events=map(event_to_message, page.events), next_page_token=page.next_page_token
         )
 
+    @audited(lambda request: [])
     async def purge_user_events(
         self, request: user_event_service_pb2.PurgeUserEventsRequest, deadline: Deadline
     ) -> user_event_service_pb2.PurgeUserEventsResponse:
@@ -171,6 +178,7 @@ class Api:
             response.visitors.add(visitor_digest=digest).erase_time.FromDatetime(time)
         return response
 
+    @audited(lambda request: [campaign.id for campaign in request.campaigns])
     async def upsert_campaigns(
         self, request: ad_service_pb2.UpsertCampaignsRequest, deadline: Deadline
     ) -> ad_service_pb2.UpsertCampaignsResponse:
@@ -179,6 +187,7 @@ class Api:
         outcomes = await self.campaigns.upsert(items, deadline=deadline)
         return ad_service_pb2.UpsertCampaignsResponse(outcomes=map(outcome_to_message, range(len(outcomes)), outcomes))
 
+    @audited(lambda request: request.ids)
     async def delete_campaigns(
         self, request: ad_service_pb2.DeleteCampaignsRequest, deadline: Deadline
     ) -> ad_service_pb2.DeleteCampaignsResponse:

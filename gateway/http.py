@@ -19,11 +19,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.api import Api
+from gateway.auth.guard import AuthGuard
 from gateway.recommend import recommend
 from gateway.settings import GatewaySettings
 from vitrine.call_record import record_call
 from vitrine.deadline import Deadline
-from vitrine.errors import DeadlineExceeded, ResourceExhausted, VitrineError, invalid
+from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unauthenticated, VitrineError, invalid
 from vitrine.metrics import CALLS_IN_FLIGHT
 from vitrine.status import connect_code, grpc_code, http_code, status_of
 from vitrine.tracing import server_span, trace_id
@@ -46,15 +47,17 @@ class _BodyTooLarge(ResourceExhausted):
     """The request's body is above the limit."""
 
 
-def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[], bool]) -> Starlette:
-    """The application; `is_ready` says whether the gateway's last self-test passed."""
+def http_application(
+    api: Api, settings: GatewaySettings, is_ready: Callable[[], bool], guard: AuthGuard | None = None
+) -> Starlette:
+    """The application; `is_ready` says whether the gateway's last self-test passed, `guard` who may call."""
 
     def rpc(path: str, request_type: type[Message], method: Callable[..., Awaitable[Message]]) -> Route:
         async def call(body: bytes, deadline: Deadline) -> str:
             reply = await method(_message(body, request_type), deadline)
             return json_format.MessageToJson(reply, indent=None, ensure_ascii=False)
 
-        return _route(path, call, settings)
+        return _route(path, call, settings, guard)
 
     async def recommended(body: bytes, deadline: Deadline) -> str:
         return json.dumps(await recommend(api.pipeline, body, deadline), ensure_ascii=False)
@@ -62,6 +65,13 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
     async def readiness(_request: Request) -> Response:
         ready = is_ready()
         return PlainTextResponse("ready\n" if ready else "not ready\n", status_code=200 if ready else 503)
+
+    async def metrics(request: Request) -> Response:
+        try:
+            await _admit(guard, request)
+        except VitrineError as error:
+            return _error_response(error)
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     search, catalog, events, ads = search_service_pb2, catalog_service_pb2, user_event_service_pb2, ad_service_pb2
     return Starlette(
@@ -98,22 +108,28 @@ def http_application(api: Api, settings: GatewaySettings, is_ready: Callable[[],
             rpc("/vitrine.v1.AdService/UpsertCampaigns", ads.UpsertCampaignsRequest, api.upsert_campaigns),
             rpc("/vitrine.v1.AdService/DeleteCampaigns", ads.DeleteCampaignsRequest, api.delete_campaigns),
             rpc("/vitrine.v1.AdService/ListCampaigns", ads.ListCampaignsRequest, api.list_campaigns),
-            _route("/recommend", recommended, settings),
+            _route("/recommend", recommended, settings, guard),
             Route("/healthz", _alive),
             Route("/readyz", readiness),
-            Route("/metrics", _metrics),
+            Route("/metrics", metrics),
         ],
         exception_handlers={HTTPException: _refused},
     )
 
 
-def _route(path: str, call: _Call, settings: GatewaySettings) -> Route:
+async def _admit(guard: AuthGuard | None, request: Request) -> None:
+    if guard is not None:
+        peer = request.client.host if request.client else ""
+        await guard.admit(request.url.path, request.headers, peer)
+
+
+def _route(path: str, call: _Call, settings: GatewaySettings, guard: AuthGuard | None) -> Route:
     async def answered(request: Request) -> Response:
         started_s = perf_counter()
         code = "CANCELLED"
         with server_span(path, request.headers, "http") as span, CALLS_IN_FLIGHT.track_inprogress():
             try:
-                code, response = await _answered(request, call, settings)
+                code, response = await _answered(request, call, settings, guard)
             except HTTPException:
                 code = "INVALID_ARGUMENT"
                 raise
@@ -124,8 +140,11 @@ def _route(path: str, call: _Call, settings: GatewaySettings) -> Route:
     return Route(path, answered, methods=["POST"])
 
 
-async def _answered(request: Request, call: _Call, settings: GatewaySettings) -> tuple[str, Response]:
+async def _answered(
+    request: Request, call: _Call, settings: GatewaySettings, guard: AuthGuard | None
+) -> tuple[str, Response]:
     try:
+        await _admit(guard, request)
         deadline = _deadline(request, settings.default_timeout_s)
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "send the header Content-Type: application/json")
@@ -201,7 +220,7 @@ def _message(body: bytes, request_type: type[Message]) -> Message:
 
 def _error_response(error: Exception) -> Response:
     status = status_of(error, trace_id())
-    headers = {}
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
     if isinstance(error, ResourceExhausted) and error.retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     details = [
@@ -231,7 +250,3 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 async def _alive(_request: Request) -> Response:
     return PlainTextResponse("alive\n")
-
-
-async def _metrics(_request: Request) -> Response:
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

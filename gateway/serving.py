@@ -15,6 +15,8 @@ from gateway.ads.relevance import AdRelevance
 from gateway.ads.service import Campaigns
 from gateway.ads.settings import AdsSettings
 from gateway.api import Api
+from gateway.auth.guard import AuthGuard, open_guard
+from gateway.auth.settings import AuthSettings
 from gateway.catalog import Catalog
 from gateway.circuit_breaker import CircuitBreaker
 from gateway.content.placement import Content
@@ -65,9 +67,11 @@ from gateway.text_retrieval import TextRetrieval
 from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, VitrineError
+from vitrine.guard import Door
 from vitrine.ports import Embedder, Ranker, Retriever
 from vitrine.ports.release import ReleaseStore
 from vitrine.server import SelfTest, serve
+from vitrine.tls import TlsSettings
 from vitrine.v1 import (
     ad_service_pb2_grpc,
     catalog_service_pb2_grpc,
@@ -240,10 +244,10 @@ class Gateway:
             log.warning("cache away", error=str(error))
 
     @asynccontextmanager
-    async def http(self) -> AsyncIterator[int]:
+    async def http(self, guard: AuthGuard | None = None) -> AsyncIterator[int]:
         """Serves HTTP, drained on the way out; yields the port. Raises FailedPrecondition when it cannot be had."""
-        application = http_application(self.api, self._settings, lambda: self.ready)
-        async with http_server(application, self._settings) as port:
+        application = http_application(self.api, self._settings, lambda: self.ready, guard)
+        async with http_server(application, self._settings, self._settings.tls(TlsSettings())) as port:
             try:
                 yield port
             finally:
@@ -274,20 +278,29 @@ async def serve_gateway(
     `open_ports` opens the parts once the port is taken, and closes them last; `on_open` is told when calls are let in.
     """
 
+    guard: AuthGuard | None = None
+
+    def door() -> Door:
+        nonlocal guard
+        guard = open_guard(AuthSettings(), settings)
+        return Door(guard, settings.tls(TlsSettings()))
+
     @asynccontextmanager
     async def part(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
         async with open_ports() as ports:
             gateway = Gateway(settings, ports, events, recommendation)
             gateway.add_to(server)
             try:
-                async with gateway.http() as http_port:
+                async with gateway.http(guard) as http_port:
                     log.info("listening", host=settings.host, http_port=http_port)
                     on_open()
                     yield gateway.self_test
             finally:
                 await gateway.close()
+                if guard is not None:
+                    guard.close()
 
-    await serve("gateway", settings, SERVICES, part)
+    await serve("gateway", settings, SERVICES, part, door)
 
 
 def _cache(settings: GatewaySettings) -> EmbeddingCache:

@@ -1,10 +1,14 @@
 """What can be set of the gateway: environment variables VITRINE_GATEWAY_…"""
 
+from pathlib import Path
+
 from pydantic import AliasChoices, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from gateway.search import MAX_RANK_DEPTH
+from vitrine.errors import FailedPrecondition
 from vitrine.server_settings import ServerSettings
+from vitrine.tls import ServerTls, TlsSettings, identity_of
 from vitrine.vectors import VectorDtype
 
 
@@ -16,6 +20,13 @@ class GatewaySettings(ServerSettings):
     port: NonNegativeInt = Field(50_051, le=65_535, description="gRPC port; 0 takes a free one")
     http_port: NonNegativeInt = Field(8_080, le=65_535, description="HTTP/JSON port; 0 takes a free one")
     max_body_bytes: PositiveInt = Field(1024 * 1024, description="largest HTTP request body")
+    tls_certificate: Path | None = Field(
+        None, description="certificate to show to callers, PEM, gRPC and HTTP; unset: VITRINE_TLS_CERTIFICATE"
+    )
+    tls_key: Path | None = Field(None, description="its private key, PEM")
+    tls_client_ca: Path | None = Field(
+        None, description="authorities of callers, PEM: who shows no certificate of theirs is refused; unset: all may"
+    )
     embedder_target: str = Field("dns:///127.0.0.1:50052", description="gRPC target of the embedder")
     retriever_target: str = Field("dns:///127.0.0.1:50053", description="gRPC target of the retriever")
     ranker_target: str = Field("dns:///127.0.0.1:50054", description="gRPC target of the ranker")
@@ -53,3 +64,14 @@ class GatewaySettings(ServerSettings):
     max_searches: PositiveInt = Field(128, description="searches inside at a time; more are refused at once")
     max_writes: PositiveInt = Field(16, description="upserts inside at a time; more are refused at once")
     write_timeout_s: PositiveFloat = Field(60.0, description="time limit of one upsert of a stream without a deadline")
+
+    def tls(self, suite: TlsSettings) -> ServerTls | None:
+        """How callers reach the gateway; None: in the clear. Raises FailedPrecondition when half a pair is set."""
+        identity = identity_of(self.tls_certificate, self.tls_key, "VITRINE_GATEWAY_TLS_")
+        if identity is None:
+            identity = identity_of(suite.certificate, suite.key, "VITRINE_TLS_")
+        if identity is None:
+            if self.tls_client_ca is not None:
+                raise FailedPrecondition("VITRINE_GATEWAY_TLS_CLIENT_CA needs VITRINE_GATEWAY_TLS_CERTIFICATE and _KEY")
+            return None
+        return ServerTls(identity, self.tls_client_ca)

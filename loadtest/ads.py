@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitrine.channel import open_channel
+from vitrine.gateway_client import open_gateway
 from vitrine.v1 import (
     ad_service_pb2,
     ad_service_pb2_grpc,
@@ -56,7 +56,7 @@ def main(
 
 
 async def _measured(target: str, callers: int, budget: float, query: str) -> int:
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         ads = ad_service_pb2_grpc.AdServiceStub(channel)
         search = search_service_pb2_grpc.SearchServiceStub(channel)
         found = await search.Search(search_service_pb2.SearchRequest(query=query), timeout=_LIMIT_S)

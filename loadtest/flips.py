@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from vitrine.channel import call, open_channel
+from vitrine.channel import call
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
+from vitrine.gateway_client import open_gateway
 from vitrine.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -102,7 +103,7 @@ def main(
 async def _flipped(
     releases: list[str], target: str, seconds: float, clients: int, every_s: float, rank_depth: int, writes: bool
 ) -> _Counts:
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         suite, counts = _Suite(channel, rank_depth), _Counts()
         whole: dict[str, set[Shown]] = {query: set() for query in _QUERIES}
         for name in releases:

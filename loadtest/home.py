@@ -15,8 +15,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from vitrine.channel import open_channel
 from vitrine.deadline import Deadline
+from vitrine.gateway_client import open_gateway
 from vitrine.product import Product, checked_product
 from vitrine.v1 import (
     recommendation_service_pb2 as recommendation_pb2,
@@ -85,7 +85,7 @@ def measure(
 
 async def _measured(target: str, products: int, calls: int) -> None:
     random = np.random.default_rng(3)
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         events = user_event_service_pb2_grpc.UserEventServiceStub(channel)
         for visitor in range(VISITORS):
             seen = random.choice(products, EVENTS, replace=False).tolist()

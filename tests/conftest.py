@@ -27,6 +27,7 @@ from training.onnx_bert import write_embedder_onnx
 from vitrine.bundle import Manifest, write_bundle
 from vitrine.channel import ChannelSettings, open_channel
 from vitrine.compute import ComputeBudget
+from vitrine.guard import OPEN, Door
 from vitrine.inference import load_session
 from vitrine.server import Server
 from vitrine.server_settings import ServerSettings
@@ -104,6 +105,7 @@ class StartServer(Protocol):
         add_services: Callable[[grpc.aio.Server], Sequence[str]],
         *,
         self_test: Callable[[], Awaitable[None]] = passes,
+        door: Door = OPEN,
         **settings: object,
     ) -> Server: ...
 
@@ -117,9 +119,10 @@ async def start_server() -> AsyncIterator[StartServer]:
         add_services: Callable[[grpc.aio.Server], Sequence[str]],
         *,
         self_test: Callable[[], Awaitable[None]] = passes,
+        door: Door = OPEN,
         **settings: object,
     ) -> Server:
-        server = await Server.start("test", ServerSettings.model_validate(settings), add_services, self_test)
+        server = await Server.start("test", ServerSettings.model_validate(settings), add_services, self_test, door)
         servers.append(server)
         await server.serving()
         return server

@@ -12,8 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Unavailable
+from vitrine.followed_file import FollowedFile
+from vitrine.renewed_channel import Headers, RenewedChannel
 from vitrine.server_settings import KEEPALIVE_TIME_S, KEEPALIVE_TIMEOUT_S, MAX_MESSAGE_BYTES
 from vitrine.status import error_from_rpc
+from vitrine.tls import ClientTls
 from vitrine.tracing import begun_span, span, trace_headers
 
 # What grpc.aio says, as INTERNAL, when a stream ends while it is written to; the server's status is lost then.
@@ -35,15 +38,28 @@ class ChannelSettings(BaseModel):
     )
 
 
-def open_channel(target: str, settings: ChannelSettings | None = None) -> grpc.aio.Channel:
+def open_channel(
+    target: str, settings: ChannelSettings | None = None, *, tls: ClientTls | None = None, headers: Headers = ()
+) -> grpc.aio.Channel:
     """A channel that spreads calls over all addresses of `target` ("embedder:50052"), made once and shared.
 
     Every method of Vitrine may be repeated without harm (writes go by id), so calls that find their server away
-    are tried again; when most calls fail gRPC's throttling ends the retries, and they fail fast.
+    are tried again; when most calls fail gRPC's throttling ends the retries, and they fail fast. `tls`: whom to trust
+    and what to show, followed when its files change; None: in the clear. `headers` go with every call.
+
+    Raises FailedPrecondition when a file of `tls` is wrong.
     """
     settings = settings or ChannelSettings()
     uri = target if "://" in target or target.startswith(("unix:", "ipv4:", "ipv6:")) else f"dns:///{target}"
-    return grpc.aio.insecure_channel(uri, options=_options(settings))
+    options = _options(settings)
+    if tls is None:
+        if not headers:
+            return grpc.aio.insecure_channel(uri, options=options)
+        return RenewedChannel(lambda: grpc.aio.insecure_channel(uri, options=options), None, headers)
+    if tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    followed = FollowedFile("client certificate", tls.files, tls.credentials)
+    return RenewedChannel(lambda: grpc.aio.secure_channel(uri, followed.current, options=options), followed, headers)
 
 
 def _options(settings: ChannelSettings) -> list[tuple[str, int | str]]:

@@ -1,19 +1,39 @@
-"""Asks a server for its health, for container health checks: `python -m vitrine.health_probe 127.0.0.1:50051`."""
+"""Asks a server for its health, for container health checks: `python -m vitrine.health_probe 127.0.0.1:50051`.
 
+Over TLS where VITRINE_TLS_CA is set, or --ca given; --name is what the certificate is of, since a container reaches
+itself by another name.
+"""
+
+import argparse
 import sys
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from vitrine.errors import VitrineError
+from vitrine.tls import ClientTls, TlsSettings, client_tls
 
 # A machine that is busy loading models answers late; a probe that gives up sooner restarts what only needs time.
 _TIMEOUT_S = 10.0
 
 
-def is_serving(target: str, service: str = "", timeout_s: float = _TIMEOUT_S) -> bool:
-    """Whether `service` ("": the whole server) at `target` answers SERVING within `timeout_s` seconds."""
+def is_serving(target: str, service: str = "", timeout_s: float = _TIMEOUT_S, tls: ClientTls | None = None) -> bool:
+    """Whether `service` ("": the whole server) at `target` answers SERVING within `timeout_s` seconds.
+
+    Raises FailedPrecondition when a file of `tls` is wrong.
+    """
     request = health_pb2.HealthCheckRequest(service=service)
     # The proxy variables of the surroundings are for the outside world, and never for a probe of a neighbour.
-    with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    options: list[tuple[str, int | str]] = [("grpc.enable_http_proxy", 0)]
+    if tls is not None and tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    opened = (
+        grpc.insecure_channel(target, options=options)
+        if tls is None
+        else grpc.secure_channel(target, tls.credentials(), options=options)
+    )
+    with opened as channel:
         try:
             reply = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout_s)
         except grpc.RpcError:
@@ -23,14 +43,29 @@ def is_serving(target: str, service: str = "", timeout_s: float = _TIMEOUT_S) ->
 
 def main() -> int:
     """Exit status: 0 when every target named on the command line is serving, 1 when one is not."""
-    targets = sys.argv[1:]
-    if not targets:
+    parser = argparse.ArgumentParser(description="Asks servers for their health.")
+    parser.add_argument("targets", nargs="*", help="for example 127.0.0.1:50051")
+    parser.add_argument("--ca", type=Path, help="authorities to trust, PEM, in place of VITRINE_TLS_CA")
+    parser.add_argument("--name", default="", help="name that the certificate must have")
+    said = parser.parse_args()
+    if not said.targets:
         print("name at least one target, for example 127.0.0.1:50051", file=sys.stderr)
         return 1
-    for target in targets:
-        if not is_serving(target):
-            print(f"{target} is not serving", file=sys.stderr)
-            return 1
+    try:
+        tls = client_tls(TlsSettings())
+        if said.ca is not None or tls is not None:
+            tls = ClientTls(
+                said.ca or (tls.ca if tls else None),
+                tls.identity if tls else None,
+                said.name or (tls.server_name if tls else ""),
+            )
+        for target in said.targets:
+            if not is_serving(target, tls=tls):
+                print(f"{target} is not serving", file=sys.stderr)
+                return 1
+    except VitrineError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -15,6 +15,7 @@ from vitrine import metrics
 from vitrine.call import Context
 from vitrine.call_record import CallLogLevel, record_call
 from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable, VitrineError, invalid
+from vitrine.guard import Guard
 from vitrine.status import DETAILS_KEY, grpc_code, status_of
 from vitrine.tracing import server_span, trace_id
 
@@ -30,7 +31,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Wraps the handlers of all services but health and reflection.
 
     VitrineError leaves as a rich status; CancelledError of the handler's own as CANCELLED; anything else as INTERNAL
-    "internal error" with the trace id, logged. `on_internal` is told of each INTERNAL.
+    "internal error" with the trace id, logged. `on_internal` is told of each INTERNAL. `guard`, where one is
+    set, says who may call.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         max_message_bytes: int,
         on_internal: Callable[[], None],
         log_level: CallLogLevel = "debug",
+        guard: Guard | None = None,
     ) -> None:
         self._default_timeout_s = default_timeout_s
         self._log_level: CallLogLevel = log_level
         self._max_message_bytes = max_message_bytes
         self._on_internal = on_internal
+        self._guard = guard
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -74,7 +78,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         unread = None if handler.request_streaming else parse
 
         def read(request: Any) -> Any:
-            return request if unread is None else unread(request)
+            if unread is not None:
+                return unread(request)
+            return request if self._guard is None else _admitted(request, self._guard)
 
         async def one_answer(request: Any, context: Context) -> bytes:
             handle = handler.stream_unary if handler.request_streaming else handler.unary_unary
@@ -140,8 +146,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._idle.clear()
         metrics.CALLS_IN_FLIGHT.inc()
         left = False
-        with server_span(call.method, dict(context.invocation_metadata() or ())) as span:
+        headers = dict(context.invocation_metadata() or ())
+        with server_span(call.method, headers) as span:
             try:
+                if self._guard is not None:
+                    await self._guard.admit(call.method, headers, context.peer())
                 yield
             except asyncio.CancelledError:
                 task = asyncio.current_task()
@@ -209,6 +218,16 @@ class _Call:
                 cause="request above the limit, or caller gone",
                 max_message_bytes=self.max_message_bytes,
             )
+
+
+async def _admitted(requests: AsyncIterator[Any], guard: Guard) -> AsyncIterator[Any]:
+    """The stream's requests, each after the first let in anew: a stream may outlive its caller's rights."""
+    first = True
+    async for request in requests:
+        if not first:
+            await guard.admit_next()
+        first = False
+        yield request
 
 
 async def _not_open(_request: bytes, context: Context) -> None:

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from vitrine import metrics
 from vitrine.errors import FailedPrecondition, ResourceExhausted, VitrineError
 from vitrine.fork import refuse_fork
+from vitrine.guard import OPEN, Door, service_door
 from vitrine.health import HealthServicer
 from vitrine.interceptor import CallInterceptor
 from vitrine.logs import configure_logging
@@ -34,15 +35,17 @@ _MIN_SELF_TEST_PAUSE_S = 1.0
 class Server:
     """A server that listens, answers NOT_SERVING until its self-test has passed, and repeats the test while it runs."""
 
-    def __init__(self, name: str, settings: ServerSettings) -> None:
+    def __init__(self, name: str, settings: ServerSettings, door: Door = OPEN) -> None:
         self.name = name
         self.settings = settings
         self.port = 0
+        self._tls = door.tls
         self._interceptor = CallInterceptor(
             default_timeout_s=settings.default_timeout_s,
             max_message_bytes=settings.max_message_bytes,
             on_internal=self._suspect,
             log_level=settings.call_log_level,
+            guard=door.guard,
         )
         self.grpc = grpc.aio.server(interceptors=(self._interceptor,), options=_options(settings))
         # Parts register servicers while the server runs: gRPC takes only generic handlers then, and warns of others.
@@ -60,12 +63,13 @@ class Server:
         settings: ServerSettings,
         add_services: Callable[[grpc.aio.Server], Sequence[str]],
         self_test: SelfTest,
+        door: Door = OPEN,
     ) -> "Server":
         """A running server of services that are ready: `add_services` registers them and returns their full names.
 
         Raises FailedPrecondition when the port cannot be had.
         """
-        server = cls(name, settings)
+        server = cls(name, settings, door)
         await server.listen(add_services(server.grpc))
         server.open(self_test)
         return server
@@ -78,10 +82,15 @@ class Server:
         reflection.enable_server_reflection(names, self.grpc, ReflectionPool())  # type: ignore[arg-type]
         address = f"{self.settings.host}:{self.settings.port}"
         try:
-            self.port = self.grpc.add_insecure_port(address)
+            self.port = self._add_port(address)
         except RuntimeError as error:
             raise FailedPrecondition(f"cannot listen on {address}: {error}; is it in use?") from error
         await self.grpc.start()
+
+    def _add_port(self, address: str) -> int:
+        if self._tls is None:
+            return self.grpc.add_insecure_port(address)
+        return self.grpc.add_secure_port(address, self._tls.credentials())
 
     def open(self, self_test: SelfTest) -> None:
         """Lets calls in, and health follow `self_test` from now on; the services are registered by now."""
@@ -161,15 +170,25 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     ]
 
 
-async def serve(name: str, settings: ServerSettings, services: Sequence[str], part: Part) -> None:
+async def serve(
+    name: str,
+    settings: ServerSettings,
+    services: Sequence[str],
+    part: Part,
+    open_door: Callable[[], Door] = service_door,
+) -> None:
     """Serves until SIGINT or SIGTERM, then drains within the grace; a second signal cuts the grace short.
 
-    The port is taken first and `part` opened after, so that health says NOT_SERVING while a model loads.
-    Raises SystemExit(1), with the reason logged, when the part cannot be opened.
+    The port is taken first and `part` opened after, so that health says NOT_SERVING while a model loads; `open_door`
+    comes before both. Raises SystemExit(1), with the reason logged, when something cannot be opened.
     """
     configure_logging(name, level=settings.log_level, style=settings.log_style)
     stopping = asyncio.Event()
-    server = Server(name, settings)
+    try:
+        server = Server(name, settings, open_door())
+    except VitrineError as error:
+        _log.error("cannot serve", reason=error.reason, error=error.message)
+        raise SystemExit(1) from None
 
     def stop() -> None:
         if stopping.is_set():

@@ -6,8 +6,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vitrine.channel import call, open_channel
+from vitrine.channel import call
 from vitrine.deadline import Deadline
+from vitrine.gateway_client import open_gateway
 from vitrine.v1 import ad_service_pb2, ad_service_pb2_grpc, common_pb2
 
 _TIMEOUT_S = 10.0
@@ -18,7 +19,7 @@ _MAX_BYTES = 1024 * 1024
 async def upsert_campaigns(campaigns: Sequence[ad_service_pb2.Campaign], target: str) -> int:
     """Writes campaigns and prints those refused; how many. Raises the errors of `vitrine.errors`."""
     refused = 0
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         stub = ad_service_pb2_grpc.AdServiceStub(channel)
         for batch in _batches(campaigns):
             request = ad_service_pb2.UpsertCampaignsRequest(campaigns=batch)
@@ -30,7 +31,7 @@ async def upsert_campaigns(campaigns: Sequence[ad_service_pb2.Campaign], target:
 
 async def delete_campaigns(ids: Sequence[str], target: str) -> int:
     """Deletes campaigns and prints those that were not there; how many. Raises the errors of `vitrine.errors`."""
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         stub = ad_service_pb2_grpc.AdServiceStub(channel)
         request = ad_service_pb2.DeleteCampaignsRequest(ids=ids)
         answer = await call(stub.DeleteCampaigns, request, deadline=Deadline.after(_TIMEOUT_S))
@@ -44,7 +45,7 @@ async def print_campaigns(target: str) -> None:
     table = Table()
     for heading in ("id", "name", "state", "products", "daily budget", "today", "in all", "seen", "clicks"):
         table.add_column(heading, justify="left" if heading in ("id", "name", "state") else "right")
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         stub = ad_service_pb2_grpc.AdServiceStub(channel)
         token, is_last = "", False
         while not is_last:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cli.events.day_files import DayFiles, Progress
-from vitrine.channel import call, open_channel
+from vitrine.channel import call
 from vitrine.deadline import Deadline
+from vitrine.gateway_client import open_gateway
 from vitrine.messages.user_event import event_from_message
 from vitrine.user_event import UserEvent
 from vitrine.v1 import user_event_service_pb2 as events_pb
@@ -41,7 +42,7 @@ def export_events(out: Path, target: str, keep_days: float | None, part_events: 
 
 async def _exported(files: DayFiles, target: str, keep_days: float | None, part_events: int) -> Exported:
     began_at = datetime.now(UTC)
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         stub = user_event_service_pb2_grpc.UserEventServiceStub(channel)
         events = await _added(files, stub, part_events)
         # Last, so that it also finds who was erased after the events were read.

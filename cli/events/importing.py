@@ -13,9 +13,10 @@ from cli.ingest.checkpoint import Checkpoint, Progress, fingerprint_of
 from cli.ingest.report import Refusal, Report
 from cli.ingest.settings import IngestSettings
 from cli.ingest.shown_run import Moved, Waits
-from vitrine.channel import call, open_channel
+from vitrine.channel import call
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from vitrine.gateway_client import open_gateway
 from vitrine.messages.common import error_from_message
 from vitrine.rows import RowFile
 from vitrine.v1 import user_event_service_pb2 as events_pb
@@ -61,7 +62,7 @@ class EventImport:
         was sent but not settled is sent again the next time, which the store knows by its ids.
         `moved` hears of the file's position after each batch, `waits` of each wait for the gateway, and why.
         """
-        async with open_channel(self._settings.target) as channel:
+        async with open_gateway(self._settings.target) as channel:
             stub = user_event_service_pb2_grpc.UserEventServiceStub(channel)
             if self._progress.rows and await self._is_empty(stub):
                 self._progress = Progress(fingerprint=self._progress.fingerprint)

@@ -10,9 +10,10 @@ from typing import Any
 from cli.ingest.batches import Batch
 from cli.ingest.patience import PASSING, backoff_s
 from cli.ingest.settings import IngestSettings
-from vitrine.channel import open_channel, stream
+from vitrine.channel import stream
 from vitrine.deadline import Deadline
 from vitrine.errors import Unavailable, VitrineError
+from vitrine.gateway_client import open_gateway
 from vitrine.messages.common import error_from_message
 from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 
@@ -51,7 +52,7 @@ class Delivery:
         Raises the error that no attempt mends, the last one when `give_up_s` is over, or what stopped `batches`,
         after all before it is acknowledged.
         """
-        async with open_channel(self._settings.target) as channel:
+        async with open_gateway(self._settings.target) as channel:
             reader = asyncio.create_task(self._read_ahead(batches))
             try:
                 await self._attempts(catalog_service_pb2_grpc.CatalogServiceStub(channel).UpsertProducts)

@@ -9,9 +9,9 @@ from cli.ingest.patience import patient_call
 from cli.ingest.report import Refusal, Report
 from cli.ingest.settings import IngestSettings
 from cli.ingest.shown_run import Moved, Waits
-from vitrine.channel import open_channel
 from vitrine.errors import InvalidArgument, VitrineError, invalid
 from vitrine.feeds.opening import open_feed
+from vitrine.gateway_client import open_gateway
 from vitrine.messages.common import error_from_message
 from vitrine.messages.product import offer_to_message
 from vitrine.offer import Offer
@@ -50,7 +50,7 @@ class OfferIngest:
         began_at_s = time.monotonic()
         waiting: list[tuple[Row, Offer]] = []
         refusals: list[Refusal] = []
-        async with open_channel(self._settings.target) as channel:
+        async with open_gateway(self._settings.target) as channel:
             stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
 
             async def send(row: Row) -> None:

@@ -14,9 +14,9 @@ from cli.ingest.report import Refusal, Report
 from cli.ingest.settings import IngestSettings
 from cli.ingest.shown_run import Moved, Waits
 from cli.ingest.sync import NONE_GONE, Gone, delete_gone, keep_digests
-from vitrine.channel import open_channel
 from vitrine.errors import NotFound
 from vitrine.feeds.opening import open_feed
+from vitrine.gateway_client import open_gateway
 from vitrine.product import Product
 from vitrine.product_digest import content_digest
 from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
@@ -84,7 +84,7 @@ class Ingest:
         """
         self._ledger = Ledger(self._settings.state_dir, self._settings.target, self._feed_name)
         try:
-            async with open_channel(self._settings.target) as channel:
+            async with open_gateway(self._settings.target) as channel:
                 return await self._run(catalog_service_pb2_grpc.CatalogServiceStub(channel), moved, waits)
         finally:
             self._ledger.close()

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from cli.progress import progress_bar
 from vitrine.bundle import MANIFEST
-from vitrine.channel import call, open_channel
+from vitrine.channel import call
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, FailedPrecondition
+from vitrine.gateway_client import open_gateway
 from vitrine.v1 import release_pb2, release_service_pb2_grpc
 from vitrine.v1 import release_service_pb2 as pb
 
@@ -123,7 +124,7 @@ def digest_of(bundle: str) -> str:
 
 @asynccontextmanager
 async def _service(target: str) -> AsyncIterator[release_service_pb2_grpc.ReleaseServiceStub]:
-    async with open_channel(target) as channel:
+    async with open_gateway(target) as channel:
         yield release_service_pb2_grpc.ReleaseServiceStub(channel)
 
 

@@ -9,6 +9,7 @@ import typer
 from cli.up.hints import hints
 from cli.up.local_redis import cache_redis, events_redis
 from cli.up.model_of_index import require_model_of_index
+from cli.up.own_gateway import trust_own_gateway
 from cli.up.ports import require_free, require_free_port
 from cli.up.sample_fill import fill_if_empty
 from cli.up.settings import UpSettings
@@ -36,6 +37,7 @@ async def run_one_process(settings: UpSettings) -> None:
     Raises FailedPrecondition when a port is taken, and SystemExit(1), with the reason logged, when a part cannot open.
     """
     gateway = _for_people(GatewaySettings())
+    trust_own_gateway(gateway)
     require_free_port(gateway)
     require_free(gateway.host, gateway.http_port, "VITRINE_GATEWAY_HTTP_PORT")
     events, servers = EventsSettings(), []

@@ -13,6 +13,7 @@ from cli.sample.files import product_row
 from cli.sample.products import Shop
 from cli.sample.reviews import reviews
 from cli.sample.visitors import Visitors
+from cli.up.own_gateway import may_write
 from cli.up.settings import UpSettings
 from vitrine.errors import Internal
 from vitrine.mapping import load_mapping
@@ -36,6 +37,9 @@ async def fill_if_empty(
     """
     mark = data_dir / _MARK
     if not settings.sample_products or (await products_kept() and not mark.exists()):
+        return
+    if not may_write():
+        say("the store is empty, and writes need a key: set VITRINE_CLIENT_API_KEY for the sample shop to be loaded")
         return
     _touch(mark)
     say(f"the store is empty: filling it with the sample shop, {settings.sample_products:,} products")

@@ -6,12 +6,14 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 
+import grpc.aio
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.up.hints import hints
 from cli.up.local_redis import cache_redis, events_redis
 from cli.up.model_of_index import require_model_of_index
+from cli.up.own_gateway import trust_own_gateway
 from cli.up.ports import require_free, require_free_port
 from cli.up.sample_fill import fill_if_empty
 from cli.up.settings import UpSettings
@@ -25,7 +27,9 @@ from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
 from vitrine.channel import open_channel
 from vitrine.deadline import Deadline
+from vitrine.gateway_client import open_gateway
 from vitrine.server_settings import ServerSettings
+from vitrine.tls import TlsSettings, client_tls
 
 _LOOK_UP_S = 10.0
 
@@ -37,6 +41,7 @@ async def run_suite(settings: UpSettings) -> None:
     before all have served.
     """
     gateway, parts = GatewaySettings(), _parts()
+    trust_own_gateway(gateway)
     for part in (*parts.values(), gateway):
         require_free_port(part)
     require_free(gateway.host, gateway.http_port, "VITRINE_GATEWAY_HTTP_PORT")
@@ -85,19 +90,20 @@ async def _bring_up(
     environment = {**added, **os.environ, **settings.recommender_environment}
     for name in parts:
         supervisor.add(Child(name, [sys.executable, "-m", f"services.{name}"], environment))
-    await asyncio.gather(*(_serves(_target(part)) for part in parts.values()))
+    tls = client_tls(TlsSettings())
+    await asyncio.gather(*(_serves(open_channel(_target(part), tls=tls)) for part in parts.values()))
     async with (
-        open_channel(_target(parts["embedder"])) as embedder,
-        open_channel(_target(parts["retriever"])) as retriever,
+        open_channel(_target(parts["embedder"]), tls=tls) as embedder,
+        open_channel(_target(parts["retriever"]), tls=tls) as retriever,
     ):
         await require_model_of_index(EmbedderClient(embedder), RetrieverClient(retriever))
     # Last, so that its first self-test finds all parts.
     supervisor.add(Child("gateway", [sys.executable, "-m", "gateway"], environment))
-    await _serves(_target(gateway))
+    await _serves(open_gateway(_target(gateway)))
     supervisor.strict = False
 
     async def products_kept() -> int:
-        async with open_channel(_target(parts["retriever"])) as channel:
+        async with open_channel(_target(parts["retriever"]), tls=tls) as channel:
             return (await RetrieverClient(channel).get_index(deadline=Deadline.after(_LOOK_UP_S))).products
 
     data_dir = RetrieverSettings().data_dir
@@ -105,9 +111,9 @@ async def _bring_up(
     typer.echo(hints(gateway))
 
 
-async def _serves(target: str) -> None:
+async def _serves(opened: grpc.aio.Channel) -> None:
     """Waits until the server there says that it is serving."""
-    async with open_channel(target) as channel:
+    async with opened as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
         async for reply in watch:
             if reply.status == health_pb2.HealthCheckResponse.SERVING:

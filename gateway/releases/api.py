@@ -1,5 +1,6 @@
 """The calls of ReleaseService, message in and message out, the same for gRPC and HTTP."""
 
+from gateway.auth.audit import audited
 from gateway.releases.follower import Known
 from gateway.releases.gates import JudgedQuery
 from gateway.releases.service import ReleaseAdmin
@@ -18,6 +19,7 @@ class ReleaseApi:
         """Lists the releases."""
         return _listed(await self._admin.list(deadline=deadline))
 
+    @audited(lambda request: [request.release.name])
     async def create(self, request: pb.CreateReleaseRequest, deadline: Deadline) -> pb.CreateReleaseResponse:
         """Writes a release."""
         release = release_from_message(request.release)
@@ -25,6 +27,7 @@ class ReleaseApi:
         (status,) = (status for status in listed.releases if status.release.name == release.name)
         return pb.CreateReleaseResponse(status=status)
 
+    @audited(lambda request: [request.name])
     async def build(self, request: pb.BuildReleaseRequest, deadline: Deadline) -> pb.BuildReleaseResponse:
         """Embeds, builds and measures a release, as far as the call has time."""
         queries = [JudgedQuery(one.query, dict(one.gains)) for one in request.queries]
@@ -32,16 +35,19 @@ class ReleaseApi:
         (status,) = (status for status in _listed(known).releases if status.release.name == request.name)
         return pb.BuildReleaseResponse(done=missing is None, missing=missing or 0, status=status)
 
+    @audited(lambda request: [request.name])
     async def delete(self, request: pb.DeleteReleaseRequest, deadline: Deadline) -> pb.DeleteReleaseResponse:
         """Deletes a release."""
         await self._admin.delete(request.name, deadline=deadline)
         return pb.DeleteReleaseResponse()
 
+    @audited(lambda request: [request.name])
     async def flip(self, request: pb.FlipReleaseRequest, deadline: Deadline) -> pb.FlipReleaseResponse:
         """Makes a release the one that serves."""
         known = await self._admin.flip(request.name, force=request.force, deadline=deadline)
         return pb.FlipReleaseResponse(releases=_listed(known))
 
+    @audited(lambda request: [])
     async def rollback(self, request: pb.RollbackReleaseRequest, deadline: Deadline) -> pb.RollbackReleaseResponse:
         """Makes the release before serve again."""
         return pb.RollbackReleaseResponse(releases=_listed(await self._admin.rollback(deadline=deadline)))

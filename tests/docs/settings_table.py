@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from cli.ingest.settings import IngestSettings
 from cli.up.settings import UpSettings
 from gateway.ads.settings import AdsSettings
+from gateway.auth.settings import AuthSettings
 from gateway.events.settings import EventsSettings
 from gateway.experiments.settings import ExperimentsSettings
 from gateway.recommendation.settings import RecommendationSettings
@@ -19,6 +20,8 @@ from gateway.suggest.settings import SuggestSettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
+from vitrine.gateway_client import ClientSettings
+from vitrine.tls import TlsSettings
 from vitrine.trace_export import TracingSettings
 
 # The settings class of each process, by the part of the variables' names that stands for it.
@@ -30,6 +33,7 @@ CLASSES: dict[str, type[BaseSettings]] = {
     "UP": UpSettings,
     "INGEST": IngestSettings,
 }
+SECURITY: dict[str, type[BaseSettings]] = {"AUTH": AuthSettings, "TLS": TlsSettings, "CLIENT": ClientSettings}
 EVENTS: dict[str, type[BaseSettings]] = {"EVENTS": EventsSettings}
 RECOMMENDATION: dict[str, type[BaseSettings]] = {"RECOMMENDATION": RecommendationSettings}
 ADS: dict[str, type[BaseSettings]] = {"ADS": AdsSettings}

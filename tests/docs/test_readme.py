@@ -17,6 +17,7 @@ from tests.docs.settings_table import (
     EXPERIMENTS,
     HEADER,
     RECOMMENDATION,
+    SECURITY,
     SUGGEST,
     TRACING,
     settings_table,
@@ -45,6 +46,7 @@ README = (ROOT / "README.md").read_text()
         ("docs/experiments.md", EXPERIMENTS),
         ("docs/suggest.md", SUGGEST),
         ("docs/observability.md", TRACING),
+        ("docs/security.md", SECURITY),
     ],
 )
 def test_the_settings_table_is_the_codes(page: str, classes: dict[str, Any]) -> None:
@@ -74,7 +76,7 @@ def test_no_settings_class_is_left_out() -> None:
     for path in TRACKED:
         if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts:
             written.update(re.findall(r"^class (\w+)\((?:Base|Server)Settings\)", path.read_text(), re.MULTILINE))
-    known = (CLASSES | EVENTS | RECOMMENDATION | ADS | EXPERIMENTS | SUGGEST | TRACING).values()
+    known = (CLASSES | EVENTS | RECOMMENDATION | ADS | EXPERIMENTS | SUGGEST | SECURITY | TRACING).values()
     assert written == {settings.__name__ for settings in known} | {"ServerSettings"}
 
 

@@ -43,12 +43,14 @@ LABELS: dict[str, Any] = {
     "model": {"embedder", "history", "ranker"},
     "lane": Lane,
     "reason": {"deadline", "cancelled", "failed"},
+    "file": {"keys", "tokens", "server certificate", "HTTP certificate", "client certificate"},
     "origin": {"process", "redis", "embedder"},
     "experiment": range(10),
     "server": {"gateway"},
     "what": {"searches", "recommendations", "calls for suggestions", "writes", "writes of events"},
 }
 OF_ONE: dict[tuple[str, str], Any] = {
+    ("vitrine_calls_refused", "reason"): range(8),
     ("vitrine_calls", "code"): grpc.StatusCode,
     ("vitrine_call_seconds", "code"): {"OK", "ERROR"},
     ("vitrine_search_degradations", "kind"): Degradation,

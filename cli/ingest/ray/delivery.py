@@ -27,6 +27,7 @@ from vitrine.errors import VitrineError
 from vitrine.messages.embedder import embeddings_from_message
 from vitrine.messages.product import product_from_message
 from vitrine.ports import ItemOutcome
+from vitrine.tls import TlsSettings, client_tls
 from vitrine.v1 import embedder_service_pb2
 
 # Requests that wait for each worker.
@@ -74,7 +75,7 @@ class RayDelivery:
         feeder = threading.Thread(target=self._feed, args=(queue, batches), name="ingest-feed", daemon=True)
         feeder.start()
         try:
-            async with open_channel(self._settings.retriever_target) as channel:
+            async with open_channel(self._settings.retriever_target, tls=client_tls(TlsSettings())) as channel:
                 retriever = RetrieverClient(channel)
                 rows = self._job(queue, workers)
                 while (row := await asyncio.to_thread(next, rows, None)) is not None:
