@@ -15,6 +15,8 @@ from vitrine.health_probe import is_serving
 
 _START_S = 120.0
 _SERVICES = ("embedder", "retriever", "ranker")
+# Saturated, a search has to wait for its turn: with less time the gateway would rank fewer products for each.
+_WHOLE = {"VITRINE_GATEWAY_RANK_TIMEOUT_S": "18", "VITRINE_GATEWAY_EMBED_TIMEOUT_S": "18"}
 SHAPES = {"one process": (), "suite": ("--suite",)}
 
 
@@ -33,7 +35,7 @@ def shop(folder: Path, shape: str, settings: dict[str, str] | None = None) -> It
     gateway, http, *services = free_ports(2 + len(_SERVICES))
     ports = {"VITRINE_GATEWAY_PORT": str(gateway), "VITRINE_GATEWAY_HTTP_PORT": str(http)}
     ports |= {f"VITRINE_{name.upper()}_PORT": str(port) for name, port in zip(_SERVICES, services, strict=True)}
-    with started(folder, *SHAPES[shape], settings={**ports, **(settings or {})}):
+    with started(folder, *SHAPES[shape], settings={**_WHOLE, **ports, **(settings or {})}):
         yield f"127.0.0.1:{gateway}"
 
 

@@ -5,8 +5,8 @@ from gateway.ads.service import DEFAULT_PAGE_SIZE as DEFAULT_CAMPAIGNS
 from gateway.ads.service import Campaigns
 from gateway.auth.audit import audited
 from gateway.catalog import MAX_DIGESTS, Catalog
-from gateway.messages import answer_to_message, search_from_message, visitor_to_message
-from gateway.pipeline import SearchPipeline
+from gateway.kept_answers import KeptAnswers
+from gateway.messages import visitor_to_message
 from gateway.recommendation import messages as recommendation_messages
 from gateway.recommendation.pipeline import Recommender
 from gateway.suggest.messages import suggest_from_message, suggested_to_message
@@ -39,14 +39,14 @@ class Api:
 
     def __init__(
         self,
-        pipeline: SearchPipeline,
+        searches: KeptAnswers,
         suggester: Suggester,
         recommender: Recommender,
         catalog: Catalog,
         user_events: UserEvents,
         campaigns: Campaigns,
     ) -> None:
-        self.pipeline = pipeline
+        self.searches = searches
         self.suggester = suggester
         self.recommender = recommender
         self.catalog = catalog
@@ -57,8 +57,7 @@ class Api:
         self, request: search_service_pb2.SearchRequest, deadline: Deadline
     ) -> search_service_pb2.SearchResponse:
         """Finds products for a query."""
-        answer = await self.pipeline.search(search_from_message(request), deadline=deadline)
-        return answer_to_message(answer, with_description=request.with_description, explain=request.explain)
+        return await self.searches.search(request, deadline)
 
     async def suggest(
         self, request: search_service_pb2.SuggestRequest, deadline: Deadline

@@ -60,7 +60,7 @@ def http_application(
         return _route(path, call, settings, guard)
 
     async def recommended(body: bytes, deadline: Deadline) -> str:
-        return json.dumps(await recommend(api.pipeline, body, deadline), ensure_ascii=False)
+        return json.dumps(await recommend(api.searches.pipeline, body, deadline), ensure_ascii=False)
 
     async def readiness(_request: Request) -> Response:
         ready = is_ready()

@@ -27,6 +27,10 @@ RECOMMENDATIONS = Counter(
     "vitrine_recommendations", "Products recommended, by what proposed them most.", ("placement", "source")
 )
 QUERY_VECTORS_KEPT = Gauge("vitrine_query_vectors_kept", "Query vectors kept in this process, in front of Redis.")
+ANSWERS = Counter(
+    "vitrine_answers", "Searches that another caller's answer would do for, by where theirs came from.", ("origin",)
+)
+ANSWERS_KEPT_BYTES = Gauge("vitrine_answers_kept_bytes", "Memory of the answers kept in this process.")
 QUERY_VECTORS = Counter("vitrine_query_vectors", "Query vectors by where they came from.", ("origin",))
 CACHE_SECONDS = Histogram(
     "vitrine_cache_seconds",

@@ -1,8 +1,8 @@
 """The page token: the rest of a result list, so that later pages neither repeat nor skip, whatever changes meanwhile.
 
-Layout, before base64url: CRC-32, then zlib over a header, ids divided by line feeds, the answer's attribution token,
-and packed little-endian float32: one retrieval score for each entry, then logit, score, probability and what taste
-added for each entry that was ranked, NaN for what one among them has not.
+Label of the frame: the answer's attribution token. Content: a header, ids divided by line feeds, and packed
+little-endian float32: one retrieval score for each entry, then logit, score, probability and what taste added for each
+entry that was ranked, NaN for what one among them has not.
 """
 
 import struct
@@ -18,10 +18,10 @@ from gateway.token_frame import damaged, foreign, framed, unframed
 from vitrine.ports import ProductFilter
 from vitrine.product import Product
 
-_VERSION = 4
-# version, window-is-full, degradations, next position, rank depth, entries, ranked entries, bytes of ids, bytes of the
-# attribution token, total size (-1: not known), fingerprint
-_HEADER = struct.Struct("<BBBIHHHIBq8s")
+_VERSION = 5
+# version, window-is-full, degradations, next position, rank depth, entries, ranked entries, bytes of ids, total size
+# (-1: not known), fingerprint
+_HEADER = struct.Struct("<BBBIHHHIq8s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +88,20 @@ def encode_page_token(state: PageState, fingerprint: bytes) -> str:
         len(state.ids),
         len(state.ranks),
         len(ids),
-        len(state.attribution_token),
         -1 if state.total_size is None else state.total_size,
         fingerprint,
     )
-    ids += state.attribution_token.encode()
-    return framed(header + ids + np.array(numbers, "<f4").tobytes())
+    return framed(header + ids + np.array(numbers, "<f4").tobytes(), state.attribution_token)
 
 
 def decode_page_token(token: str, fingerprint: bytes) -> PageState:
     """The state in a token. Raises InvalidArgument when it is damaged, or belongs to another query or filter."""
-    content = unframed(token)
+    content, attribution_token = unframed(token)
     try:
         header = _HEADER.unpack_from(content)
-        version, window_full, kinds, position, depth, count, ranked, id_bytes, token_bytes, size, owner = header
-        token_at = _HEADER.size + id_bytes
-        numbers_at = token_at + token_bytes
-        ids = content[_HEADER.size : token_at].decode().split("\n")
-        attribution_token = content[token_at:numbers_at].decode()
+        version, window_full, kinds, position, depth, count, ranked, id_bytes, size, owner = header
+        numbers_at = _HEADER.size + id_bytes
+        ids = content[_HEADER.size : numbers_at].decode().split("\n")
         numbers = np.frombuffer(content, "<f4", offset=numbers_at).tolist()
     except (struct.error, ValueError) as error:
         raise damaged() from error

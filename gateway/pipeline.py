@@ -127,7 +127,13 @@ class SearchPipeline:
         )
         hits = tuple(_hits(ordered, search.page_size))
         answer = self._answer(search, text, hits, state.after(len(hits), next_position=len(hits) + 1))
-        return replace(answer, facets=retrieval.facets, reading=retrieval.reading)
+        return replace(
+            answer,
+            facets=retrieval.facets,
+            reading=retrieval.reading,
+            release=turns[0].release,
+            index_version=retrieval.version,
+        )
 
     def _turn(self, arm: ArmSettings, search: SearchQuery) -> Turn:
         asked = arm.of_search(search)

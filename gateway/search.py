@@ -16,6 +16,7 @@ from vitrine.ports import (
     Shortfall,
     SourceScore,
 )
+from vitrine.ports.release import Release
 from vitrine.product import Product
 from vitrine.text import normalize_text
 from vitrine.user_event import event_id_fault
@@ -101,11 +102,15 @@ class SearchHit:
     highlights: tuple[Highlight, ...] = ()
 
 
+_FIRST = Release()
+
+
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
     """One page of hits, and how it came about; `timings_ms` is by stage name, `experiment_arms` by experiment.
 
-    `total_size` is None where the backend does not tell it; facets and reading are those of the first page.
+    `total_size` is None where the backend does not tell it; facets and reading are those of the first page, and so are
+    the release that answered and the version of the index that it searched, "" where that is not known.
     """
 
     hits: tuple[SearchHit, ...]
@@ -121,6 +126,8 @@ class SearchAnswer:
     facets: tuple[Facet, ...] = ()
     total_size: int | None = None
     reading: QueryReading | None = None
+    release: Release = _FIRST
+    index_version: str = ""
 
 
 def checked_query(search: SearchQuery) -> str:

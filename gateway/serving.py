@@ -29,6 +29,7 @@ from gateway.explaining import Explaining
 from gateway.highlighting import Highlighting
 from gateway.http import http_application
 from gateway.http_server import http_server
+from gateway.kept_answers import KeptAnswers
 from gateway.model_agreement import require_one_model
 from gateway.personalisation import Personalisation
 from gateway.pipeline import SearchPipeline
@@ -192,8 +193,11 @@ class Gateway:
         self._suggester = Suggester(
             ports.retriever, past_queries, Admission(suggest.max_suggests, "calls for suggestions")
         )
+        self._answers = KeptAnswers(
+            pipeline, ports.retriever, self._releases, limit_bytes=settings.kept_answers_mb * 1_000_000
+        )
         self.api = Api(
-            pipeline,
+            self._answers,
             self._suggester,
             recommender,
             Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes"), self._releases),
@@ -238,6 +242,12 @@ class Gateway:
             log.warning("embedder away", error=error.message)
         else:
             require_one_model(index, digest)
+            try:
+                served = await self.ports.ranker.get_model(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
+            except VitrineError as error:
+                log.warning("ranker away", error=error.message)
+            else:
+                self._answers.models = (digest, served.digest)
         try:
             await self._vectors.check_cache()
         except CacheUnavailable as error:

@@ -52,6 +52,10 @@ class GatewaySettings(ServerSettings):
     cache_breaker_cool_down_s: PositiveFloat = Field(1.0, description="how long Redis is then left alone")
     kept_vectors: NonNegativeInt = Field(4_096, description="query vectors kept in the process, in front of Redis")
 
+    kept_answers_mb: NonNegativeInt = Field(
+        64, description="memory of answers kept whole while index and models are the same, about 10 kB each; 0: none"
+    )
+
     embed_timeout_s: PositiveFloat = Field(1.0, description="longest wait for a query vector; then words alone search")
     rank_depth: NonNegativeInt = Field(
         32, le=MAX_RANK_DEPTH, description="candidates given to the ranker when the request does not say; 0: none"

@@ -35,7 +35,7 @@ class SortedPage:
 def page_of(token: str, fingerprint: bytes) -> SortedPage:
     """The page of a token. Raises InvalidArgument when it is damaged, or belongs to another search."""
     try:
-        version, owner, fields = json.loads(unframed(token))
+        version, owner, fields = json.loads(unframed(token)[0])
         page = SortedPage(**fields)
     except (ValueError, TypeError) as error:
         # A token of a list by relevance is whole, but not JSON.

@@ -35,7 +35,9 @@ class TextRetrieval:
         if vector is None:
             return found
         with notes.timed("retrieve"):
-            return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
+            again = await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
+        # The reading is the first one's: where that was another index, the answer is of none.
+        return again if again.version == found.version else replace(again, version="")
 
     async def _vector_of(self, text: str, notes: Notes, deadline: Deadline) -> QueryVector | None:
         return (await self._vectors.lookup(text)).found or await self._embedded(text, notes, deadline)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 import grpc.aio
 
+from gateway.clients.index_version import IndexVersion
 from vitrine.channel import call, stream
 from vitrine.deadline import Deadline
 from vitrine.errors import invalid
@@ -57,6 +58,7 @@ class RetrieverClient:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = retriever_service_pb2_grpc.RetrieverServiceStub(channel)
+        self._version = IndexVersion(self._asked_version)
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """See `vitrine.ports.Retriever.retrieve`; depth at most 1,000."""
@@ -149,6 +151,14 @@ class RetrieverClient:
         """See `vitrine.ports.Retriever.get_products`."""
         request = products_request(ids, with_description, filter)
         return products_from_message(await call(self._stub.GetProducts, request, deadline=deadline))
+
+    async def get_version(self, *, deadline: Deadline) -> str:
+        """See `vitrine.ports.Retriever.get_version`; one question for all who ask at the same time."""
+        return await self._version.current(deadline=deadline)
+
+    async def _asked_version(self, deadline: Deadline) -> str:
+        answer: pb.GetVersionResponse = await call(self._stub.GetVersion, pb.GetVersionRequest(), deadline=deadline)
+        return answer.version
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """See `vitrine.ports.Retriever.get_index`."""

@@ -187,6 +187,10 @@ class CatalogueEngine(Generic[Seen]):
 
         return await self._search(deadline, read)
 
+    async def get_version(self, *, deadline: Deadline) -> str:
+        """See `vitrine.ports.Retriever.get_version`; of a backend that does not say more, it is not known."""
+        return ""
+
     async def close(self) -> None:
         """Finishes what waits, ends the threads and gives the catalogue back; a second time it does nothing."""
         closed, self._closed = self._closed, True

@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,8 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         sys.setswitchinterval(_SWITCH_S)
         self._memo = LexicalMemo(settings.lexical_memo)
         self._rule_book = RuleBook(settings.rules)
+        self._opened_as = uuid.uuid4().hex[:12]
+        self._publications = 0
         state = self._catalogue.state()
         index_plan = IndexPlan.of(settings)
         saved = SavedViews(settings.data_dir / "views")
@@ -114,6 +118,8 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         self._published, self._snapshot = published, published.own
         self._keeper.consider(published.own)
         self._generations.consider(published)
+        # Last: who reads the new version finds what it stands for.
+        self._publications += 1
 
     def _close_searches(self) -> None:
         self._probe.close()
@@ -123,9 +129,11 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """Finds candidates by words, by vector, or by both fused."""
         checked, plan = checked_query(query)
-        return await self._search(
-            deadline,
-            lambda: retrieve(
+
+        def found() -> Retrieval:
+            # First: what is read after it may be newer than it says, never older.
+            version = self._version(self._rule_book.version_read())
+            retrieval = retrieve(
                 self._generations.of(checked.model_digest),
                 checked,
                 plan,
@@ -135,8 +143,10 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
                 settings=self._settings,
                 probe=self._probe,
                 deadline=deadline,
-            ),
-        )
+            )
+            return replace(retrieval, version=version)
+
+        return await self._search(deadline, found)
 
     async def suggest(self, query: SuggestQuery, *, deadline: Deadline) -> Suggestions:
         """Completes what a shopper began to type, from titles, brands and categories."""
@@ -212,6 +222,13 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             return tuple(products[row] for row in rows)
 
         return await self._search(deadline, read)
+
+    async def get_version(self, *, deadline: Deadline) -> str:
+        """Names what searches depend on now: what was published, and the rules; answers whatever the load."""
+        return self._version(self._rule_book.version())
+
+    def _version(self, rules: str) -> str:
+        return f"{self._opened_as}.{self._publications}.{rules}"
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load."""

@@ -1,6 +1,7 @@
 """The rule book: the rules of a file that is read anew when it changes; the last good ones while it is wrong."""
 
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -31,6 +32,17 @@ class RuleBook:
             finally:
                 self._reading.release()
         return self._rules
+
+    def version(self) -> str:
+        """What holds now by the file as it is, read or not: while it is the same, so are the rulings."""
+        return self._named(_version(self._path))
+
+    def version_read(self) -> str:
+        """The same of the file as it was read; what `current` gives afterwards is at least as new."""
+        return self._named(self._version)
+
+    def _named(self, file: tuple[int, ...]) -> str:
+        return "-".join(map(str, (*file, self._rules.turns_before(datetime.now(UTC)))))
 
     def _read(self, path: Path) -> None:
         # Before it is read: what changes meanwhile is read again.

@@ -1,6 +1,7 @@
 """A merchant's rules: which words are the same, and which products a query puts first or leaves out; from a file."""
 
 import tomllib
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -134,6 +135,12 @@ class Rules:
     synonyms: Synonyms = NO_SYNONYMS
     whole: dict[tuple[str, ...], list[QueryRule]] = field(default_factory=dict)
     part: dict[tuple[str, ...], list[QueryRule]] = field(default_factory=dict)
+    # When some rule begins or ends, in order.
+    turns: tuple[datetime, ...] = ()
+
+    def turns_before(self, now: datetime) -> int:
+        """How many rules began or ended by now: while it is the same, so is what holds."""
+        return bisect_right(self.turns, now)
 
     def ruling(self, query: str, now: datetime) -> Ruling:
         """What holds for a query at a moment; of rules that disagree the earlier one in the file has its way."""
@@ -163,7 +170,8 @@ def rules_of(file: RulesFile) -> Rules:
         synonyms_of(
             (rule.same for rule in file.synonyms if rule.same),
             ((rule.word, rule.also) for rule in file.synonyms if rule.word is not None),
-        )
+        ),
+        turns=tuple(sorted(moment for rule in file.rules for moment in (rule.starts, rule.ends) if moment)),
     )
     for rule in file.rules:
         by_words = rules.whole if rule.match == "whole" else rules.part

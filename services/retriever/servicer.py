@@ -124,6 +124,9 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
     async def GetIndex(self, request: pb.GetIndexRequest, context: Context) -> pb.GetIndexResponse:
         return index_to_message(await self._engine.get_index(deadline=self._deadline(context)))
 
+    async def GetVersion(self, request: pb.GetVersionRequest, context: Context) -> pb.GetVersionResponse:
+        return pb.GetVersionResponse(version=await self._engine.get_version(deadline=self._deadline(context)))
+
     def _deadline(self, context: Context) -> Deadline:
         return deadline_of(context, self._default_timeout_s)
 

@@ -197,7 +197,7 @@ class Shop:
 
     async def search(self, query: str, timeout_s: float = 30.0, **fields: Any) -> SearchAnswer:
         """Searches as the servicer does."""
-        return await self.gateway.api.pipeline.search(SearchQuery(query, **fields), deadline=Deadline.after(timeout_s))
+        return await self.gateway.api.searches.pipeline.search(SearchQuery(query, **fields), deadline=Deadline.after(timeout_s))
 
 
 COLOURS = {"en": ("black", "white", "red", "blue", "green"), "zh": ("黑色", "白色", "红色", "蓝色", "绿色")}

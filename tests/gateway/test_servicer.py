@@ -134,7 +134,9 @@ async def test_without_redis_every_search_succeeds_and_says_so(suite: Any, start
     """graphql-engine#10101"""
     valkey = ValkeyServer()
     valkey.start()
-    settings = GatewaySettings(redis_url=valkey.connection_url, cache_wait_s=1.0, kept_vectors=0, rank_depth=0)
+    settings = GatewaySettings(
+        redis_url=valkey.connection_url, cache_wait_s=1.0, kept_vectors=0, kept_answers_mb=0, rank_depth=0
+    )
     gateway = Gateway(settings, suite.gateway.ports, EventsSettings())
     server = await start_server(gateway.add_to, self_test=gateway.self_test)
     search = type(suite.search)(channel_to(server.port)).Search
@@ -262,7 +264,7 @@ async def test_a_full_gateway_refuses_with_a_delay(suite: Any, start_server: Any
     gateway = Gateway(GatewaySettings(redis_url="", max_searches=1), suite.gateway.ports, EventsSettings())
     server = await start_server(gateway.add_to, self_test=gateway.self_test)
     search = type(suite.search)(channel_to(server.port, retry_attempts=1)).Search
-    with gateway.api.pipeline.admission.admit():
+    with gateway.api.searches.pipeline.admission.admit():
         status, details = await failure(search(SearchRequest(query="watch"), timeout=LIMIT_S))
     assert status.code == code_pb2.RESOURCE_EXHAUSTED
     assert details["RetryInfo"].retry_delay.ToTimedelta().total_seconds() > 0

@@ -124,6 +124,7 @@ def retrieval_to_message(retrieval: Retrieval) -> pb.RetrieveResponse:
         facets=facets_to_messages(retrieval.facets),
         total_size=retrieval.total_size,
         next_cursor=retrieval.next_cursor,
+        version=retrieval.version,
     )
 
 
@@ -139,6 +140,7 @@ def retrieval_from_message(message: pb.RetrieveResponse) -> Retrieval:
         facets=facets_from_messages(message.facets),
         total_size=message.total_size if message.HasField("total_size") else None,
         next_cursor=message.next_cursor,
+        version=message.version,
     )
 
 

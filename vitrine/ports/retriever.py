@@ -156,6 +156,10 @@ class Retriever(Protocol):
         """Reads 1 to 1,000 products by id."""
         ...
 
+    async def get_version(self, *, deadline: Deadline) -> str:
+        """Names what searches depend on now: while it is the same, the same search finds the same; "" is not known."""
+        ...
+
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served."""
         ...
