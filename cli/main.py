@@ -211,6 +211,24 @@ def search(
 
 
 @app.command()
+def top(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Addresses that show metrics, host:port. [default: as the settings of this machine say]"),
+    ] = None,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds from one frame to the next.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame, of all since the processes started.")] = False,
+) -> None:
+    """Show rates, latencies, caches and queues of running processes, live; Ctrl-C ends it."""
+    from cli.top.terminal import addresses, show
+
+    try:
+        asyncio.run(show(targets or addresses(), interval, once=once))
+    except KeyboardInterrupt:
+        return
+
+
+@app.command()
 def suggest(
     text: Annotated[str, typer.Argument(help="What a shopper typed so far.")],
     limit: Annotated[int, typer.Option(min=1, max=20)] = 8,

@@ -103,7 +103,7 @@ def waterfall(spans: Sequence[Told]) -> Iterator[str]:
     def lines(parent_id: str | None, depth: int) -> Iterator[str]:
         children = [s for s in spans if (s.parent_id if s.parent_id in known else None) == parent_id]
         for span in sorted(children, key=lambda one: one.began_ns):
-            before = round((span.began_ns - began_ns) * per_ns)
+            before = min(round((span.began_ns - began_ns) * per_ns), _BAR - 1)
             length = max(1, round((span.ended_ns - span.began_ns) * per_ns))
             bar = (" " * before + "█" * length)[:_BAR].ljust(_BAR)
             name = "  " * depth + span.name.removeprefix("vitrine.v1.") + (" ✗" if span.is_failed else "")

@@ -1,0 +1,1 @@
+"""Top: rates, latencies, caches and queues of running processes, live in a terminal."""
