@@ -1,18 +1,19 @@
 """`python -m loadtest.freshness`: how soon a write is seen while searches run, and what writes cost searches.
 
-One process; a folder of `python -m loadtest.index load`. Searches, words and vector, begin at a fixed rate whether or
-not those before have ended. First alone; then with products changed one after another, each looked for by its new
-words until it is found; then with so many deleted and written that the columns are compacted meanwhile.
+One process; a folder of `python -m loadtest.index load`. Searches, words and vector, begin at a fixed rate: first
+alone, then while products are changed and deleted one after another, each looked for by its new words until it is
+found and until it is gone, then while tombstones are compacted.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import MutableMapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -20,13 +21,20 @@ from rich.table import Table
 from cli.sample.products import Shop
 from loadtest.index import DIGEST, MOST
 from loadtest.made_vectors import MadeVectors
+from loadtest.steady_searches import Searched, SteadySearches
+from services.retriever import index_keeper
 from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
 from vitrine.deadline import Deadline
+from vitrine.errors import ResourceExhausted
+from vitrine.garbage import keep_what_is_there
+from vitrine.offer import Offer
 from vitrine.ports import RetrievalQuery
 
-_PAGE = 20
-_REWRITTEN = 500
+_OFFERS = 500
+_BESIDE_S = 0.5
+
+_console = Console()
 
 
 def main(
@@ -34,92 +42,170 @@ def main(
     sample: Annotated[Path, typer.Option(help="File of the embedded sample.")] = Path("build/index-sample.npz"),
     rate: Annotated[float, typer.Option(min=1, help="Searches a second.")] = 200.0,
     duration_s: Annotated[float, typer.Option(min=1, help="Seconds of each part.")] = 15.0,
+    changes: Annotated[float, typer.Option(min=0.1, help="Changes a second, each of which is deleted again.")] = 5.0,
+    compactions: Annotated[int, typer.Option(min=0, help="How often tombstones are compacted.")] = 3,
 ) -> None:
     """Prints milliseconds of searches in each part, and of the time until a write is seen."""
     shop = Shop(MOST, 1)
     made = MadeVectors.of(shop, sample)
 
     async def run() -> None:
+        jobs = Jobs()
+        structlog.configure(processors=[jobs, *structlog.get_config()["processors"]])
         engine = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
         await asyncio.to_thread(engine._keeper.settle)
-        count = (await engine.get_index(deadline=Deadline.after(60))).products
-        seen: list[float] = []
-
-        async def change(number: int) -> None:
-            word = f"fresh{time.time_ns()}"
-            product = replace(shop.product(number % count), title=f"{word} thing")
-            started = time.perf_counter()
-            await engine.upsert_products([product], made.queries[:1], model_digest=DIGEST, deadline=Deadline.after(60))
-            while not (
-                await engine.retrieve(RetrievalQuery(text=word, depth=1), deadline=Deadline.after(60))
-            ).candidates:
-                pass
-            seen.append((time.perf_counter() - started) * 1_000)
-            await asyncio.sleep(0.05)
-
-        async def rewrite(number: int) -> None:
-            first = number * _REWRITTEN % (count - _REWRITTEN)
-            products = [shop.product(first + place) for place in range(_REWRITTEN)]
-            vectors = made.queries[:_REWRITTEN]
-            await engine.upsert_products(products, vectors, model_digest=DIGEST, deadline=Deadline.after(60))
-
-        table = Table(title=f"{count:,} products, {rate:g} searches/s")
-        for column in ("milliseconds", "p50", "p99", "most", "of"):
-            table.add_column(column, justify="right")
-        parts: tuple[tuple[str, Callable[[int], Awaitable[None]] | None], ...] = (
-            ("search alone", None),
-            ("search while products change", change),
-            ("search while much is written anew", rewrite),
-        )
-        for name, work in parts:
-            _add(table, name, await _searched(engine, made, rate, duration_s, work))
-        _add(table, "until a change is seen", seen)
-        Console().print(table)
+        keep_what_is_there()
+        writes = Writes(engine, shop, made)
+        await writes.begin()
+        searches = SteadySearches(engine, made, rate)
+        # What is asked for is in memory after all queries have been asked once.
+        warm_s = len(made.texts) / rate
+        await searches.during(warm_s)
+        table = _table(f"{writes.products:,} products, {rate:g} searches/s asked for")
+        _add(table, "search alone", await searches.during(duration_s))
+        _add(table, "search while products change", await searches.beside(lambda: writes.change(changes, duration_s)))
+        parts = []
+        for _ in range(compactions):
+            await writes.leave_tombstones()
+            await searches.during(warm_s)
+            parts.append(await searches.beside(lambda: writes.compact(jobs)))
+        for part in parts[1:]:
+            parts[0].due_s += part.due_s
+            parts[0].done_s += part.done_s
+            parts[0].lost += part.lost
+        if compactions:
+            _add(table, "search while tombstones are compacted", parts[0].within(jobs.spans))
+        for name, times in (("until a change is found", writes.found), ("until a deleted one is gone", writes.gone)):
+            p50, p99 = np.percentile(times, (50, 99))
+            table.add_row(name, "", "", f"{p50:.1f}", f"{p99:.1f}", f"{max(times):.1f}", f"{len(times):,}")
+        _console.print(table)
+        for took_s, dead in zip(jobs.took_s, jobs.dead, strict=True):
+            _console.print(f"compacted {dead:,} tombstones in {took_s:.2f} s")
         await engine.close()
 
     asyncio.run(run())
 
 
-async def _searched(
-    engine: RetrieverEngine,
-    made: MadeVectors,
-    rate: float,
-    duration_s: float,
-    work: Callable[[int], Awaitable[None]] | None,
-) -> list[float]:
-    """What each search took, from the moment it was due, while `work` is done again and again."""
-    times: list[float] = []
-    begun = time.perf_counter()
+class Writes:
+    """Changes, deletes and tombstones in the catalogue that is searched; what they took, in milliseconds."""
 
-    async def search(place: int, due: float) -> None:
-        query = RetrievalQuery(
-            text=made.texts[place % len(made.texts)],
-            vector=made.queries[place % len(made.queries)],
-            model_digest=DIGEST,
-            product_limit=_PAGE,
-        )
-        await engine.retrieve(query, deadline=Deadline.after(60))
-        times.append((time.perf_counter() - due) * 1_000)
+    def __init__(self, engine: RetrieverEngine, shop: Shop, made: MadeVectors) -> None:
+        self._engine = engine
+        self._shop = shop
+        self._made = made
+        self._number = 0
+        self._price = 0
+        self.products = 0
+        self.found: list[float] = []
+        self.gone: list[float] = []
 
-    async def write() -> None:
-        number = 0
-        while work is not None and time.perf_counter() - begun < duration_s:
-            await work(number)
-            number += 1
+    async def begin(self) -> None:
+        """Counts the products."""
+        self.products = (await self._engine.get_index(deadline=_deadline())).products
 
-    writing = asyncio.create_task(write())
-    searches = []
-    for place in range(int(rate * duration_s)):
-        due = begun + place / rate
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        searches.append(asyncio.create_task(search(place, due)))
-    await asyncio.gather(writing, *searches)
-    return times
+    async def change(self, rate: float, duration_s: float) -> None:
+        """Changes, deletes and restores products one after another, at most so many a second."""
+        begun = time.perf_counter()
+        for place in range(int(rate * duration_s)):
+            await asyncio.sleep(max(0.0, begun + place / rate - time.perf_counter()))
+            await self._change()
+            if time.perf_counter() - begun > duration_s:
+                return
+
+    async def leave_tombstones(self) -> None:
+        """Changes offers until one more would make compaction due."""
+        while (room := await self._room()) > 1:
+            await self._offer(min(room - 1, _OFFERS))
+
+    async def compact(self, jobs: "Jobs") -> None:
+        """Makes compaction due, and waits until it is done."""
+        done = len(jobs.spans)
+        await asyncio.sleep(_BESIDE_S)
+        while len(jobs.spans) == done:
+            if await self._room() > 0:
+                await self._offer(1)
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(_BESIDE_S)
+
+    async def _room(self) -> int:
+        """Tombstones until compaction is due."""
+        index = await self._engine.get_index(deadline=_deadline())
+        most = index.products * index_keeper.DEAD_SHARE + index_keeper.FREE_DEAD
+        return int(most) + 1 - index.tombstones
+
+    async def _offer(self, count: int) -> None:
+        self._price += 1
+        numbers = [(self._number + place) % self.products for place in range(count)]
+        self._number += count
+        offers = [Offer(self._shop.product(number).id, price=10.0 + self._price) for number in numbers]
+        await self._engine.update_offers(offers, deadline=_deadline())
+
+    async def _change(self) -> None:
+        self._number += 1
+        product = self._shop.product(self._number % self.products)
+        word = f"fresh{time.time_ns()}"
+        vectors = self._made.queries[:1]
+        changed = replace(product, title=f"{word} thing")
+        started = time.perf_counter()
+        await self._engine.upsert_products([changed], vectors, model_digest=DIGEST, deadline=_deadline())
+        await self._until(word, product.id, there=True)
+        self.found.append((time.perf_counter() - started) * 1_000)
+        started = time.perf_counter()
+        await self._engine.delete_products([product.id], deadline=_deadline())
+        await self._until(word, product.id, there=False)
+        self.gone.append((time.perf_counter() - started) * 1_000)
+        await self._engine.upsert_products([product], vectors, model_digest=DIGEST, deadline=_deadline())
+
+    async def _until(self, word: str, product_id: str, *, there: bool) -> None:
+        query = RetrievalQuery(text=word, depth=10, product_limit=0)
+        found = not there
+        while found != there:
+            try:
+                candidates = (await self._engine.retrieve(query, deadline=_deadline())).candidates
+            except ResourceExhausted:
+                await asyncio.sleep(0.01)
+                continue
+            found = product_id in [candidate.product_id for candidate in candidates]
 
 
-def _add(table: Table, name: str, times: list[float]) -> None:
-    p50, p99 = np.percentile(times, (50, 99))
-    table.add_row(name, f"{p50:.1f}", f"{p99:.1f}", f"{max(times):.1f}", f"{len(times):,}")
+class Jobs:
+    """A processor of log lines: when compactions began and ended, and how many versions they left out."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[float, float]] = []
+        self.dead: list[int] = []
+
+    @property
+    def took_s(self) -> list[float]:
+        """Seconds of each."""
+        return [end - begin for begin, end in self.spans]
+
+    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Takes note of one line."""
+        if event["event"] == index_keeper.COMPACTED:
+            now = time.perf_counter()
+            self.spans.append((now - event["seconds"], now))
+            self.dead.append(event["tombstones"])
+        return event
+
+
+def _deadline() -> Deadline:
+    return Deadline.after(60)
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title)
+    for column in ("milliseconds", "reached/s", "cores", "p50", "p99", "most", "of"):
+        table.add_column(column, justify="left" if column == "milliseconds" else "right")
+    return table
+
+
+def _add(table: Table, name: str, searched: Searched) -> None:
+    p50, p99, most = (f"{searched.percentile(share):.1f}" for share in (50, 99, 100))
+    seconds = max(searched.done_s) - min(searched.due_s)
+    reached = f"{searched.reached:.0f}" if searched.held else f"[red]{searched.reached:.0f}, {searched.lost} lost[/red]"
+    cores = f"{searched.processor_s / seconds:.2f}" if searched.processor_s else ""
+    table.add_row(name, reached, cores, p50, p99, most, f"{len(searched.done_s):,}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,12 @@ _RESTORE = "`vitrine snapshot restore PLACE --replace` puts a snapshot in its pl
 
 T = TypeVar("T")
 
+# Read by every search: made once, for SQLAlchemy takes longer to make a statement than the database to answer it.
+_SHOWN = sa.select(
+    *(version.c[name] for name in ("row", "id", "document", "revision")),
+    sa.func.substr(version.c.description, 1, sa.bindparam("characters")),
+).where(version.c.row.in_(sa.bindparam("rows", expanding=True)))
+
 
 class Transaction:
     """One durable write: versions added, versions marked dead, and the new state."""
@@ -159,6 +165,17 @@ class Catalogue:
         """(row, id, document, revision) of the versions, in any order."""
         columns = (version.c.row, version.c.id, version.c.document, version.c.revision)
         return self._chosen(sa.select(*columns), version.c.row, rows)
+
+    def shown(self, rows: Sequence[int], characters: int) -> list[tuple[int, str, str, int, str]]:
+        """(row, id, document, revision, first `characters` of the description) of the versions, in any order."""
+
+        def read(connection: sa.Connection) -> list[tuple[int, str, str, int, str]]:
+            found: list[Any] = []
+            for chunk in chunks(rows):
+                found += connection.execute(_SHOWN, {"rows": chunk, "characters": characters}).fetchall()
+            return found
+
+        return self._read(read) if rows else []
 
     def descriptions(self, rows: Sequence[int], characters: int | None = None) -> list[tuple[int, str]]:
         """(row, description) of the versions, in any order; its first `characters`, or all of it."""

@@ -1,6 +1,6 @@
 """Columns: the living catalogue as arrays in memory, appended by one writer, seen by readers as of a moment."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ BoolArray = NDArray[np.bool_]
 
 T = TypeVar("T")
 # Versions that are copied at a time: the threads that search have their turn between.
-_STEP = 4_096
+_STEP = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +137,16 @@ class Columns:
             behaviours=self._behaviour.view(alive),
         )
 
-    def take(self, view: ColumnsView, positions: IntArray) -> None:
-        """Adds versions of a view, at ascending positions, as living ones."""
+    def take(self, view: ColumnsView, positions: IntArray, rest: Callable[[], None] = lambda: None) -> None:
+        """Adds versions of a view, at ascending positions, as living ones; `rest` is called between pieces of work."""
         self._rows.extend(view.rows[positions])
-        self._vectors.take(view.vectors, positions)
-        self._behaviour.take(view.behaviours, positions)
-        self._ids.extend([view.ids[position] for position in positions.tolist()])
-        self._fields.take(view.fields, positions)
+        for start in range(0, len(positions), _STEP):
+            part = positions[start : start + _STEP]
+            self._vectors.take(view.vectors, part)
+            self._behaviour.take(view.behaviours, part)
+            self._ids.extend([view.ids[position] for position in part.tolist()])
+            rest()
+        self._fields.take(view.fields, positions, rest)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Every array by name as it is now, to be saved; they only grow. Behaviour is made from them."""
@@ -172,11 +175,12 @@ class Columns:
         return self._vectors.buffers
 
 
-def rebuilt(view: ColumnsView, positions: IntArray, storage: Storage) -> Columns:
-    """Columns of their own with those versions of a view, vectors kept as `storage` says."""
+def rebuilt(
+    view: ColumnsView, positions: IntArray, storage: Storage, rest: Callable[[], None] = lambda: None
+) -> Columns:
+    """Columns of their own with those versions of a view, vectors kept as `storage` says; see `Columns.take`."""
     columns = Columns(view.vectors.dim, [behaviour.recommender for behaviour in view.behaviours.values()], storage)
-    for start in range(0, len(positions), _STEP):
-        columns.take(view, positions[start : start + _STEP])
+    columns.take(view, positions, rest)
     return columns
 
 

@@ -5,7 +5,7 @@ the versions that came since are looked at.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -67,15 +67,16 @@ class FieldColumns:
         ids = self._ids[first : first + len(values)]
         self._id_hashes.extend(np.array([_hash(product_id) for product_id in ids], np.uint32))
 
-    def take(self, other: "FieldColumns", positions: IntArray) -> None:
+    def take(self, other: "FieldColumns", positions: IntArray, rest: Callable[[], None]) -> None:
         """Adds the values of another's versions at ascending `positions`; their ids are in `ids` already."""
         if not len(positions):
             return
         first = self._id_hashes.count
         for key, words in list(other._words.items()):
-            self._word_column(key).take(words, positions, first)
+            self._word_column(key).take(words, positions, first, rest)
         for key, numbers in list(other._numbers.items()):
             self._numbers.setdefault(key, NumberColumn()).take(numbers, positions, first)
+            rest()
         self._id_hashes.extend(other._id_hashes.view()[positions])
 
     def arrays(self) -> dict[str, Buffer]:

@@ -19,6 +19,7 @@ from services.retriever.graph import build_graph, load_graph, save_graph
 from services.retriever.index_plan import IndexPlan
 from services.retriever.saved_views import Capture, SavedViews
 from services.retriever.snapshot import Snapshot
+from services.retriever.unhurried import Pace
 from services.retriever.vector_store import ITEM_BYTES
 from services.retriever.views import Views
 from vitrine.errors import FailedPrecondition
@@ -43,6 +44,7 @@ STOP_S = 5.0
 Change = Callable[[Views], None]
 HandOver = Callable[[Change], "Future[None]"]
 
+COMPACTED = "columns compacted"
 _ALERT = "index"
 
 _log = structlog.get_logger(__name__)
@@ -73,7 +75,7 @@ class IndexKeeper:
         self._latest: Snapshot | None = None
         self._seen: Snapshot | None = None
         self._busy = False
-        self._stopping = False
+        self._stop = threading.Event()
         self._failed_revision: int | None = None
         self._saved_s = time.monotonic()
         self._unsaved: Literal["nothing", "some", "much"] = "nothing"
@@ -109,7 +111,7 @@ class IndexKeeper:
     def close(self) -> None:
         """Leaves the job that runs, and saves what is not saved yet; the writer must still run."""
         with self._wake:
-            self._stopping = True
+            self._stop.set()
             self._wake.notify_all()
         self._thread.join(STOP_S)
         if self._thread.is_alive():
@@ -126,8 +128,8 @@ class IndexKeeper:
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
-                self._wake.wait_for(lambda: self._stopping or self._latest is not self._seen, UNSAVED_S)
-                if self._stopping:
+                self._wake.wait_for(lambda: self._stop.is_set() or self._latest is not self._seen, UNSAVED_S)
+                if self._stop.is_set():
                     return
                 snapshot = self._seen = self._latest
                 self._busy = True
@@ -144,7 +146,12 @@ class IndexKeeper:
                 self._hand_over(_mended(change)).result()
                 if job.leaves != "nothing" and self._unsaved != "much":
                     self._unsaved = job.leaves
-                _log.info(job.name, seconds=round(time.perf_counter() - started, 2), revision=snapshot.revision)
+                _log.info(
+                    job.name,
+                    seconds=round(time.perf_counter() - started, 3),
+                    revision=snapshot.revision,
+                    tombstones=len(snapshot.columns.rows) - snapshot.columns.living,
+                )
         except Exception as error:
             _log.error(f"{job.name} failed", error=repr(error))
             # Tried again after the next write: at once it would fail again, for ever.
@@ -157,7 +164,7 @@ class IndexKeeper:
         dead = len(columns.rows) - living
         wider = ITEM_BYTES[columns.storage] > ITEM_BYTES[self._plan.storage_for(living, dim)]
         if dead > living * DEAD_SHARE + FREE_DEAD or (living and wider):
-            return _Job("columns compacted", self._compact, "some")
+            return _Job(COMPACTED, self._compact, "some")
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
         if kind == "ivf":
             if not isinstance(placed, PlacedCells) or living > placed.cells.rows * GROWN:
@@ -179,7 +186,7 @@ class IndexKeeper:
         columns = snapshot.columns
         storage = self._plan.storage_for(columns.living, snapshot.dim)
         kept = np.flatnonzero(columns.alive)
-        smaller = rebuilt(columns, kept, storage)
+        smaller = rebuilt(columns, kept, storage, Pace(self._stop).rest)
         placed, cells = snapshot.dense.placed, None
         if isinstance(placed, PlacedCells):
             cells = placed_cells(placed.cells, placed.assigned[kept[kept < placed.tail]])
@@ -187,14 +194,14 @@ class IndexKeeper:
 
     def _divide(self, snapshot: Snapshot) -> Change | None:
         cells = train(snapshot.columns.vectors, snapshot.columns.alive)
-        assigned = assign(cells, snapshot.columns.vectors, 0, len(snapshot.columns.rows), self._stopped)
+        assigned = assign(cells, snapshot.columns.vectors, 0, len(snapshot.columns.rows), self._stop.is_set)
         return None if assigned is None else _adopting(snapshot.columns, placed_cells(cells, assigned))
 
     def _fill(self, snapshot: Snapshot) -> Change | None:
         placed = snapshot.dense.placed
         assert isinstance(placed, PlacedCells)
         stop = len(snapshot.columns.rows)
-        assigned = assign(placed.cells, snapshot.columns.vectors, placed.tail, stop, self._stopped)
+        assigned = assign(placed.cells, snapshot.columns.vectors, placed.tail, stop, self._stop.is_set)
         if assigned is None:
             return None
         return _adopting(snapshot.columns, placed_cells(placed.cells, np.concatenate([placed.assigned, assigned])))
@@ -202,7 +209,7 @@ class IndexKeeper:
     def _build(self, snapshot: Snapshot) -> Change | None:
         placed = snapshot.dense.placed
         earlier = placed.graph if isinstance(placed, PlacedGraph) and not _has_died(placed, snapshot) else None
-        graph = build_graph(snapshot.columns, snapshot.model_digest, earlier, self._stopped)
+        graph = build_graph(snapshot.columns, snapshot.model_digest, earlier, self._stop.is_set)
         if graph is None:
             return None
         self._hand_over(lambda views: views.adopt_graph(graph)).result()
@@ -223,9 +230,6 @@ class IndexKeeper:
         missing = int(np.count_nonzero(snapshot.columns.alive[placed.tail :]))
         most = max(self._plan.exact_rows // 4, snapshot.columns.living * MISSING_SHARE)
         return missing > most or _has_died(placed, snapshot)
-
-    def _stopped(self) -> bool:
-        return self._stopping
 
 
 def _mended(change: Change) -> Change:

@@ -11,6 +11,7 @@ from services.retriever.conditions import Values
 from services.retriever.field_values import values_of
 from services.retriever.lexical_filter import FIELD, terms_of
 from services.retriever.lexical_view import ANY_FIELD, CODE_FIELD, FIELD_BOOSTS, SURFACE_FIELD, LexicalView
+from services.retriever.unhurried import give_way
 from services.retriever.vocabulary import Vocabulary
 from services.retriever.words import words_and_codes_of, words_of
 from vitrine.errors import FailedPrecondition
@@ -100,6 +101,8 @@ class LexicalIndex:
         for word, count in self._index.searcher().terms_with_prefix(SURFACE_FIELD, ""):
             self._vocabulary.add([word], count)
         self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+        # Every few commits small segments are merged, thousands of products each time.
+        give_way("merge_thread")
 
     def add(self, row: int, product_id: str, entry: Entry) -> None:
         """Adds one version under its row key."""

@@ -39,13 +39,14 @@ def document_of(product: Product) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def product_of(product_id: str, document: str, revision: int) -> Product:
-    """The product that `document_of` wrote, with an empty description."""
+def product_of(product_id: str, document: str, revision: int, description: str = "") -> Product:
+    """The product that `document_of` wrote, with its description put back."""
     fields = json.loads(document)
     update_time = fields.get("update_time")
     return Product(
         id=product_id,
         title=fields["title"],
+        description=description,
         brand=fields.get("brand", ""),
         categories=tuple(fields.get("categories", ())),
         price=fields.get("price"),

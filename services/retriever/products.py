@@ -23,20 +23,17 @@ class Products:
         found = self._kept.get_all(rows)
         found |= self._undescribed.get_all([row for row in rows if row not in found])
         missing = [row for row in rows if row not in found]
-        for row, product_id, document, revision in self._catalogue.documents(missing) if missing else ():
-            product = product_of(product_id, document, revision)
-            found[row] = self._undescribed.setdefault(row, product)
+        for row, product_id, document, revision, _ in self._catalogue.shown(missing, 0):
+            found[row] = self._undescribed.setdefault(row, product_of(product_id, document, revision))
         return found
 
     def read(self, rows: Sequence[int], described: bool) -> dict[int, Product]:
         """The product of each row key; its description whole where `described`, else what a ranker reads of it."""
         found = self._kept.get_all(rows)
         missing = [row for row in rows if row not in found]
-        if not missing and not described:
-            return found
-        beginnings = dict(self._catalogue.descriptions(missing, RANKING_DESCRIPTION_CHARACTERS))
-        for row, product_id, document, revision in self._catalogue.documents(missing):
-            product = with_description(product_of(product_id, document, revision), beginnings[row])
+        shown = self._catalogue.shown(missing, RANKING_DESCRIPTION_CHARACTERS)
+        for row, product_id, document, revision, description in shown:
+            product = product_of(product_id, document, revision, description)
             found[row] = self._kept.setdefault(row, product)
         if described:
             for row, description in self._catalogue.descriptions(rows):

@@ -28,6 +28,8 @@ from vitrine.errors import FailedPrecondition
 # Grows with every change of how views are saved; entries have a version of their own.
 FORMAT = f"1.{ENTRY_VERSION}"
 _PIECE_BYTES = 8 << 20
+# Texts that are encoded at a time: no other thread runs meanwhile.
+_TEXTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,9 @@ class SavedViews:
                     grown.append(_written(file, name, key, "array", values[start:]))
             for key, (texts, count) in capture.texts.items():
                 start = _count(grown, "texts", key)
-                if anew or count > start:
-                    grown.append(_written_texts(file, name, key, texts[start:count]))
+                # An empty one is there too.
+                for first in range(start, max(count, 1) if anew else count, _TEXTS):
+                    grown.append(_written_texts(file, name, key, texts[first : min(first + _TEXTS, count)]))
             _made_durable(file)
         rest = f"state-{uuid.uuid4().hex}.bin"
         with (self.folder / rest).open("wb") as file:

@@ -1,6 +1,6 @@
 """Columns of one key: its words, or its numbers, each beside the position of the version that has it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +14,8 @@ Codes = NDArray[np.int32]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+# Words that are taken over at a time.
+_WORDS = 500
 # A catalogue repeats its words.
 _normal = lru_cache(maxsize=65_536)(normal)
 
@@ -36,13 +38,19 @@ class WordColumn:
         self._codes.extend(np.array([self._code(word) for word in words], np.int32))
         self._owners.extend(np.array(owners, np.int32))
 
-    def take(self, other: "WordColumn", positions: IntArray, first: int) -> None:
+    def take(self, other: "WordColumn", positions: IntArray, first: int, rest: Callable[[], None]) -> None:
         """Adds what another has of its versions at ascending `positions` as those from `first` on."""
         owners, codes = other.between(int(positions[0]), int(positions[-1]) + 1)
         places, kept = _placed(owners, positions)
-        used, inverse = np.unique(codes[kept], return_inverse=True)
-        new = np.array([self._code(other.words[code]) for code in used.tolist()], np.int32)
-        self._codes.extend(new[inverse] if len(used) else np.empty(0, np.int32))
+        codes = codes[kept]
+        new = np.zeros(len(other.words), np.int32)
+        new[codes] = 1
+        used = np.flatnonzero(new)
+        for start in range(0, len(used), _WORDS):
+            part = used[start : start + _WORDS]
+            new[part] = [self._code(other.words[code]) for code in part.tolist()]
+            rest()
+        self._codes.extend(new[codes])
         self._owners.extend((places + first).astype(np.int32))
 
     def arrays(self) -> dict[str, Buffer]:

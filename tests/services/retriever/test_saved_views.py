@@ -199,11 +199,14 @@ async def test_compaction_keeps_what_happens_meanwhile(
     monkeypatch.setattr(index_keeper, "FREE_DEAD", 10)
     written: list[Any] = []
 
-    def while_written(view: Any, kept: Any, storage: Any) -> Any:
-        columns = rebuilt(view, kept, storage)
-        if not written:
-            written.append(asyncio.run_coroutine_threadsafe(write(), loop).result(60))
-        return columns
+    def while_written(view: Any, kept: Any, storage: Any, rest: Any) -> Any:
+        def write_instead() -> None:
+            rest()
+            # Half of the columns are made: what is written and searched now must neither wait nor be lost.
+            if not written:
+                written.append(asyncio.run_coroutine_threadsafe(write(), loop).result(60))
+
+        return rebuilt(view, kept, storage, write_instead)
 
     async def write() -> Any:
         await shop.fill(engine, [shop.product(n) for n in range(COUNT, COUNT + 10)], shop.vectors(10, seed=3))

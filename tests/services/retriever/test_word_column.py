@@ -39,7 +39,7 @@ def test_what_is_taken_over_is_the_same_without_what_was_left() -> None:
     column, taken = WordColumn("brand"), WordColumn("brand")
     column.extend([0, 2, 3, 3, 5], ["Acme", "Zeta", "ACME", "Nova", "Zeta"])
     taken.extend([0], ["Nova"])
-    taken.take(column, np.array([2, 3, 4]), 7)
+    taken.take(column, np.array([2, 3, 4]), 7, lambda: None)
     owners, codes = taken.between(0, 100)
     assert [(owner, taken.words[code]) for owner, code in zip(owners.tolist(), codes.tolist(), strict=True)] == [
         (0, "Nova"),

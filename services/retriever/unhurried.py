@@ -1,0 +1,39 @@
+"""Unhurried work: what nobody waits for, done so that searches are not held up by it."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+# Of one processor, while searches may want it. A search takes the interpreter some dozens of times, and waits for half
+# a millisecond each time that another thread has something to do in it.
+_SHARE = 0.2
+_LEAST = 15
+
+
+class Pace:
+    """Rests for one thread, each so long that the work since the last one was a share of the time."""
+
+    def __init__(self, stopped: threading.Event) -> None:
+        """Made in the thread that works; who stops does not rest."""
+        self._stopped = stopped
+        self._worked_s = time.thread_time()
+
+    def rest(self) -> None:
+        """After a piece of work of some milliseconds."""
+        self._stopped.wait((time.thread_time() - self._worked_s) * (1.0 / _SHARE - 1.0))
+        self._worked_s = time.thread_time()
+
+
+def give_way(named: str) -> None:
+    """Has threads of this process whose name begins so wait for all others; where the system has no such files, none.
+
+    Only for those that never run Python: one that had to wait while it holds the interpreter would hold up all.
+    """
+    for task in Path("/proc/self/task").glob("*/comm"):
+        try:
+            if task.read_text().startswith(named):
+                os.setpriority(os.PRIO_PROCESS, int(task.parent.name), _LEAST)
+        except OSError:
+            # It has ended.
+            continue

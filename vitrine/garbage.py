@@ -1,0 +1,13 @@
+"""The garbage collector of a process that holds much for good and answers within milliseconds."""
+
+import gc
+
+# Containers more than were freed before the youngest are walked, youngest walks before older ones are, and of these
+# before all are. What an answer is made of is freed without a walk, and a walk of all stops every thread.
+_THRESHOLDS = (20_000, 50, 20)
+
+
+def keep_what_is_there() -> None:
+    """Leaves what a start has made out of every later walk; a walk of 300,000 objects took 80 ms. Once, when ready."""
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
