@@ -2,13 +2,15 @@
 
 `plan` says memory, processors, disk and cost for products x dims x replicas at so many searches a second, over FAISS
 in the retrievers and over Milvus; `check` measures the same of a folder that `loadtest.index load` filled, beside what
-the plan says of it; `models` measures what the shipped models cost.
+the plan says of it, and `models` what the shipped models cost: both print the tables of docs/scaling.md.
 """
 
 import asyncio
 import math
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +32,7 @@ from services.retriever.settings import RetrieverSettings
 from services.retriever.vector_store import ITEM_BYTES
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
-from vitrine.ports import InputType, Lane, RankCandidate, RetrievalQuery
+from vitrine.ports import IndexInfo, InputType, Lane, RankCandidate, RetrievalQuery
 from vitrine.product_text import embedding_text, ranking_text
 
 _MIB, _GIB = 1 << 20, 1 << 30
@@ -134,44 +136,52 @@ def plan(
 
 @app.command()
 def check(
-    folder: Annotated[Path, typer.Option(help="Folder that `loadtest.index load` filled.")] = Path("build/index"),
-    sample: Annotated[Path, typer.Option(help="Its sample.")] = Path("build/index-sample.npz"),
+    folders: Annotated[list[Path] | None, typer.Argument(help="Folders that `loadtest.index load` filled.")] = None,
+    sample: Annotated[Path, typer.Option(help="Their sample.")] = Path("build/index-sample.npz"),
     queries: Annotated[int, typer.Option(min=10, max=1_000, help="Searches that are measured.")] = 200,
 ) -> None:
-    """Opens the folder and compares memory and processor time with the plan."""
+    """Opens each folder in a process of its own and prints its memory, disk and processor time beside the plan's."""
+    print("| products | memory, plan | here | disk, plan | here | processor ms a search, plan | here, without gRPC |")
+    print("|---|---|---|---|---|---|---|")
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as processes:
+        for folder in folders or [Path("build/index")]:
+            print(processes.submit(checked, folder, sample, queries).result(), flush=True)
+
+
+def checked(folder: Path, sample: Path, queries: int) -> str:
+    """The row of one folder."""
     made = MadeVectors.of(Shop(MOST, 1), sample)
     settings = RetrieverSettings(data_dir=folder, recall_every_s=3_600)
+    index, memory_bytes, milliseconds = asyncio.run(_measured(settings, made, queries))
+    need = retrievers(index.products, index.dim, 1, 0, settings)
+    disk_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    cells = (
+        f"{index.products:,}",
+        f"{need.memory_bytes / _MIB:,.0f} MiB",
+        f"{memory_bytes / _MIB:,.0f}",
+        f"{need.disk_bytes / _MIB:,.0f} MiB",
+        f"{disk_bytes / _MIB:,.0f}",
+        f"{search_ms(index.products, index.dim, settings):.0f}",
+        f"{milliseconds:.0f}",
+    )
+    return f"| {' | '.join(cells)} |"
 
-    async def run() -> None:
-        engine = await RetrieverEngine.open(settings)
-        await asyncio.to_thread(engine._keeper.settle)
-        index = await engine.get_index(deadline=Deadline.after(60))
-        spent_s = 0.0
-        for place in range(-20, queries):
-            query = RetrievalQuery(text=made.texts[place], vector=made.queries[place], model_digest=DIGEST, depth=DEPTH)
-            started = time.process_time()
-            await engine.retrieve(query, deadline=Deadline.after(60))
-            if place >= 0:
-                spent_s += time.process_time() - started
-        memory = psutil.Process().memory_info()
-        await engine.close()
-        need = retrievers(index.products, index.dim, 1, 0, settings)
-        disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        milliseconds = spent_s * 1_000 / queries
-        planned_ms = search_ms(index.products, index.dim, settings)
-        table = Table(title=f"{index.products:,} products x {index.dim}: {index.kind}, {index.storage}")
-        for column in ("", "plan", "here"):
-            table.add_column(column, justify="right")
-        table.add_row("memory, MiB", f"{need.memory_bytes / _MIB:,.0f}", f"{memory.rss / _MIB:,.0f}")
-        table.add_row("of it files, MiB", "", f"{memory.shared / _MIB:,.0f}")
-        _, _, vectors = vectors_of(index.products, index.dim, settings)
-        table.add_row("of it vectors, MiB", f"{vectors / _MIB:,.0f}", f"{index.memory_bytes / _MIB:,.0f}")
-        table.add_row("disk, MiB", f"{need.disk_bytes / _MIB:,.0f}", f"{disk / _MIB:,.0f}")
-        table.add_row("processor ms a search", f"{planned_ms:.1f}", f"{milliseconds:.1f}")
-        table.add_row("searches/s a processor", f"{1_000 / planned_ms:,.0f}", f"{1_000 / milliseconds:,.0f}")
-        _console.print(table)
 
-    asyncio.run(run())
+async def _measured(settings: RetrieverSettings, made: MadeVectors, queries: int) -> tuple[IndexInfo, int, float]:
+    """The index, this process's bytes in memory, and milliseconds of a processor for a search."""
+    engine = await RetrieverEngine.open(settings)
+    await asyncio.to_thread(engine._keeper.settle)
+    index = await engine.get_index(deadline=Deadline.after(60))
+    spent_s = 0.0
+    for place in range(-20, queries):
+        query = RetrievalQuery(text=made.texts[place], vector=made.queries[place], model_digest=DIGEST, depth=DEPTH)
+        started = time.process_time()
+        await engine.retrieve(query, deadline=Deadline.after(60))
+        if place >= 0:
+            spent_s += time.process_time() - started
+    memory_bytes = psutil.Process().memory_info().rss
+    await engine.close()
+    return index, memory_bytes, spent_s * 1_000 / queries
 
 
 @app.command()
@@ -194,9 +204,7 @@ def models(texts: Annotated[int, typer.Option(min=1, max=1_000, help="Products t
                 await embed([query], InputType.QUERY)
 
         candidates = [RankCandidate(product.id, ranking_text(product)) for product in products[:50]]
-        table = Table(title="processor ms, one thread")
-        table.add_column("what")
-        table.add_column("each", justify="right")
+        print("| | processor ms, one thread |\n|---|---|")
         for name, work, count in (
             ("a query embedded", each_query, len(queries)),
             ("a product embedded", lambda: embed([embedding_text(p) for p in products], InputType.DOCUMENT), texts),
@@ -205,8 +213,7 @@ def models(texts: Annotated[int, typer.Option(min=1, max=1_000, help="Products t
             await work()
             started = time.process_time()
             await work()
-            table.add_row(name, f"{(time.process_time() - started) * 1_000 / count:.2f}")
-        _console.print(table)
+            print(f"| {name} | {(time.process_time() - started) * 1_000 / count:.1f} |", flush=True)
         for engine in (embedder, ranker, budget):
             await engine.close()
 
