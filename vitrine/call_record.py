@@ -12,6 +12,7 @@ from vitrine import metrics
 CallLogLevel = Literal["debug", "info"]
 
 _log = structlog.get_logger("vitrine.calls")
+_LOGGER = logging.getLogger("vitrine.calls")
 
 # Those that are a server's fault; of the others the caller's span says that they failed (OpenTelemetry's conventions).
 _FAULTS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -25,4 +26,6 @@ def record_call(span: Span, method: str, code: str, seconds: float, log_level: C
         if code in _FAULTS:
             span.set_status(Status(StatusCode.ERROR, code))
     level = logging.INFO if log_level == "info" else logging.DEBUG
-    _log.log(level, "call", method=method, code=code, duration_ms=round(seconds * 1e3, 3))
+    # Asked first: structlog makes the line before it finds that nobody wants it.
+    if _LOGGER.isEnabledFor(level):
+        _log.log(level, "call", method=method, code=code, duration_ms=round(seconds * 1e3, 3))

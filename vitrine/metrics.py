@@ -3,6 +3,8 @@
 Labels hold only what the code enumerates (method, code), never what a caller sends, so that series stay few.
 """
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
 from vitrine.errors import FailedPrecondition
@@ -29,8 +31,14 @@ SERVING = Gauge("vitrine_serving", "1 when the last self-test passed, else 0.", 
 
 def observe_call(method: str, code: str, seconds: float) -> None:
     """Counts a call that has ended, by the name of its gRPC code."""
-    CALLS.labels(method, code).inc()
-    CALL_SECONDS.labels(method, "OK" if code == "OK" else "ERROR").observe(seconds)
+    counter, histogram = _of_call(method, code)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+@cache
+def _of_call(method: str, code: str) -> tuple[Counter, Histogram]:
+    return CALLS.labels(method, code), CALL_SECONDS.labels(method, "OK" if code == "OK" else "ERROR")
 
 
 def serve_metrics(host: str, port: int) -> None:

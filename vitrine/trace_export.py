@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from opentelemetry import trace
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrine.errors import FailedPrecondition
+from vitrine.tracing import record_by
 
 _log = structlog.get_logger(__name__)
 
@@ -67,11 +67,12 @@ def exported_traces(service: str, settings: TracingSettings) -> Iterator[None]:
     provider = TracerProvider(ParentBasedTraceIdRatio(settings.sample_share), resource, shutdown_on_exit=False)
     exporter = OTLPSpanExporter(settings.endpoint, insecure=settings.endpoint.startswith("http://"))
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
+    record_by(provider)
     _log.info("tracing", endpoint=settings.endpoint, sample_share=settings.sample_share)
     try:
         yield
     finally:
+        record_by(None)
         # A collector that is away would hold up the end of the process for its time-outs and retries.
         impatience = threading.Timer(_FLUSH_S, exporter.shutdown)
         impatience.daemon = True

@@ -1,7 +1,7 @@
 """Trace spans by the OpenTelemetry API, which honour the caller's traceparent and go on with it downstream.
 
-Without a configured OpenTelemetry SDK (`vitrine.trace_export`) the spans cost next to nothing, and each call still has
-a trace id. Attributes hold only what the code enumerates and counts, never what a caller sends.
+Without a provider (`vitrine.trace_export` sets one) no spans are made, and each call still has a trace id. Attributes
+hold only what the code enumerates and counts, never what a caller sends.
 """
 
 import asyncio
@@ -21,13 +21,23 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
+    Tracer,
+    TracerProvider,
     set_span_in_context,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
-_TRACER = trace.get_tracer("vitrine")
 _PROPAGATOR = TraceContextTextMapPropagator()
+
+# None: no spans are made. OpenTelemetry's own global could be set once only, and is looked up for each span.
+_tracer: Tracer | None = None
+
+
+def record_by(provider: TracerProvider | None) -> None:
+    """Has spans made by `provider` from now on; None: no longer."""
+    global _tracer
+    _tracer = None if provider is None else provider.get_tracer("vitrine")
 
 
 def trace_id() -> str:
@@ -52,22 +62,29 @@ def trace_headers(span: Span | None = None) -> tuple[tuple[str, str], ...]:
 @contextmanager
 def server_span(name: str, headers: Mapping[str, str], system: str = "grpc") -> Iterator[Span]:
     """A span of a call that came in, child of the caller's; a new trace where the caller has none."""
-    parent = _PROPAGATOR.extract(headers)
-    with _TRACER.start_as_current_span(
-        name.removeprefix("/"),
-        parent,
-        kind=SpanKind.SERVER,
-        attributes={"rpc.system": system},
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
-        if span.get_span_context().is_valid:
-            yield span
-            return
-        # Without an SDK the API makes no ids, and an error could not be found again in the logs.
-        root = SpanContext(random.getrandbits(128) or 1, random.getrandbits(64) or 1, False, TraceFlags.get_default())
-        with trace.use_span(NonRecordingSpan(root)) as unrecorded:
-            yield unrecorded
+    parent = _PROPAGATOR.extract(headers) if "traceparent" in headers else Context()
+    if _tracer is not None:
+        with _tracer.start_as_current_span(
+            name.removeprefix("/"),
+            parent,
+            kind=SpanKind.SERVER,
+            attributes={"rpc.system": system},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as made:
+            yield made
+        return
+    found = trace.get_current_span(parent)
+    if not found.get_span_context().is_valid:
+        # So that an error can be found again in the logs.
+        ids = random.getrandbits(128) or 1, random.getrandbits(64) or 1
+        found = NonRecordingSpan(SpanContext(*ids, is_remote=False, trace_flags=TraceFlags.get_default()))
+        parent = set_span_in_context(found, parent)
+    token = context.attach(parent)
+    try:
+        yield found
+    finally:
+        context.detach(token)
 
 
 @contextmanager
@@ -76,10 +93,10 @@ def span(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes =
 
     What is raised marks it as failed, but for a cancellation, which is no fault.
     """
-    if not trace.get_current_span().is_recording():
+    if _tracer is None or not trace.get_current_span().is_recording():
         yield INVALID_SPAN
         return
-    with _TRACER.start_as_current_span(
+    with _tracer.start_as_current_span(
         name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as begun:
         try:
@@ -94,14 +111,16 @@ def span(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes =
 
 def recorded_context() -> Context | None:
     """The current span's context, to hang spans on that end elsewhere; None where it is not recorded."""
-    return context.get_current() if trace.get_current_span().is_recording() else None
+    if _tracer is None or not trace.get_current_span().is_recording():
+        return None
+    return context.get_current()
 
 
 def begun_span(name: str, kind: SpanKind) -> Span:
     """A span within the current one that its maker ends, for work that is not one block; it is not made the current."""
-    if not trace.get_current_span().is_recording():
+    if _tracer is None or not trace.get_current_span().is_recording():
         return trace.get_current_span()
-    return _TRACER.start_span(name, kind=kind)
+    return _tracer.start_span(name, kind=kind)
 
 
 def past_span(
@@ -113,7 +132,9 @@ def past_span(
     attributes: Attributes = None,
 ) -> Span:
     """A span of what is over, from one Unix time in ns to another, linked to other spans of the same work."""
-    past = _TRACER.start_span(
+    if _tracer is None:
+        return INVALID_SPAN
+    past = _tracer.start_span(
         name,
         parent,
         attributes=attributes,
