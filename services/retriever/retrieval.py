@@ -135,15 +135,16 @@ def retrieve(
     # What a list holds beyond what was found by score has none.
     fused = np.append(scores, 0.0)[places].tolist()
     unshown = len(positions) - len(shown)
-    each = zip(
-        positions.tolist(),
-        fused,
-        sources,
-        [*shown, *[None] * unshown],
-        [*(highlights or [()] * len(shown)), *[()] * unshown],
-        strict=True,
+    candidates = tuple(
+        map(
+            Candidate,
+            [columns.ids[position] for position in positions.tolist()],
+            fused,
+            sources,
+            [*shown, *[None] * unshown],
+            [*(highlights or [()] * len(shown)), *[()] * unshown],
+        )
     )
-    candidates = tuple(Candidate(columns.ids[position], *rest) for position, *rest in each)
     return Retrieval(
         candidates=candidates,
         shortfall=Shortfall.NO_MORE_MATCHES if len(candidates) < query.depth else None,
