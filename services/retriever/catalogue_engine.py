@@ -1,7 +1,6 @@
 """What the engine of every backend does alike: admission of calls, writes, and reads by id, over the catalogue."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from services.retriever.catalogue import Catalogue
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.metrics import WAIT_SECONDS
+from services.retriever.places import Places
 from services.retriever.prepared import Prepared, prepared
 from services.retriever.product_digests import checked_page, page_of
 from services.retriever.products import Products
@@ -85,7 +85,7 @@ class CatalogueEngine(Generic[Seen]):
         self._catalogue = catalogue
         self._products = Products(self._catalogue, settings.product_cache)
         self.releases = Releases(self._catalogue)
-        self._places = threading.BoundedSemaphore(self._threads + settings.queue)
+        self._places = Places(self._threads + settings.queue)
         # OpenMP counts threads for each calling thread, numpy's BLAS for the process: one for each search, so that
         # searches do not fight. Threads of BLAS that wait for a small product spin, and took most of a call's time.
         threadpool_limits(1, user_api="blas")
@@ -217,12 +217,12 @@ class CatalogueEngine(Generic[Seen]):
 
     async def _search(self, deadline: Deadline, work: Callable[[], T]) -> T:
         self._refuse_closed()
-        if not self._places.acquire(blocking=False):
+        if not self._places.take():
             raise ResourceExhausted(f"{self._settings.queue} searches wait already", retry_after_s=0.5)
         # With the caller's context, in which spans of what is searched hang.
         future = self._searchers.submit(copy_context().run, _unless_late, deadline, work, time.perf_counter())
         # Also called for one that was cancelled before it began.
-        future.add_done_callback(lambda _: self._places.release())
+        future.add_done_callback(lambda _: self._places.leave())
         return await _answer(future, deadline, "the search")
 
     def _refuse_closed(self) -> None:

@@ -109,6 +109,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             self._publish,
             queue=settings.write_queue,
             poll_s=settings.catalogue_poll_s,
+            is_searched=lambda: self._places.taken > 0,
         )
         self._writer.start()
         self._keeper.start()

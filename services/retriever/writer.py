@@ -20,6 +20,10 @@ from vitrine.errors import ResourceExhausted, Unavailable, VitrineError
 
 # Products that one group of writes may hold: bounds the time until the first of them is acknowledged.
 GROUP_PRODUCTS = 2_000
+# While searches run, small writes wait for others from one publication to the next: each costs some 40 ms of
+# processors (SQLite, tantivy and its merges) whatever it holds. Those that delete, or hold so much, do not wait.
+GROUPING_S = 0.2
+_ENOUGH_PRODUCTS = 100
 # How often a reader says what it still needs of the catalogue: where that changed, and where it did not.
 NEEDED_AGAIN_S = 5.0
 SEEN_AGAIN_S = 60.0
@@ -42,12 +46,16 @@ class Writer(Generic[V]):
         *,
         queue: int,
         poll_s: float,
+        is_searched: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_searched` says whether there are searches that writes should not crowd out."""
         self._catalogue = catalogue
         self._views = views
         self._publish = publish
         self._limit = queue
         self._poll_s = poll_s
+        self._is_searched = is_searched
+        self._published_s = -GROUPING_S
         self._waiting: deque[Write] = deque()
         self._changes: deque[tuple[Callable[[V], None], Future[None]]] = deque()
         self._wake = threading.Condition()
@@ -96,6 +104,8 @@ class Writer(Generic[V]):
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._waiting or self._changes or self._closing, self._patience_s)
+                if self._waiting and self._is_searched():
+                    self._wake.wait_for(self._has_enough, self._published_s + GROUPING_S - time.monotonic())
                 writes = self._next_group()
                 change = self._changes.popleft() if self._changes else None
                 if self._closing and not writes and change is None:
@@ -111,6 +121,10 @@ class Writer(Generic[V]):
     def _patience_s(self) -> float | None:
         """How long it waits for work before it looks for what others wrote; None: for ever, since there are none."""
         return self._poll_s if self._catalogue.shared or self._behind else None
+
+    def _has_enough(self) -> bool:
+        urgent = any(write.deleted_ids for write in self._waiting) or bool(self._changes) or self._closing
+        return urgent or sum(write.size for write in self._waiting) >= _ENOUGH_PRODUCTS
 
     def _next_group(self) -> list[Write]:
         group: list[Write] = []
@@ -167,6 +181,7 @@ class Writer(Generic[V]):
             self._behind = False
             self._views.alerts.pop(_WRITE_ALERT, None)
             self._followed(lambda: self._views.follow(state, staging.dead, staging.added))
+            self._published_s = time.monotonic()
             if self._behind:
                 late = Unavailable(self.fault or "what was written is durable and not searchable yet; try again")
                 answers = [(write, late) for write in writes]

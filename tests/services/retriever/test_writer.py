@@ -1,10 +1,12 @@
 """The writer: what happens to writes whose callers are gone, and what it does when views fail."""
 
+import asyncio
 import threading
 from typing import Any
 
 import pytest
 
+from services.retriever import writer as writer_module
 from services.retriever.staging import Write
 from vitrine.deadline import Deadline
 from vitrine.errors import Unavailable
@@ -54,3 +56,32 @@ async def test_a_write_that_is_followed_later_is_not_acknowledged_as_searchable(
     assert [outcome.error for outcome in result.outcomes] == [None]
     assert await shop.found(engine, vector=vectors[0]) == ["p00000"]
     assert "made anew" in " ".join((await engine.get_index(deadline=shop.deadline())).alerts)
+
+
+async def test_while_searches_run_small_writes_wait_for_one_another_and_a_delete_for_none(
+    engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "GROUPING_S", 3_600.0)
+    published: list[int] = []
+    await shop.fill(engine, [shop.product(0)], shop.vectors(1))
+    publish = engine._writer._publish
+
+    def publishing(seen: Any) -> None:
+        published.append(seen.own.revision)
+        publish(seen)
+
+    monkeypatch.setattr(engine._writer, "_publish", publishing)
+    # Nobody searches: it does not wait, though one was published a moment ago.
+    await shop.fill(engine, [shop.product(1)], shop.vectors(1))
+    assert engine._places.take()
+    waiting = [asyncio.create_task(shop.fill(engine, [shop.product(n)], shop.vectors(1))) for n in (2, 3)]
+    while len(engine._writer._waiting) < 2:
+        await asyncio.wait(waiting, timeout=0.001)
+    assert published == [2]
+    await engine.delete_products(["p00001"], deadline=shop.deadline())
+    await asyncio.gather(*waiting)
+    assert published == [2, 5]
+    # As much as is worth a publication of its own.
+    many = [shop.product(n) for n in range(4, 104)]
+    await shop.fill(engine, many, shop.vectors(100))
+    assert published == [2, 5, 6]
