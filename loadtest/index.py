@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from cli.sample.products import Shop
 from loadtest.made_vectors import CHUNK, MadeVectors
 from services.retriever.cells import PlacedCells, assign, placed_cells, train
-from services.retriever.columns import Columns, ColumnsView
+from services.retriever.columns import Columns, ColumnsView, rebuilt
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.engine import RetrieverEngine
 from services.retriever.graph import build_graph
@@ -160,7 +160,7 @@ async def _milliseconds(
 @app.command()
 def vectors(
     products: Annotated[list[int], typer.Argument(help="How many, for each row of the table.")],
-    storage: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float16",
+    storage: Annotated[str, typer.Option(help="float32, float16, int8 or pq.")] = "float16",
     kind: Annotated[str, typer.Option(help="exact, ivf or hnsw.")] = "ivf",
     sample: Sample = _SAMPLE,
     examined: Annotated[float, typer.Option(help="Share that a search of cells looks at.")] = 0.01,
@@ -188,12 +188,13 @@ def vectors(
 
 
 def _view(made: MadeVectors, count: int, storage: Storage) -> ColumnsView:
-    columns = Columns(made.queries.shape[1], storage=storage)
+    columns = Columns(made.queries.shape[1], storage="float16" if storage == "pq" else storage)
     for start in range(0, count, CHUNK):
         chunk = made.chunk(start // CHUNK)[: count - start]
         rows = range(start, start + len(chunk))
         columns.append(rows, [str(row) for row in rows], [{}] * len(chunk), chunk)
-    return columns.view()
+    # A quantiser is trained on vectors that are there.
+    return (rebuilt(columns.view(), np.arange(count), storage) if storage == "pq" else columns).view()
 
 
 def _placed(view: ColumnsView, kind: str) -> PlacedCells | PlacedGraph | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,8 +13,9 @@ from services.retriever.buffer import Buffer
 from services.retriever.conditions import Values
 from services.retriever.field_columns import FieldColumns
 from services.retriever.filters import FilterPlan
+from services.retriever.product_quantizer import ProductQuantizer
 from services.retriever.recommender import BehaviourView, Recommender
-from services.retriever.vector_store import Storage, VectorStore, VectorView
+from services.retriever.vector_store import Storage, VectorStore, VectorView, quantizer_for
 from vitrine.vectors import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -50,6 +52,7 @@ class ColumnsView:
     vectors: VectorView
     fields: FieldColumns
     behaviours: Mapping[str, BehaviourView]
+    folder: Path | None
 
     @property
     def storage(self) -> Storage:
@@ -96,9 +99,18 @@ class ColumnsView:
 class Columns:
     """The writer's side. One thread only."""
 
-    def __init__(self, dim: int, recommenders: Sequence[Recommender] = (), storage: Storage = "float32") -> None:
+    def __init__(
+        self,
+        dim: int,
+        recommenders: Sequence[Recommender] = (),
+        storage: Storage = "float32",
+        folder: Path | None = None,
+        quantizer: ProductQuantizer | None = None,
+    ) -> None:
+        """Empty ones; `folder` is where vectors lie that are not held in memory."""
         self._rows = Buffer(np.int64)
-        self._vectors = VectorStore(dim, storage)
+        self._vectors = VectorStore(dim, storage, folder, quantizer)
+        self._folder = folder
         self._ids: list[str] = []
         self._fields = FieldColumns(self._ids)
         self._alive: BoolArray = np.zeros(0, np.bool_)
@@ -135,6 +147,7 @@ class Columns:
             vectors=self._vectors.view(),
             fields=self._fields,
             behaviours=self._behaviour.view(alive),
+            folder=self._folder,
         )
 
     def take(self, view: ColumnsView, positions: IntArray, rest: Callable[[], None] = lambda: None) -> None:
@@ -161,6 +174,7 @@ class Columns:
     def restore(self, arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, Sequence[str]], alive: BoolArray) -> None:
         """Fills empty columns with what `arrays` and `texts` gave; the vectors are in `vector_buffers` already."""
         self._rows.extend(arrays["rows"])
+        self._vectors.restore(arrays, self.dim)
         self._ids.extend(texts["ids"])
         self._fields.restore(_under("fields:", arrays), _under("fields:", texts))
         self._alive = alive
@@ -179,7 +193,9 @@ def rebuilt(
     view: ColumnsView, positions: IntArray, storage: Storage, rest: Callable[[], None] = lambda: None
 ) -> Columns:
     """Columns of their own with those versions of a view, vectors kept as `storage` says; see `Columns.take`."""
-    columns = Columns(view.vectors.dim, [behaviour.recommender for behaviour in view.behaviours.values()], storage)
+    recommenders = [behaviour.recommender for behaviour in view.behaviours.values()]
+    quantizer = quantizer_for(storage, view.vectors, positions)
+    columns = Columns(view.vectors.dim, recommenders, storage, view.folder, quantizer)
     columns.take(view, positions, rest)
     return columns
 

@@ -1,6 +1,5 @@
 """The dense index: exact inner products while they are fastest, the nearest cells or the vector graph beyond."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +17,9 @@ MIN_BREADTH = 200
 # Positions that a search of cells looks at for each one wanted, at least, and whatever is wanted.
 EXAMINED_EACH = 8
 MIN_EXAMINED = 4_000
-# First results that are scored again where the storage errs, of three times as many as are wanted.
-RESCORED = 300
-
-# float32 vectors (n, dim) of row keys, from the catalogue.
-Exactly = Callable[[IntArray], FloatArray]
+# Where the storage errs, all that are wanted are scored again, at least so many; by an exact search so many times more.
+RESCORED = 1_000
+DEEPER = 4
 
 
 def best_positions(
@@ -72,15 +69,13 @@ def placed(graph: Graph, columns: ColumnsView) -> PlacedGraph:
 class DenseView:
     """The vectors as of one moment; positions are those of the columns.
 
-    `examined` is the share of them that a search of cells looks at; `exactly` reads what an erring storage is scored
-    again by.
+    `examined` is the share of them that a search of cells looks at.
     """
 
     columns: ColumnsView
     placed: PlacedGraph | PlacedCells | None
     exact_rows: int
     examined: float = 0.01
-    exactly: Exactly | None = None
 
     @property
     def kind(self) -> Kind:
@@ -110,7 +105,7 @@ class DenseView:
             for place, query in enumerate(queries):
                 near = self._near(query, allowed, count, limit, least)
                 if len(near) >= limit:
-                    found[place] = self._best(query, near, self.cosines(query, near), limit)
+                    found[place] = self._best(query, near, self._scores(query, near), limit)
         missing = [place for place, one in enumerate(found) if one is None]
         if missing:
             positions = np.flatnonzero(allowed)
@@ -123,12 +118,11 @@ class DenseView:
         """What `search` gives where every allowed version is looked at, whatever the kind."""
         positions = np.flatnonzero(allowed)
         limit = min(limit, len(positions))
-        return self._best(query, positions, self.cosines(query, positions), limit)
+        return self._best(query, positions, self._scores(query, positions), limit, deeper=DEEPER)
 
     def cosines(self, query: FloatArray, positions: IntArray) -> FloatArray:
         """(len(positions),) cosines of those versions."""
-        cosines: FloatArray = self.columns.vectors.scores(query[None], positions)[0]
-        return cosines
+        return self.columns.vectors.exact_scores(query, positions)
 
     def wanted(self, limit: int, least: int = MIN_EXAMINED) -> int:
         """How many positions a search of cells for so many results looks at, at least."""
@@ -140,16 +134,17 @@ class DenseView:
         assert self.placed is not None
         return self.placed.examined(query, allowed, limit)
 
+    def _scores(self, query: FloatArray, positions: IntArray) -> FloatArray:
+        scores: FloatArray = self.columns.vectors.scores(query[None], positions)[0]
+        return scores
+
     def _best(
-        self, query: FloatArray, positions: IntArray, scores: FloatArray, limit: int
+        self, query: FloatArray, positions: IntArray, scores: FloatArray, limit: int, deeper: int = 1
     ) -> tuple[IntArray, FloatArray]:
-        if self.exactly is None or not self.columns.vectors.rescored or not limit:
+        if self.columns.vectors.exact is None or not limit:
             return best_positions(self.columns, positions, scores, limit)
-        again = min(3 * limit, RESCORED)
-        positions, scores = best_positions(self.columns, positions, scores, max(limit, again))
-        first = positions[:again]
-        scores[:again] = self.exactly(self.columns.rows[first]) @ query
-        return best_positions(self.columns, positions, scores, limit)
+        positions, _ = best_positions(self.columns, positions, scores, deeper * max(limit, RESCORED))
+        return best_positions(self.columns, positions, self.cosines(query, positions), limit)
 
     def _exact_is_faster(self, count: int, limit: int) -> bool:
         if self.placed is None:

@@ -20,7 +20,6 @@ from services.retriever.index_plan import IndexPlan
 from services.retriever.saved_views import Capture, SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.unhurried import Pace
-from services.retriever.vector_store import ITEM_BYTES
 from services.retriever.views import Views
 from vitrine.errors import FailedPrecondition
 
@@ -162,8 +161,10 @@ class IndexKeeper:
     def _due(self, snapshot: Snapshot) -> _Job | None:
         columns, living, dim = snapshot.columns, snapshot.columns.living, snapshot.dim
         dead = len(columns.rows) - living
-        wider = ITEM_BYTES[columns.storage] > ITEM_BYTES[self._plan.storage_for(living, dim)]
-        if dead > living * DEAD_SHARE + FREE_DEAD or (living and wider):
+        quantizer = columns.vectors.quantizer
+        outgrown = quantizer is not None and quantizer.is_outgrown(living)
+        wrong = living > 0 and self._plan.is_kept_wrongly(columns.storage, living, dim)
+        if dead > living * DEAD_SHARE + FREE_DEAD or outgrown or wrong:
             return _Job(COMPACTED, self._compact, "some")
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
         if kind == "ivf":

@@ -8,6 +8,8 @@ from services.retriever.vector_store import ITEM_BYTES, Storage
 from vitrine.compute import memory_limit_bytes
 
 Kind = Literal["exact", "hnsw", "ivf"]
+# Products from which on a product quantiser is trained: its codebook alone is larger than the vectors of a few.
+LEAST_QUANTIZED = 1_000
 # Where the system does not say how much memory there is.
 _UNKNOWN_BYTES = 8 << 30
 
@@ -45,9 +47,24 @@ class IndexPlan:
         return "ivf" if self.kind == "auto" else self.kind
 
     def storage_for(self, products: int, dim: int) -> Storage:
-        """float32 while every vector is looked at anyway, then float16, and int8 where that would not fit."""
+        """float32 while every vector is looked at anyway, then the first of float16, int8 and pq that fits.
+
+        By hand, too, pq is kept from `LEAST_QUANTIZED` products on, and float32 below.
+        """
+        if self.storage == "pq":
+            return "pq" if products >= LEAST_QUANTIZED else "float32"
         if self.storage != "auto":
             return self.storage
         if products <= self.exact_rows:
             return "float32"
-        return "float16" if products * dim * ITEM_BYTES["float16"] <= self.memory_bytes else "int8"
+        storages: tuple[Storage, ...] = ("float16", "int8")
+        fitting = (one for one in storages if products * dim * ITEM_BYTES[one] <= self.memory_bytes)
+        return next(fitting, "pq" if products >= LEAST_QUANTIZED else "int8")
+
+    def is_kept_wrongly(self, storage: Storage, products: int, dim: int) -> bool:
+        """Whether vectors kept so are to be kept otherwise: they are too wide, or another storage was chosen by hand.
+
+        Too narrow they stay until something else makes them anew: at the edge, each write could change it.
+        """
+        planned = self.storage_for(products, dim)
+        return ITEM_BYTES[storage] > ITEM_BYTES[planned] or (self.storage != "auto" and storage != planned)

@@ -26,7 +26,7 @@ from services.retriever.vector_store import Storage
 from vitrine.errors import FailedPrecondition
 
 # Grows with every change of how views are saved; entries have a version of their own.
-FORMAT = f"1.{ENTRY_VERSION}"
+FORMAT = f"2.{ENTRY_VERSION}"
 _PIECE_BYTES = 8 << 20
 # Texts that are encoded at a time: no other thread runs meanwhile.
 _TEXTS = 10_000

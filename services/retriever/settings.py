@@ -56,10 +56,10 @@ class RetrieverSettings(ServerSettings):
     index: Literal["auto", "exact", "hnsw", "ivf"] = Field(
         "auto", description="kind of the vector index; auto: exact up to exact_rows, then ivf (cells)"
     )
-    storage: Literal["auto", "float32", "float16", "int8"] = Field(
+    storage: Literal["auto", "float32", "float16", "int8", "pq"] = Field(
         "auto",
-        description="how vectors are kept in memory; auto: float32 up to exact_rows, then float16, "
-        "and int8 where float16 would not fit into memory_mb",
+        description="how vectors are kept in memory; auto: float32 up to exact_rows, then the first of float16, int8 "
+        "and pq (product quantisation) that fits into memory_mb",
     )
     memory_mb: PositiveInt | None = Field(
         None, description="MiB that vectors may take; unset: half of what the process may use"

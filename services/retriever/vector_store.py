@@ -1,11 +1,13 @@
-"""The vector store: a catalogue's vectors once in memory, as float32, float16 or int8, and their inner products.
+"""The vector store: a catalogue's vectors once in memory, as float32, float16, int8 or pq, and their inner products.
 
 int8 keeps each vector's numbers as multiples of its own largest one / 127 (symmetric scalar quantisation, a scale for
-each vector): a cosine errs by about 0.001, and what is shown first is scored again from the catalogue's float32.
+each vector): a cosine errs by about 0.001. pq keeps the codes of a product quantiser: a cosine errs by about 0.02.
+Both have every vector as float16 in a mapped file beside them, by which what is found first is scored again.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import faiss
@@ -13,11 +15,12 @@ import numpy as np
 import simsimd
 from numpy.typing import NDArray
 
-from services.retriever.buffer import Buffer
+from services.retriever.buffer import Buffer, MappedBuffer
+from services.retriever.product_quantizer import PART, ProductQuantizer, parts_of, sample_size, trained
 from vitrine.vectors import FloatArray
 
-Storage = Literal["float32", "float16", "int8"]
-ITEM_BYTES: dict[Storage, int] = {"float32": 4, "float16": 2, "int8": 1}
+Storage = Literal["float32", "float16", "int8", "pq"]
+ITEM_BYTES: dict[Storage, float] = {"float32": 4, "float16": 2, "int8": 1, "pq": 1 / PART}
 
 # Rows that are gathered at a time: they stay in the processor's cache between gathering and multiplying.
 _BLOCK = 2_048
@@ -45,40 +48,49 @@ def inner_products(query: FloatArray, vectors: FloatArray, positions: _IntArray)
 
 @dataclass(frozen=True, slots=True)
 class VectorView:
-    """The vectors as of one moment: `codes` (n, dim) in the storage's type; `scales` (n,) float32 with int8."""
+    """The vectors as of one moment: `codes` (n, dim) in the storage's type; `scales` (n,) float32 with int8.
+
+    With pq `codes` are (n, parts) uint8, made by `quantizer`. `exact` is what the storage errs about, from a file.
+    """
 
     codes: NDArray[Any]
-    scales: FloatArray | None
+    scales: FloatArray | None = None
+    quantizer: ProductQuantizer | None = None
+    exact: "VectorView | None" = None
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def __getitem__(self, positions: Any) -> FloatArray:
-        """float32 vectors of an array of positions, (k, dim), or of one position, (dim,)."""
-        decoded: FloatArray = self.codes[positions].astype(np.float32)
-        if self.scales is not None:
-            decoded *= np.asarray(self.scales[positions])[..., None]
-        return decoded
+        """float32 vectors of an array of positions, (k, dim), or of one position, (dim,), the exact ones."""
+        read: FloatArray = (self.exact or self).codes[positions].astype(np.float32)
+        return read
 
     @property
     def dim(self) -> int:
         """Numbers of one vector."""
-        return int(self.codes.shape[1])
+        return int((self.exact or self).codes.shape[1])
 
     @property
     def storage(self) -> Storage:
         """How they are kept."""
-        return cast(Storage, self.codes.dtype.name)
+        return cast(Storage, self.codes.dtype.name) if self.quantizer is None else "pq"
 
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        return self.codes.nbytes + (0 if self.scales is None else self.scales.nbytes)
+        return self.codes.nbytes + sum(0 if one is None else one.nbytes for one in (self.scales, self.quantizer))
 
-    @property
-    def rescored(self) -> bool:
-        """Whether scores err so much that the first results are worth scoring again."""
-        return self.scales is not None
+    def whole(self) -> dict[str, NDArray[Any]]:
+        """What is to be saved beside the arrays that grow."""
+        if self.quantizer is None:
+            return {}
+        return {"codebook": self.quantizer.centroids, "codebook_rows": np.array([self.quantizer.rows])}
+
+    def exact_scores(self, query: FloatArray, positions: _IntArray) -> FloatArray:
+        """(len(positions),) float32: what `scores` gives for a (dim,) query, by the exact vectors."""
+        scores: FloatArray = (self.exact or self).scores(query[None], positions)[0]
+        return scores
 
     def scores(self, queries: FloatArray, positions: _IntArray) -> FloatArray:
         """(q, len(positions)) float32: inner products of (q, dim) queries with the vectors at those positions.
@@ -90,6 +102,9 @@ class VectorView:
         for start in range(0, len(positions), _BLOCK):
             part = slice(start, start + _BLOCK)
             at = positions[part]
+            if self.quantizer is not None:
+                scores[:, part] = self.quantizer.inner_products(asked, self.codes.take(at, axis=0, mode="clip"))
+                continue
             if self.codes.dtype == np.float32:
                 for query, row in zip(queries, scores, strict=True):
                     row[part] = inner_products(query, self.codes, at)
@@ -105,6 +120,8 @@ class VectorView:
         return scores
 
     def _asked(self, queries: FloatArray) -> NDArray[Any]:
+        if self.quantizer is not None:
+            return self.quantizer.tables(queries)
         if self.codes.dtype != np.int8:
             return queries.astype(self.codes.dtype)
         steps = np.abs(queries).max(axis=1, keepdims=True) / _LEVELS
@@ -123,15 +140,28 @@ class VectorView:
 
 
 class VectorStore:
-    """The writer's side. One thread only."""
+    """The writer's side. One thread only.
 
-    def __init__(self, dim: int, storage: Storage) -> None:
+    `folder` is where the exact vectors lie that the storage errs about. pq has a quantiser, or is filled from what was
+    saved and given it by `restore`.
+    """
+
+    def __init__(
+        self, dim: int, storage: Storage, folder: Path | None = None, quantizer: ProductQuantizer | None = None
+    ) -> None:
         self.storage = storage
-        self.codes = Buffer(np.dtype(storage), dim)
+        self.quantizer = quantizer
+        self.codes = Buffer(np.uint8, parts_of(dim)) if storage == "pq" else Buffer(np.dtype(storage), dim)
         self.scales = Buffer(np.float32) if storage == "int8" else None
+        self.exact = MappedBuffer(np.float16, dim, folder=folder) if storage in ("int8", "pq") else None
 
     def extend(self, vectors: FloatArray) -> None:
         """Appends (n, dim) float32 vectors."""
+        if self.exact is not None:
+            self.exact.extend(vectors)
+        if self.quantizer is not None:
+            self.codes.extend(self.quantizer.encode(vectors))
+            return
         if self.scales is None:
             self.codes.extend(vectors)
             return
@@ -144,18 +174,38 @@ class VectorStore:
         """Appends those vectors of a view, of whatever storage."""
         for start in range(0, len(positions), _BLOCK):
             at = positions[start : start + _BLOCK]
-            if view.codes.dtype != self.codes.view().dtype:
+            if view.storage != self.storage or view.quantizer is not self.quantizer:
                 self.extend(view[at])
                 continue
             self.codes.extend(view.codes[at])
+            if self.exact is not None and view.exact is not None:
+                self.exact.extend(view.exact.codes[at])
             if self.scales is not None and view.scales is not None:
                 self.scales.extend(view.scales[at])
 
     @property
     def buffers(self) -> Mapping[str, Buffer]:
         """The arrays by name, for saving and reading back."""
-        return {"codes": self.codes} | ({} if self.scales is None else {"scales": self.scales})
+        beside = {"scales": self.scales, "exact": self.exact}
+        return {"codes": self.codes} | {name: one for name, one in beside.items() if one is not None}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], dim: int) -> None:
+        """Takes over what `VectorView.whole` gave; `buffers` are filled already."""
+        if self.storage == "pq":
+            self.quantizer = ProductQuantizer(arrays["codebook"], dim, int(arrays["codebook_rows"][0]))
 
     def view(self) -> VectorView:
         """What a reader sees from now on."""
-        return VectorView(self.codes.view(), None if self.scales is None else self.scales.view())
+        scales = None if self.scales is None else self.scales.view()
+        exact = None if self.exact is None else VectorView(self.exact.view())
+        return VectorView(self.codes.view(), scales, self.quantizer, exact)
+
+
+def quantizer_for(storage: Storage, view: VectorView, positions: _IntArray) -> ProductQuantizer | None:
+    """What vectors of a view, at those positions, are to be encoded by: what the view's are, while it fits them."""
+    if storage != "pq":
+        return None
+    if view.quantizer is not None and not view.quantizer.is_outgrown(len(positions)):
+        return view.quantizer
+    sample = np.random.default_rng(1).choice(positions, sample_size(len(positions)), replace=False)
+    return trained(view[np.sort(sample)], len(positions))

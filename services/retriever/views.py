@@ -9,7 +9,7 @@ import numpy as np
 from services.retriever.catalogue import Catalogue
 from services.retriever.cells import Cells, PlacedCells, placed_cells
 from services.retriever.changes import Changes
-from services.retriever.columns import Columns, ColumnsView, IntArray
+from services.retriever.columns import Columns, ColumnsView
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.graph import Graph
 from services.retriever.index_plan import IndexPlan
@@ -24,7 +24,6 @@ from services.retriever.suggest.segment import suggestible_of
 from services.retriever.tables import State
 from services.retriever.vector_store import Storage
 from vitrine.errors import FailedPrecondition
-from vitrine.vectors import FloatArray
 
 
 class Views:
@@ -132,7 +131,7 @@ class Views:
         """What there is to be saved now."""
         columns = self._columns.view()
         whole = {f"suggest:{name}": array for name, array in self._suggest.arrays().items()}
-        whole["alive"] = np.packbits(columns.alive)
+        whole |= {"alive": np.packbits(columns.alive), **columns.vectors.whole()}
         if isinstance(self._placed, PlacedCells):
             whole |= {"centroids": self._placed.cells.centroids, "assigned": self._placed.assigned}
             whole["cells_rows"] = np.array([self._placed.cells.rows])
@@ -161,7 +160,7 @@ class Views:
             dim=state.dim,
             update_time_s=state.update_time_s,
             columns=columns,
-            dense=DenseView(columns, self._placed, self._plan.exact_rows, self._examined(), self._exactly),
+            dense=DenseView(columns, self._placed, self._plan.exact_rows, self._examined()),
             lexical=self._lexical.view(),
             suggest=self._suggest,
             alerts=tuple(self.alerts.values()),
@@ -201,9 +200,10 @@ class Views:
         check_files(words)
         columns = self._empty_columns(manifest.state, manifest.storage)
         arrays, texts = self._saved.read(manifest, columns.vector_buffers)
-        count, vectors = len(arrays["rows"]), columns.vector_buffers["codes"].count
-        if not count == vectors == len(texts["ids"]) <= 8 * len(arrays["alive"]):
-            raise FailedPrecondition(f"{self._saved.folder} holds {vectors} vectors and {count} row keys")
+        count = len(arrays["rows"])
+        vectors = {buffer.count for buffer in columns.vector_buffers.values()}
+        if vectors != {count} or not count == len(texts["ids"]) <= 8 * len(arrays["alive"]):
+            raise FailedPrecondition(f"{self._saved.folder} holds {sorted(vectors)} vectors and {count} row keys")
         columns.restore(arrays, texts, np.unpackbits(arrays["alive"], count=count).astype(np.bool_))
         if "centroids" in arrays:
             cells = Cells(arrays["centroids"], int(arrays["cells_rows"][0]))
@@ -240,11 +240,6 @@ class Views:
             for added in steps(changes, self._catalogue):
                 self._add(added)
 
-    def _exactly(self, rows: IntArray) -> FloatArray:
-        """The (n, dim) float32 vectors of these row keys, from the catalogue."""
-        read = {row: np.frombuffer(data, "<f4") for row, data in self._catalogue.vectors(rows.tolist())}
-        return np.stack([read[row] for row in rows.tolist()])
-
     def _empty_columns(self, state: State, storage: Storage = "float32") -> Columns:
         """Columns for the catalogue's model, with the behaviour spaces of those recommenders that are for it."""
         self.alerts.pop("recommender", None)
@@ -258,7 +253,7 @@ class Views:
                     self.alerts["recommender"] = error.message
             else:
                 fitting.append(recommender)
-        return Columns(state.dim, fitting, storage)
+        return Columns(state.dim, fitting, storage, self._saved.folder)
 
     def _add(self, added: Sequence[tuple[int, Prepared]]) -> None:
         if not added:

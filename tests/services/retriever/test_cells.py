@@ -10,9 +10,10 @@ import pytest
 
 from services.retriever import dense_index
 from services.retriever.cells import PlacedCells, assign, placed_cells, train
-from services.retriever.columns import Columns, ColumnsView
+from services.retriever.columns import Columns, ColumnsView, rebuilt
 from services.retriever.dense_index import DenseView
 from services.retriever.index_plan import IndexPlan
+from services.retriever.product_quantizer import trained
 from services.retriever.snapshot import Snapshot
 from services.retriever.vector_store import Storage, VectorStore
 from vitrine.vectors import FloatArray, l2_normalized
@@ -39,8 +40,16 @@ def queries() -> FloatArray:
     return _made(QUERIES, 2)
 
 
-def _columns(vectors: FloatArray, storage: Storage = "float32") -> Columns:
-    columns = Columns(DIM, storage=storage)
+@pytest.fixture(scope="module")
+def kept(vectors: FloatArray) -> dict[Storage, ColumnsView]:
+    """The vectors by each storage; nobody changes them."""
+    narrow: list[Storage] = ["float16", "int8", "pq"]
+    exact = _columns(vectors).view()
+    return {"float32": exact} | {one: rebuilt(exact, np.arange(COUNT), one).view() for one in narrow}
+
+
+def _columns(vectors: FloatArray) -> Columns:
+    columns = Columns(DIM)
     columns.append(range(len(vectors)), [f"p{n:05}" for n in range(len(vectors))], [{}] * len(vectors), vectors)
     return columns
 
@@ -68,12 +77,15 @@ def _recall(dense: DenseView, vectors: FloatArray, allowed: Any, queries: FloatA
     return float(np.mean(shares))
 
 
-@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8", "pq"])
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.01, 0.001])
-def test_recall_at_every_selectivity(vectors: FloatArray, queries: FloatArray, storage: Storage, share: float) -> None:
+def test_recall_at_every_selectivity(
+    vectors: FloatArray, queries: FloatArray, kept: dict[Storage, ColumnsView], storage: Storage, share: float
+) -> None:
     """faiss#3112, faiss#2818: a filter on IVF lost what exists (cases 85, 86)."""
-    view = _columns(vectors, storage).view()
-    dense = DenseView(view, _divided(view), 100, exactly=lambda rows: vectors[rows])
+    view = kept[storage]
+    assert view.storage == storage
+    dense = DenseView(view, _divided(view), 100)
     assert dense.kind == "ivf"
     allowed = np.random.default_rng(5).random(COUNT) < share
     assert _recall(dense, vectors, allowed, queries, min(100, int(allowed.sum()))) >= 0.97
@@ -133,33 +145,63 @@ def test_cells_hold_every_position_once(vectors: FloatArray) -> None:
     assert assign(placed.cells, view.vectors, 0, 10, lambda: True) is None
 
 
-@pytest.mark.parametrize(("storage", "error"), [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2)])
-def test_a_storage_scores_as_it_reads(vectors: FloatArray, storage: Storage, error: float) -> None:
-    store = VectorStore(DIM, storage)
+@pytest.mark.parametrize(("storage", "error"), [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2), ("pq", 0.3)])
+def test_a_storage_scores_as_it_reads(
+    vectors: FloatArray, kept: dict[Storage, ColumnsView], storage: Storage, error: float
+) -> None:
+    store = VectorStore(DIM, storage, quantizer=kept[storage].vectors.quantizer)
     store.extend(vectors[:5_000])
     store.extend(vectors[5_000:])
     view = store.view()
     some = np.array([7, 11_999, 3, 6_000])
-    assert view[some] == pytest.approx(vectors[some], abs=error)
-    assert view[3] == pytest.approx(vectors[3], abs=error)
+    assert view[some] == pytest.approx(vectors[some], abs=1e-3)
+    assert view[3] == pytest.approx(vectors[3], abs=1e-3)
     for positions in (some, np.arange(COUNT), np.empty(0, np.int64)):
         scores = view.scores(vectors[:2], positions)
         assert scores.shape == (2, len(positions))
         assert scores == pytest.approx(vectors[:2] @ vectors[positions].T, abs=error)
     # The same product has the same score whatever else is scored with it.
     assert view.scores(vectors[:1], some)[0].tolist() == view.scores(vectors[:1], np.arange(COUNT))[0][some].tolist()
+    assert view.exact_scores(vectors[7], some) == pytest.approx(vectors[some] @ vectors[7], abs=1e-3)
     again = VectorStore(DIM, "float16")
     again.take(view, some)
-    assert again.view()[np.arange(4)] == pytest.approx(vectors[some], abs=error + 1e-3)
+    assert again.view()[np.arange(4)] == pytest.approx(vectors[some], abs=1e-3)
 
 
-def test_int8_is_scored_again_from_full_precision(vectors: FloatArray, queries: FloatArray) -> None:
-    view = _columns(vectors, "int8").view()
-    dense = DenseView(view, None, 10, exactly=lambda rows: vectors[rows])
+@pytest.mark.parametrize("storage", ["int8", "pq"])
+def test_what_errs_is_scored_again_from_exact_vectors(
+    queries: FloatArray, kept: dict[Storage, ColumnsView], storage: Storage
+) -> None:
+    view, exact = kept[storage], kept["float16"]
     for query in queries[:5]:
-        found, scores = dense.search(query, view.alive, 10)
-        assert scores == pytest.approx(vectors[found] @ query, abs=1e-6)
-        assert found.tolist() == np.argsort(-(vectors @ query))[:10].tolist()
+        found, scores = DenseView(view, None, 10).search(query, view.alive, 10)
+        best, cosines = DenseView(exact, None, 10).search(query, exact.alive, 10)
+        assert found.tolist() == best.tolist()
+        assert scores.tolist() == cosines.tolist()
+    assert view.vectors.nbytes < exact.vectors.nbytes
+
+
+def test_a_quantizer_is_trained_again_when_it_is_outgrown(
+    vectors: FloatArray, kept: dict[Storage, ColumnsView]
+) -> None:
+    """Its codes are copied until then; of the exact vectors nothing is lost by either."""
+    small = rebuilt(kept["float32"], np.arange(2_000), "pq")
+    same = rebuilt(small.view(), np.arange(0, 2_000, 2), "pq").view().vectors
+    assert same.quantizer is small.view().vectors.quantizer
+    assert same.codes.tolist() == small.view().vectors.codes[::2].tolist()
+    names = [f"p{n}" for n in range(2_000, COUNT)]
+    small.append(range(2_000, 6_000), names[:4_000], [{}] * 4_000, vectors[2_000:6_000])
+    large = rebuilt(small.view(), np.arange(6_000), "pq").view().vectors
+    assert large.quantizer is not small.view().vectors.quantizer
+    assert large[np.arange(6_000)].tolist() == kept["float16"].vectors[np.arange(6_000)].tolist()
+
+
+def test_a_dimension_that_no_byte_divides(vectors: FloatArray) -> None:
+    odd = np.ascontiguousarray(vectors[:1_000, :30])
+    view = VectorStore(30, "pq", quantizer=trained(odd, 1_000))
+    view.extend(odd)
+    assert view.view().codes.shape == (1_000, 8)
+    assert view.view().scores(odd[:3], np.arange(1_000)) == pytest.approx(odd[:3] @ odd.T, abs=0.2)
 
 
 def test_the_plan_follows_size_and_memory() -> None:
@@ -167,10 +209,16 @@ def test_the_plan_follows_size_and_memory() -> None:
     assert [plan.kind_for(count) for count in (0, 1_000, 1_001)] == ["exact", "exact", "ivf"]
     assert plan.storage_for(1_000, 100) == "float32"
     assert plan.storage_for(5_000, 100) == "float16"
-    assert plan.storage_for(5_001, 100) == "int8"
+    assert plan.storage_for(10_000, 100) == "int8"
+    assert plan.storage_for(10_001, 100) == "pq"
+    assert plan.is_kept_wrongly("int8", 10_001, 100)
+    assert not plan.is_kept_wrongly("pq", 5_000, 100)
     chosen = IndexPlan("hnsw", "float16", 1, 1_000, 0.03)
     assert (chosen.kind_for(1_000), chosen.kind_for(1_001)) == ("exact", "hnsw")
     assert chosen.storage_for(10, 100) == "float16"
+    assert chosen.is_kept_wrongly("pq", 10, 100)
+    quantized = IndexPlan("auto", "pq", 1, 1_000, 0.03)
+    assert [quantized.storage_for(count, 100) for count in (999, 1_000)] == ["float32", "pq"]
 
 
 async def test_ids_that_nothing_has_are_no_matter(open_engine: Any, shop: Any) -> None:

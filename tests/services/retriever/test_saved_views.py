@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.retriever import index_keeper, saved_views
+from services.retriever import index_keeper, index_plan, saved_views
 from services.retriever.columns import rebuilt
 from services.retriever.views import Views
 
@@ -49,17 +49,30 @@ def _made_anew(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return noted
 
 
-async def test_a_restart_reads_what_was_saved(open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = await _filled(open_engine, shop)
+@pytest.mark.parametrize("storage", ["float16", "int8", "pq"])
+async def test_a_restart_reads_what_was_saved(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    monkeypatch.setattr(index_plan, "LEAST_QUANTIZED", 300)
+    engine = await _filled(open_engine, shop, storage=storage)
     await engine.delete_products([f"p{n:05}" for n in range(0, COUNT, 7)], deadline=shop.deadline())
     before = await _answers(engine, shop)
-    assert before[3][2:] == ("ivf", "float16")
+    assert before[3][2:] == ("ivf", storage)
     await engine.close()
     made_anew = _made_anew(monkeypatch)
-    again = await open_engine(exact_rows=300)
+    again = await open_engine(exact_rows=300, storage=storage)
     assert await _answers(again, shop) == before
     assert made_anew == []
     await again.self_test()
+    # A new product is found at once, and whatever is chosen next keeps all exact.
+    await shop.fill(again, [shop.product(COUNT)], shop.vectors(1, seed=9))
+    assert (await shop.found(again, vector=shop.vectors(1, seed=9)[0], depth=1)) == [f"p{COUNT:05}"]
+    await again.close()
+    other = await open_engine(exact_rows=300, storage="float16")
+    await asyncio.to_thread(other._keeper.settle)
+    assert (await other.get_index(deadline=shop.deadline())).storage == "float16"
+    assert (await _answers(other, shop))[:2] == before[:2]
+    assert made_anew == []
 
 
 async def test_cells_that_no_write_followed_are_saved_too(
