@@ -38,6 +38,9 @@ CACHE_SECONDS = Histogram(
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1),
 )
 CACHE_BREAKER_OPEN = Gauge("vitrine_cache_breaker_open", "1 while Redis is left alone after several failures.")
+RATE_LIMITS_LOCAL = Gauge(
+    "vitrine_rate_limits_local", "1 while Redis is away and each gateway counts callers' rates alone."
+)
 CALLS_REFUSED = Counter("vitrine_calls_refused", "Calls refused at the door, by reason.", ("reason",))
 CACHE_FAILURES = Counter("vitrine_cache_failures", "Redis commands that failed or were too late.")
 CACHE_VALUES_REFUSED = Counter("vitrine_cache_values_refused", "Values in Redis that were not right, read as misses.")

@@ -308,7 +308,7 @@ async def serve_gateway(
             finally:
                 await gateway.close()
                 if guard is not None:
-                    guard.close()
+                    await guard.close()
 
     await serve("gateway", settings, SERVICES, part, door)
 

@@ -3,18 +3,24 @@
 import ipaddress
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import structlog
 
 from gateway.auth.api_keys import KEY_START, KeyRing, read_keys
 from gateway.auth.audit import CALLER, AuditLog, Caller
 from gateway.auth.principal import Principal, Rate
+from gateway.auth.rate_limits import RateLimits
 from gateway.auth.scopes import SCOPES, Scope
 from gateway.auth.settings import AuthSettings
 from gateway.metrics import CALLS_REFUSED
 from gateway.settings import GatewaySettings
 from vitrine.errors import PermissionDenied, Unauthenticated, VitrineError
 from vitrine.followed_file import FollowedFile
+
+if TYPE_CHECKING:
+    from gateway.auth.tokens import Tokens
 
 log = structlog.get_logger(__name__)
 
@@ -24,13 +30,13 @@ _CREDENTIALS: ContextVar[str] = ContextVar("credentials", default="")
 
 
 class AuthGuard:
-    """Knows callers by API key, and lets each do what its scopes hold, as often as its rate says.
+    """Knows callers by API key or token, and lets each do what its scopes hold, as often as its rate says.
 
     Who sends no credentials may do what `anonymous_scopes` says, and everything where nobody has any; wrong
     credentials are refused wherever they are sent.
     """
 
-    def __init__(self, settings: AuthSettings) -> None:
+    def __init__(self, settings: AuthSettings, gateway: GatewaySettings) -> None:
         """Raises FailedPrecondition when a file is wrong, and Unavailable when the audit log cannot be opened."""
         self._settings = settings
         self._keys = _followed_keys(settings)
@@ -39,12 +45,21 @@ class AuthGuard:
         self._anonymous_rate = Rate(rate_per_s, max(1.0, rate_per_s * settings.burst_s)) if rate_per_s else None
         self._anonymous_scopes = frozenset(settings.anonymous_scopes) if self._closed else _ALL
         self._audit = AuditLog(settings.audit_file)
+        self._tokens = _tokens(settings)
+        self._limits = RateLimits(
+            gateway.redis_url,
+            prefix=gateway.cache_prefix,
+            wait_s=settings.rate_wait_s,
+            command_timeout_s=gateway.cache_command_timeout_s,
+        )
 
     async def admit(self, method: str, headers: Mapping[str, str], peer: str) -> None:
         """Lets in a call. Raises Unauthenticated or PermissionDenied, which name what is missing."""
         try:
             credentials = _credentials_of(headers)
-            principal = self._admitted(method, credentials, peer)
+            principal = await self._admitted(method, credentials, peer)
+            if principal.rate is not None:
+                await self._limits.take(principal.name, principal.rate)
         except VitrineError as error:
             CALLS_REFUSED.labels(error.reason).inc()
             raise
@@ -55,15 +70,21 @@ class AuthGuard:
         """Lets in a further request of a stream, by what its caller may do by now."""
         caller = CALLER.get()
         assert caller is not None
-        self._admitted(caller.method, _CREDENTIALS.get(), caller.peer)
+        principal = await self._admitted(caller.method, _CREDENTIALS.get(), caller.peer)
+        if principal.rate is not None:
+            # A stream is slowed by leaving its next request unread, and loses nothing.
+            await self._limits.wait(principal.name, principal.rate)
 
-    def close(self) -> None:
-        """Closes the audit log."""
+    async def close(self) -> None:
+        """Closes the audit log and the connections."""
+        if self._tokens is not None:
+            await self._tokens.close()
+        await self._limits.close()
         self._audit.close()
 
-    def _admitted(self, method: str, credentials: str, peer: str) -> Principal:
+    async def _admitted(self, method: str, credentials: str, peer: str) -> Principal:
         scope = SCOPES.get(method)
-        principal = self._principal(credentials, peer)
+        principal = await self._principal(credentials, peer)
         if scope in principal.scopes:
             return principal
         needed = {"method": method, "scope": scope or "none"}
@@ -81,12 +102,30 @@ class AuthGuard:
             metadata={**needed, "principal": principal.name},
         )
 
-    def _principal(self, credentials: str, peer: str) -> Principal:
+    async def _principal(self, credentials: str, peer: str) -> Principal:
         if not credentials or not self._closed:
-            return Principal("anonymous", self._anonymous_scopes, self._anonymous_rate)
+            name = f"anonymous:{_address(peer)}" if self._anonymous_rate else "anonymous"
+            return Principal(name, self._anonymous_scopes, self._anonymous_rate)
         if self._keys is not None and credentials.startswith(KEY_START):
             return self._keys.value().principal_of(credentials)
+        if self._tokens is not None:
+            return await self._tokens.principal_of(credentials)
         raise Unauthenticated("the credentials are no API key of this shop (vtr_…)", reason="CREDENTIALS_INVALID")
+
+
+def _tokens(settings: AuthSettings) -> "Tokens | None":
+    if not settings.jwks:
+        return None
+    # Cryptography takes its time to load: only where there are tokens.
+    from gateway.auth.tokens import Tokens
+
+    return Tokens(settings)
+
+
+def _address(peer: str) -> str:
+    """The address alone, of "ipv4:10.1.2.3:4711" (gRPC) or "10.1.2.3" (HTTP)."""
+    scheme, _, rest = peer.partition(":")
+    return unquote(rest).rpartition(":")[0].strip("[]") if scheme in ("ipv4", "ipv6") else peer
 
 
 def open_guard(settings: AuthSettings, gateway: GatewaySettings) -> AuthGuard | None:
@@ -104,7 +143,7 @@ def open_guard(settings: AuthSettings, gateway: GatewaySettings) -> AuthGuard | 
         )
     if not settings.closed and settings.audit_file is None and not settings.anonymous_rate_per_s:
         return None
-    return AuthGuard(settings)
+    return AuthGuard(settings, gateway)
 
 
 def is_loopback(host: str) -> bool:

@@ -50,7 +50,7 @@ LABELS: dict[str, Any] = {
     "what": {"searches", "recommendations", "calls for suggestions", "writes", "writes of events"},
 }
 OF_ONE: dict[tuple[str, str], Any] = {
-    ("vitrine_calls_refused", "reason"): range(8),
+    ("vitrine_calls_refused", "reason"): range(12),
     ("vitrine_calls", "code"): grpc.StatusCode,
     ("vitrine_call_seconds", "code"): {"OK", "ERROR"},
     ("vitrine_search_degradations", "kind"): Degradation,

@@ -15,6 +15,7 @@ from gateway.auth.api_keys import add_key, new_key
 from gateway.auth.guard import AuthGuard
 from gateway.auth.scopes import Scope
 from gateway.auth.settings import AuthSettings
+from gateway.settings import GatewaySettings
 from vitrine.guard import Door
 from vitrine.server import Server
 from vitrine.server_settings import ServerSettings
@@ -71,14 +72,14 @@ async def open_guarded(open_shop: Any, tmp_path: Path) -> AsyncIterator[OpenGuar
     """Opens shops behind a guard; keywords are fields of AuthSettings, `shop` one that is there."""
     async with AsyncExitStack() as stack:
 
-        async def opened(shop: Any = None, **auth: Any) -> GuardedShop:
+        async def opened(shop: Any = None, redis_url: str = "", **auth: Any) -> GuardedShop:
             shop = shop or await open_shop()
             keys_file, audit_file = tmp_path / "keys.json", tmp_path / "audit" / "log.jsonl"
             if not keys_file.exists():
                 make_key(keys_file, "unused", Scope.SEARCH)
             settings = AuthSettings.model_validate({"keys_file": keys_file, "audit_file": audit_file} | auth)
-            guard = AuthGuard(settings)
-            stack.callback(guard.close)
+            guard = AuthGuard(settings, GatewaySettings(redis_url=redis_url))
+            stack.push_async_callback(guard.close)
             gateway = shop.gateway
             server = await Server.start("gateway", ServerSettings(), gateway.add_to, gateway.self_test, Door(guard))
             stack.push_async_callback(server.stop, 0)
