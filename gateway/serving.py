@@ -234,7 +234,7 @@ class Gateway:
 
     async def _check_parts(self) -> None:
         index = await self.ports.retriever.get_index(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))
-        release = (await self._releases.refresh(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))).serving
+        release = (await self._releases.latest(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))).serving
         try:
             with answering_by(release):
                 digest = await self._vectors.refresh_model(deadline=Deadline.after(_SELF_TEST_TIMEOUT_S))

@@ -38,6 +38,7 @@ class Follower:
         self._follow_s = follow_s
         self._known = Known()
         self._read_at_s = -float("inf")
+        self._was_read = False
         self._reading: asyncio.Task[None] | None = None
 
     @property
@@ -78,9 +79,19 @@ class Follower:
             # A record names what serves: a release that serves cannot be deleted.
             assert serving is not None
             self._known = Known(record, faults, serving)
-            self._read_at_s = time.monotonic()
+            self._read_at_s, self._was_read = time.monotonic(), True
             RELEASES_BEHIND.set(0)
         return self._known
+
+    async def latest(self, *, deadline: Deadline) -> Known:
+        """Reads now; where that fails, what was read before. Raises what the store raises before anything was read."""
+        try:
+            return await self.refresh(deadline=deadline)
+        except VitrineError as error:
+            if not self._was_read:
+                raise
+            self._not_read(error)
+            return self._known
 
     async def close(self) -> None:
         """Ends a reading that is under way."""
@@ -92,8 +103,11 @@ class Follower:
         try:
             await self.refresh(deadline=Deadline.after(_ASK_S))
         except VitrineError as error:
-            RELEASES_BEHIND.set(1)
-            log.warning("releases not read, those before hold", error=error.message)
-            self._read_at_s = time.monotonic()
+            self._not_read(error)
         finally:
             self._reading = None
+
+    def _not_read(self, error: VitrineError) -> None:
+        RELEASES_BEHIND.set(1)
+        log.warning("releases not read, those before hold", error=error.message)
+        self._read_at_s = time.monotonic()

@@ -12,7 +12,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway.events.settings import EventsSettings
 from gateway.serving import Gateway
 from gateway.settings import GatewaySettings
+from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Unavailable
+from vitrine.ports.release import ReleaseRecord
 from vitrine.v1 import search_service_pb2, search_service_pb2_grpc
 
 
@@ -65,6 +67,28 @@ async def test_it_is_not_ready_without_the_retriever(shop: Any) -> None:
     with pytest.raises(Unavailable):
         await shop.gateway.self_test()
     assert not shop.gateway.ready
+
+
+async def test_it_stays_ready_while_its_releases_cannot_be_read_again(open_shop: Any) -> None:
+    """Those that it knows answer; the database that keeps them is not asked by a search."""
+
+    class Store:
+        error: Exception | None = Unavailable("away")
+
+        async def get_releases(self, *, deadline: Deadline) -> ReleaseRecord:
+            if self.error is not None:
+                raise self.error
+            return ReleaseRecord()
+
+    shop = await open_shop()
+    store = shop.gateway._releases.store = Store()
+    with pytest.raises(Unavailable):
+        await shop.gateway.self_test()
+    store.error = None
+    await shop.gateway.self_test()
+    store.error = Unavailable("away")
+    await shop.gateway.self_test()
+    assert shop.gateway.ready
 
 
 async def test_an_http_port_in_use_is_named(shop: Any) -> None:
