@@ -42,6 +42,10 @@ class Replica:
         answer = self._retriever.Retrieve(retriever_service_pb2.RetrieveRequest(text=text, depth=200), timeout=10)
         return {candidate.product_id: candidate.product.revision for candidate in answer.candidates}
 
+    def reads_all(self) -> None:
+        """Has it read every product, which it keeps in memory then."""
+        self._retriever.Retrieve(retriever_service_pb2.RetrieveRequest(order_by="newest", depth=200), timeout=60)
+
     def close(self) -> None:
         self._channel.close()
 
@@ -136,6 +140,9 @@ def test_one_is_killed_comes_back_and_another_is_added_while_no_search_fails(
 
 
 def test_without_the_database_searches_go_on_and_writes_say_so(client: Client, shop: list[Product]) -> None:
+    with replicas() as running:
+        for replica in running:
+            replica.reads_all()
     with searches(shop[1:50]) as more:
         compose("kill", "postgres")
         more(8)
