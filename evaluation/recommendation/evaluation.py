@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cache
 
 from evaluation.recommendation.comparison import ENGINE, NEXT_PRODUCT, task_result
 from evaluation.recommendation.data import Dataset
 from evaluation.recommendation.ranking import Scores, ranked_by
 from evaluation.recommendation.result import RecommendationResult
 from evaluation.recommendation.single_sources import (
+    both,
     by_factors,
     by_neighbours,
     by_sequence,
@@ -34,9 +36,9 @@ Report = Callable[[str], None]
 def evaluate_next_product(
     data: Dataset, settings: RecommenderSettings, report: Report, *, baselines_only: bool = False
 ) -> RecommendationResult:
-    """Figures of popularity, item-item, ALS, the sequence model alone, and all of them fused.
+    """Figures of popularity, item-item, ALS, it and popularity fused, the sequence model alone, and all of them fused.
 
-    `baselines_only`: of the first three, without the trainings of minutes.
+    `baselines_only`: of those before the sequence model, without the trainings of minutes.
     """
     known = data.interactions
     task = data.tasks[0]
@@ -51,10 +53,12 @@ def evaluate_next_product(
         seconds[name] = round(time.perf_counter() - began, 1)
 
     # Leave-one-out has no time in which popularity could age.
-    rank("popularity", lambda: popularity(popular_weights(known, None)))
+    popular, als = popularity(popular_weights(known, None)), cache(lambda: by_factors(train_als(known)))
+    rank("popularity", lambda: popular)
     rank("item-item, cosine", lambda: by_neighbours(cosine_neighbours(known), alike=True))
     rank("item-item", lambda: by_neighbours(item_item(known)))
-    rank("als", lambda: by_factors(train_als(known)))
+    rank("als", als)
+    rank("popularity+als", lambda: both(popular, als()))
     used: dict[str, str | int | float] = {"baselines_only": int(baselines_only)}
     if not baselines_only:
         report("engine: training all parts")

@@ -13,6 +13,7 @@ from training.recommendation.candidates import Als
 from training.recommendation.histories import History
 from training.recommendation.interactions import Interactions
 from training.recommendation.sequence_model import SequenceModel
+from vitrine.fusion import RRF_K
 from vitrine.learned_products import MAX_NEIGHBOURS
 
 
@@ -20,6 +21,24 @@ def popularity(weights: Floats) -> Scores:
     """The same for everyone; products without events are not found."""
     scores = np.where(weights > 0, weights, -np.inf).astype(np.float32)
     return lambda histories: np.tile(scores, (len(histories), 1))
+
+
+def both(first: Scores, second: Scores) -> Scores:
+    """Two methods by reciprocal rank fusion: the simplest engine of two sources."""
+
+    def scores(histories: Sequence[History]) -> Floats:
+        fused = sum(1.0 / (RRF_K + _ranks(method(histories))) for method in (first, second))
+        return np.where(fused > 0, fused, -np.inf).astype(np.float32)
+
+    return scores
+
+
+def _ranks(scores: Floats) -> Floats:
+    """Ranks from 1 in each row, ties by product number; infinite for what is not found."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ranks = np.empty(scores.shape, np.float32)
+    np.put_along_axis(ranks, order, np.arange(1, scores.shape[1] + 1, dtype=np.float32)[None], axis=1)
+    return np.where(np.isfinite(scores), ranks, np.float32(np.inf))
 
 
 def by_neighbours(neighbours: sparse.csr_array, *, alike: bool = False) -> Scores:

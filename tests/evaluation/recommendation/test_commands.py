@@ -55,7 +55,7 @@ def test_baselines_have_the_figures_that_follow_by_hand(tmp_path: Path) -> None:
     # Of 18 products known, 20 + kind is among the 9 with more than one event.
     assert task["figures"]["popularity"]["recall@10"]["value"] == pytest.approx(3 / 12)
     assert result["data_digest"]
-    assert set(result["seconds"]) == {"popularity", "item-item, cosine", "item-item", "als"}
+    assert set(result["seconds"]) == {"popularity", "item-item, cosine", "item-item", "als", "popularity+als"}
 
 
 @pytest.mark.parametrize(
