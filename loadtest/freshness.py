@@ -64,17 +64,11 @@ def main(
         table = _table(f"{writes.products:,} products, {rate:g} searches/s asked for")
         _add(table, "search alone", await searches.during(duration_s))
         _add(table, "search while products change", await searches.beside(lambda: writes.change(changes, duration_s)))
-        parts = []
-        for _ in range(compactions):
+        while len(jobs.spans) < compactions:
             await writes.leave_tombstones()
             await searches.during(warm_s)
-            parts.append(await searches.beside(lambda: writes.compact(jobs)))
-        for part in parts[1:]:
-            parts[0].due_s += part.due_s
-            parts[0].done_s += part.done_s
-            parts[0].lost += part.lost
-        if compactions:
-            _add(table, "search while tombstones are compacted", parts[0].within(jobs.spans))
+            searched = await searches.beside(lambda: writes.compact(jobs))
+            _add(table, "search while tombstones are compacted", searched, jobs.spans[-1])
         for name, times in (("until a change is found", writes.found), ("until a deleted one is gone", writes.gone)):
             p50, p99 = np.percentile(times, (50, 99))
             table.add_row(name, "", "", f"{p50:.1f}", f"{p99:.1f}", f"{max(times):.1f}", f"{len(times):,}")
@@ -111,6 +105,12 @@ class Writes:
             await self._change()
             if time.perf_counter() - begun > duration_s:
                 return
+
+    async def change_offers(self, count: int, pause_s: float, until_s: float) -> None:
+        """Changes so many offers at once, again and again until a moment of the clock."""
+        while time.perf_counter() < until_s:
+            await self._offer(count)
+            await asyncio.sleep(pause_s)
 
     async def leave_tombstones(self) -> None:
         """Changes offers until one more would make compaction due."""
@@ -200,12 +200,13 @@ def _table(title: str) -> Table:
     return table
 
 
-def _add(table: Table, name: str, searched: Searched) -> None:
-    p50, p99, most = (f"{searched.percentile(share):.1f}" for share in (50, 99, 100))
-    seconds = max(searched.done_s) - min(searched.due_s)
+def _add(table: Table, name: str, searched: Searched, span: tuple[float, float] | None = None) -> None:
+    """A row; of the searches that ran while the span did, where there is one."""
     reached = f"{searched.reached:.0f}" if searched.held else f"[red]{searched.reached:.0f}, {searched.lost} lost[/red]"
-    cores = f"{searched.processor_s / seconds:.2f}" if searched.processor_s else ""
-    table.add_row(name, reached, cores, p50, p99, most, f"{len(searched.done_s):,}")
+    cores = searched.processor_s / (max(searched.done_s) - min(searched.due_s))
+    times = searched.milliseconds if span is None else searched.within(*span)
+    p50, p99 = np.percentile(times, (50, 99))
+    table.add_row(name, reached, f"{cores:.2f}", f"{p50:.1f}", f"{p99:.1f}", f"{max(times):.1f}", f"{len(times):,}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-import numpy as np
-
 from loadtest.index import DIGEST
 from loadtest.made_vectors import MadeVectors
 from services.retriever.engine import RetrieverEngine
@@ -47,18 +45,10 @@ class Searched:
         """Whether the rate was reached and none was lost."""
         return not self.lost and self.reached >= _HELD * self.rate
 
-    def percentile(self, share: float) -> float:
-        """Milliseconds within which this share of them, in percent, was answered."""
-        return float(np.percentile(self.milliseconds, share))
-
-    def within(self, spans: list[tuple[float, float]]) -> "Searched":
-        """Those that ran while one of the spans of the clock did."""
-        kept = [
-            (due, done)
-            for due, done in zip(self.due_s, self.done_s, strict=True)
-            if any(due < end and done > begin for begin, end in spans)
-        ]
-        return Searched(self.rate, [due for due, _ in kept], [done for _, done in kept])
+    def within(self, begin: float, end: float) -> list[float]:
+        """Milliseconds of those that ran between two moments of the clock."""
+        each = zip(self.due_s, self.done_s, self.milliseconds, strict=True)
+        return [took for due, done, took in each if due < end and done > begin]
 
 
 class SteadySearches:

@@ -27,6 +27,7 @@ from services.retriever.settings import RetrieverSettings
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
+from vitrine.garbage import keep_what_is_there
 
 _LOOK_UP_S = 10.0
 
@@ -58,6 +59,7 @@ async def run_one_process(settings: UpSettings) -> None:
                 await server.start(supervisor)
             supervisor.strict = False
             ports = await _open_engines(stack, settings)
+            keep_what_is_there()
             welcome = asyncio.create_task(_welcome(ports, opened, gateway, settings))
             try:
                 yield ports

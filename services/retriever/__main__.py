@@ -10,6 +10,7 @@ from services.retriever.backend import open_engine
 from services.retriever.releases.servicer import ReleaseStoreServicer
 from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
+from vitrine.garbage import keep_what_is_there
 from vitrine.server import SelfTest, serve
 from vitrine.v1 import (
     release_store_service_pb2,
@@ -31,6 +32,7 @@ def main() -> None:
     @asynccontextmanager
     async def retriever(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
         engine = await open_engine(settings)
+        keep_what_is_there()
         servicer = RetrieverServicer(engine, settings.default_timeout_s)
         retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server)
         releases = ReleaseStoreServicer(engine.releases, settings.default_timeout_s)
