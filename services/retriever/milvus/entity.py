@@ -1,6 +1,6 @@
 """A version of a product as Milvus keeps it: what filters ask, as terms and numbers, and its words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from services.retriever.conditions import SEPARATORS, Values, levels_of, normal
 from services.retriever.lexical_index import Entry
@@ -9,6 +9,8 @@ from services.retriever.milvus.collection import MAX_TERMS, MAX_WORDS_BYTES
 from services.retriever.milvus.tokens import tokens_of
 from vitrine.vectors import FloatArray
 
+# Values of one key that a range with two ends, and a beginning, are compared with.
+COMPARED_VALUES = 8
 # Grows with every change of what an entity holds: a collection of another layout is made anew beside.
 LAYOUT = 2
 # How often a word counts where it is found: BM25 over fields with weights, as one text (Robertson et al. 2004).
@@ -80,16 +82,33 @@ def path_of(key: str) -> str:
     return key if key.isidentifier() and key.isascii() else f"h{key.encode().hex()}"
 
 
+def left_out(entry: Entry) -> dict[str, str]:
+    """What filters or searches do not know of a version, by what it is of; empty of nearly all."""
+    faults = {}
+    if len(terms_of(entry.values)) > MAX_TERMS:
+        faults["terms"] = f"filters know the first {MAX_TERMS:,} values only"
+    many = [key for key, found in entry.values.items() if len(found) > COMPARED_VALUES]
+    if many:
+        faults["values"] = f"ranges and beginnings look at the first {COMPARED_VALUES} values of {many[0]!r} only"
+    # Spelled in letters and digits a word is at most four times as long, and a title is there twice: seldom too much.
+    may_be_long = 8 * sum(len(text.encode()) for text in entry.fields.values()) > MAX_WORDS_BYTES
+    if may_be_long and sum(len(token) + 1 for token in _tokens(entry.fields)) > MAX_WORDS_BYTES:
+        faults["words"] = f"searches know the first {MAX_WORDS_BYTES:,} bytes of its words only"
+    return faults
+
+
 def words_text(fields: Mapping[str, str]) -> str:
     """The words of all fields as one text, those of the title first and twice; what is too long loses its end."""
-    tokens = (
-        token for field, repeats in FIELD_REPEATS.items() for token in tokens_of([fields.get(field, "")]) * repeats
-    )
     kept: list[str] = []
     size = 0
-    for token in tokens:
+    for token in _tokens(fields):
         size += len(token) + 1
         if size > MAX_WORDS_BYTES:
             break
         kept.append(token)
     return " ".join(kept)
+
+
+def _tokens(fields: Mapping[str, str]) -> Iterator[str]:
+    for field, repeats in FIELD_REPEATS.items():
+        yield from tokens_of([fields.get(field, "")]) * repeats

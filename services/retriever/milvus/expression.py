@@ -17,11 +17,8 @@ from services.retriever.conditions import (
     Within,
 )
 from services.retriever.field_values import NUMBER_KEYS
-from services.retriever.milvus.entity import level_term, path_of, presence_term, word_term
+from services.retriever.milvus.entity import COMPARED_VALUES, level_term, path_of, presence_term, word_term
 from services.retriever.milvus.tokens import tokens_of
-
-# Values of one key that a range with two ends, and a beginning, are compared with.
-COMPARED_VALUES = 8
 
 
 def expression_of(condition: Condition) -> str:

@@ -13,8 +13,6 @@ from vitrine.deadline import Deadline
 from vitrine.fusion import best_first
 from vitrine.vectors import FloatArray
 
-MAX_QUERY_WORDS = 64
-
 
 def near(
     snapshot: MilvusSnapshot, vectors: FloatArray, seen: str, limit: int, deadline: Deadline, field: str = VECTOR
@@ -39,7 +37,7 @@ def near(
 def worded(snapshot: MilvusSnapshot, terms: Sequence[ReadTerm], seen: str, limit: int, deadline: Deadline) -> Found:
     """Those that the expression allows and that hold a word of the terms, or of what may stand for one, by BM25."""
     words = [word for term in terms for words in (term.term.words, *term.instead) for word in words]
-    tokens = " ".join(dict.fromkeys(tokens_of(words[:MAX_QUERY_WORDS])))
+    tokens = " ".join(dict.fromkeys(tokens_of(words)))
     if snapshot.collection is None or not tokens:
         return NOTHING
     deadline.check("the search by words")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.changes import Changes
-from services.retriever.milvus.collection import MAX_TERMS, VECTOR, Collection, Milvus
-from services.retriever.milvus.entity import LAYOUT, behaviour_field, entity_of, terms_of
+from services.retriever.milvus.collection import VECTOR, Collection, Milvus
+from services.retriever.milvus.entity import LAYOUT, behaviour_field, entity_of, left_out
 from services.retriever.milvus.known_words import KnownWords
 from services.retriever.milvus.progress import read_revision, write_revision
 from services.retriever.milvus.snapshot import MilvusSnapshot
@@ -223,8 +223,7 @@ class MilvusViews:
                 placed = one.vectors_of(one.numbers_of([item.id]), item.vector[None])
                 vectors[behaviour_field(one.digest)] = placed[0]
             entities.append(entity_of(row, item.id, item.entry, vectors))
-            if len(terms_of(item.entry.values)) > MAX_TERMS:
-                self.alerts["terms"] = f"filters know the first {MAX_TERMS:,} values of {item.id!r} only; it has more"
+            self.alerts |= {what: f"of {item.id!r} {fault}" for what, fault in left_out(item.entry).items()}
         collection.put(entities)
 
     def _missing(self, collection: Collection, added: Sequence[tuple[int, Prepared]]) -> list[tuple[int, Prepared]]:

@@ -180,6 +180,19 @@ async def test_more_recommenders_than_a_server_has_fields_for_are_refused(open_m
         await open_milvus(recommender="one", further_recommenders="two,three")
 
 
+async def test_what_filters_and_searches_do_not_know_of_a_product_is_told(filled: MilvusEngine, shop: Any) -> None:
+    assert (await filled.get_index(deadline=shop.deadline())).alerts == ()
+    many = shop.product(11, attributes={"size": tuple(float(n) for n in range(9))})
+    text = "猫狗" * 500
+    notes = {f"note{n}": (f"{n}{text[:250]}",) for n in range(40)}
+    categories = tuple(f"{n}{text[:500]}" for n in range(8))
+    long = shop.product(12, title=text, categories=categories, attributes=notes, description=text)
+    await shop.fill(filled, [many, long], shop.vectors(2))
+    values, words = sorted((await filled.get_index(deadline=shop.deadline())).alerts)
+    assert values == "of 'p00011' ranges and beginnings look at the first 8 values of 'attributes.size' only"
+    assert words == "of 'p00012' searches know the first 65,535 bytes of its words only"
+
+
 async def test_a_server_that_is_not_there_is_named(open_milvus: Open) -> None:
     with pytest.raises(Unavailable, match=r"Milvus cannot open http://127\.0\.0\.1:9"):
         await open_milvus(milvus_uri="http://127.0.0.1:9", milvus_timeout_s=0.2)
