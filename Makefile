@@ -5,10 +5,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS := $(wildcard protos/vitrine/v1/*.proto)
-# Further arguments of up, up-suite, test and loadtest: make up ARGS="--help"
+# Further arguments of up, up-suite, test, loadtest and bench: make up ARGS="--help"
 ARGS ?=
 
-.PHONY: up up-suite test check lint types layers protos check-protos check-docs loadtest clean
+.PHONY: up up-suite test check lint types layers protos check-protos check-docs loadtest bench clean
 
 up: $(VENV)/.serving  ## The whole suite in one process: gRPC on 127.0.0.1:50051, HTTP on 127.0.0.1:8080
 	@$(BIN)/vitrine up $(ARGS)
@@ -53,6 +53,9 @@ check-docs: $(VENV)/.testing
 
 loadtest: $(VENV)/.serving  ## ghz against a running suite, or one started for it
 	@$(BIN)/python -m loadtest $(ARGS)
+
+bench: $(VENV)/.testing  ## Speed as ratios within one run: build/bench/report.md and report.json
+	@$(BIN)/python -m bench $(ARGS)
 
 clean:  ## All that make made; not the data
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -4,12 +4,13 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench import search_figures, stage_figures
+from bench import baseline_figures, search_figures, stage_figures
 from bench.figure import Figure, read_limits
 from bench.machine import machine
 from bench.report import Report
@@ -21,8 +22,12 @@ PARTS: dict[str, Callable[[Run], Iterator[Figure]]] = {
     "embed": stage_figures.embed,
     "rank": stage_figures.rank,
     "cold": search_figures.cold,
-    "hot": search_figures.hot,
-    "overhead": search_figures.overhead,
+    "hot": partial(search_figures.hot, shape="one process"),
+    "hot-suite": partial(search_figures.hot, shape="suite"),
+    "overhead": partial(search_figures.overhead, shape="one process"),
+    "overhead-suite": partial(search_figures.overhead, shape="suite"),
+    "article": baseline_figures.article,
+    "infinity": baseline_figures.infinity,
 }
 
 

@@ -44,21 +44,22 @@ def service(folder: Path, name: str) -> Iterator[str]:
     """One service as a process of its own; yields its target. Raises SuiteNotReady when it does not come up."""
     (port,) = free_ports(1)
     environment = {**os.environ, f"VITRINE_{name.upper()}_PORT": str(port)}
-    with running(folder, [sys.executable, "-m", f"services.{name}"], environment) as process:
+    log = folder / f"{name}.log"
+    with running(log, [sys.executable, "-m", f"services.{name}"], environment) as process:
         target = f"127.0.0.1:{port}"
         ends_at_s = time.monotonic() + _START_S
         while not is_serving(target):
             if process.poll() is not None or time.monotonic() > ends_at_s:
-                raise SuiteNotReady(f"{name} did not start; {folder / f'{name}.log'} says why")
+                raise SuiteNotReady(f"{name} did not start; {log} says why")
             time.sleep(0.2)
         yield target
 
 
 @contextmanager
-def running(folder: Path, command: list[str], environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process, its output in a log file of `folder` that has the last word of its name; ended on the way out."""
-    with (folder / f"{command[-1].rpartition('.')[2]}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+def running(log: Path, command: list[str], environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process, its output in `log`; ended on the way out."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
             yield process
         finally:
