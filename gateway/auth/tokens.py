@@ -33,23 +33,22 @@ class Tokens:
         self._source = key_source(settings.jwks, frozenset(settings.jwt_algorithms))
         per_s = settings.rate_per_s
         self._rate = Rate(per_s, max(1.0, per_s * settings.burst_s)) if per_s else None
-        self._kept: OrderedDict[bytes, Principal] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[str, Principal]] = OrderedDict()
         self._kept_of: Keys | None = None
 
     async def principal_of(self, token: str) -> Principal:
         """Whose token it is. Raises Unauthenticated, saying what is wrong with it, or Unavailable without keys."""
-        kid, algorithm = _header_of(token)
-        if algorithm not in self._settings.jwt_algorithms:
-            raise _refused(f"it is signed by another algorithm than {', '.join(self._settings.jwt_algorithms)}")
+        digest = hashlib.sha256(token.encode()).digest()
+        kid, principal = self._kept.get(digest, ("", None))
+        if principal is None:
+            kid = self._kid_of(token)
         keys = await self._source.keys(kid)
         if keys is not self._kept_of:
             self._kept.clear()
-            self._kept_of = keys
-        digest = hashlib.sha256(token.encode()).digest()
-        principal = self._kept.get(digest)
+            self._kept_of, principal = keys, None
         if principal is None:
             principal = self._checked(token, kid, keys)
-            self._kept[digest] = principal
+            self._kept[digest] = kid, principal
             if len(self._kept) > _MAX_KEPT:
                 self._kept.popitem(last=False)
         assert principal.expires_at_s is not None
@@ -60,6 +59,20 @@ class Tokens:
     async def close(self) -> None:
         """Ends what goes on in the background."""
         await self._source.close()
+
+    def _kid_of(self, token: str) -> str:
+        """The key that the token names, empty where it names none. Raises Unauthenticated where it is no token."""
+        if len(token) > _MAX_TOKEN_CHARACTERS:
+            raise _refused(f"it has more than {_MAX_TOKEN_CHARACTERS} characters")
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError:
+            raise Unauthenticated(
+                "the credentials are neither a key nor a token", reason="CREDENTIALS_INVALID"
+            ) from None
+        if header.get("alg") not in self._settings.jwt_algorithms:
+            raise _refused(f"it is signed by another algorithm than {', '.join(self._settings.jwt_algorithms)}")
+        return str(header.get("kid", ""))
 
     def _checked(self, token: str, kid: str, keys: Keys) -> Principal:
         # A token without kid is of the only key there is.
@@ -96,17 +109,6 @@ _SAID: dict[type[Exception], str] = {
     jwt.ImmatureSignatureError: "it is not valid yet",
     jwt.MissingRequiredClaimError: f"it must have the claims {', '.join(_REQUIRED)}",
 }
-
-
-def _header_of(token: str) -> tuple[str, str]:
-    """kid (empty: none) and alg, which nobody vouches for yet. Raises Unauthenticated where it is no token."""
-    if len(token) > _MAX_TOKEN_CHARACTERS:
-        raise _refused(f"it has more than {_MAX_TOKEN_CHARACTERS} characters")
-    try:
-        header = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError:
-        raise Unauthenticated("the credentials are neither a key nor a token", reason="CREDENTIALS_INVALID") from None
-    return str(header.get("kid", "")), str(header.get("alg", ""))
 
 
 def _refused(why: str) -> Unauthenticated:
