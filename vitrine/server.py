@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, ExitStack
 
 import grpc
 import grpc.aio
@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from vitrine import metrics
+from vitrine.debug_server import debug_server
 from vitrine.errors import FailedPrecondition, ResourceExhausted, VitrineError
 from vitrine.fork import refuse_fork
 from vitrine.guard import OPEN, Door, service_door
@@ -205,7 +206,10 @@ async def serve(
         if settings.metrics_port is not None:
             metrics.serve_metrics(settings.host, settings.metrics_port)
         _log.info("listening", host=settings.host, port=server.port)
-        with exported_traces(name, TracingSettings()):
+        with ExitStack() as seen:
+            if settings.debug_port is not None:
+                seen.enter_context(debug_server(settings.debug_host, settings.debug_port, loop))
+            seen.enter_context(exported_traces(name, TracingSettings()))
             await _serve_part(server, part, stopping)
         _log.info("stopped")
     except VitrineError as error:

@@ -36,3 +36,7 @@ class ServerSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_style: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
     call_log_level: CallLogLevel = Field("debug", description="level of the line that is logged of each call")
+    debug_port: PositiveInt | None = Field(
+        None, le=65_535, description="port of stack dumps and profiles, over HTTP; unset: none"
+    )
+    debug_host: str = Field("127.0.0.1", description="address of the debug port, which asks nobody who he is")

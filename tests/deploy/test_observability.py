@@ -82,7 +82,7 @@ def test_the_compose_profile_scrapes_every_service_and_shows_what_lies_here() ->
     assert {panel["datasource"]["uid"] for panel in DASHBOARD["panels"] if "datasource" in panel} <= uids
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed; `make check-alerts` needs it")
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 @pytest.mark.parametrize("command", [["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]])
 def test_promtool_finds_no_fault(command: list[str]) -> None:
     done = subprocess.run(["promtool", *command], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60)
