@@ -1,15 +1,13 @@
 """What is kept of a call that has ended: its metrics, a line in the log, and what its span says."""
 
 import logging
-from typing import Literal
 
 import grpc
 import structlog
 from opentelemetry.trace import Span, Status, StatusCode
 
 from vitrine import metrics
-
-CallLogLevel = Literal["debug", "info"]
+from vitrine.logs import CallLogLevel
 
 _log = structlog.get_logger("vitrine.calls")
 _LOGGER = logging.getLogger("vitrine.calls")

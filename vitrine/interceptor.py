@@ -13,9 +13,10 @@ from google.protobuf.message import DecodeError, Message
 
 from vitrine import metrics
 from vitrine.call import Context
-from vitrine.call_record import CallLogLevel, record_call
+from vitrine.call_record import record_call
 from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable, VitrineError, invalid
 from vitrine.guard import Guard
+from vitrine.logs import CallLogLevel
 from vitrine.status import DETAILS_KEY, grpc_code, status_of
 from vitrine.tracing import server_span, trace_id
 

@@ -9,6 +9,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from vitrine.tracing import span_id, trace_id
 
+# Levels that a call's own line may have.
+CallLogLevel = Literal["debug", "info"]
+
 
 def configure_logging(service: str, *, level: str = "info", style: Literal["json", "console"] = "json") -> None:
     """Sends all logs of the process to stderr; each line names the service. Call it once, at start."""

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from vitrine.call_record import CallLogLevel
+from vitrine.logs import CallLogLevel
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 # A server that allows fewer pings than its clients send closes their connections, so both sides read these.
