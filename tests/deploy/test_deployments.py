@@ -8,20 +8,22 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
+from gateway.auth.settings import AuthSettings
 from gateway.events.settings import EventsSettings
 from gateway.recommendation.settings import RecommendationSettings
 from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
+from vitrine.tls import TlsSettings
 from vitrine.trace_export import TracingSettings
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, tuple[BaseSettings, ...]] = {
-    "gateway": (GatewaySettings(), EventsSettings(), RecommendationSettings()),
-    "embedder": (EmbedderSettings(),),
-    "retriever": (RetrieverSettings(),),
-    "ranker": (RankerSettings(),),
+    "gateway": (GatewaySettings(), EventsSettings(), RecommendationSettings(), AuthSettings(), TlsSettings()),
+    "embedder": (EmbedderSettings(), TlsSettings()),
+    "retriever": (RetrieverSettings(), TlsSettings()),
+    "ranker": (RankerSettings(), TlsSettings()),
 }
 OVERLAYS = sorted(path.name for path in ROOT.glob("docker-compose.*.yml"))
 
