@@ -80,8 +80,20 @@ def rollback(target: _Target = _TARGET) -> None:
 
 
 @app.command()
-def delete(name: _Name, target: _Target = _TARGET) -> None:
-    """Delete a release that neither serves nor is kept for rollback."""
+def adopt(name: _Name, target: _Target = _TARGET) -> None:
+    """Make the embedder of the release that serves the catalogue's own; the one before may be dropped then."""
+    from cli.release.calls import adopt_release
+
+    asyncio.run(adopt_release(name, target))
+
+
+@app.command()
+def delete(
+    name: _Name,
+    force: Annotated[bool, typer.Option("--force", help="Although it is kept for rollback.")] = False,
+    target: _Target = _TARGET,
+) -> None:
+    """Delete a release that does not serve, and vectors that no other needs."""
     from cli.release.calls import delete_release
 
-    asyncio.run(delete_release(name, target))
+    asyncio.run(delete_release(name, target, force=force))

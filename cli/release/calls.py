@@ -101,10 +101,18 @@ async def roll_back(target: str) -> None:
         _print((await call(service.RollbackRelease, pb.RollbackReleaseRequest(), deadline=_soon())).releases)
 
 
-async def delete_release(name: str, target: str) -> None:
+async def adopt_release(name: str, target: str) -> None:
+    """Makes a release's embedder the catalogue's own and prints all of them. Raises as `print_releases`."""
+    async with _service(target) as service:
+        answer = await call(service.AdoptRelease, pb.AdoptReleaseRequest(name=name), deadline=_soon())
+    _print(answer.releases)
+    typer.echo(f"the catalogue's own embedder is that of {name}; what others it keeps goes with their last release")
+
+
+async def delete_release(name: str, target: str, *, force: bool = False) -> None:
     """Deletes a release. Raises as `print_releases`."""
     async with _service(target) as service:
-        await call(service.DeleteRelease, pb.DeleteReleaseRequest(name=name), deadline=_soon())
+        await call(service.DeleteRelease, pb.DeleteReleaseRequest(name=name, force=force), deadline=_soon())
     typer.echo(f"release {name} is deleted")
 
 

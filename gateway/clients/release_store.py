@@ -31,9 +31,14 @@ class ReleaseStoreClient:
         request = pb.WriteReleaseRequest(release=release_to_message(release))
         await call(self._stub.WriteRelease, request, deadline=deadline)
 
-    async def remove_release(self, name: str, *, deadline: Deadline) -> None:
+    async def remove_release(self, name: str, *, force: bool = False, deadline: Deadline) -> None:
         """See `vitrine.ports.release.ReleaseStore.remove_release`."""
-        await call(self._stub.RemoveRelease, pb.RemoveReleaseRequest(name=name), deadline=deadline)
+        await call(self._stub.RemoveRelease, pb.RemoveReleaseRequest(name=name, force=force), deadline=deadline)
+
+    async def adopt_generation(self, model_digest: str, *, before: Release, deadline: Deadline) -> None:
+        """See `vitrine.ports.release.ReleaseStore.adopt_generation`."""
+        request = pb.AdoptGenerationRequest(model_digest=model_digest, before=release_to_message(before))
+        await call(self._stub.AdoptGeneration, request, deadline=deadline)
 
     async def list_unembedded(
         self, model_digest: str, limit: int, *, deadline: Deadline

@@ -38,7 +38,7 @@ class ReleaseApi:
     @audited(lambda request: [request.name])
     async def delete(self, request: pb.DeleteReleaseRequest, deadline: Deadline) -> pb.DeleteReleaseResponse:
         """Deletes a release."""
-        await self._admin.delete(request.name, deadline=deadline)
+        await self._admin.delete(request.name, force=request.force, deadline=deadline)
         return pb.DeleteReleaseResponse()
 
     @audited(lambda request: [request.name])
@@ -51,6 +51,10 @@ class ReleaseApi:
     async def rollback(self, request: pb.RollbackReleaseRequest, deadline: Deadline) -> pb.RollbackReleaseResponse:
         """Makes the release before serve again."""
         return pb.RollbackReleaseResponse(releases=_listed(await self._admin.rollback(deadline=deadline)))
+
+    async def adopt(self, request: pb.AdoptReleaseRequest, deadline: Deadline) -> pb.AdoptReleaseResponse:
+        """Makes the embedder of the release that serves the catalogue's own."""
+        return pb.AdoptReleaseResponse(releases=_listed(await self._admin.adopt(request.name, deadline=deadline)))
 
 
 def _listed(known: Known) -> pb.ListReleasesResponse:

@@ -13,6 +13,10 @@ from vitrine.errors import FailedPrecondition, NotFound, Unimplemented
 from vitrine.ports import Embedder
 from vitrine.ports.release import Release, ReleaseStore
 
+# The release that keeps what served before, where it had no name: this and the name of the one that was adopted.
+_BEFORE = "before-"
+_NAME_LENGTH = 40
+
 
 class ReleaseAdmin:
     """Changes releases in the store; this gateway follows at once, the others within `follow_s`."""
@@ -58,9 +62,9 @@ class ReleaseAdmin:
         await self._store.write_release(replace(release, gates=gates), deadline=deadline)
         return None, await self.list(deadline=deadline)
 
-    async def delete(self, name: str, *, deadline: Deadline) -> None:
-        """Deletes a release that neither serves nor is kept for rollback."""
-        await self._store.remove_release(name, deadline=deadline)
+    async def delete(self, name: str, *, force: bool, deadline: Deadline) -> None:
+        """Deletes a release that neither serves nor, unless forced, is kept for rollback."""
+        await self._store.remove_release(name, force=force, deadline=deadline)
         await self.list(deadline=deadline)
 
     async def flip(self, name: str, *, force: bool, deadline: Deadline) -> Known:
@@ -81,6 +85,22 @@ class ReleaseAdmin:
         if name:
             _require_able(name, known.faults[name])
         return await self._serve(name, known, deadline)
+
+    async def adopt(self, name: str, *, deadline: Deadline) -> Known:
+        """Makes the embedder of the release that serves the catalogue's own; the one before is kept for rollback.
+
+        Raises NotFound, and FailedPrecondition where another release serves.
+        """
+        known = await self.list(deadline=deadline)
+        release = _named(known, name)
+        if known.record.serving != name:
+            raise FailedPrecondition(f"release {name} does not serve: vitrine release flip {name} comes first")
+        if not known.record.generations:
+            raise FailedPrecondition("the catalogue is empty, or its backend keeps the vectors of one embedder only")
+        own = Release(f"{_BEFORE}{name}"[:_NAME_LENGTH], embedder_digest=known.record.generations[0].model_digest)
+        before = await self._parts.completed(own, FIRST, deadline=deadline)
+        await self._store.adopt_generation(release.embedder_digest, before=before, deadline=deadline)
+        return await self.list(deadline=deadline)
 
     async def _serve(self, name: str, known: Known, deadline: Deadline) -> Known:
         await self._store.serve_release(name, expected_serving=known.record.serving, deadline=deadline)

@@ -33,6 +33,10 @@ class ReleaseServicer(release_service_pb2_grpc.ReleaseServiceServicer):
         """Makes a release the one that serves."""
         return await self._api.flip(request, deadline_of(context, self._timeout_s))
 
+    async def AdoptRelease(self, request: pb.AdoptReleaseRequest, context: Context) -> pb.AdoptReleaseResponse:
+        """Makes the embedder of the release that serves the catalogue's own."""
+        return await self._api.adopt(request, deadline_of(context, self._timeout_s))
+
     async def RollbackRelease(self, request: pb.RollbackReleaseRequest, context: Context) -> pb.RollbackReleaseResponse:
         """Makes the release before serve again."""
         return await self._api.rollback(request, deadline_of(context, self._timeout_s))

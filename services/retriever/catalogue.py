@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.retriever.changes import Changes, changes_of, state_of
 from services.retriever.database import lock_tables, locked_folder, open_postgres, open_sqlite, writing
-from services.retriever.releases.vectors import add_further, copy, purge
+from services.retriever.releases.vectors import add, add_further, column_model, copy, own_vector, purge
 from services.retriever.tables import ALIVE, DEAD, FORMAT, State, Version, first_state, metadata, reader, state, version
 from vitrine.errors import FailedPrecondition, Unavailable
 from vitrine.vectors import FloatArray
@@ -51,7 +51,9 @@ class Transaction:
 
     def versions(self, rows: Sequence[int]) -> Iterator[Version]:
         """The versions, in any order; those that this transaction added are there too."""
-        columns = [version.c[name] for name in Version.__slots__]
+        columns = [
+            own_vector(self.state.model_digest) if name == "vector" else version.c[name] for name in Version.__slots__
+        ]
         for chunk in chunks(rows):
             for found in self._connection.execute(sa.select(*columns).where(version.c.row.in_(chunk))):
                 yield Version(*found)
@@ -63,12 +65,15 @@ class Transaction:
                 sa.update(version).where(version.c.row.in_(chunk)).values(deleted_revision=revision)
             )
 
-    def add(self, versions: Sequence[Version]) -> None:
-        """Adds living versions."""
-        if versions:
-            self._connection.execute(
-                sa.insert(version), [{n: getattr(v, n) for n in Version.__slots__} for v in versions]
-            )
+    def add(self, versions: Sequence[Version], model_digest: str) -> None:
+        """Adds living versions, with vectors of the catalogue's own model, which is `model_digest` from now on."""
+        if not versions:
+            return
+        rows = [{n: getattr(v, n) for n in Version.__slots__} for v in versions]
+        if column_model(self._connection) not in ("", model_digest):
+            add(self._connection, [(model_digest, v.row, v.vector) for v in versions])
+            rows = [row | {"vector": b""} for row in rows]
+        self._connection.execute(sa.insert(version), rows)
 
     def add_further(self, vectors: Mapping[int, Mapping[str, FloatArray]], kept: Mapping[int, int]) -> None:
         """Further models' vectors of added versions, by row key; `kept`: row keys of versions that keep another's."""
@@ -182,10 +187,6 @@ class Catalogue:
         whole = version.c.description
         read = whole if characters is None else sa.func.substr(whole, 1, characters)
         return self._chosen(sa.select(version.c.row, read), version.c.row, rows)
-
-    def vectors(self, rows: Sequence[int]) -> list[tuple[int, bytes]]:
-        """(row, vector) of the versions, in any order; a vector is dim float32, little-endian."""
-        return self._chosen(sa.select(version.c.row, version.c.vector), version.c.row, rows)
 
     def rows_at(self, ids: Sequence[str], revision: int) -> list[tuple[str, int]]:
         """(id, row) of the versions that lived at `revision`, in any order."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.retriever.releases.vectors import own_vector
 from services.retriever.tables import ALIVE, State, state, version
 
 _FETCHED = 1_000
@@ -41,7 +42,7 @@ def changes_of(connection: sa.Connection, revision: int, now: State) -> Changes 
         version.c.deleted_revision > revision, version.c.revision <= revision
     )
     added = (
-        sa.select(version.c.row, version.c.id, version.c.entry, version.c.vector)
+        sa.select(version.c.row, version.c.id, version.c.entry, own_vector(now.model_digest))
         .where(version.c.revision > revision, ALIVE)
         .order_by(version.c.row)
     )

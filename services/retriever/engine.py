@@ -21,8 +21,9 @@ from services.retriever.recommender import Recommender
 from services.retriever.related import related, vectors_of
 from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.releases.generation_views import GenerationViews, Published
-from services.retriever.releases.generations import Generations
+from services.retriever.releases.generations import Generations, own_folder
 from services.retriever.releases.store import Releases
+from services.retriever.releases.vectors import kept_models
 from services.retriever.retrieval import checked_query, retrieve
 from services.retriever.rule_book import RuleBook
 from services.retriever.saved_views import SavedViews
@@ -69,7 +70,8 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         self._publications = 0
         state = self._catalogue.state()
         index_plan = IndexPlan.of(settings)
-        saved = SavedViews(settings.data_dir / "views")
+        folder = own_folder(catalogue, settings.data_dir)
+        saved = SavedViews(folder / "views")
         self._probe = RecallProbe(
             examined=settings.examined_share,
             target=settings.recall_target,
@@ -78,25 +80,28 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             # Searches look at more from the next snapshot on.
             raised=lambda: self._writer.change(lambda _: None),
         )
-        self._keeper = IndexKeeper(
-            settings.data_dir,
+        keeper = IndexKeeper(
+            folder,
             plan=index_plan,
             saved=saved,
             threads=max(1, self._threads // 2),
-            hand_over=lambda change: self._writer.change(lambda views: change(views.own)),
+            hand_over=lambda change: self._writer.change(lambda views: views.change(saved, change)),
         )
         folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
         self._recommenders = [Recommender.open(Path(folder)) for folder in folders]
+        further = {kept.model_digest for kept in catalogue.read(kept_models)}
         for recommender in self._recommenders[:1]:
-            recommender.require_model(state.model_digest, state.dim)
+            if recommender.manifest.embedder_digest not in further:
+                recommender.require_model(state.model_digest, state.dim)
         views = Views(self._catalogue, index_plan, saved, self._recommenders, lambda: self._probe.examined)
         if index_plan.kind == "hnsw":
-            self._keeper.load_graph(views)
+            keeper.load_graph(views)
         if len(runtimes := openmp_runtimes()) > 1:
             views.alerts["openmp"] = f"several OpenMP runtimes are loaded, which fight for processors: {runtimes}"
         self._generations = Generations(
             self._catalogue,
-            settings.data_dir / "generations",
+            keeper,
+            settings.data_dir,
             index_plan,
             self._recommenders,
             lambda: self._probe.examined,
@@ -105,19 +110,17 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         self.releases = Releases(self._catalogue, self._generations)
         self._writer = Writer(
             self._catalogue,
-            GenerationViews(views, self._generations.opened()),
+            GenerationViews(catalogue, views, self._generations.opened()),
             self._publish,
             queue=settings.write_queue,
             poll_s=settings.catalogue_poll_s,
             is_searched=lambda: self._places.taken > 0,
         )
         self._writer.start()
-        self._keeper.start()
         self._generations.start(self._writer)
 
     def _publish(self, published: Published) -> None:
         self._published, self._snapshot = published, published.own
-        self._keeper.consider(published.own)
         self._generations.consider(published)
         # Last: who reads the new version finds what it stands for.
         self._publications += 1
@@ -125,7 +128,10 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     def _close_searches(self) -> None:
         self._probe.close()
         self._generations.close()
-        self._keeper.close()
+
+    @property
+    def _keeper(self) -> IndexKeeper:
+        return self._generations.own
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """Finds candidates by words, by vector, or by both fused."""

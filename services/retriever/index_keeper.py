@@ -44,6 +44,7 @@ Change = Callable[[Views], None]
 HandOver = Callable[[Change], "Future[None]"]
 
 COMPACTED = "columns compacted"
+GRAPH = "vectors.graph"
 _ALERT = "index"
 
 _log = structlog.get_logger(__name__)
@@ -65,7 +66,7 @@ class IndexKeeper:
     """One thread, one job at a time. `hand_over` has the writer apply a change and publish."""
 
     def __init__(self, folder: Path, *, plan: IndexPlan, saved: SavedViews, threads: int, hand_over: HandOver) -> None:
-        self._graph_path = folder / "vectors.graph"
+        self._graph_path = folder / GRAPH
         self._plan = plan
         self._saved = saved
         self._threads = threads
@@ -217,10 +218,13 @@ class IndexKeeper:
         save_graph(self._graph_path, graph, catalogue_id=snapshot.catalogue_id)
         return lambda views: None
 
-    def _save(self, snapshot: Snapshot) -> Change:
+    def _save(self, snapshot: Snapshot) -> Change | None:
         captured: list[Capture] = []
         self._unsaved = "nothing"
         self._hand_over(lambda views: captured.append(views.capture())).result()
+        if not captured:
+            # Views that are searched no more.
+            return None
         self._saved.save(captured[0])
         self._saved_s = time.monotonic()
         return lambda views: views.saved_at(captured[0].state.revision)

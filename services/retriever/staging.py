@@ -56,6 +56,7 @@ class Staging:
     def stage(self, write: Write) -> Written:
         """Adds one write to the group. Raises before it has changed anything."""
         write.deadline.check("the write")
+        write = _turned(write, self.state.model_digest)
         named = [item.id for item in write.products] + [offer.id for offer in write.offers] + list(write.deleted_ids)
         living = self._living_rows(named)
         added, keeping, errors = self._added(write, living)
@@ -69,7 +70,9 @@ class Staging:
             return Written(state.revision, errors)
         rows = range(state.next_row, state.next_row + len(added))
         self._transaction.mark_dead([row for row, _ in dead], revision)
-        self._transaction.add([item.version(row, revision) for row, item in zip(rows, added.values(), strict=True)])
+        self._transaction.add(
+            [item.version(row, revision) for row, item in zip(rows, added.values(), strict=True)], state.model_digest
+        )
         numbered = dict(zip(added, rows, strict=True))
         self._transaction.add_further(
             {row: added[i].further for i, row in numbered.items()},
@@ -115,6 +118,21 @@ class Staging:
             except (InvalidArgument, NotFound) as error:
                 errors[offer.id] = error
         return added, set(keeping), errors
+
+
+def _turned(write: Write, own_digest: str) -> Write:
+    """The write with the vectors of the catalogue's own model first: it may be another one since the write was made."""
+    given = [item for item in write.products if item.vector is not None]
+    if own_digest == write.model_digest or not given or any(own_digest not in item.further for item in given):
+        return write
+
+    def turned(item: Prepared) -> Prepared:
+        if item.vector is None:
+            return item
+        further = {digest: vector for digest, vector in item.further.items() if digest != own_digest}
+        return replace(item, vector=item.further[own_digest], further={**further, write.model_digest: item.vector})
+
+    return replace(write, products=[turned(item) for item in write.products], model_digest=own_digest)
 
 
 def _with_kept_vector(item: Prepared, kept: Version | None) -> Prepared:

@@ -63,6 +63,15 @@ class Views:
         """Where the catalogue stood when the views last followed it."""
         return self._state
 
+    @property
+    def saved(self) -> SavedViews:
+        """Where they are saved; made anew, they are saved there too."""
+        return self._saved
+
+    def read_from(self, catalogue: Catalogue) -> None:
+        """Reads vectors, and is made anew, from another view of the same catalogue from now on."""
+        self._catalogue = catalogue
+
     def living_rows(self, ids: Sequence[str]) -> dict[str, int]:
         """The row keys of those products that live."""
         return {product_id: row for product_id in ids if (row := self._living.get(product_id)) is not None}

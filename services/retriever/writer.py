@@ -91,6 +91,13 @@ class Writer(Generic[V]):
             self._wake.notify()
         return done
 
+    def follow(self) -> None:
+        """Brings the views to where the catalogue stands, after it was changed by another way than this."""
+        self._behind = True
+        # The first one has it look; by the second it has.
+        self.change(lambda _: None)
+        self.change(lambda _: None).result()
+
     def close(self) -> None:
         """Finishes the writes that wait and ends the thread."""
         with self._wake:

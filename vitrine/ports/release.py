@@ -93,8 +93,19 @@ class ReleaseStore(Protocol):
         """Writes a release; of one that serves, or is kept for rollback, the gates alone may change."""
         ...
 
-    async def remove_release(self, name: str, *, deadline: Deadline) -> None:
-        """Deletes a release that neither serves nor is kept for rollback. Raises NotFound and FailedPrecondition."""
+    async def remove_release(self, name: str, *, force: bool = False, deadline: Deadline) -> None:
+        """Deletes a release that neither serves nor, unless forced, is kept for rollback.
+
+        Vectors that no other release needs go with it. Raises NotFound and FailedPrecondition.
+        """
+        ...
+
+    async def adopt_generation(self, model_digest: str, *, before: Release, deadline: Deadline) -> None:
+        """Makes the model whose release serves the catalogue's own, durably, in one step.
+
+        The one before becomes a further one, which the release `before` keeps where none names it, or where what served
+        before has no name. Raises NotFound, and FailedPrecondition where no release of the model serves.
+        """
         ...
 
     async def list_unembedded(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from vitrine.v1 import release_pb2 as vitrine_dot_v1_dot_release__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vitrine/v1/release_service.proto\x12\nvitrine.v1\x1a\x18vitrine/v1/release.proto\"h\n\rReleaseStatus\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Release\x12\x0f\n\x07serving\x18\x02 \x01(\x08\x12\x10\n\x08previous\x18\x03 \x01(\x08\x12\x0e\n\x06\x66\x61ults\x18\x04 \x03(\t\"\x15\n\x13ListReleasesRequest\"p\n\x14ListReleasesResponse\x12+\n\x08releases\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.ReleaseStatus\x12+\n\x0bgenerations\x18\x02 \x03(\x0b\x32\x16.vitrine.v1.Generation\"<\n\x14\x43reateReleaseRequest\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Release\"B\n\x15\x43reateReleaseResponse\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.ReleaseStatus\"}\n\x0bJudgedQuery\x12\r\n\x05query\x18\x01 \x01(\t\x12\x31\n\x05gains\x18\x02 \x03(\x0b\x32\".vitrine.v1.JudgedQuery.GainsEntry\x1a,\n\nGainsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"M\n\x13\x42uildReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07queries\x18\x02 \x03(\x0b\x32\x17.vitrine.v1.JudgedQuery\"`\n\x14\x42uildReleaseResponse\x12\x0c\n\x04\x64one\x18\x01 \x01(\x08\x12\x0f\n\x07missing\x18\x02 \x01(\x03\x12)\n\x06status\x18\x03 \x01(\x0b\x32\x19.vitrine.v1.ReleaseStatus\"$\n\x14\x44\x65leteReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteReleaseResponse\"1\n\x12\x46lipReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"I\n\x13\x46lipReleaseResponse\x12\x32\n\x08releases\x18\x01 \x01(\x0b\x32 .vitrine.v1.ListReleasesResponse\"\x18\n\x16RollbackReleaseRequest\"M\n\x17RollbackReleaseResponse\x12\x32\n\x08releases\x18\x01 \x01(\x0b\x32 .vitrine.v1.ListReleasesResponse2\x8e\x04\n\x0eReleaseService\x12Q\n\x0cListReleases\x12\x1f.vitrine.v1.ListReleasesRequest\x1a .vitrine.v1.ListReleasesResponse\x12T\n\rCreateRelease\x12 .vitrine.v1.CreateReleaseRequest\x1a!.vitrine.v1.CreateReleaseResponse\x12Q\n\x0c\x42uildRelease\x12\x1f.vitrine.v1.BuildReleaseRequest\x1a .vitrine.v1.BuildReleaseResponse\x12T\n\rDeleteRelease\x12 .vitrine.v1.DeleteReleaseRequest\x1a!.vitrine.v1.DeleteReleaseResponse\x12N\n\x0b\x46lipRelease\x12\x1e.vitrine.v1.FlipReleaseRequest\x1a\x1f.vitrine.v1.FlipReleaseResponse\x12Z\n\x0fRollbackRelease\x12\".vitrine.v1.RollbackReleaseRequest\x1a#.vitrine.v1.RollbackReleaseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vitrine/v1/release_service.proto\x12\nvitrine.v1\x1a\x18vitrine/v1/release.proto\"h\n\rReleaseStatus\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Release\x12\x0f\n\x07serving\x18\x02 \x01(\x08\x12\x10\n\x08previous\x18\x03 \x01(\x08\x12\x0e\n\x06\x66\x61ults\x18\x04 \x03(\t\"\x15\n\x13ListReleasesRequest\"p\n\x14ListReleasesResponse\x12+\n\x08releases\x18\x01 \x03(\x0b\x32\x19.vitrine.v1.ReleaseStatus\x12+\n\x0bgenerations\x18\x02 \x03(\x0b\x32\x16.vitrine.v1.Generation\"<\n\x14\x43reateReleaseRequest\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Release\"B\n\x15\x43reateReleaseResponse\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.vitrine.v1.ReleaseStatus\"}\n\x0bJudgedQuery\x12\r\n\x05query\x18\x01 \x01(\t\x12\x31\n\x05gains\x18\x02 \x03(\x0b\x32\".vitrine.v1.JudgedQuery.GainsEntry\x1a,\n\nGainsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"M\n\x13\x42uildReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x07queries\x18\x02 \x03(\x0b\x32\x17.vitrine.v1.JudgedQuery\"`\n\x14\x42uildReleaseResponse\x12\x0c\n\x04\x64one\x18\x01 \x01(\x08\x12\x0f\n\x07missing\x18\x02 \x01(\x03\x12)\n\x06status\x18\x03 \x01(\x0b\x32\x19.vitrine.v1.ReleaseStatus\"3\n\x14\x44\x65leteReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"\x17\n\x15\x44\x65leteReleaseResponse\"1\n\x12\x46lipReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"I\n\x13\x46lipReleaseResponse\x12\x32\n\x08releases\x18\x01 \x01(\x0b\x32 .vitrine.v1.ListReleasesResponse\"\x18\n\x16RollbackReleaseRequest\"M\n\x17RollbackReleaseResponse\x12\x32\n\x08releases\x18\x01 \x01(\x0b\x32 .vitrine.v1.ListReleasesResponse\"#\n\x13\x41\x64optReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x14\x41\x64optReleaseResponse\x12\x32\n\x08releases\x18\x01 \x01(\x0b\x32 .vitrine.v1.ListReleasesResponse2\xe1\x04\n\x0eReleaseService\x12Q\n\x0cListReleases\x12\x1f.vitrine.v1.ListReleasesRequest\x1a .vitrine.v1.ListReleasesResponse\x12T\n\rCreateRelease\x12 .vitrine.v1.CreateReleaseRequest\x1a!.vitrine.v1.CreateReleaseResponse\x12Q\n\x0c\x42uildRelease\x12\x1f.vitrine.v1.BuildReleaseRequest\x1a .vitrine.v1.BuildReleaseResponse\x12T\n\rDeleteRelease\x12 .vitrine.v1.DeleteReleaseRequest\x1a!.vitrine.v1.DeleteReleaseResponse\x12N\n\x0b\x46lipRelease\x12\x1e.vitrine.v1.FlipReleaseRequest\x1a\x1f.vitrine.v1.FlipReleaseResponse\x12Z\n\x0fRollbackRelease\x12\".vitrine.v1.RollbackReleaseRequest\x1a#.vitrine.v1.RollbackReleaseResponse\x12Q\n\x0c\x41\x64optRelease\x12\x1f.vitrine.v1.AdoptReleaseRequest\x1a .vitrine.v1.AdoptReleaseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,17 +53,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUILDRELEASERESPONSE']._serialized_start=653
   _globals['_BUILDRELEASERESPONSE']._serialized_end=749
   _globals['_DELETERELEASEREQUEST']._serialized_start=751
-  _globals['_DELETERELEASEREQUEST']._serialized_end=787
-  _globals['_DELETERELEASERESPONSE']._serialized_start=789
-  _globals['_DELETERELEASERESPONSE']._serialized_end=812
-  _globals['_FLIPRELEASEREQUEST']._serialized_start=814
-  _globals['_FLIPRELEASEREQUEST']._serialized_end=863
-  _globals['_FLIPRELEASERESPONSE']._serialized_start=865
-  _globals['_FLIPRELEASERESPONSE']._serialized_end=938
-  _globals['_ROLLBACKRELEASEREQUEST']._serialized_start=940
-  _globals['_ROLLBACKRELEASEREQUEST']._serialized_end=964
-  _globals['_ROLLBACKRELEASERESPONSE']._serialized_start=966
-  _globals['_ROLLBACKRELEASERESPONSE']._serialized_end=1043
-  _globals['_RELEASESERVICE']._serialized_start=1046
-  _globals['_RELEASESERVICE']._serialized_end=1572
+  _globals['_DELETERELEASEREQUEST']._serialized_end=802
+  _globals['_DELETERELEASERESPONSE']._serialized_start=804
+  _globals['_DELETERELEASERESPONSE']._serialized_end=827
+  _globals['_FLIPRELEASEREQUEST']._serialized_start=829
+  _globals['_FLIPRELEASEREQUEST']._serialized_end=878
+  _globals['_FLIPRELEASERESPONSE']._serialized_start=880
+  _globals['_FLIPRELEASERESPONSE']._serialized_end=953
+  _globals['_ROLLBACKRELEASEREQUEST']._serialized_start=955
+  _globals['_ROLLBACKRELEASEREQUEST']._serialized_end=979
+  _globals['_ROLLBACKRELEASERESPONSE']._serialized_start=981
+  _globals['_ROLLBACKRELEASERESPONSE']._serialized_end=1058
+  _globals['_ADOPTRELEASEREQUEST']._serialized_start=1060
+  _globals['_ADOPTRELEASEREQUEST']._serialized_end=1095
+  _globals['_ADOPTRELEASERESPONSE']._serialized_start=1097
+  _globals['_ADOPTRELEASERESPONSE']._serialized_end=1171
+  _globals['_RELEASESERVICE']._serialized_start=1174
+  _globals['_RELEASESERVICE']._serialized_end=1783
 # @@protoc_insertion_point(module_scope)

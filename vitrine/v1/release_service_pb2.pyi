@@ -77,10 +77,12 @@ class BuildReleaseResponse(_message.Message):
     def __init__(self, done: bool = ..., missing: _Optional[int] = ..., status: _Optional[_Union[ReleaseStatus, _Mapping]] = ...) -> None: ...
 
 class DeleteReleaseRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "force")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    force: bool
+    def __init__(self, name: _Optional[str] = ..., force: bool = ...) -> None: ...
 
 class DeleteReleaseResponse(_message.Message):
     __slots__ = ()
@@ -105,6 +107,18 @@ class RollbackReleaseRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class RollbackReleaseResponse(_message.Message):
+    __slots__ = ("releases",)
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    releases: ListReleasesResponse
+    def __init__(self, releases: _Optional[_Union[ListReleasesResponse, _Mapping]] = ...) -> None: ...
+
+class AdoptReleaseRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class AdoptReleaseResponse(_message.Message):
     __slots__ = ("releases",)
     RELEASES_FIELD_NUMBER: _ClassVar[int]
     releases: ListReleasesResponse

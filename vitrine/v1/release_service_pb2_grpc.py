@@ -65,6 +65,11 @@ class ReleaseServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_release__service__pb2.RollbackReleaseRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_release__service__pb2.RollbackReleaseResponse.FromString,
                 _registered_method=True)
+        self.AdoptRelease = channel.unary_unary(
+                '/vitrine.v1.ReleaseService/AdoptRelease',
+                request_serializer=vitrine_dot_v1_dot_release__service__pb2.AdoptReleaseRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_release__service__pb2.AdoptReleaseResponse.FromString,
+                _registered_method=True)
 
 
 class ReleaseServiceServicer(object):
@@ -95,7 +100,8 @@ class ReleaseServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRelease(self, request, context):
-        """Deletes a release that neither serves nor is kept for rollback. Errors: NOT_FOUND, FAILED_PRECONDITION.
+        """Deletes a release that neither serves nor, unless forced, is kept for rollback, and vectors that no other needs.
+        Errors: NOT_FOUND, FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +117,14 @@ class ReleaseServiceServicer(object):
 
     def RollbackRelease(self, request, context):
         """Makes the release that served before serve again. Errors: as FlipRelease.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdoptRelease(self, request, context):
+        """Makes the embedder of the release that serves the catalogue's own, in one step; the one before becomes a further one,
+        kept until no release needs it. Errors: NOT_FOUND, FAILED_PRECONDITION (another release serves).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,6 +162,11 @@ def add_ReleaseServiceServicer_to_server(servicer, server):
                     servicer.RollbackRelease,
                     request_deserializer=vitrine_dot_v1_dot_release__service__pb2.RollbackReleaseRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_release__service__pb2.RollbackReleaseResponse.SerializeToString,
+            ),
+            'AdoptRelease': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdoptRelease,
+                    request_deserializer=vitrine_dot_v1_dot_release__service__pb2.AdoptReleaseRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_release__service__pb2.AdoptReleaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -313,6 +332,33 @@ class ReleaseService(object):
             '/vitrine.v1.ReleaseService/RollbackRelease',
             vitrine_dot_v1_dot_release__service__pb2.RollbackReleaseRequest.SerializeToString,
             vitrine_dot_v1_dot_release__service__pb2.RollbackReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdoptRelease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.ReleaseService/AdoptRelease',
+            vitrine_dot_v1_dot_release__service__pb2.AdoptReleaseRequest.SerializeToString,
+            vitrine_dot_v1_dot_release__service__pb2.AdoptReleaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ from vitrine.v1 import product_pb2 as vitrine_dot_v1_dot_product__pb2
 from vitrine.v1 import release_pb2 as vitrine_dot_v1_dot_release__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&vitrine/v1/release_store_service.proto\x12\nvitrine.v1\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\x1a\x18vitrine/v1/release.proto\"\x14\n\x12GetReleasesRequest\"\xa7\x01\n\x13GetReleasesResponse\x12%\n\x08releases\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Release\x12\x0f\n\x07serving\x18\x02 \x01(\t\x12\x10\n\x08previous\x18\x03 \x01(\t\x12\x19\n\x11rollback_possible\x18\x04 \x01(\x08\x12+\n\x0bgenerations\x18\x05 \x03(\x0b\x32\x16.vitrine.v1.Generation\";\n\x13WriteReleaseRequest\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Release\"\x16\n\x14WriteReleaseResponse\"$\n\x14RemoveReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x17\n\x15RemoveReleaseResponse\"=\n\x13ServeReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_serving\x18\x02 \x01(\t\"\x16\n\x14ServeReleaseResponse\"<\n\x15ListUnembeddedRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"M\n\x16ListUnembeddedResponse\x12%\n\x08products\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Product\x12\x0c\n\x04rows\x18\x02 \x03(\x03\"e\n\x13WriteVectorsRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x03(\x03\x12*\n\x07vectors\x18\x03 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\"\x16\n\x14WriteVectorsResponse\".\n\x16\x42uildGenerationRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\"e\n\x17\x42uildGenerationResponse\x12*\n\ngeneration\x18\x01 \x01(\x0b\x32\x16.vitrine.v1.Generation\x12\x13\n\x06recall\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_recall2\xe9\x04\n\x13ReleaseStoreService\x12N\n\x0bGetReleases\x12\x1e.vitrine.v1.GetReleasesRequest\x1a\x1f.vitrine.v1.GetReleasesResponse\x12Q\n\x0cWriteRelease\x12\x1f.vitrine.v1.WriteReleaseRequest\x1a .vitrine.v1.WriteReleaseResponse\x12T\n\rRemoveRelease\x12 .vitrine.v1.RemoveReleaseRequest\x1a!.vitrine.v1.RemoveReleaseResponse\x12Q\n\x0cServeRelease\x12\x1f.vitrine.v1.ServeReleaseRequest\x1a .vitrine.v1.ServeReleaseResponse\x12W\n\x0eListUnembedded\x12!.vitrine.v1.ListUnembeddedRequest\x1a\".vitrine.v1.ListUnembeddedResponse\x12Q\n\x0cWriteVectors\x12\x1f.vitrine.v1.WriteVectorsRequest\x1a .vitrine.v1.WriteVectorsResponse\x12Z\n\x0f\x42uildGeneration\x12\".vitrine.v1.BuildGenerationRequest\x1a#.vitrine.v1.BuildGenerationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&vitrine/v1/release_store_service.proto\x12\nvitrine.v1\x1a\x17vitrine/v1/common.proto\x1a\x18vitrine/v1/product.proto\x1a\x18vitrine/v1/release.proto\"\x14\n\x12GetReleasesRequest\"\xa7\x01\n\x13GetReleasesResponse\x12%\n\x08releases\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Release\x12\x0f\n\x07serving\x18\x02 \x01(\t\x12\x10\n\x08previous\x18\x03 \x01(\t\x12\x19\n\x11rollback_possible\x18\x04 \x01(\x08\x12+\n\x0bgenerations\x18\x05 \x03(\x0b\x32\x16.vitrine.v1.Generation\";\n\x13WriteReleaseRequest\x12$\n\x07release\x18\x01 \x01(\x0b\x32\x13.vitrine.v1.Release\"\x16\n\x14WriteReleaseResponse\"3\n\x14RemoveReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"\x17\n\x15RemoveReleaseResponse\"=\n\x13ServeReleaseRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x10\x65xpected_serving\x18\x02 \x01(\t\"\x16\n\x14ServeReleaseResponse\"<\n\x15ListUnembeddedRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"M\n\x16ListUnembeddedResponse\x12%\n\x08products\x18\x01 \x03(\x0b\x32\x13.vitrine.v1.Product\x12\x0c\n\x04rows\x18\x02 \x03(\x03\"e\n\x13WriteVectorsRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x03(\x03\x12*\n\x07vectors\x18\x03 \x01(\x0b\x32\x19.vitrine.v1.PackedVectors\"\x16\n\x14WriteVectorsResponse\".\n\x16\x42uildGenerationRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\"e\n\x17\x42uildGenerationResponse\x12*\n\ngeneration\x18\x01 \x01(\x0b\x32\x16.vitrine.v1.Generation\x12\x13\n\x06recall\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\t\n\x07_recall\"S\n\x16\x41\x64optGenerationRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12#\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x13.vitrine.v1.Release\"\x19\n\x17\x41\x64optGenerationResponse2\xc5\x05\n\x13ReleaseStoreService\x12N\n\x0bGetReleases\x12\x1e.vitrine.v1.GetReleasesRequest\x1a\x1f.vitrine.v1.GetReleasesResponse\x12Q\n\x0cWriteRelease\x12\x1f.vitrine.v1.WriteReleaseRequest\x1a .vitrine.v1.WriteReleaseResponse\x12T\n\rRemoveRelease\x12 .vitrine.v1.RemoveReleaseRequest\x1a!.vitrine.v1.RemoveReleaseResponse\x12Q\n\x0cServeRelease\x12\x1f.vitrine.v1.ServeReleaseRequest\x1a .vitrine.v1.ServeReleaseResponse\x12W\n\x0eListUnembedded\x12!.vitrine.v1.ListUnembeddedRequest\x1a\".vitrine.v1.ListUnembeddedResponse\x12Q\n\x0cWriteVectors\x12\x1f.vitrine.v1.WriteVectorsRequest\x1a .vitrine.v1.WriteVectorsResponse\x12Z\n\x0f\x42uildGeneration\x12\".vitrine.v1.BuildGenerationRequest\x1a#.vitrine.v1.BuildGenerationResponse\x12Z\n\x0f\x41\x64optGeneration\x12\".vitrine.v1.AdoptGenerationRequest\x1a#.vitrine.v1.AdoptGenerationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,25 +43,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WRITERELEASERESPONSE']._serialized_start=384
   _globals['_WRITERELEASERESPONSE']._serialized_end=406
   _globals['_REMOVERELEASEREQUEST']._serialized_start=408
-  _globals['_REMOVERELEASEREQUEST']._serialized_end=444
-  _globals['_REMOVERELEASERESPONSE']._serialized_start=446
-  _globals['_REMOVERELEASERESPONSE']._serialized_end=469
-  _globals['_SERVERELEASEREQUEST']._serialized_start=471
-  _globals['_SERVERELEASEREQUEST']._serialized_end=532
-  _globals['_SERVERELEASERESPONSE']._serialized_start=534
-  _globals['_SERVERELEASERESPONSE']._serialized_end=556
-  _globals['_LISTUNEMBEDDEDREQUEST']._serialized_start=558
-  _globals['_LISTUNEMBEDDEDREQUEST']._serialized_end=618
-  _globals['_LISTUNEMBEDDEDRESPONSE']._serialized_start=620
-  _globals['_LISTUNEMBEDDEDRESPONSE']._serialized_end=697
-  _globals['_WRITEVECTORSREQUEST']._serialized_start=699
-  _globals['_WRITEVECTORSREQUEST']._serialized_end=800
-  _globals['_WRITEVECTORSRESPONSE']._serialized_start=802
-  _globals['_WRITEVECTORSRESPONSE']._serialized_end=824
-  _globals['_BUILDGENERATIONREQUEST']._serialized_start=826
-  _globals['_BUILDGENERATIONREQUEST']._serialized_end=872
-  _globals['_BUILDGENERATIONRESPONSE']._serialized_start=874
-  _globals['_BUILDGENERATIONRESPONSE']._serialized_end=975
-  _globals['_RELEASESTORESERVICE']._serialized_start=978
-  _globals['_RELEASESTORESERVICE']._serialized_end=1595
+  _globals['_REMOVERELEASEREQUEST']._serialized_end=459
+  _globals['_REMOVERELEASERESPONSE']._serialized_start=461
+  _globals['_REMOVERELEASERESPONSE']._serialized_end=484
+  _globals['_SERVERELEASEREQUEST']._serialized_start=486
+  _globals['_SERVERELEASEREQUEST']._serialized_end=547
+  _globals['_SERVERELEASERESPONSE']._serialized_start=549
+  _globals['_SERVERELEASERESPONSE']._serialized_end=571
+  _globals['_LISTUNEMBEDDEDREQUEST']._serialized_start=573
+  _globals['_LISTUNEMBEDDEDREQUEST']._serialized_end=633
+  _globals['_LISTUNEMBEDDEDRESPONSE']._serialized_start=635
+  _globals['_LISTUNEMBEDDEDRESPONSE']._serialized_end=712
+  _globals['_WRITEVECTORSREQUEST']._serialized_start=714
+  _globals['_WRITEVECTORSREQUEST']._serialized_end=815
+  _globals['_WRITEVECTORSRESPONSE']._serialized_start=817
+  _globals['_WRITEVECTORSRESPONSE']._serialized_end=839
+  _globals['_BUILDGENERATIONREQUEST']._serialized_start=841
+  _globals['_BUILDGENERATIONREQUEST']._serialized_end=887
+  _globals['_BUILDGENERATIONRESPONSE']._serialized_start=889
+  _globals['_BUILDGENERATIONRESPONSE']._serialized_end=990
+  _globals['_ADOPTGENERATIONREQUEST']._serialized_start=992
+  _globals['_ADOPTGENERATIONREQUEST']._serialized_end=1075
+  _globals['_ADOPTGENERATIONRESPONSE']._serialized_start=1077
+  _globals['_ADOPTGENERATIONRESPONSE']._serialized_end=1102
+  _globals['_RELEASESTORESERVICE']._serialized_start=1105
+  _globals['_RELEASESTORESERVICE']._serialized_end=1814
 # @@protoc_insertion_point(module_scope)

@@ -38,10 +38,12 @@ class WriteReleaseResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class RemoveReleaseRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "force")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    force: bool
+    def __init__(self, name: _Optional[str] = ..., force: bool = ...) -> None: ...
 
 class RemoveReleaseResponse(_message.Message):
     __slots__ = ()
@@ -102,3 +104,15 @@ class BuildGenerationResponse(_message.Message):
     generation: _release_pb2.Generation
     recall: float
     def __init__(self, generation: _Optional[_Union[_release_pb2.Generation, _Mapping]] = ..., recall: _Optional[float] = ...) -> None: ...
+
+class AdoptGenerationRequest(_message.Message):
+    __slots__ = ("model_digest", "before")
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    model_digest: str
+    before: _release_pb2.Release
+    def __init__(self, model_digest: _Optional[str] = ..., before: _Optional[_Union[_release_pb2.Release, _Mapping]] = ...) -> None: ...
+
+class AdoptGenerationResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

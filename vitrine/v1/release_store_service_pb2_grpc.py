@@ -70,6 +70,11 @@ class ReleaseStoreServiceStub(object):
                 request_serializer=vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationRequest.SerializeToString,
                 response_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationResponse.FromString,
                 _registered_method=True)
+        self.AdoptGeneration = channel.unary_unary(
+                '/vitrine.v1.ReleaseStoreService/AdoptGeneration',
+                request_serializer=vitrine_dot_v1_dot_release__store__service__pb2.AdoptGenerationRequest.SerializeToString,
+                response_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.AdoptGenerationResponse.FromString,
+                _registered_method=True)
 
 
 class ReleaseStoreServiceServicer(object):
@@ -92,7 +97,8 @@ class ReleaseStoreServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RemoveRelease(self, request, context):
-        """Deletes a release that neither serves nor is kept for rollback. Errors: NOT_FOUND, FAILED_PRECONDITION.
+        """Deletes a release that neither serves nor, unless forced, is kept for rollback. Errors: NOT_FOUND,
+        FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,6 +130,14 @@ class ReleaseStoreServiceServicer(object):
     def BuildGeneration(self, request, context):
         """Makes a generation searchable, in the background, and says how far that is; asked again until it is. Errors:
         NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdoptGeneration(self, request, context):
+        """Makes the model whose release serves the catalogue's own, durably, in one step. Errors: NOT_FOUND,
+        FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,6 +180,11 @@ def add_ReleaseStoreServiceServicer_to_server(servicer, server):
                     servicer.BuildGeneration,
                     request_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationRequest.FromString,
                     response_serializer=vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationResponse.SerializeToString,
+            ),
+            'AdoptGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdoptGeneration,
+                    request_deserializer=vitrine_dot_v1_dot_release__store__service__pb2.AdoptGenerationRequest.FromString,
+                    response_serializer=vitrine_dot_v1_dot_release__store__service__pb2.AdoptGenerationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -358,6 +377,33 @@ class ReleaseStoreService(object):
             '/vitrine.v1.ReleaseStoreService/BuildGeneration',
             vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationRequest.SerializeToString,
             vitrine_dot_v1_dot_release__store__service__pb2.BuildGenerationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdoptGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vitrine.v1.ReleaseStoreService/AdoptGeneration',
+            vitrine_dot_v1_dot_release__store__service__pb2.AdoptGenerationRequest.SerializeToString,
+            vitrine_dot_v1_dot_release__store__service__pb2.AdoptGenerationResponse.FromString,
             options,
             channel_credentials,
             insecure,

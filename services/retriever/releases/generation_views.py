@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from services.retriever.catalogue import Catalogue
 from services.retriever.prepared import Prepared, steps, vector_of_bytes
 from services.retriever.releases.model_catalogue import ModelCatalogue
+from services.retriever.releases.vectors import kept_models
+from services.retriever.saved_views import SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.tables import State
 from services.retriever.views import Views
+from vitrine.errors import Unavailable
 
 
 @dataclass(slots=True)
@@ -37,11 +41,12 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What readers see of each model; nothing in it changes."""
+    """What readers see of each model; nothing in it changes. `lacking` and `fills` are of those beside its own."""
 
     own: Snapshot
     beside: Mapping[str, Snapshot]
     lacking: Mapping[str, int]
+    fills: Mapping[str, int]
 
     def of(self, model_digest: str) -> Snapshot:
         """The snapshot of a model; the catalogue's own for one that there is none of."""
@@ -59,7 +64,8 @@ class Published:
 class GenerationViews:
     """Implements `FollowedViews`; the writer's thread alone."""
 
-    def __init__(self, own: Views, beside: Mapping[str, Beside]) -> None:
+    def __init__(self, catalogue: Catalogue, own: Views, beside: Mapping[str, Beside]) -> None:
+        self._catalogue = catalogue
         self.own = own
         self.beside = dict(beside)
         self._held: int | None = None
@@ -97,12 +103,17 @@ class GenerationViews:
         for one in self.beside.values():
             one.catalogue.lacking.clear()
             one.views = one.views.anew()
-        views = GenerationViews(self.own.anew(), self.beside)
+        views = GenerationViews(self._catalogue, self.own.anew(), self.beside)
         views._held = self._held
         return views
 
     def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
-        """Takes over what a write did."""
+        """Takes over what a write did, and another model as the catalogue's own.
+
+        Raises Unavailable where that one is not searched here, so that all must be made anew.
+        """
+        if state.model_digest != self.own.state.model_digest:
+            self._exchange(state, dead)
         self.own.follow(state, dead, added)
         for one in self.beside.values():
             one.follow(state, dead, added)
@@ -120,10 +131,11 @@ class GenerationViews:
         if replaced is not None:
             replaced.views.close()
 
-    def change(self, model_digest: str, change: Callable[[Views], None]) -> None:
-        """Changes the views of a further model, where there are any by now."""
-        if (beside := self.beside.get(model_digest)) is not None:
-            change(beside.views)
+    def change(self, saved: SavedViews, change: Callable[[Views], None]) -> None:
+        """Changes the views that are saved there, of whichever model, where there are any by now."""
+        for views in self._all():
+            if views.saved is saved:
+                change(views)
 
     def drop(self, model_digest: str) -> None:
         """Searches by this model no more."""
@@ -137,12 +149,34 @@ class GenerationViews:
             self.own.publish(),
             {digest: one.views.publish() for digest, one in self.beside.items()},
             {digest: len(one.catalogue.lacking) for digest, one in self.beside.items()},
+            {digest: one.fills for digest, one in self.beside.items()},
         )
 
     def close(self) -> None:
         """Ends what they hold."""
         for views in self._all():
             views.close()
+
+    def _exchange(self, state: State, dead: Sequence[tuple[int, str]]) -> None:
+        """Has a further model change places with the catalogue's own; an empty catalogue takes any as it comes."""
+        before, taken = self.own.state, self.beside.pop(state.model_digest, None)
+        rows = self.own.living_rows([product_id for _, product_id in dead])
+        if self.own.living == sum(rows.get(product_id) == row for row, product_id in dead):
+            if taken is not None:
+                taken.views.close()
+            return
+        if taken is None:
+            raise Unavailable(f"{state.model_digest} is the catalogue's own model now and not searched here yet")
+        kept = self._catalogue.read(kept_models)
+        old, self.own = self.own, taken.views
+        self.own.read_from(self._catalogue)
+        fills = next((one.fills for one in kept if one.model_digest == before.model_digest), None)
+        if fills is None:
+            old.close()
+            return
+        further = ModelCatalogue(self._catalogue, before.model_digest, before.dim)
+        old.read_from(further)
+        self.beside[before.model_digest] = Beside(further, old, fills)
 
     def _all(self) -> list[Views]:
         return [self.own, *(one.views for one in self.beside.values())]

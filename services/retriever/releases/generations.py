@@ -11,19 +11,27 @@ import numpy as np
 import structlog
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.index_keeper import Change, IndexKeeper
+from services.retriever.index_keeper import GRAPH, Change, IndexKeeper
 from services.retriever.index_plan import IndexPlan
 from services.retriever.recommender import Recommender
 from services.retriever.releases.generation_views import Beside, GenerationViews, Published
 from services.retriever.releases.model_catalogue import ModelCatalogue
-from services.retriever.releases.vectors import Kept, kept_model, kept_models, missing_count, set_searchable
+from services.retriever.releases.vectors import (
+    Kept,
+    kept_model,
+    kept_models,
+    listed_models,
+    missing_count,
+    set_searchable,
+)
 from services.retriever.saved_views import SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.views import Views
 from services.retriever.writer import Writer
-from vitrine.errors import Unavailable
+from vitrine.errors import FailedPrecondition, Unavailable
 from vitrine.ports.release import Generation
 
+FOLDER = "generations"
 # What recall is measured by: so many products' own vectors, and so many first results of each.
 SAMPLES = 64
 DEPTH = 10
@@ -32,19 +40,24 @@ _log = structlog.get_logger(__name__)
 
 
 class Generations:
-    """Keeps the views of further models, each with an index keeper of its own, in folders of `folder`."""
+    """Keeps the views of further models, each with an index keeper of its own, in folders of `data_dir`.
+
+    `own` keeps those of the catalogue's own model, whichever that is.
+    """
 
     def __init__(
         self,
         catalogue: Catalogue,
-        folder: Path,
+        own: IndexKeeper,
+        data_dir: Path,
         plan: IndexPlan,
         recommenders: Sequence[Recommender],
         examined: Callable[[], float],
         threads: int,
     ) -> None:
         self._catalogue = catalogue
-        self._folder = folder
+        self.own = own
+        self._folder = data_dir / FOLDER
         self._plan = plan
         self._recommenders = recommenders
         self._examined = examined
@@ -52,7 +65,6 @@ class Generations:
         self._writer: Writer[GenerationViews]
         self._published: Published | None = None
         self._keepers: dict[str, IndexKeeper] = {}
-        self._fills: dict[str, int] = {}
         self._lock = threading.Lock()
         self._building: set[str] = set()
         self._failed: dict[Kept, str] = {}
@@ -61,19 +73,40 @@ class Generations:
     def opened(self) -> dict[str, Beside]:
         """The generations that were searchable when the process ended, read again; before the writer starts."""
         kept = [one for one in self._catalogue.read(kept_models) if one.searchable]
+        for one in kept:
+            self._bring(one)
+        if own_folder(self._catalogue, data_dir := self._folder.parent) != data_dir:
+            # Of a model that is kept no more.
+            shutil.rmtree(data_dir / "views", ignore_errors=True)
+            (data_dir / GRAPH).unlink(missing_ok=True)
         return {one.model_digest: self._made(one, read_saved=True) for one in kept}
 
     def start(self, writer: Writer[GenerationViews]) -> None:
         """Begins to keep the indexes of what was opened."""
         self._writer = writer
-        for keeper in self._keepers.values():
+        for keeper in (self.own, *self._keepers.values()):
             keeper.start()
+
+    def follow(self) -> None:
+        """Has what is searched here follow what was changed of the models."""
+        self._writer.follow()
 
     def consider(self, published: Published) -> None:
         """Takes note of what readers see now."""
-        self._published = published
+        before = "" if self._published is None else self._published.own.model_digest
+        self._published, own = published, published.own.model_digest
+        if own != before and own in self._keepers and own not in self._building:
+            taken = self._keepers.pop(own)
+            if before in published.beside:
+                self._keepers[before], self.own = self.own, taken
+            else:
+                # Not here, in the writer's thread: a keeper that ends has the writer do something.
+                self._builder.submit(taken.close)
+        self.own.consider(published.own)
         for digest, snapshot in published.beside.items():
-            self._keepers[digest].consider(snapshot)
+            # One that is made anew has none for a moment.
+            if (keeper := self._keepers.get(digest)) is not None:
+                keeper.consider(snapshot)
 
     def state(self, kept: Kept, missing: int) -> Generation:
         """A generation with how many products lack a vector of it in the catalogue, or in its views."""
@@ -91,8 +124,7 @@ class Generations:
     def _is_whole(self, kept: Kept) -> bool:
         """Whether what is searched here holds all of the model's vectors that there are."""
         published = self._published
-        loaded = published is not None and kept.model_digest in published.beside
-        return loaded and self._fills.get(kept.model_digest) == kept.fills
+        return published is not None and published.fills.get(kept.model_digest) == kept.fills
 
     def states(self) -> tuple[Generation, ...]:
         """All generations, the catalogue's own first; none while it is empty."""
@@ -133,9 +165,13 @@ class Generations:
         """The snapshot of a model. Raises Unavailable while it is being made here: another retriever may have it."""
         published = self._published
         assert published is not None
-        if model_digest not in published.beside and model_digest in self._building:
+        if model_digest in ("", published.own.model_digest) or model_digest in published.beside:
+            return published.of(model_digest)
+        kept = [one for one in self._catalogue.read(kept_models) if one.model_digest == model_digest]
+        if kept and kept[0].searchable and self._failed.get(kept[0]) is None:
+            self._begin(kept[0])
             raise Unavailable(f"the vectors of {model_digest} are not searchable here yet")
-        return published.of(model_digest)
+        return published.own
 
     def _missing(self, model_digest: str) -> int:
         return self._catalogue.read(lambda connection: missing_count(connection, model_digest))
@@ -149,8 +185,7 @@ class Generations:
     def drop(self, model_digest: str) -> None:
         """Searches by this model no more, and frees what it took."""
         self._writer.change(lambda views: views.drop(model_digest)).result()
-        keeper = self._keepers.pop(model_digest, None)
-        if keeper is not None:
+        if (keeper := self._keepers.pop(model_digest, None)) is not None:
             keeper.close()
         for folder in self._folder.glob(f"{_name(model_digest)}-*"):
             shutil.rmtree(folder)
@@ -158,7 +193,7 @@ class Generations:
     def close(self) -> None:
         """Leaves what is being built, and saves the rest; the writer must still run."""
         self._builder.shutdown(cancel_futures=True)
-        for keeper in self._keepers.values():
+        for keeper in (*self._keepers.values(), self.own):
             keeper.close()
 
     def _build(self, kept: Kept) -> None:
@@ -201,16 +236,40 @@ class Generations:
         beside = Beside(catalogue, views, kept.fills)
 
         def hand_over(change: Change) -> "Future[None]":
-            return self._writer.change(lambda all_views: all_views.change(digest, change))
+            return self._writer.change(lambda views: views.change(saved, change))
 
         keeper = IndexKeeper(folder, plan=self._plan, saved=saved, threads=self._threads, hand_over=hand_over)
         if self._plan.kind == "hnsw" and read_saved:
             keeper.load_graph(views)
-        self._keepers[digest], self._fills[digest] = keeper, kept.fills
+        self._keepers[digest] = keeper
         return beside
 
+    def _bring(self, kept: Kept) -> None:
+        """Moves what was saved of a model while it was the catalogue's own to where it is read from now."""
+        home, before = self._home(kept), self._folder.parent
+        if home.exists():
+            return
+        try:
+            manifest = SavedViews(before / "views").manifest(self._catalogue.state().catalogue_id)
+        except FailedPrecondition:
+            return  # made anew
+        if manifest is not None and manifest.state.model_digest == kept.model_digest:
+            home.mkdir(parents=True)
+            (before / "views").rename(home / "views")
+            if (graph := before / GRAPH).exists():
+                graph.rename(home / GRAPH)
+
     def _home(self, kept: Kept) -> Path:
-        return self._folder / f"{_name(kept.model_digest)}-{kept.fills}"
+        return self._folder / _home_name(kept)
+
+
+def own_folder(catalogue: Catalogue, data_dir: Path) -> Path:
+    """Where the views of the catalogue's own model are saved: if it was a further one before, where they were then."""
+    own = catalogue.state().model_digest
+    for one in catalogue.read(listed_models):
+        if one.model_digest == own and (home := data_dir / FOLDER / _home_name(one)).exists():
+            return home
+    return data_dir
 
 
 def recall_of(snapshot: Snapshot) -> float:
@@ -226,6 +285,10 @@ def recall_of(snapshot: Snapshot) -> float:
         exact, _ = snapshot.dense.search_exactly(vector, columns.alive, DEPTH)
         shares.append(np.isin(exact, found).mean())
     return float(np.mean(shares))
+
+
+def _home_name(kept: Kept) -> str:
+    return f"{_name(kept.model_digest)}-{kept.fills}"
 
 
 def _name(model_digest: str) -> str:

@@ -49,7 +49,7 @@ class ModelCatalogue(Catalogue):
                 yield replace(changes, state=self.of_model(changes.state), added=self._with_vectors(changes.added))
 
     def vectors(self, rows: Sequence[int]) -> list[tuple[int, bytes]]:
-        """See `Catalogue.vectors`."""
+        """(row, vector) of the versions, in their order; a vector is dim float32, little-endian."""
         found = self._read(lambda connection: vectors_of(connection, self._model_digest, rows))
         self.lacking.update(row for row in rows if row not in found)
         nothing = np.zeros(self._dim, "<f4").tobytes()

@@ -26,8 +26,13 @@ class ReleaseStoreServicer(release_store_service_pb2_grpc.ReleaseStoreServiceSer
         return pb.WriteReleaseResponse()
 
     async def RemoveRelease(self, request: pb.RemoveReleaseRequest, context: Context) -> pb.RemoveReleaseResponse:
-        await self._store.remove_release(request.name, deadline=self._deadline(context))
+        await self._store.remove_release(request.name, force=request.force, deadline=self._deadline(context))
         return pb.RemoveReleaseResponse()
+
+    async def AdoptGeneration(self, request: pb.AdoptGenerationRequest, context: Context) -> pb.AdoptGenerationResponse:
+        before = release_from_message(request.before, "before")
+        await self._store.adopt_generation(request.model_digest, before=before, deadline=self._deadline(context))
+        return pb.AdoptGenerationResponse()
 
     async def ServeRelease(self, request: pb.ServeReleaseRequest, context: Context) -> pb.ServeReleaseResponse:
         await self._store.serve_release(

@@ -1,6 +1,7 @@
 """The store of releases over the catalogue's database: each write is one transaction."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +13,17 @@ from services.retriever.catalogue import Catalogue
 from services.retriever.changes import state_of
 from services.retriever.product_document import product_of, with_description
 from services.retriever.releases.tables import pointer, release, release_of, row_of
-from services.retriever.releases.vectors import drop_model, fill, keep_model, kept_model, kept_models, missing_rows
+from services.retriever.releases.vectors import (
+    drop_model,
+    exchange,
+    fill,
+    keep_model,
+    kept_model,
+    kept_models,
+    missing_count,
+    missing_rows,
+)
+from services.retriever.tables import state
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, NotFound, invalid
 from vitrine.ports.release import Generation, Release, ReleaseRecord, generation_fault
@@ -57,18 +68,30 @@ class Releases:
 
         await self._run(written, deadline)
 
-    async def remove_release(self, name: str, *, deadline: Deadline) -> None:
+    async def remove_release(self, name: str, *, force: bool = False, deadline: Deadline) -> None:
         """Deletes a release, and vectors that no other needs. Raises NotFound and FailedPrecondition; see the port."""
 
         def removed() -> None:
             with self._catalogue.begin() as connection:
-                gone = _remove(connection, name)
+                gone = _remove(connection, name, force)
                 for model in gone:
                     drop_model(connection, model)
             for model in gone if self._generations is not None else ():
                 self._require_generations().drop(model)
 
         await self._within(removed, deadline)
+
+    async def adopt_generation(self, model_digest: str, *, before: Release, deadline: Deadline) -> None:
+        """Makes the model whose release serves the catalogue's own; see the port."""
+        generations = self._require_generations()
+
+        def adopted() -> None:
+            listed = generations.states()
+            with self._catalogue.begin() as connection:
+                _adopt(connection, model_digest, before, listed)
+            generations.follow()
+
+        await self._within(adopted, deadline)
 
     async def serve_release(self, name: str, *, expected_serving: str, deadline: Deadline) -> None:
         """Makes a release the one that serves; see the port."""
@@ -159,13 +182,15 @@ def _write(connection: sa.Connection, given: Release) -> None:
     connection.execute(sa.update(release).where(release.c.name == given.name).values(row_of(kept)))
 
 
-def _remove(connection: sa.Connection, name: str) -> list[str]:
+def _remove(connection: sa.Connection, name: str, force: bool) -> list[str]:
     """Deletes a release; the models of which vectors are kept for no other."""
     record = record_of(connection)
     if not name or record.named(name) is None:
         raise _unknown(record, name)
-    if name in (record.serving, record.previous):
+    if name == record.serving or (name == record.previous and not force):
         raise FailedPrecondition(f"{_standing(record, name)}; flip to others first")
+    if name == record.previous:
+        connection.execute(sa.update(pointer).values(previous=None))
     connection.execute(sa.delete(release).where(release.c.name == name))
     needed = {one.embedder_digest for one in record.releases if one.name != name}
     return [one.model_digest for one in kept_models(connection) if one.model_digest not in needed]
@@ -188,6 +213,29 @@ def _serve(connection: sa.Connection, name: str, expected_serving: str, generati
         return
     if not connection.execute(sa.update(pointer).values(points)).rowcount:
         connection.execute(sa.insert(pointer).values(one=1, **points))
+
+
+def _adopt(connection: sa.Connection, model_digest: str, before: Release, generations: Sequence[Generation]) -> None:
+    now, record = state_of(connection, locked=True), record_of(connection)
+    if model_digest == now.model_digest:
+        return
+    serving = record.named(record.serving)
+    if serving is None or serving.embedder_digest != model_digest:
+        raise FailedPrecondition(f"no release of {model_digest} serves; flip to one first")
+    if fault := generation_fault(model_digest, generations):
+        raise FailedPrecondition(f"it cannot be the catalogue's own: {fault}")
+    kept = kept_model(connection, model_digest)
+    if missing_count(connection, model_digest):
+        raise FailedPrecondition(
+            f"products without a vector of {model_digest} were written just now; build the release"
+        )
+    if record.previous == "" or all(one.embedder_digest != now.model_digest for one in record.releases):
+        # By its name the way back is kept until it is deleted.
+        _write(connection, before)
+        connection.execute(sa.update(pointer).where(pointer.c.previous == "").values(previous=before.name))
+    exchange(connection, now.model_digest, now.dim)
+    after = {"model_digest": model_digest, "dim": kept.dim, "revision": now.revision + 1, "update_time_s": time.time()}
+    connection.execute(sa.update(state).values(after))
 
 
 def _standing(record: ReleaseRecord, name: str) -> str:

@@ -44,6 +44,15 @@ generation_vector = sa.Table(
     sa.Column("row", sa.BigInteger, primary_key=True, autoincrement=False, index=True),
     sa.Column("data", sa.LargeBinary, nullable=False),  # dim float32, little-endian
 )
+# The model whose vectors lie in `version.vector` once the catalogue took another one for its own; without a row it is
+# the catalogue's own. All others' lie in `generation_vector`.
+vector_column = sa.Table(
+    "vector_column",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("model_digest", sa.Text, nullable=False),
+    sa.Column("dim", sa.Integer, nullable=False),
+)
 
 
 def row_of(value: Release) -> dict[str, object]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.retriever.releases.tables import generation, generation_vector
-from services.retriever.tables import ALIVE, version
+from services.retriever.releases.tables import generation, generation_vector, vector_column
+from services.retriever.tables import ALIVE, state, version
 from vitrine.errors import FailedPrecondition, NotFound
 from vitrine.vectors import FloatArray
 
@@ -26,6 +26,12 @@ class Kept:
 
 def kept_models(connection: sa.Connection) -> tuple[Kept, ...]:
     """The further models, by digest."""
+    own = connection.execute(sa.select(state.c.model_digest)).scalar_one()
+    return tuple(one for one in listed_models(connection) if one.model_digest != own)
+
+
+def listed_models(connection: sa.Connection) -> tuple[Kept, ...]:
+    """The further models by digest, and the catalogue's own where it was one of them before."""
     return tuple(Kept(*row) for row in connection.execute(sa.select(generation).order_by(generation.c.model_digest)))
 
 
@@ -39,9 +45,31 @@ def kept_model(connection: sa.Connection, model_digest: str) -> Kept:
 
 def keep_model(connection: sa.Connection, model_digest: str) -> None:
     """Keeps vectors of this model from now on."""
-    if all(one.model_digest != model_digest for one in kept_models(connection)):
-        begun = {"model_digest": model_digest, "dim": 0, "fills": 0, "searchable": False}
+    if all(one.model_digest != model_digest for one in listed_models(connection)):
+        column = connection.execute(sa.select(vector_column)).first()
+        # There may be some of a time when it was the catalogue's own.
+        dim = column.dim if column is not None and column.model_digest == model_digest else 0
+        begun = {"model_digest": model_digest, "dim": dim, "fills": 0, "searchable": False}
         connection.execute(sa.insert(generation).values(begun))
+
+
+def column_model(connection: sa.Connection) -> str:
+    """The model whose vectors are written to `version.vector`; "": the catalogue's own, whichever it is."""
+    return connection.execute(sa.select(vector_column.c.model_digest)).scalar() or ""
+
+
+def exchange(connection: sa.Connection, own_digest: str, dim: int) -> None:
+    """Lists the catalogue's own model among the further ones, about to become one; its vectors stay where they are."""
+    if not column_model(connection):
+        connection.execute(sa.insert(vector_column).values(one=1, model_digest=own_digest, dim=dim))
+    keep_model(connection, own_digest)
+    changed = {"dim": dim, "searchable": True}
+    connection.execute(sa.update(generation).where(generation.c.model_digest == own_digest).values(changed))
+
+
+def own_vector(model_digest: str) -> sa.ColumnElement[bytes]:
+    """A version's vector by the catalogue's own model."""
+    return sa.func.coalesce(_beside(model_digest), version.c.vector)
 
 
 def drop_model(connection: sa.Connection, model_digest: str) -> None:
@@ -71,10 +99,11 @@ def vectors_of(connection: sa.Connection, model_digest: str, rows: Sequence[int]
     """The model's vectors by row key, of those versions that have one."""
     found: dict[int, bytes] = {}
     for start in range(0, len(rows), _CHUNK):
-        of_rows = generation_vector.c.row.in_(rows[start : start + _CHUNK])
-        query = sa.select(generation_vector.c.row, generation_vector.c.data)
-        for row, data in connection.execute(query.where(generation_vector.c.model_digest == model_digest, of_rows)):
-            found[row] = data
+        in_column = sa.case((_is_in_column(model_digest), version.c.vector))
+        query = sa.select(version.c.row, sa.func.coalesce(_beside(model_digest), in_column))
+        for row, data in connection.execute(query.where(version.c.row.in_(rows[start : start + _CHUNK]))):
+            if data is not None:
+                found[row] = data
     return found
 
 
@@ -93,16 +122,14 @@ def fill(connection: sa.Connection, model_digest: str, vectors: Mapping[int, Flo
     for start in range(0, len(rows), _CHUNK):
         query = sa.select(version.c.row).where(ALIVE, version.c.row.in_(rows[start : start + _CHUNK]))
         living += connection.execute(query).scalars()
-    add(connection, ((model_digest, row, vectors[row]) for row in living))
+    add(connection, ((model_digest, row, vectors[row].astype("<f4").tobytes()) for row in living))
     changed = {"dim": dims.pop() if dims else kept.dim, "fills": kept.fills + bool(living)}
     connection.execute(sa.update(generation).where(generation.c.model_digest == model_digest).values(changed))
 
 
-def add(connection: sa.Connection, vectors: Iterable[tuple[str, int, FloatArray]]) -> None:
-    """Adds vectors: (model digest, row key, (dim,) float32)."""
-    rows = [
-        {"model_digest": digest, "row": row, "data": vector.astype("<f4").tobytes()} for digest, row, vector in vectors
-    ]
+def add(connection: sa.Connection, vectors: Iterable[tuple[str, int, bytes]]) -> None:
+    """Adds vectors: (model digest, row key, dim float32, little-endian)."""
+    rows = [{"model_digest": digest, "row": row, "data": data} for digest, row, data in vectors]
     if rows:
         connection.execute(sa.insert(generation_vector), rows)
 
@@ -120,7 +147,8 @@ def add_further(connection: sa.Connection, further: Mapping[int, Mapping[str, Fl
                 f"vectors of model {kept.model_digest} have {kept.dim} numbers, not {sorted(dims)}",
                 reason="MODEL_MISMATCH",
             )
-        add(connection, ((kept.model_digest, row, vector) for row, vector in given.items()))
+        stored = ((row, vector.astype("<f4").tobytes()) for row, vector in given.items())
+        add(connection, ((kept.model_digest, row, data) for row, data in stored))
         if given and not kept.dim:
             of_model = generation.c.model_digest == kept.model_digest
             connection.execute(sa.update(generation).where(of_model).values(dim=dims.pop()))
@@ -143,4 +171,15 @@ def purge(connection: sa.Connection, gone: sa.ColumnElement[bool]) -> None:
 
 def _missing(model_digest: str, chosen: sa.ColumnElement[int]) -> sa.Select[Any]:
     has = sa.exists().where(generation_vector.c.model_digest == model_digest, generation_vector.c.row == version.c.row)
-    return sa.select(chosen).select_from(version).where(ALIVE, ~has)
+    return sa.select(chosen).select_from(version).where(ALIVE, ~has, ~_is_in_column(model_digest))
+
+
+def _beside(model_digest: str) -> sa.ScalarSelect[bytes]:
+    of_version = sa.and_(generation_vector.c.model_digest == model_digest, generation_vector.c.row == version.c.row)
+    return sa.select(generation_vector.c.data).where(of_version).scalar_subquery()
+
+
+def _is_in_column(model_digest: str) -> sa.ColumnElement[bool]:
+    """Whether `version.vector` holds a vector of this further model."""
+    column = sa.func.coalesce(sa.select(vector_column.c.model_digest).scalar_subquery(), "")
+    return sa.and_(column == model_digest, sa.func.length(version.c.vector) > 0)

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     catalogue = Catalogue(tmp_path / "data")
     with catalogue.transaction() as transaction:
         items = [prepared(checked_product(Product(id=f"p{n}", title=f"lamp {n} 灯")), VECTOR) for n in range(3)]
-        transaction.add([item.version(row, 1) for row, item in enumerate(items, 1)])
+        transaction.add([item.version(row, 1) for row, item in enumerate(items, 1)], "m")
         state = {"revision": 1, "next_row": 4, "model_digest": "sha256:m", "dim": 4}
         transaction.set_state(type(transaction.state)(**{**_fields(transaction.state), **state}))
     catalogue.close()

@@ -58,7 +58,7 @@ async def test_under_load_no_answer_fails_or_is_mixed_while_it_flips(shop: Shop,
         whole[query].add(await found(shop, query))
         assert len(whole[query]) == 2
     answers: list[tuple[str, Any]] = []
-    flips = iter([False, True] * 4)
+    flips, one_at_a_time = iter([False, True] * 4), asyncio.Lock()
 
     async def flip(to_new: bool) -> None:
         if to_new:
@@ -72,7 +72,8 @@ async def test_under_load_no_answer_fails_or_is_mixed_while_it_flips(shop: Shop,
             answers.append((query, await found(shop, query)))
             # In the midst of what the others ask.
             if len(answers) % 20 == 0 and (to_new := next(flips, None)) is not None:
-                await flip(to_new)
+                async with one_at_a_time:
+                    await flip(to_new)
 
     await asyncio.gather(*(searching(place) for place in range(4)))
     for query, answer in answers:

@@ -67,7 +67,7 @@ async def test_under_a_stream_of_flips_no_answer_fails_and_none_is_mixed(shop: S
         whole[name] = ids(await shop.search(rank_depth=8))
     assert whole["a"] != whole["b"]
     answers: list[list[str]] = []
-    flips = iter("bababa")
+    flips, one_at_a_time = iter("bababa"), asyncio.Lock()
 
     async def searching() -> None:
         for _ in range(12):
@@ -76,7 +76,8 @@ async def test_under_a_stream_of_flips_no_answer_fails_and_none_is_mixed(shop: S
             answers.append(ids(answer))
             # In the midst of what the others ask.
             if len(answers) % 5 == 0 and (name := next(flips, None)):
-                await shop.flip(name)
+                async with one_at_a_time:
+                    await shop.flip(name)
 
     await asyncio.gather(*(searching() for _ in range(3)))
     assert all(answer in whole.values() for answer in answers)

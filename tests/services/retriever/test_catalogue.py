@@ -50,8 +50,8 @@ def test_the_database_itself_refuses_two_living_versions(tmp_path: Path) -> None
 
     def write() -> None:
         with catalogue.transaction() as transaction:
-            transaction.add([_version(1, "a"), _version(2, "b")])
-            transaction.add([_version(3, "a")])
+            transaction.add([_version(1, "a"), _version(2, "b")], "m")
+            transaction.add([_version(3, "a")], "m")
 
     with pytest.raises(Exception, match="UNIQUE"):
         write()
@@ -74,9 +74,9 @@ def test_reads_as_of_a_revision_in_chunks(tmp_path: Path) -> None:
     catalogue = Catalogue(tmp_path)
     count = IN_CHUNK * 2 + 5
     with catalogue.transaction() as transaction:
-        transaction.add([_version(n, f"p{n}") for n in range(count)])
+        transaction.add([_version(n, f"p{n}") for n in range(count)], "m")
         transaction.mark_dead(range(0, count, 2), revision=2)
-        transaction.add([_version(count + 1, "p0", revision=2)])
+        transaction.add([_version(count + 1, "p0", revision=2)], "m")
     ids = [f"p{n}" for n in range(count)]
     assert dict(catalogue.rows_at(ids, 1)) == {f"p{n}": n for n in range(count)}
     assert dict(catalogue.rows_at(ids, 2)) == {f"p{n}": n for n in range(1, count, 2)} | {"p0": count + 1}
