@@ -39,6 +39,10 @@ class Vocabulary:
             if not held:
                 self._add_new(word)
 
+    def counts(self) -> dict[str, int]:
+        """Every word, and in how many products it was added."""
+        return dict(self._counts)
+
     @property
     def size(self) -> int:
         """Different words."""

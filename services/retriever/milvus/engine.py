@@ -73,7 +73,8 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         self._milvus = Milvus(settings)
         try:
             grace_s = _GRACE_S if settings.catalogue_url else 0.0
-            views = MilvusViews(catalogue, self._milvus, self._recommenders, grace_s=grace_s)
+            words = settings.data_dir / "words.npz"
+            views = MilvusViews(catalogue, self._milvus, self._recommenders, words, grace_s=grace_s)
         except BaseException:
             self._milvus.close()
             raise

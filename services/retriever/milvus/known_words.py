@@ -1,13 +1,15 @@
 """The words that a catalogue is written in, kept beside Milvus, which lists none: for reading queries, and to suggest.
 
-Made from the catalogue's entries at a start, and followed with every write; about 80 bytes of memory a product.
+Made from the catalogue's entries, followed with every write, and saved at the end; about 100 bytes a product.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.retriever.lexical_index import SURFACE_OF
 from services.retriever.milvus.living_rows import LivingRows
@@ -32,6 +34,8 @@ class WordsView:
 
     def titles_with(self, word: str) -> int:
         """About how many products hold a word, as it is written, in title, brand or categories."""
+        if not self.vocabulary.count(word):
+            return 0
         key = word.encode("utf-8", "replace")
         return sum(
             max(self._living(segment, numbers) for numbers in _filed(segment, key)) for segment in self.suggest.segments
@@ -82,6 +86,31 @@ class KnownWords:
         """What a reader sees from now on."""
         self._suggest.follow(self._living)
         return WordsView(self._vocabulary, self._suggest, self._living)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array by name, to be saved."""
+        counts = self._vocabulary.counts()
+        return {
+            "rows": self._living.rows,
+            "alive": self._living.alive,
+            "last_row": np.array(self._last_row),
+            "words": np.frombuffer("\n".join(counts).encode("utf-8", "surrogatepass"), np.uint8),
+            "counts": np.fromiter(counts.values(), np.int64, len(counts)),
+            **{f"suggest:{name}": array for name, array in self._suggest.arrays().items()},
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[Any]]) -> "KnownWords":
+        """The words that gave `arrays`. Raises LookupError or ValueError where they are none."""
+        known = cls()
+        texts = arrays["words"].tobytes().decode("utf-8", "surrogatepass")
+        for word, count in zip(texts.split("\n") if texts else (), arrays["counts"].tolist(), strict=True):
+            known._vocabulary.add([word], count)
+        suggest = {name.removeprefix("suggest:"): one for name, one in arrays.items() if name.startswith("suggest:")}
+        known._suggest = SuggestIndex.restored(suggest)
+        known._living = LivingRows(arrays["rows"], arrays["alive"])
+        known._last_row = int(arrays["last_row"])
+        return known
 
     def close(self) -> None:
         """Ends the thread that merges."""

@@ -5,6 +5,7 @@ import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.changes import Changes
@@ -12,6 +13,7 @@ from services.retriever.milvus.collection import VECTOR, Collection, Milvus
 from services.retriever.milvus.entity import LAYOUT, behaviour_field, entity_of, left_out
 from services.retriever.milvus.known_words import KnownWords
 from services.retriever.milvus.progress import read_revision, write_revision
+from services.retriever.milvus.saved_words import save_words, saved_words
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.prepared import Prepared, steps
 from services.retriever.recommender import Recommender
@@ -45,7 +47,8 @@ class MilvusViews:
         self,
         catalogue: Catalogue,
         milvus: Milvus,
-        recommenders: Sequence[Recommender] = (),
+        recommenders: Sequence[Recommender],
+        words_file: Path,
         *,
         grace_s: float = 0.0,
         held: Sequence["weakref.ref[MilvusSnapshot]"] = (),
@@ -54,6 +57,7 @@ class MilvusViews:
         self._catalogue = catalogue
         self._milvus = milvus
         self._recommenders = recommenders
+        self._words_file = words_file
         self._fitting: tuple[Recommender, ...] = ()
         self._grace_s = grace_s
         self._snapshots = list(held)
@@ -67,11 +71,7 @@ class MilvusViews:
             self._saved = read_revision(self._collection, self._deadline())
             self._catch_up(self._collection)
         self._living = self._counted()
-        self._words = KnownWords()
-        with catalogue.changes_since(0) as everything:
-            assert everything is not None
-            for added in steps(everything, catalogue):
-                self._words.follow((), added)
+        self._words = self._known_words()
 
     @property
     def state(self) -> State:
@@ -97,7 +97,12 @@ class MilvusViews:
     def anew(self) -> "MilvusViews":
         """The same, brought up with the catalogue again; readers may still hold snapshots of these."""
         views = MilvusViews(
-            self._catalogue, self._milvus, self._recommenders, grace_s=self._grace_s, held=self._snapshots
+            self._catalogue,
+            self._milvus,
+            self._recommenders,
+            self._words_file,
+            grace_s=self._grace_s,
+            held=self._snapshots,
         )
         views._left += self._left
         self._words.close()
@@ -145,9 +150,25 @@ class MilvusViews:
         return snapshot
 
     def close(self) -> None:
-        """Ends the connection to Milvus, and what merges words."""
+        """Saves the words, and ends what merges them and the connection to Milvus."""
         self._words.close()
+        save_words(self._words, self._words_file, self._state)
         self._milvus.close()
+
+    def _known_words(self) -> KnownWords:
+        """Those that were saved, with what was written since, or all anew."""
+        saved = saved_words(self._words_file, self._state.catalogue_id)
+        beginnings = [(KnownWords(), 0)] if saved is None else [saved, (KnownWords(), 0)]
+        for words, revision in beginnings:
+            with self._catalogue.changes_since(revision) as changes:
+                # None: what died since is cleared away. Before the saved revision: the catalogue was set back.
+                if changes is not None and revision <= changes.state.revision:
+                    dead = [row for row, _ in changes.dead]
+                    for added in steps(changes, self._catalogue):
+                        words.follow(dead, added)
+                        dead = []
+                    return words
+        raise AssertionError("after revision 0 everything is there")
 
     def _opened(self, state: State) -> Collection | None:
         """The collection of a catalogue and model, made where there is none."""

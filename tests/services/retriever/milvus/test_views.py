@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import services.retriever.milvus.views as views_module
 from services.retriever.filters import FilterPlan
 from services.retriever.milvus.collection import Collection
 from services.retriever.milvus.engine import MilvusEngine
+from services.retriever.milvus.known_words import KnownWords
+from services.retriever.milvus.saved_words import save_words
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Unavailable
-from vitrine.ports import IndexInfo
+from vitrine.ports import IndexInfo, SuggestQuery
 
 Open = Callable[..., Awaitable[MilvusEngine]]
 
@@ -178,6 +181,36 @@ async def test_two_retrievers_share_a_database_and_a_collection(
 async def test_more_recommenders_than_a_server_has_fields_for_are_refused(open_milvus: Open, tmp_path: Path) -> None:
     with pytest.raises(FailedPrecondition, match="VITRINE_RETRIEVER_FURTHER_RECOMMENDERS makes them 3"):
         await open_milvus(recommender="one", further_recommenders="two,three")
+
+
+@pytest.mark.parametrize("damage", ["none", "torn", "of another catalogue", "gone"])
+async def test_words_are_read_again_or_made_anew(
+    filled: MilvusEngine, open_milvus: Open, shop: Any, tmp_path: Path, damage: str
+) -> None:
+    await shop.fill(filled, [shop.product(3, title="无线蓝牙耳机"), shop.product(4, title="keyboard")], shop.vectors(2))
+    await filled.close()
+    file = tmp_path / "data" / "words.npz"
+    kept = file.read_bytes()
+    # Written since they were saved: as after a kill.
+    since = await open_milvus()
+    await since.delete_products(["p00004"], deadline=shop.deadline())
+    await shop.fill(since, [shop.product(5, title="kitchen knives")], shop.vectors(1))
+    other = replace(since._catalogue.state(), catalogue_id="another")
+    await since.close()
+    match damage:
+        case "none":
+            file.write_bytes(kept)
+        case "torn":
+            file.write_bytes(kept[:-2_000] + bytes(2_000))
+        case "of another catalogue":
+            save_words(KnownWords(), file, other)
+        case "gone":
+            file.unlink()
+    again = await open_milvus()
+    for asked, read in (("lanyaerji", "蓝牙耳机"), ("kitchn", "kitchen"), ("keybord", "")):
+        assert (await shop.search(again, text=asked)).reading.corrected_query == read
+    shown = (await again.suggest(SuggestQuery("ki", 5), deadline=shop.deadline())).suggestions
+    assert "kitchen knives" in [one.text for one in shown]
 
 
 async def test_what_filters_and_searches_do_not_know_of_a_product_is_told(filled: MilvusEngine, shop: Any) -> None:
