@@ -42,5 +42,6 @@ SCOPES = {
     "/vitrine.v1.ReleaseService/DeleteRelease": Scope.ADMIN,
     "/vitrine.v1.ReleaseService/FlipRelease": Scope.ADMIN,
     "/vitrine.v1.ReleaseService/RollbackRelease": Scope.ADMIN,
+    "/vitrine.v1.ReleaseService/AdoptRelease": Scope.ADMIN,
     "/metrics": Scope.ADMIN,
 }
