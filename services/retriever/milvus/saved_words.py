@@ -2,14 +2,17 @@
 
 import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import structlog
 
+from services.retriever.catalogue import Catalogue
 from services.retriever.lexical_index import ENTRY_VERSION
 from services.retriever.milvus.known_words import KnownWords
+from services.retriever.prepared import steps
 from services.retriever.tables import State
 
 # Grows with every change of what is saved.
@@ -34,16 +37,30 @@ def save_words(words: KnownWords, path: Path, state: State) -> None:
         _log.warning("words not saved", error=str(error))
 
 
-def saved_words(path: Path, catalogue_id: str) -> tuple[KnownWords, int] | None:
-    """The words and their revision; None where there are none of this catalogue, or they do not hold together."""
-    if not path.exists():
-        return None
+def read_words(path: Path, catalogue: Catalogue) -> KnownWords:
+    """Those that were saved, with what was written since; all anew where that is not possible."""
+    for words, revision in _beginnings(path, catalogue.state().catalogue_id):
+        with catalogue.changes_since(revision) as changes:
+            # None: what died since is cleared away. Before the saved revision: the catalogue was set back.
+            if changes is not None and revision <= changes.state.revision:
+                dead = [row for row, _ in changes.dead]
+                for added in steps(changes, catalogue):
+                    words.follow(dead, added)
+                    dead = []
+                return words
+    raise AssertionError("after revision 0 everything is there")
+
+
+def _beginnings(path: Path, catalogue_id: str) -> Iterator[tuple[KnownWords, int]]:
+    """The saved words and their revision, if they are there and whole, and none at revision 0."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             form, of, revision = file["of"].tolist()
-            if (form, of) != (_FORMAT, catalogue_id):
-                return None
-            return KnownWords.restored({name: file[name] for name in file.files if name != "of"}), int(revision)
+            saved = {name: file[name] for name in file.files if name != "of"}
+        if (form, of) == (_FORMAT, catalogue_id):
+            yield KnownWords.restored(saved), int(revision)
+    except FileNotFoundError:
+        pass
     except (OSError, LookupError, ValueError, zipfile.BadZipFile) as error:
         _log.warning("saved words made anew", error=repr(error))
-        return None
+    yield KnownWords(), 0

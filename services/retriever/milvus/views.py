@@ -11,9 +11,8 @@ from services.retriever.catalogue import Catalogue
 from services.retriever.changes import Changes
 from services.retriever.milvus.collection import VECTOR, Collection, Milvus
 from services.retriever.milvus.entity import LAYOUT, behaviour_field, entity_of, left_out
-from services.retriever.milvus.known_words import KnownWords
 from services.retriever.milvus.progress import read_revision, write_revision
-from services.retriever.milvus.saved_words import save_words, saved_words
+from services.retriever.milvus.saved_words import read_words, save_words
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.prepared import Prepared, steps
 from services.retriever.recommender import Recommender
@@ -71,7 +70,7 @@ class MilvusViews:
             self._saved = read_revision(self._collection, self._deadline())
             self._catch_up(self._collection)
         self._living = self._counted()
-        self._words = self._known_words()
+        self._words = read_words(words_file, catalogue)
 
     @property
     def state(self) -> State:
@@ -154,21 +153,6 @@ class MilvusViews:
         self._words.close()
         save_words(self._words, self._words_file, self._state)
         self._milvus.close()
-
-    def _known_words(self) -> KnownWords:
-        """Those that were saved, with what was written since, or all anew."""
-        saved = saved_words(self._words_file, self._state.catalogue_id)
-        beginnings = [(KnownWords(), 0)] if saved is None else [saved, (KnownWords(), 0)]
-        for words, revision in beginnings:
-            with self._catalogue.changes_since(revision) as changes:
-                # None: what died since is cleared away. Before the saved revision: the catalogue was set back.
-                if changes is not None and revision <= changes.state.revision:
-                    dead = [row for row, _ in changes.dead]
-                    for added in steps(changes, self._catalogue):
-                        words.follow(dead, added)
-                        dead = []
-                    return words
-        raise AssertionError("after revision 0 everything is there")
 
     def _opened(self, state: State) -> Collection | None:
         """The collection of a catalogue and model, made where there is none."""
