@@ -9,12 +9,15 @@ import httpx
 import pytest
 from google.protobuf import descriptor_pool
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 import cli.up.one_process  # noqa: F401  # all that one process can show
 from gateway.recommendation.query import Placement, Source
 from gateway.search import Degradation
 from gateway.serving import SERVICES
+from vitrine.errors import Unavailable, VitrineError
 from vitrine.ports import Lane
+from vitrine.status import grpc_code
 from vitrine.user_event import EventType
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +35,13 @@ def _methods() -> set[str]:
     methods = {method.full_name for name in SERVICES for method in pool.FindServiceByName(name).methods}
     return methods | {"recommend"}
 
+
+# What our errors end a call with, and what gRPC does.
+CODES = {grpc_code(error.__new__(error)) for error in VitrineError.__subclasses__()} | {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNKNOWN,
+}
 
 # Every value that a label can have, in a gateway with all engines in one process; what is named in files is few.
 LABELS: dict[str, Any] = {
@@ -51,7 +61,7 @@ LABELS: dict[str, Any] = {
 }
 OF_ONE: dict[tuple[str, str], Any] = {
     ("vitrine_calls_refused", "reason"): range(12),
-    ("vitrine_calls", "code"): grpc.StatusCode,
+    ("vitrine_calls", "code"): CODES,
     ("vitrine_call_seconds", "code"): {"OK", "ERROR"},
     ("vitrine_search_degradations", "kind"): Degradation,
     ("vitrine_recommendation_degradations", "kind"): Degradation,
@@ -79,23 +89,31 @@ def test_series_stay_few_whatever_method_ends_with_whatever_code() -> None:
         for label in collector._labelnames:
             each *= len(OF_ONE.get((name, label)) or LABELS[label])
         series[name] = each
-    assert series["vitrine_calls"] == len(_methods()) * len(grpc.StatusCode)
+    assert len(CODES) > 10
+    assert series["vitrine_calls"] == len(_methods()) * len(CODES)
     assert sum(series.values()) < 1_950, sorted(series.items(), key=lambda one: -one[1])[:10]
 
 
-async def test_no_label_holds_what_a_caller_sends(shop: Any, http: httpx.AsyncClient) -> None:
-    search = {"query": f"{MARK} watch", "visitorId": MARK, "pageSize": 3}
-    assert (await http.post("/vitrine.v1.SearchService/Search", json=search)).status_code == 200
-    event = {"eventId": MARK, "visitorId": MARK, "eventType": "EVENT_TYPE_SEARCH", "searchQuery": MARK}
-    await http.post("/vitrine.v1.UserEventService/WriteUserEvents", json={"events": [event]})
+async def test_neither_labels_nor_logs_hold_what_a_visitor_sends(shop: Any, http: httpx.AsyncClient) -> None:
+    with capture_logs() as logs:
+        search = {"query": f"{MARK} watch", "visitorId": MARK, "pageSize": 3}
+        assert (await http.post("/vitrine.v1.SearchService/Search", json=search)).status_code == 200
+        shop.ranker.error = shop.embedder.error = Unavailable("away")
+        assert (await http.post("/recommend", json={"query": f"{MARK} phone"})).status_code == 200
+        shop.retriever.error = Unavailable("away")
+        assert (await http.post("/vitrine.v1.SearchService/Search", json=search)).status_code == 503
+        event = {"eventId": MARK, "visitorId": MARK, "eventType": "EVENT_TYPE_SEARCH", "searchQuery": MARK}
+        await http.post("/vitrine.v1.UserEventService/WriteUserEvents", json={"events": [event]})
+        recommend = {"placement": "PLACEMENT_SIMILAR", "productIds": [MARK], "visitorId": MARK}
+        await http.post("/vitrine.v1.RecommendationService/Recommend", json=recommend)
+        await http.post(f"/{MARK}", json={}, headers={"Authorization": f"Bearer {MARK}"})
+        await http.post("/recommend", json={"query": MARK, "top_n": MARK})
+    assert {line["event"] for line in logs} >= {"embedder away, searched by words"}
+    assert [line for line in logs if MARK in str(line)] == []
     await http.post("/vitrine.v1.CatalogService/GetProduct", json={"id": MARK})
     await http.post("/vitrine.v1.AdService/DeleteCampaigns", json={"ids": [MARK]})
-    recommend = {"placement": "PLACEMENT_SIMILAR", "productIds": [MARK], "visitorId": MARK}
-    await http.post("/vitrine.v1.RecommendationService/Recommend", json=recommend)
-    await http.post(f"/{MARK}", json={}, headers={"Authorization": f"Bearer {MARK}"})
-    await http.post("/recommend", json={"query": MARK, "top_n": MARK})
     page = (await http.get("/metrics")).text
-    assert 'vitrine_calls_total{code="NOT_FOUND",method="/vitrine.v1.CatalogService/GetProduct"}' in page
+    assert 'vitrine_calls_total{code="UNAVAILABLE",method="/vitrine.v1.SearchService/Search"}' in page
     assert MARK not in page
 
 

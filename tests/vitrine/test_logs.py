@@ -7,6 +7,8 @@ import sys
 _PROGRAM = """
 import logging, sys
 import structlog
+from opentelemetry.trace import INVALID_SPAN
+from vitrine.call_record import record_call
 from vitrine.logs import configure_logging
 from vitrine.tracing import server_span
 
@@ -20,6 +22,8 @@ try:
     raise ValueError("broken")
 except ValueError:
     log.exception("call failed")
+record_call(INVALID_SPAN, "/vitrine.v1.SearchService/Search", "OK", 0.0021, "debug")
+record_call(INVALID_SPAN, "/vitrine.v1.SearchService/Search", "OK", 0.0021, "info")
 """
 
 
@@ -32,13 +36,17 @@ def logged(style: str) -> list[str]:
 
 
 def test_each_line_is_one_json_object_with_service_and_trace() -> None:
-    ours, library, fault = map(json.loads, logged("json"))
+    ours, library, fault, call = map(json.loads, logged("json"))
     assert (ours["event"], ours["tokens"], ours["level"], ours["logger"]) == ("搜索", 3, "info", "vitrine.test")
     assert (ours["service"], ours["trace_id"]) == ("embedder", "ab" * 16)
     assert len(ours["span_id"]) == 16
     assert (library["event"], library["level"], library["service"]) == ("watch out", "warning", "embedder")
     assert "trace_id" not in library
     assert "ValueError: broken" in fault["exception"]
+    assert (call["event"], call["method"], call["code"], call["duration_ms"]) == (
+        *("call", "/vitrine.v1.SearchService/Search"),
+        *("OK", 2.1),
+    )
 
 
 def test_people_get_text_without_the_values_of_variables() -> None:
