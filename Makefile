@@ -8,7 +8,7 @@ PROTOS := $(wildcard protos/vitrine/v1/*.proto)
 # Further arguments of up, up-suite, test, loadtest and bench: make up ARGS="--help"
 ARGS ?=
 
-.PHONY: up up-suite test check lint types layers protos check-protos check-docs loadtest bench clean
+.PHONY: up up-suite test check lint types layers protos check-protos check-docs audit audit-refresh loadtest bench clean
 
 up: $(VENV)/.serving  ## The whole suite in one process: gRPC on 127.0.0.1:50051, HTTP on 127.0.0.1:8080
 	@$(BIN)/vitrine up $(ARGS)
@@ -19,7 +19,7 @@ up-suite: $(VENV)/.serving  ## The same as separate processes
 test: $(VENV)/.testing  ## All tests
 	$(BIN)/pytest $(ARGS)
 
-check: lint types layers check-protos check-docs  ## All that is wrong without running the services
+check: lint types layers check-protos check-docs audit  ## All that is wrong without running the services
 
 lint: $(VENV)/.testing
 	$(BIN)/ruff check
@@ -50,6 +50,12 @@ check-protos: $(VENV)/.testing
 
 check-docs: $(VENV)/.testing
 	$(BIN)/pytest -q tests/docs
+
+audit: $(VENV)/.testing  ## Known vulnerabilities, by audit/advisories.json: without the network
+	@$(BIN)/python -m audit
+
+audit-refresh: $(VENV)/.testing  ## That file anew, from osv.dev
+	@$(BIN)/python -m audit refresh
 
 loadtest: $(VENV)/.serving  ## ghz against a running suite, or one started for it
 	@$(BIN)/python -m loadtest $(ARGS)
