@@ -68,6 +68,23 @@ class Recommender:
         return behaviour_vectors(text, learned.projection, learned.bias, residuals)
 
 
+def fitting_of(recommenders: Sequence[Recommender], digest: str, dim: int) -> tuple[tuple[Recommender, ...], str]:
+    """The recommenders that read this model's text vectors, and why the first does not, "" where it does.
+
+    The others may wait for a model that is to come.
+    """
+    fitting, fault = [], ""
+    for recommender in recommenders:
+        try:
+            recommender.require_model(digest, dim)
+        except FailedPrecondition as error:
+            if recommender is recommenders[0]:
+                fault = error.message
+        else:
+            fitting.append(recommender)
+    return tuple(fitting), fault
+
+
 class BehaviourView:
     """The behaviour space as of one moment, positions being those of the columns; nothing in it changes.
 

@@ -16,7 +16,7 @@ from services.retriever.index_plan import IndexPlan
 from services.retriever.lexical_files import check_files
 from services.retriever.lexical_index import LexicalIndex
 from services.retriever.prepared import Prepared, steps
-from services.retriever.recommender import Recommender
+from services.retriever.recommender import Recommender, fitting_of
 from services.retriever.saved_views import Capture, Manifest, SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.suggest.index import SuggestIndex
@@ -251,17 +251,9 @@ class Views:
 
     def _empty_columns(self, state: State, storage: Storage = "float32") -> Columns:
         """Columns for the catalogue's model, with the behaviour spaces of those recommenders that are for it."""
+        fitting, fault = fitting_of(self._recommenders, state.model_digest, state.dim)
         self.alerts.pop("recommender", None)
-        fitting = []
-        for recommender in self._recommenders:
-            try:
-                recommender.require_model(state.model_digest, state.dim)
-            except FailedPrecondition as error:
-                # The others may wait for a model that is to come.
-                if recommender is self._recommenders[0]:
-                    self.alerts["recommender"] = error.message
-            else:
-                fitting.append(recommender)
+        self.alerts |= {"recommender": fault} if fault else {}
         return Columns(state.dim, fitting, storage, self._saved.folder)
 
     def _add(self, added: Sequence[tuple[int, Prepared]]) -> None:

@@ -15,10 +15,10 @@ from services.retriever.milvus.progress import read_revision, write_revision
 from services.retriever.milvus.saved_words import read_words, save_words
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.prepared import Prepared, steps
-from services.retriever.recommender import Recommender
+from services.retriever.recommender import Recommender, fitting_of
 from services.retriever.tables import State
 from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, Unavailable
+from vitrine.errors import Unavailable
 
 _CATCH_UP_S = 24 * 3_600.0
 _ROWS_ASKED = 5_000
@@ -156,7 +156,9 @@ class MilvusViews:
 
     def _opened(self, state: State) -> Collection | None:
         """The collection of a catalogue and model, made where there is none."""
-        self._fitting = self._fitting_to(state)
+        self._fitting, fault = fitting_of(self._recommenders, state.model_digest, state.dim)
+        self.alerts.pop("recommender", None)
+        self.alerts |= {"recommender": fault} if fault else {}
         if not state.model_digest:
             return None
         dims = {VECTOR: state.dim, **{behaviour_field(one.digest): one.dim for one in self._fitting}}
@@ -171,20 +173,6 @@ class MilvusViews:
             if found := self._milvus.collection(name, dims):
                 return found
             raise
-
-    def _fitting_to(self, state: State) -> tuple[Recommender, ...]:
-        """The recommenders that are for the catalogue's model; the first not being is an alert."""
-        self.alerts.pop("recommender", None)
-        fitting = []
-        for recommender in self._recommenders:
-            try:
-                recommender.require_model(state.model_digest, state.dim)
-            except FailedPrecondition as error:
-                if recommender is self._recommenders[0]:
-                    self.alerts["recommender"] = error.message
-            else:
-                fitting.append(recommender)
-        return tuple(fitting)
 
     def _catch_up(self, collection: Collection) -> None:
         """Brings a collection from the revision that it says to where the catalogue stands."""
