@@ -65,14 +65,14 @@ def main(
             slowest.append(float(np.percentile(searched.milliseconds, 99)))
             index = await engine.get_index(deadline=Deadline.after(60))
             _console.print(
-                f"minute {minute}: {_told(searched)}, RSS {memory[-1]:,.0f} MiB (of it files {used.shared / _MIB:,.0f}), "
-                f"{len(jobs.spans)} compactions, {index.tombstones:,} tombstones, revision {index.revision:,}",
+                f"minute {minute}: {_told(searched)}, RSS {memory[-1]:,.0f} MiB "
+                f"(of it files {used.shared / _MIB:,.0f}), {len(jobs.spans)} compactions, {index.tombstones:,} tombstones, revision {index.revision:,}",
                 soft_wrap=True,
             )
         half = minutes // 2
         _console.print(
-            f"in the second half: RSS {_slope(memory[half:]):+.1f} MiB a minute, p99 {_slope(slowest[half:]):+.1f} ms a "
-            f"minute (from {slowest[half]:.1f} to {slowest[-1]:.1f} ms)"
+            f"in the second half: RSS {_slope(memory[half:]):+.1f} MiB a minute, p99 {_slope(slowest[half:]):+.1f} ms "
+            f"a minute (from {slowest[half]:.1f} to {slowest[-1]:.1f} ms)"
         )
         await engine.close()
 
