@@ -66,7 +66,8 @@ def main(
             index = await engine.get_index(deadline=Deadline.after(60))
             _console.print(
                 f"minute {minute}: {_told(searched)}, RSS {memory[-1]:,.0f} MiB "
-                f"(of it files {used.shared / _MIB:,.0f}), {len(jobs.spans)} compactions, {index.tombstones:,} tombstones, revision {index.revision:,}",
+                f"(of it files {used.shared / _MIB:,.0f}), {len(jobs.spans)} compactions, "
+                f"{index.tombstones:,} tombstones, revision {index.revision:,}",
                 soft_wrap=True,
             )
         half = minutes // 2
