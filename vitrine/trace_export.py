@@ -14,7 +14,7 @@ from vitrine.tracing import record_by
 
 _log = structlog.get_logger(__name__)
 
-_FLUSH_S = 2.0
+_FLUSH_S = 1.0
 
 
 class TracingSettings(BaseSettings):
