@@ -30,7 +30,7 @@ from services.retriever.product_document import document_of
 from services.retriever.products import Products
 from services.retriever.suggest.index import SuggestIndex
 from services.retriever.suggest.search import suggest
-from services.retriever.suggest.segment import Suggestible, suggestible_of
+from services.retriever.suggest.segment import Suggestible, segment_of, suggestible_of
 from services.retriever.tables import Version
 from services.retriever.words import words_of
 from vitrine.ports import SuggestQuery
@@ -76,7 +76,7 @@ class Filled:
                 transaction.add([_version(row, product) for row, product in zip(rows, products, strict=True)])
             suggestible = [_suggestible(row, product) for row, product in zip(rows, products, strict=True)]
             started_s, before_s = time.perf_counter(), time.thread_time()
-            index.add(suggestible)
+            index.add(segment_of(suggestible))
             worked_s += time.thread_time() - before_s
             longest_s = max(longest_s, time.perf_counter() - started_s)
         index.settle()

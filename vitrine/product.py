@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.text import clean_text, detect_language, normalize_text
@@ -101,6 +102,12 @@ def checked_product(product: Product) -> Product:
 
 def clean_category(path: str) -> str:
     """A category path with its levels cleaned, empty ones left out, divided as everywhere."""
+    return _clean_category(path) if len(path) <= MAX_CATEGORY_CHARACTERS else _clean_category.__wrapped__(path)
+
+
+# A catalogue has few, and each in many products.
+@lru_cache(maxsize=4_096)
+def _clean_category(path: str) -> str:
     levels = (clean_text(level) for level in path.split(CATEGORY_SEPARATOR.strip()))
     return CATEGORY_SEPARATOR.join(level for level in levels if level)
 
@@ -122,7 +129,7 @@ def id_violation(product_id: str) -> str | None:
         return "is empty; give the shop's own id"
     if len(product_id) > MAX_ID_CHARACTERS:
         return f"has {len(product_id)} characters; at most {MAX_ID_CHARACTERS} are allowed"
-    if any(c.isspace() for c in product_id) or clean_text(product_id) != product_id:
+    if product_id.split() != [product_id] or clean_text(product_id) != product_id:
         return "holds white space or control characters; remove them"
     return None
 
@@ -135,20 +142,27 @@ def _violations(product: Product) -> Iterator[FieldViolation]:
             yield FieldViolation("title", "is empty; give the words that a shopper reads first")
         elif not normalize_text(product.description):
             yield FieldViolation("description", f"is empty, and so is title; say what the {product.kind.value} says")
-    yield from _too_long("title", product.title, MAX_TITLE_CHARACTERS)
-    yield from _too_long("brand", product.brand, MAX_BRAND_CHARACTERS)
-    yield from _too_many("categories", product.categories, MAX_CATEGORIES)
+    if len(product.title) > MAX_TITLE_CHARACTERS:
+        yield _too_long("title", product.title, MAX_TITLE_CHARACTERS)
+    if len(product.brand) > MAX_BRAND_CHARACTERS:
+        yield _too_long("brand", product.brand, MAX_BRAND_CHARACTERS)
+    if len(product.categories) > MAX_CATEGORIES:
+        yield _too_many("categories", product.categories, MAX_CATEGORIES)
     for index, path in enumerate(product.categories):
         if not path:
             yield FieldViolation(f"categories[{index}]", "is empty; remove it")
-        yield from _too_long(f"categories[{index}]", path, MAX_CATEGORY_CHARACTERS)
-    yield from _too_long("description", product.description, MAX_DESCRIPTION_CHARACTERS)
+        if len(path) > MAX_CATEGORY_CHARACTERS:
+            yield _too_long(f"categories[{index}]", path, MAX_CATEGORY_CHARACTERS)
+    if len(product.description) > MAX_DESCRIPTION_CHARACTERS:
+        yield _too_long("description", product.description, MAX_DESCRIPTION_CHARACTERS)
     yield from _price_violations(product)
     yield from _kind_violations(product)
     yield from _attribute_violations(product)
-    yield from _too_many("image_uris", product.image_uris, MAX_IMAGE_URIS)
+    if len(product.image_uris) > MAX_IMAGE_URIS:
+        yield _too_many("image_uris", product.image_uris, MAX_IMAGE_URIS)
     for index, uri in enumerate(product.image_uris):
-        yield from _too_long(f"image_uris[{index}]", uri, MAX_IMAGE_URI_CHARACTERS)
+        if len(uri) > MAX_IMAGE_URI_CHARACTERS:
+            yield _too_long(f"image_uris[{index}]", uri, MAX_IMAGE_URI_CHARACTERS)
     if product.update_time is not None and product.update_time.tzinfo is None:
         yield FieldViolation("update_time", "has no time zone; say which, for example +00:00")
     if not _LANGUAGE.fullmatch(product.language):
@@ -180,7 +194,8 @@ def _kind_violations(product: Product) -> Iterator[FieldViolation]:
             yield FieldViolation("price", f"is set; a {kind} has none")
         if product.availability is not Availability.IN_STOCK:
             yield FieldViolation("availability", f"is set; a {kind} has none")
-    yield from _too_many("about_product_ids", product.about_product_ids, MAX_ABOUT_PRODUCTS)
+    if len(product.about_product_ids) > MAX_ABOUT_PRODUCTS:
+        yield _too_many("about_product_ids", product.about_product_ids, MAX_ABOUT_PRODUCTS)
     for index, about in enumerate(product.about_product_ids[:MAX_ABOUT_PRODUCTS]):
         if fault := id_violation(about):
             yield FieldViolation(f"about_product_ids[{index}]", fault)
@@ -194,29 +209,31 @@ def _kind_violations(product: Product) -> Iterator[FieldViolation]:
 
 
 def _attribute_violations(product: Product) -> Iterator[FieldViolation]:
-    yield from _too_many("attributes", list(product.attributes), MAX_ATTRIBUTES)
+    if len(product.attributes) > MAX_ATTRIBUTES:
+        yield _too_many("attributes", list(product.attributes), MAX_ATTRIBUTES)
     for name, values in product.attributes.items():
         path = f"attributes[{name}]"
         if not name:
             yield FieldViolation("attributes", "has an empty name; name each attribute")
         elif clean_text(name) != name:
             yield FieldViolation(path, "has white space around or control characters in its name; remove them")
-        if len({isinstance(value, str) for value in values}) > 1:
+        if len(values) > 1 and len({isinstance(value, str) for value in values}) > 1:
             yield FieldViolation(path, "holds both words and numbers; give it one kind, or two names")
-        yield from _too_long(path, name, MAX_ATTRIBUTE_NAME_CHARACTERS)
-        yield from _too_many(path, values, MAX_ATTRIBUTE_VALUES)
+        if len(name) > MAX_ATTRIBUTE_NAME_CHARACTERS:
+            yield _too_long(path, name, MAX_ATTRIBUTE_NAME_CHARACTERS)
+        if len(values) > MAX_ATTRIBUTE_VALUES:
+            yield _too_many(path, values, MAX_ATTRIBUTE_VALUES)
         for value in values:
             if isinstance(value, str):
-                yield from _too_long(path, value, MAX_ATTRIBUTE_VALUE_CHARACTERS)
+                if len(value) > MAX_ATTRIBUTE_VALUE_CHARACTERS:
+                    yield _too_long(path, value, MAX_ATTRIBUTE_VALUE_CHARACTERS)
             elif not math.isfinite(value):
                 yield FieldViolation(path, f"holds {value}; give finite numbers")
 
 
-def _too_long(path: str, text: str, limit: int) -> Iterator[FieldViolation]:
-    if len(text) > limit:
-        yield FieldViolation(path, f"has {len(text)} characters; at most {limit} are allowed")
+def _too_long(path: str, text: str, limit: int) -> FieldViolation:
+    return FieldViolation(path, f"has {len(text)} characters; at most {limit} are allowed")
 
 
-def _too_many(path: str, values: Sequence[object], limit: int) -> Iterator[FieldViolation]:
-    if len(values) > limit:
-        yield FieldViolation(path, f"has {len(values)} entries; at most {limit} are allowed")
+def _too_many(path: str, values: Sequence[object], limit: int) -> FieldViolation:
+    return FieldViolation(path, f"has {len(values)} entries; at most {limit} are allowed")

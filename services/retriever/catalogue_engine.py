@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -16,19 +16,20 @@ from services.retriever.catalogue import Catalogue
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.metrics import WAIT_SECONDS
 from services.retriever.places import Places
-from services.retriever.prepared import Prepared, prepared
+from services.retriever.prepared import Prepared, prepared_of
+from services.retriever.preparers import Preparers
 from services.retriever.product_digests import checked_page, page_of
 from services.retriever.products import Products
 from services.retriever.releases.store import Releases
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import MAX_EXCLUDED
 from services.retriever.staging import Write, Written
+from services.retriever.texts import Texts
 from services.retriever.writer import Writer
 from vitrine.compute import thread_quota
 from vitrine.deadline import Deadline
 from vitrine.errors import (
     DeadlineExceeded,
-    InvalidArgument,
     ResourceExhausted,
     Unavailable,
     VitrineError,
@@ -44,7 +45,7 @@ from vitrine.ports import (
     WriteResult,
     check_vector_index,
 )
-from vitrine.product import Product, checked_product
+from vitrine.product import Product
 from vitrine.vectors import FloatArray, l2_normalized
 
 MAX_PRODUCTS = 500
@@ -90,7 +91,7 @@ class CatalogueEngine(Generic[Seen]):
         # searches do not fight. Threads of BLAS that wait for a small product spin, and took most of a call's time.
         threadpool_limits(1, user_api="blas")
         self._searchers = ThreadPoolExecutor(self._threads, "retriever-search", faiss.omp_set_num_threads, (1,))
-        self._preparer = ThreadPoolExecutor(1, "retriever-prepare", faiss.omp_set_num_threads, (1,))
+        self._preparers = Preparers(settings.preparing_processes)
         self._preparing = 0
         self._closed = False
 
@@ -199,11 +200,11 @@ class CatalogueEngine(Generic[Seen]):
 
         def close() -> None:
             self._searchers.shutdown()
-            self._preparer.shutdown()
             self._close_searches()
             self._writer.close()
             self._catalogue.close()
 
+        await self._preparers.close()
         await asyncio.to_thread(close)
 
     def _close_searches(self) -> None:
@@ -236,8 +237,8 @@ class CatalogueEngine(Generic[Seen]):
             raise ResourceExhausted(f"{self._preparing} writes wait already; send fewer at once", retry_after_s=1.0)
         self._preparing += 1
         try:
-            preparing = self._preparer.submit(_prepare, products, vectors, index, deadline)
-            return await _answer(preparing, deadline, "the write")
+            parts = await _in_time(self._preparers.prepare(products, deadline), deadline, "the write")
+            return await asyncio.to_thread(_with_vectors, parts, vectors, index)
         finally:
             self._preparing -= 1
 
@@ -280,30 +281,32 @@ def _unless_late(deadline: Deadline, work: Callable[[], T], submitted_s: float) 
 
 
 async def _answer(future: "Future[T]", deadline: Deadline, what: str) -> T:
+    return await _in_time(asyncio.wrap_future(future), deadline, what)
+
+
+async def _in_time(answer: Awaitable[T], deadline: Deadline, what: str) -> T:
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline.remaining_s()))
+        return await asyncio.wait_for(answer, max(0.0, deadline.remaining_s()))
     except TimeoutError:
         raise DeadlineExceeded(f"no time left for {what}") from None
 
 
-def _prepare(
-    products: Sequence[Product], vectors: "_Vectors", index: Sequence[int], deadline: Deadline
-) -> list[Prepared | VitrineError]:
-    deadline.check("the write")
+def _with_vectors(parts: Sequence[Texts], vectors: "_Vectors", index: Sequence[int]) -> list[Prepared | VitrineError]:
+    """The products with their vectors, and what is wrong with the others, in their order."""
     normalized = l2_normalized(vectors.own)
     further = {digest: l2_normalized(one) for digest, one in vectors.further.items()}
+    both = (vectors.own, *further.values())
+    right = np.logical_and.reduce([np.isfinite(one).all(axis=1) & one.any(axis=1) for one in both])
+    rows = iter(index)
     items: list[Prepared | VitrineError] = []
-    for product, row in zip(products, index, strict=True):
-        try:
-            if row == KEEP_VECTOR:
-                items.append(prepared(checked_product(product), None))
+    for item in (item for texts in parts for item in prepared_of(texts)):
+        row = next(rows)
+        if isinstance(item, Prepared) and row != KEEP_VECTOR:
+            if not right[row]:
+                items.append(invalid("vector", "is all zeros or not finite; embed the product again"))
                 continue
-            if not all(np.isfinite(one[row]).all() and one[row].any() for one in (vectors.own, *further.values())):
-                raise invalid("vector", "is all zeros or not finite; embed the product again")
-            by_model = {digest: one[row] for digest, one in further.items()}
-            items.append(prepared(checked_product(product), normalized[row], by_model))
-        except InvalidArgument as error:
-            items.append(error)
+            item.vector, item.further = normalized[row], {digest: one[row] for digest, one in further.items()}
+        items.append(item)
     return items
 
 

@@ -12,6 +12,7 @@ from services.retriever.behaviour_columns import BehaviourColumns
 from services.retriever.buffer import Buffer
 from services.retriever.conditions import Values
 from services.retriever.field_columns import FieldColumns
+from services.retriever.field_sheet import FieldSheet
 from services.retriever.filters import FilterPlan
 from services.retriever.product_quantizer import ProductQuantizer
 from services.retriever.recommender import BehaviourView, Recommender
@@ -123,11 +124,15 @@ class Columns:
 
     def append(self, rows: Sequence[int], ids: Sequence[str], values: Sequence[Values], vectors: FloatArray) -> None:
         """Adds living versions whose row keys are larger than all before; `vectors` (n, dim)."""
+        self.extend(rows, ids, FieldSheet.of(ids, values), vectors)
+
+    def extend(self, rows: Sequence[int], ids: Sequence[str], fields: FieldSheet, vectors: FloatArray) -> None:
+        """The same, of versions whose values are in columns already."""
         self._rows.extend(np.asarray(rows, np.int64))
         self._vectors.extend(vectors)
         self._behaviour.append(ids, vectors)
         self._ids.extend(ids)
-        self._fields.append(values)
+        self._fields.append(fields)
 
     def kill(self, rows: Sequence[int]) -> None:
         """Marks versions dead; readers of earlier views still see them alive."""

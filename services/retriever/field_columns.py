@@ -4,7 +4,6 @@ A version never changes, so what met a condition once meets it for ever: matches
 the versions that came since are looked at.
 """
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
@@ -21,9 +20,9 @@ from services.retriever.conditions import (
     Not,
     OneOf,
     Present,
-    Values,
     Within,
 )
+from services.retriever.field_sheet import FieldSheet, id_hash
 from services.retriever.recent import Recent
 from services.retriever.word_column import NumberColumn, WordColumn
 
@@ -47,25 +46,14 @@ class FieldColumns:
         self._numbers: dict[str, NumberColumn] = {}
         self._matches: Recent[Condition, BoolArray] = Recent(_KEPT)
 
-    def append(self, values: Sequence[Values]) -> None:
+    def append(self, sheet: FieldSheet) -> None:
         """Adds the values of the versions that follow those there are; their ids are in `ids` already."""
         first = self._id_hashes.count
-        words: dict[str, list[tuple[int, str]]] = {}
-        numbers: dict[str, list[tuple[int, float]]] = {}
-        for position, fields in enumerate(values, start=first):
-            for key, found in fields.items():
-                for value in found:
-                    if isinstance(value, str):
-                        words.setdefault(key, []).append((position, value))
-                    else:
-                        numbers.setdefault(key, []).append((position, value))
-        for key, pairs in words.items():
-            self._word_column(key).extend([owner for owner, _ in pairs], [word for _, word in pairs])
-        for key, counted in numbers.items():
-            column = self._numbers.setdefault(key, NumberColumn())
-            column.extend([owner for owner, _ in counted], [number for _, number in counted])
-        ids = self._ids[first : first + len(values)]
-        self._id_hashes.extend(np.array([_hash(product_id) for product_id in ids], np.uint32))
+        for key, words in sheet.words.items():
+            self._word_column(key).extend(words.owners + first, words.codes, words.words)
+        for key, numbers in sheet.numbers.items():
+            self._numbers.setdefault(key, NumberColumn()).extend(numbers.owners + first, numbers.numbers)
+        self._id_hashes.extend(sheet.id_hashes)
 
     def take(self, other: "FieldColumns", positions: IntArray, rest: Callable[[], None]) -> None:
         """Adds the values of another's versions at ascending `positions`; their ids are in `ids` already."""
@@ -115,7 +103,7 @@ class FieldColumns:
     def with_ids(self, ids: Set[str], positions: IntArray) -> IntArray:
         """Those of the positions whose version has one of these ids, in their order."""
         wanted = np.zeros(1 << _ID_BITS, np.bool_)
-        wanted[[_hash(product_id) % (1 << _ID_BITS) for product_id in ids]] = True
+        wanted[[id_hash(product_id) % (1 << _ID_BITS) for product_id in ids]] = True
         near: IntArray = positions[wanted[self._id_hashes.view()[positions] % (1 << _ID_BITS)]]
         kept = [self._ids[position] in ids for position in near.tolist()]
         return near[np.array(kept, np.bool_)]
@@ -176,8 +164,3 @@ def _within(leaf: Within, values: NDArray[np.float64]) -> BoolArray:
     below = values < leaf.high if leaf.high_open else values <= leaf.high
     within: BoolArray = above & below
     return within
-
-
-def _hash(product_id: str) -> int:
-    # Not hash(), which another process would not find saved ones by.
-    return zlib.crc32(product_id.encode())

@@ -36,15 +36,16 @@ _NOT_POSITIVE = _LOW - 1
 _SHOULD, _MUST, _NEVER = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
 
 
-def terms_of(product_id: str, values: Values) -> Iterator[str]:
+def terms_of(product_id: str, values: Values) -> list[str]:
     """The terms under which a product is indexed; one may come twice."""
-    yield _term(ID, product_id)
+    terms = [_term(ID, product_id)]
     for key, found in values.items():
         for value in found:
             if isinstance(value, str):
-                yield from _word_terms(key, value)
+                terms += _word_terms(key, value)
             else:
-                yield _number_term(key, _bucket(value))
+                terms.append(_number_term(key, _bucket(value)))
+    return terms
 
 
 # A catalogue repeats its words.

@@ -1,7 +1,8 @@
 """The lexical index: words by field, what is written to it; `lexical_view` searches it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from services.retriever.lexical_filter import FIELD, terms_of
 from services.retriever.lexical_view import ANY_FIELD, CODE_FIELD, FIELD_BOOSTS, SURFACE_FIELD, LexicalView
 from services.retriever.unhurried import give_way
 from services.retriever.vocabulary import Vocabulary
-from services.retriever.words import words_and_codes_of, words_of
+from services.retriever.words import MAX_CHARACTERS, words_and_codes_of, words_of_number
 from vitrine.errors import FailedPrecondition
 from vitrine.product import CATEGORY_SEPARATOR, Product
 
@@ -30,6 +31,8 @@ _NUMBER_NAMES = frozenset(
 _MIN_NUMBER_CHARACTERS = 5
 # Fields whose words are offered where a query's word is unknown.
 SURFACE_OF = ("title", "brand", "categories")
+# Made once: `json.dumps` makes an encoder for each call that is not as it would have it.
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +44,61 @@ class Entry:
 
     def encoded(self) -> str:
         """JSON, kept beside the product so that a start need not segment every text again."""
-        return json.dumps([ENTRY_VERSION, self.fields, self.values], ensure_ascii=False)
+        return _JSON([ENTRY_VERSION, self.fields, self.values])
 
     @classmethod
     def decoded(cls, text: str) -> "Entry | None":
         """The entry of `encoded`; None when another version made it."""
-        version, *parts = json.loads(text)
-        if version != ENTRY_VERSION:
+        if not is_current(text):
             return None
-        fields, values = parts
+        _, fields, values = json.loads(text)
         return cls(fields, {key: tuple(found) for key, found in values.items()})
+
+
+def is_current(encoded: str) -> bool:
+    """Whether this version made an encoded entry."""
+    return encoded.startswith(f"[{ENTRY_VERSION},")
 
 
 def entry_of(product: Product) -> Entry:
     """The entry of a product; costs about 0.1 ms, more in Chinese."""
     levels = dict.fromkeys(level for path in product.categories for level in path.split(CATEGORY_SEPARATOR))
-    # Numbers say little without their unit, and every product has some: only attributes in words are searched.
-    values = (value for values in product.attributes.values() for value in values if isinstance(value, str))
-    texts = {
-        "title": product.title,
-        "brand": product.brand,
-        "categories": " ".join(levels),
-        "attributes": " ".join(dict.fromkeys(values)),
-        "description": product.description[:MAX_DESCRIPTION_CHARACTERS],
+    read = {
+        "title": words_and_codes_of(product.title, repeated=False),
+        "brand": words_and_codes_of(product.brand, repeated=True),
+        "categories": words_and_codes_of(" ".join(levels), repeated=True),
+        "attributes": _read_attributes(product),
+        "description": words_and_codes_of(product.description[:MAX_DESCRIPTION_CHARACTERS], repeated=False),
     }
-    read = {name: words_and_codes_of(text) for name, text in texts.items() if text}
-    fields = {name: " ".join(words) for name, (words, _) in read.items()}
+    fields = {name: " ".join(words) for name, (words, _) in read.items() if words}
     codes = [code for _, found in read.values() for code in found]
-    codes += (word for number in _numbers(product) for word in words_of(number))
+    for number in _numbers(product):
+        codes += words_of_number(number)
     if codes:
         fields[CODE_FIELD] = " ".join(dict.fromkeys(codes))
     return Entry(fields, values_of(product))
+
+
+@dataclass(frozen=True, slots=True)
+class WordSheet:
+    """What is to be added of some versions: `documents` are tantivy's JSON of each without its row key, `surface` how
+    often each word is in titles, brands and categories."""
+
+    documents: Sequence[str]
+    surface: Mapping[str, int]
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[str, Entry]]) -> "WordSheet":
+        """The sheet of versions by their ids and entries."""
+        documents: list[str] = []
+        surface: list[str] = []
+        for product_id, entry in entries:
+            texts = list(entry.fields.values())
+            written = [entry.fields[field] for field in SURFACE_OF if field in entry.fields]
+            surface += written
+            terms = terms_of(product_id, entry.values)
+            documents.append(_JSON({**entry.fields, ANY_FIELD: texts, SURFACE_FIELD: written, FIELD: terms}))
+        return cls(documents, Counter(" ".join(surface).split()))
 
 
 class LexicalIndex:
@@ -106,17 +133,14 @@ class LexicalIndex:
 
     def add(self, row: int, product_id: str, entry: Entry) -> None:
         """Adds one version under its row key."""
-        document = tantivy.Document()
-        for field, text in entry.fields.items():
-            document.add_text(field, text)
-            document.add_text(ANY_FIELD, text)
-            if field in SURFACE_OF:
-                document.add_text(SURFACE_FIELD, text)
-                self._vocabulary.add(text.split())
-        for term in terms_of(product_id, entry.values):
-            document.add_text(FIELD, term)
-        document.add_integer("row", row)
-        self._writer.add_document(document)
+        self.extend([row], WordSheet.of([(product_id, entry)]))
+
+    def extend(self, rows: Iterable[int], sheet: WordSheet) -> None:
+        """Adds the sheet's versions under these row keys."""
+        for row, document in zip(rows, sheet.documents, strict=True):
+            self._writer.add_json(f'{{"row":{row},{document[1:]}')
+        for word, count in sheet.surface.items():
+            self._vocabulary.add([word], count)
 
     def remove(self, rows: Sequence[int]) -> None:
         """Takes versions out."""
@@ -136,6 +160,20 @@ class LexicalIndex:
 
 def _by_blanks() -> tantivy.TextAnalyzerBuilder:
     return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).filter(tantivy.Filter.remove_long(80))
+
+
+def _read_attributes(product: Product) -> tuple[list[str], list[str]]:
+    """Words and codes of the attributes in words: numbers say little without their unit, and every product has some."""
+    words: list[str] = []
+    codes: list[str] = []
+    left = MAX_CHARACTERS
+    for value in dict.fromkeys(value for values in product.attributes.values() for value in values):
+        if isinstance(value, str) and left > 0:
+            value_words, value_codes = words_and_codes_of(value[:left], repeated=True)
+            words += value_words
+            codes += value_codes
+            left -= len(value)
+    return words, codes
 
 
 def _numbers(product: Product) -> Iterator[str]:

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tantivy
+from numpy.typing import NDArray
 
-from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan
 from services.retriever.lexical_filter import FIELD, limited
 from services.retriever.reading import Reading, ReadTerm
 from services.retriever.vocabulary import Vocabulary
 from services.retriever.words import Term
 from vitrine.vectors import FloatArray
+
+IntArray = NDArray[np.int64]
 
 # What a word counts where it is found; it counts once, in the field where it counts most. Measured on Icecat.
 FIELD_BOOSTS = {"title": 1.0, "brand": 0.8, "categories": 0.8, "attributes": 0.5, "description": 0.7}

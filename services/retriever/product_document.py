@@ -7,6 +7,9 @@ from typing import Any
 
 from vitrine.product import Availability, Product, ProductKind
 
+# Made once: `json.dumps` makes an encoder for each call that is not as it would have it.
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
 
 def document_of(product: Product) -> str:
     """JSON of the product without id, description and revision; those have columns of their own."""
@@ -36,7 +39,7 @@ def document_of(product: Product) -> str:
         document["about_product_ids"] = product.about_product_ids
     if product.rating is not None:
         document["rating"] = product.rating
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return _JSON(document)
 
 
 def product_of(product_id: str, document: str, revision: int, description: str = "") -> Product:

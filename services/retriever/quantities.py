@@ -29,9 +29,10 @@ _FACTORS = {
     for name in many.split("|")
 }
 # The longest name first. A Latin unit ends where its letters end; no number is taken out of a model's ("wh-1000xm5").
+# It begins with a digit, so that `re` leaps from digit to digit, and looks behind that only then.
 _NAMES = "|".join(map(re.escape, sorted(_FACTORS, key=len, reverse=True)))
 _QUANTITY = re.compile(
-    r"(?<![a-z0-9.,/-])(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d{1,3})?)[ -]?(" + _NAMES + r")(?![a-z0-9])"
+    r"(\d(?<![a-z0-9.,/-]\d)(?:\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d*(?:[.,]\d{1,3})?))[ -]?(" + _NAMES + r")(?![a-z0-9])"
 )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from vitrine.compute import thread_quota
 from vitrine.served_models import Folders
 from vitrine.server_settings import ServerSettings
 
@@ -79,5 +80,18 @@ class RetrieverSettings(ServerSettings):
     threads: PositiveInt | None = Field(None, description="threads that search; unset: as many as processors")
     queue: PositiveInt = Field(256, description="searches that may wait before more are refused")
     write_queue: PositiveInt = Field(64, description="writes that may wait before more are refused")
+    write_processes: NonNegativeInt | None = Field(
+        None,
+        description="processes that make products ready while many are written; 0: none; unset: as many as processors, "
+        "at most 4, and none with one processor",
+    )
     lexical_memo: NonNegativeInt = Field(512, description="lexical results that are kept for the search with vector")
     product_cache: NonNegativeInt = Field(20_000, description="products that are kept ready in memory")
+
+    @property
+    def preparing_processes(self) -> int:
+        """Processes that make products ready."""
+        if self.write_processes is not None:
+            return self.write_processes
+        # Four give the one writer more than it can take.
+        return min(quota, 4) if (quota := thread_quota()) > 1 else 0

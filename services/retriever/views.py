@@ -15,12 +15,11 @@ from services.retriever.graph import Graph
 from services.retriever.index_plan import IndexPlan
 from services.retriever.lexical_files import check_files
 from services.retriever.lexical_index import LexicalIndex
-from services.retriever.prepared import Prepared, steps
+from services.retriever.prepared import Prepared, in_sheets, steps
 from services.retriever.recommender import Recommender, fitting_of
 from services.retriever.saved_views import Capture, Manifest, SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.suggest.index import SuggestIndex
-from services.retriever.suggest.segment import suggestible_of
 from services.retriever.tables import State
 from services.retriever.vector_store import Storage
 from vitrine.errors import FailedPrecondition
@@ -257,17 +256,10 @@ class Views:
         return Columns(state.dim, fitting, storage, self._saved.folder)
 
     def _add(self, added: Sequence[tuple[int, Prepared]]) -> None:
-        if not added:
-            return
-        items = [item for _, item in added]
-        self._columns.append(
-            [row for row, _ in added],
-            [item.id for item in items],
-            [item.entry.values for item in items],
-            np.stack([item.vector for item in items if item.vector is not None]),
-        )
-        for row, item in added:
-            self._lexical.add(row, item.id, item.entry)
-            self._living[item.id] = row
-        suggestible = (suggestible_of(row, item.entry) for row, item in added)
-        self._suggest.add([product for product in suggestible if product is not None])
+        for rows, items, sheet in in_sheets(added):
+            ids = [item.id for item in items]
+            vectors = np.stack([item.vector for item in items if item.vector is not None])
+            self._columns.extend(rows, ids, sheet.fields, vectors)
+            self._lexical.extend(rows, sheet.words)
+            self._living.update(zip(ids, rows, strict=True))
+            self._suggest.add(sheet.segment.placed(np.array(rows, np.int64)))

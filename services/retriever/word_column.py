@@ -33,10 +33,11 @@ class WordColumn:
         self._owners = Buffer(np.int32)
         self._codes = Buffer(np.int32)
 
-    def extend(self, owners: Sequence[int], words: Sequence[str]) -> None:
-        """Adds a word for each of ascending owners."""
-        self._codes.extend(np.array([self._code(word) for word in words], np.int32))
-        self._owners.extend(np.array(owners, np.int32))
+    def extend(self, owners: Owners, codes: Codes, words: Sequence[str]) -> None:
+        """Adds `words[codes[i]]` for each of ascending `owners[i]`."""
+        table = np.array([self._code(word) for word in words], np.int32)
+        self._codes.extend(table[codes])
+        self._owners.extend(owners)
 
     def take(self, other: "WordColumn", positions: IntArray, first: int, rest: Callable[[], None]) -> None:
         """Adds what another has of its versions at ascending `positions` as those from `first` on."""
@@ -104,10 +105,10 @@ class NumberColumn:
         self._owners = Buffer(np.int32)
         self._numbers = Buffer(np.float64)
 
-    def extend(self, owners: Sequence[int], numbers: Sequence[float]) -> None:
+    def extend(self, owners: Owners, numbers: NDArray[np.float64]) -> None:
         """Adds a number for each of ascending owners."""
-        self._numbers.extend(np.array(numbers, np.float64))
-        self._owners.extend(np.array(owners, np.int32))
+        self._numbers.extend(numbers)
+        self._owners.extend(owners)
 
     def take(self, other: "NumberColumn", positions: IntArray, first: int) -> None:
         """Adds what another has of its versions at ascending `positions` as those from `first` on."""

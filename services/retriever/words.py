@@ -71,24 +71,31 @@ def words_of(text: str) -> list[str]:
     "WH-1000XM4" gives "wh1000xm4", "wh", "1000xm4"; "iPhone15" gives "iphone15", "iphone", "15"; Chinese is simplified
     and segmented, long words with the words inside them.
     """
-    return [
-        word for run in _RUN.finditer(indexed_text(text)) for term in _run_terms(run.group()) for word in term.words
-    ]
+    return [word for run in _RUN.findall(indexed_text(text)) for word in _run_words(run)[0]]
 
 
-def words_and_codes_of(text: str) -> tuple[list[str], list[str]]:
-    """`words_of` and `codes_of` of one text, read once."""
-    words, codes = _words_and_codes(text) if len(text) <= _SHORT else _words_and_codes.__wrapped__(text)
-    return list(words), list(codes)
+def words_of_number(number: str) -> list[str]:
+    """`words_of` of a number that one product has: not worth keeping, it would only drive out words that are."""
+    runs = _RUN.findall(simplified(normalize_text(number[:MAX_CHARACTERS])))
+    return [word for run in runs for term in _run_terms.__wrapped__(run) for word in term.words]
 
 
-# Brands, categories and values come again and again.
+def words_and_codes_of(text: str, *, repeated: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`words_of` and `codes_of` of one text, read once; `repeated`: of one that many products share."""
+    return _words_and_codes(text) if repeated and len(text) <= _SHORT else _words_and_codes.__wrapped__(text)
+
+
 @lru_cache(maxsize=16_384)
 def _words_and_codes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     read = indexed_text(text)
-    terms = [term for run in _RUN.finditer(read) for term in _run_terms(run.group())]
-    codes = [code for term in terms for code in term.codes] + [quantity.word for quantity in quantities(read)]
-    return tuple(word for term in terms for word in term.words), tuple(codes)
+    words: list[str] = []
+    codes: list[str] = []
+    for run in _RUN.findall(read):
+        run_words, run_codes = _run_words(run)
+        words += run_words
+        codes += run_codes
+    codes += (quantity.word for quantity in quantities(read))
+    return tuple(words), tuple(codes)
 
 
 def codes_of(text: str) -> list[str]:
@@ -176,6 +183,13 @@ def _run_terms(run: str) -> tuple[_RunTerm, ...]:
     if codes:
         holdings.append(tuple(groups))
     return (_RunTerm(tuple(words), codes, tuple(holdings), len(run)),)
+
+
+@lru_cache(maxsize=50_000)
+def _run_words(run: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words and the codes of a run's terms."""
+    terms = _run_terms(run)
+    return tuple(word for term in terms for word in term.words), tuple(code for term in terms for code in term.codes)
 
 
 def _han_terms(run: str) -> Iterable[_RunTerm]:

@@ -15,7 +15,7 @@ from services.retriever.lexical_index import SURFACE_OF
 from services.retriever.milvus.living_rows import LivingRows
 from services.retriever.prepared import Prepared
 from services.retriever.suggest.index import SuggestIndex
-from services.retriever.suggest.segment import WORD_BYTES, Segment, suggestible_of
+from services.retriever.suggest.segment import WORD_BYTES, Segment, segment_of, suggestible_of
 from services.retriever.suggest.table import Numbers
 from services.retriever.vocabulary import Vocabulary
 
@@ -79,7 +79,7 @@ class KnownWords:
             for field in SURFACE_OF:
                 self._vocabulary.add(entry.fields.get(field, "").split())
         suggestible = (suggestible_of(row, entry) for row, entry in new)
-        self._suggest.add([product for product in suggestible if product is not None])
+        self._suggest.add(segment_of([product for product in suggestible if product is not None]))
         self._living = self._living.after(dead, [row for row, _ in new])
 
     def view(self) -> WordsView:

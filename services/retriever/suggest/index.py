@@ -10,7 +10,7 @@ import structlog
 from numpy.typing import NDArray
 
 from services.retriever.columns import BoolArray, IntArray
-from services.retriever.suggest.segment import Segment, Suggestible, merged_segment, segment_of
+from services.retriever.suggest.segment import Segment, merged_segment
 
 # Segments are merged so that each is this many times larger than all after it: about 12 of them at a million products.
 _GROWTH = 4
@@ -72,11 +72,10 @@ class SuggestIndex:
         segments = enumerate(self._segments)
         return {f"{number}:{part}": array for number, one in segments for part, array in one.arrays().items()}
 
-    def add(self, products: Sequence[Suggestible]) -> None:
+    def add(self, segment: Segment) -> None:
         """Adds versions that were written."""
-        if not products:
+        if not len(segment.rows):
             return
-        segment = segment_of(products)
         with self._lock:
             self._segments += (segment,)
             first = _first_to_merge(self._segments, self._taken)

@@ -1,20 +1,22 @@
 """A segment: the words, brands and categories of some products, as arrays that never change."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.retriever.columns import BoolArray, IntArray
 from services.retriever.lexical_index import Entry
 from services.retriever.pinyin import pinyin_of
 from services.retriever.suggest.table import TABLE_PARTS, Table, merged
 from services.retriever.words import words_of
 from vitrine.product import CATEGORY_SEPARATOR, category_prefixes
 from vitrine.text import normalize_text
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 # Longer words are cut: whoever has typed so much has typed the word.
 WORD_BYTES = 24
@@ -51,6 +53,10 @@ class Segment:
         tables = {f"{name}.{part}": getattr(getattr(self, name), part) for name in _TABLES for part in TABLE_PARTS}
         return {"rows": self.rows, "costs": self.costs, **tables}
 
+    def placed(self, rows: IntArray) -> "Segment":
+        """The segment with row key `rows[r]`, ascending, in the place of each r."""
+        return replace(self, rows=rows[self.rows])
+
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
@@ -72,10 +78,21 @@ def suggestible_of(row: int, entry: Entry) -> Suggestible | None:
         return None
     # With the brand: a shopper says it, whether or not the title does.
     words = f"{entry.fields.get('title', '')} {entry.fields.get('brand', '')}".split()
-    labels = [f"{BRAND}{normalize_text(str(brand))}" for brand in entry.values.get("brand", ())]
+    labels = [_brand_label(str(brand)) for brand in entry.values.get("brand", ())]
     for path in entry.values.get("categories", ()):
-        labels += (CATEGORY + prefix for prefix in category_prefixes(normal_path(str(path))))
+        labels += _category_labels(str(path))
     return Suggestible(row, tuple(dict.fromkeys(words)), tuple(dict.fromkeys(labels)))
+
+
+# A catalogue repeats its brands and categories.
+@lru_cache(maxsize=10_000)
+def _brand_label(brand: str) -> str:
+    return BRAND + normalize_text(brand)
+
+
+@lru_cache(maxsize=10_000)
+def _category_labels(path: str) -> tuple[str, ...]:
+    return tuple(CATEGORY + prefix for prefix in category_prefixes(normal_path(path)))
 
 
 def segment_of(products: Sequence[Suggestible]) -> Segment:

@@ -129,7 +129,8 @@ async def open_engine(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIt
     engines: list[RetrieverEngine] = []
 
     async def open_one(**settings: object) -> RetrieverEngine:
-        defaults: dict[str, object] = {"data_dir": tmp_path / "data", "port": 0}
+        # Processes that prepare are for `test_preparers`: they take a second to start.
+        defaults: dict[str, object] = {"data_dir": tmp_path / "data", "port": 0, "write_processes": 0}
         if settings.get("backend") == "milvus":
             defaults |= {"milvus_uri": request.getfixturevalue("milvus_uri"), "milvus_index": "FLAT"}
         engine = await open_backend(RetrieverSettings.model_validate(defaults | settings))

@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 
 from services.retriever.conditions import Beginning, OneOf, Present, Under
+from services.retriever.field_sheet import WordValues
 from services.retriever.word_column import NumberColumn, WordColumn
+
+
+def extend(column: WordColumn, owners: list[int], words: list[str]) -> None:
+    values = WordValues.of(owners, words)
+    column.extend(values.owners, values.codes, values.words)
 
 
 @pytest.mark.parametrize("asked", [1, 40])
 def test_of_several_numbers_the_first_is_told(asked: int) -> None:
     """Of a few versions and of all, which are looked up in different ways."""
     column = NumberColumn()
-    column.extend([1, 1, 3, 38], [5.0, 4.0, 7.0, 9.0])
+    column.extend(np.array([1, 1, 3, 38], np.int32), np.array([5.0, 4.0, 7.0, 9.0]))
     positions = np.arange(40) if asked == 40 else np.array([1])
     expected = np.full(40, np.nan)
     expected[[1, 3, 38]] = 5.0, 7.0, 9.0
@@ -22,7 +28,7 @@ def test_of_several_numbers_the_first_is_told(asked: int) -> None:
 
 def test_words_are_found_however_they_are_written() -> None:
     column = WordColumn("categories")
-    column.extend([0, 1, 1, 2, 3], ["A > B", "a>b", "C", "ab", "A"])
+    extend(column, [0, 1, 1, 2, 3], ["A > B", "a>b", "C", "ab", "A"])
     _, codes = column.between(0, 4)
     assert column.words == ["A > B", "a>b", "C", "ab", "A"]
     for leaf, expected in (
@@ -37,8 +43,8 @@ def test_words_are_found_however_they_are_written() -> None:
 
 def test_what_is_taken_over_is_the_same_without_what_was_left() -> None:
     column, taken = WordColumn("brand"), WordColumn("brand")
-    column.extend([0, 2, 3, 3, 5], ["Acme", "Zeta", "ACME", "Nova", "Zeta"])
-    taken.extend([0], ["Nova"])
+    extend(column, [0, 2, 3, 3, 5], ["Acme", "Zeta", "ACME", "Nova", "Zeta"])
+    extend(taken, [0], ["Nova"])
     taken.take(column, np.array([2, 3, 4]), 7, lambda: None)
     owners, codes = taken.between(0, 100)
     assert [(owner, taken.words[code]) for owner, code in zip(owners.tolist(), codes.tolist(), strict=True)] == [

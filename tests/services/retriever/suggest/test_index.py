@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.retriever.columns import BoolArray, IntArray
 from services.retriever.suggest import index as index_module
 from services.retriever.suggest.index import SuggestIndex
-from services.retriever.suggest.segment import Suggestible
+from services.retriever.suggest.segment import Suggestible, segment_of
 
 WORDS = ("red", "blue", "lamp", "蓝牙", "耳机")
 
@@ -79,7 +79,7 @@ def test_every_product_stays_findable_through_merges_and_the_dead_go(
         dead: set[int] = set()
         for count, dying in writes:
             rows = list(range(len(added), len(added) + count))
-            index.add([product(row) for row in rows])
+            index.add(segment_of([product(row) for row in rows]))
             added += rows
             dead |= dying & set(added)
             index.follow(Living(added, set(dead)))  # type: ignore[arg-type]
@@ -95,7 +95,7 @@ def test_every_product_stays_findable_through_merges_and_the_dead_go(
 
 def test_segments_stay_few_while_products_come_one_by_one(index: SuggestIndex) -> None:
     for row in range(1_000):
-        index.add([product(row)])
+        index.add(segment_of([product(row)]))
     index.settle()
     assert len(index.segments) <= 15
     assert {row for segment in index.segments for row in segment.rows.tolist()} == set(range(1_000))
@@ -103,9 +103,9 @@ def test_segments_stay_few_while_products_come_one_by_one(index: SuggestIndex) -
 
 def test_what_all_died_takes_no_room(index: SuggestIndex) -> None:
     for row in range(3):
-        index.add([product(row)])
+        index.add(segment_of([product(row)]))
     index.follow(Living([0, 1, 2], {0, 1, 2}))  # type: ignore[arg-type]
-    index.add([product(3)])
+    index.add(segment_of([product(3)]))
     assert [segment.rows.tolist() for segment in index.segments] == [[3]]
 
 
@@ -118,10 +118,10 @@ def test_a_merge_that_fails_leaves_what_is_there(index: SuggestIndex, monkeypatc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index_module, "merged_segment", failing)
         for row in range(6):
-            index.add([product(row)])
+            index.add(segment_of([product(row)]))
         index.settle()
     assert filed(index) == expected(set(range(6)))
-    index.add([product(6)])
+    index.add(segment_of([product(6)]))
     index.settle()
     assert len(index.segments) < 7
     assert filed(index) == expected(set(range(7)))
@@ -129,10 +129,10 @@ def test_a_merge_that_fails_leaves_what_is_there(index: SuggestIndex, monkeypatc
 
 def test_it_is_restored_from_its_arrays(index: SuggestIndex) -> None:
     for row in range(0, 50, 7):
-        index.add([product(row) for row in range(row, row + 7)])
+        index.add(segment_of([product(row) for row in range(row, row + 7)]))
     restored = SuggestIndex.restored(index.arrays())
     assert filed(restored) == filed(index)
     assert restored.nbytes == index.nbytes
-    restored.add([product(60)])
+    restored.add(segment_of([product(60)]))
     assert filed(restored)["x60"] == {60}
     restored.close()
