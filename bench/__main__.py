@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bench import baseline_figures, search_figures, stage_figures
+from bench import baseline_figures, mixed_figures, search_figures, stage_figures
 from bench.figure import Figure, read_limits
 from bench.machine import machine
 from bench.report import Report
@@ -26,6 +26,8 @@ PARTS: dict[str, Callable[[Run], Iterator[Figure]]] = {
     "hot-suite": partial(search_figures.hot, shape="suite"),
     "overhead": partial(search_figures.overhead, shape="one process"),
     "overhead-suite": partial(search_figures.overhead, shape="suite"),
+    "mixed": mixed_figures.mixed,
+    "long-text": mixed_figures.long_text,
     "article": baseline_figures.article,
     "infinity": baseline_figures.infinity,
 }

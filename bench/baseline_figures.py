@@ -16,7 +16,7 @@ from bench.baselines import NotInstalled, installed_python
 from bench.figure import Figure
 from bench.http_load import Answered, load_http
 from bench.run import Run
-from bench.search_figures import POPULAR, searches, warmed
+from bench.search_figures import FRESH, POPULAR, searches, warmed
 from bench.served import free_ports, running, service, shop
 from cli.sample.products import Shop
 from cli.up.settings import UpSettings
@@ -29,7 +29,6 @@ from vitrine.v1 import embedder_service_pb2
 _APP = Path(__file__).parent / "baselines" / "article" / "app.py"
 # A catalogue embedded by torch on two cores takes minutes.
 _START_S = 600.0
-_FRESH = 5_000
 _BATCH, _BATCHES = 32, 50
 _FLASK_CLIENTS = (1, 4)
 _ARTICLE = ("cold search ÷ article", "hot search ÷ article", "errors at 64 clients")
@@ -49,7 +48,7 @@ def article(run: Run) -> Iterator[Figure]:
     with _article(run, python) as url, shop(run.folder, "one process") as target:
         errors += warmed(run, target, draws)
         for number in range(run.rounds):
-            queries = fresh_queries(_FRESH, run.seed + number)
+            queries = fresh_queries(FRESH, run.seed + number)
             bodies = [{"query": query, "top_n": 10} for query in queries]
             theirs.append([load_http(url, bodies, clients=n, seconds=run.seconds) for n in _FLASK_CLIENTS])
             cold = run.load("search_cold", target, searches(queries))
@@ -57,7 +56,7 @@ def article(run: Run) -> Iterator[Figure]:
             colds.append(cold.rps)
             hots.append(hot.rps)
             errors += cold.errors + hot.errors
-        crowd = run.load("search_64", target, searches(fresh_queries(_FRESH, run.seed + 1_000)))
+        crowd = run.load("search_64", target, searches(fresh_queries(FRESH, run.seed + 1_000)))
     # Whatever suits it best.
     best = [max(one.per_second for one in of_round) for of_round in theirs]
     measured = {
@@ -85,7 +84,7 @@ def _against_infinity(run: Run, url: str, target: str) -> Iterator[Figure]:
     products = Shop(products=_BATCH * _BATCHES, seed=1)
     texts = [embedding_text(checked_product(products.product(i))) for i in range(products.products)]
     batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
-    queries = fresh_queries(_FRESH, run.seed)
+    queries = fresh_queries(FRESH, run.seed)
     their_queries = [{"model": "bench", "input": [query]} for query in queries]
     their_batches = [{"model": "bench", "input": batch} for batch in batches]
     our_queries = [_request([query], embedder_service_pb2.INPUT_TYPE_QUERY) for query in queries]

@@ -16,7 +16,7 @@ from loadtest.mixes import fresh_queries, popular_queries, zipf_draws
 from vitrine.v1 import search_service_pb2, search_service_pb2_grpc
 
 POPULAR = 10_000
-_FRESH = 5_000
+FRESH = 5_000
 _TIMEOUT_S = 60.0
 
 
@@ -30,7 +30,7 @@ def cold(run: Run) -> Iterator[Figure]:
     with shop(run.folder, "one process") as target, _alone(run) as alone:
         served, computes, errors = [], [], 0
         for number in range(run.rounds):
-            queries = fresh_queries(_FRESH, run.seed + number)
+            queries = fresh_queries(FRESH, run.seed + number)
             computes.append(_computed(run, alone, queries[::-1]))
             measured = run.load("search_cold", target, searches(queries))
             served.append(measured.rps)
@@ -95,7 +95,7 @@ def _overhead_of(run: Run, shape: str, target: str, alone: AloneSearch) -> Figur
         stub = search_service_pb2_grpc.SearchServiceStub(channel)
         for number in range(run.rounds):
             ends_at_s, of_round = time.monotonic() + 2 * run.seconds, []
-            for query in fresh_queries(_FRESH, run.seed + 100 + number):
+            for query in fresh_queries(FRESH, run.seed + 100 + number):
                 # The same query, in turns, so that what else the machine does meets both.
                 compute = alone.search(query)
                 started_s = time.perf_counter()
