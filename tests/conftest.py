@@ -17,6 +17,9 @@ import redis
 import structlog
 import tokenizers
 from numpy.typing import NDArray
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from safetensors.numpy import save_file
 from tokenizers import pre_tokenizers
 from tokenizers.models import WordLevel
@@ -31,6 +34,7 @@ from vitrine.guard import OPEN, Door
 from vitrine.inference import load_session
 from vitrine.server import Server
 from vitrine.server_settings import ServerSettings
+from vitrine.tracing import record_by
 
 # No example has a time limit: how long one takes says more about the machine than about the code.
 hypothesis.settings.register_profile("vitrine", deadline=None, max_examples=60)
@@ -130,6 +134,18 @@ async def start_server() -> AsyncIterator[StartServer]:
     yield start
     for server in servers:
         await server.stop(0)
+
+
+@pytest.fixture
+def exporter() -> Iterator[InMemorySpanExporter]:
+    """The spans that are made while the test runs."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    record_by(provider)
+    yield exporter
+    record_by(None)
+    provider.shutdown()
 
 
 class OpenTestChannel(Protocol):

@@ -1,4 +1,4 @@
-"""Metrics of a whole gateway: how many series there can be, and what their labels hold."""
+"""What a whole gateway shows of itself: how many series there can be, and what labels, logs and spans hold."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import grpc
 import httpx
 import pytest
 from google.protobuf import descriptor_pool
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -115,6 +116,25 @@ async def test_neither_labels_nor_logs_hold_what_a_visitor_sends(shop: Any, http
     page = (await http.get("/metrics")).text
     assert 'vitrine_calls_total{code="UNAVAILABLE",method="/vitrine.v1.SearchService/Search"}' in page
     assert MARK not in page
+
+
+async def test_a_trace_over_http_is_the_callers_and_in_one_process_has_all_the_parts(
+    http: httpx.AsyncClient, exporter: InMemorySpanExporter
+) -> None:
+    traceparent = {"traceparent": f"00-{'12' * 16}-{'34' * 8}-01"}
+    search = {"query": f"{MARK} watch", "visitorId": MARK, "pageSize": 3}
+    await http.post("/vitrine.v1.SearchService/Search", json=search, headers=traceparent)
+    spans: dict[str, Any] = {span.name: span for span in exporter.get_finished_spans()}
+    root = spans["vitrine.v1.SearchService/Search"]
+    assert root.parent.span_id == int("34" * 8, 16)
+    assert {span.context.trace_id for span in spans.values()} == {int("12" * 16, 16)}
+    assert spans.keys() >= {"embed", "retrieve", "rank", "run embedder", "run ranker", "words", "vector", "products"}
+    assert MARK not in "".join(span.to_json() for span in spans.values())
+    exporter.clear()
+    # A caller who does not record decides for us too.
+    unrecorded = {"traceparent": traceparent["traceparent"].removesuffix("01") + "00"}
+    await http.post("/vitrine.v1.SearchService/Search", json=search, headers=unrecorded)
+    assert exporter.get_finished_spans() == ()
 
 
 @pytest.fixture

@@ -1,17 +1,13 @@
 """A small real service for the tests of server, interceptor and channel: EmbedderService as the test says."""
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from vitrine.call import Context
 from vitrine.server import Server
-from vitrine.tracing import record_by
 from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
 
 Embed = Callable[[Any, Context], Awaitable[Any]]
@@ -78,15 +74,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@pytest.fixture
-def exporter() -> Iterator[InMemorySpanExporter]:
-    """The spans that are made while the test runs."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    record_by(provider)
-    yield exporter
-    record_by(None)
-    provider.shutdown()
