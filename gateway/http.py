@@ -156,7 +156,10 @@ async def _answered(
     except ClientDisconnect:
         return "CANCELLED", Response(status_code=_CLIENT_CLOSED_REQUEST)
     except VitrineError as error:
-        return grpc_code(error).name, _error_response(error)
+        code = grpc_code(error).name
+        # Without its words, which may quote the body.
+        log.info("call failed", method=request.url.path, code=code, reason=error.reason)
+        return code, _error_response(error)
     except Exception as error:
         log.exception("call failed", path=request.url.path)
         return grpc_code(error).name, _error_response(error)
