@@ -325,5 +325,6 @@ def _cache(settings: GatewaySettings) -> EmbeddingCache:
             command_timeout_s=settings.cache_command_timeout_s,
             breaker=CircuitBreaker(settings.cache_breaker_failures, settings.cache_breaker_cool_down_s),
         )
-    except ValueError as error:
-        raise FailedPrecondition(f"redis_url is not an address such as redis://127.0.0.1:6379: {error}") from error
+    except ValueError:
+        # Not what is wrong with it: an address may hold a password.
+        raise FailedPrecondition("redis_url is not an address such as redis://127.0.0.1:6379") from None

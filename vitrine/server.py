@@ -79,8 +79,9 @@ class Server:
         """Takes the port and answers health as NOT_SERVING, calls as UNAVAILABLE, until `open`."""
         self._health.names.update(services)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
-        names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self.grpc, ReflectionPool())  # type: ignore[arg-type]
+        if self.settings.reflection:
+            names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self.grpc, ReflectionPool())  # type: ignore[arg-type]
         address = f"{self.settings.host}:{self.settings.port}"
         try:
             self.port = self._add_port(address)

@@ -32,6 +32,7 @@ class ServerSettings(BaseSettings):
     )
     self_test_interval_s: PositiveFloat = Field(5.0, description="time between two self-tests")
     self_test_timeout_s: PositiveFloat = Field(10.0, description="a self-test that takes longer has failed")
+    reflection: bool = Field(True, description="whether callers may ask which services and messages there are")
     metrics_port: PositiveInt | None = Field(None, le=65_535, description="port of Prometheus metrics; unset: none")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_style: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")

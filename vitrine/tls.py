@@ -7,17 +7,19 @@ connection that is open is closed.
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import grpc
-import structlog
+from prometheus_client import Gauge
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrine.errors import FailedPrecondition
 from vitrine.followed_file import FollowedFile
 
-_log = structlog.get_logger("vitrine.tls")
+CERTIFICATE_EXPIRES = Gauge(
+    "vitrine_certificate_expires_timestamp_seconds", "When the certificate in use ends, since 1970.", ("use",)
+)
 
 
 class TlsSettings(BaseSettings):
@@ -44,12 +46,18 @@ class Identity:
     certificate: Path
     key: Path
 
-    def read(self) -> tuple[bytes, bytes]:
+    def read(self, use: Literal["server", "client"]) -> tuple[bytes, bytes]:
         """Key and certificate. Raises FailedPrecondition, naming the file, when they are not a pair."""
+        # Only where there is TLS: it takes its time to load.
+        from cryptography import x509
+
         try:
             # The standard library checks what gRPC would only say at each handshake, and to nobody.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key, password=_no_password)
-            return self.key.read_bytes(), self.certificate.read_bytes()
+            key, certificate = self.key.read_bytes(), self.certificate.read_bytes()
+            ends = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+            CERTIFICATE_EXPIRES.labels(use).set(ends.timestamp())
+            return key, certificate
         except ssl.SSLError as error:
             raise FailedPrecondition(
                 f"{self.certificate} and {self.key} are not a certificate and its key in PEM: {error.reason or error}"
@@ -83,7 +91,7 @@ class ServerTls:
 
         def read() -> grpc.ServerCertificateConfiguration:
             authorities = None if self.client_ca is None else read_authorities(self.client_ca)
-            return grpc.ssl_server_certificate_configuration([self.identity.read()], authorities)
+            return grpc.ssl_server_certificate_configuration([self.identity.read("server")], authorities)
 
         followed = FollowedFile("server certificate", self.files, read)
 
@@ -111,7 +119,7 @@ class ServerTls:
         return first
 
     def _context(self) -> ssl.SSLContext:
-        self.identity.read()
+        self.identity.read("server")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.identity.certificate, self.identity.key)
@@ -139,7 +147,7 @@ class ClientTls:
     def credentials(self) -> grpc.ChannelCredentials:
         """Credentials of what the files hold now. Raises FailedPrecondition."""
         authorities = None if self.ca is None else read_authorities(self.ca)
-        key, certificate = self.identity.read() if self.identity else (None, None)
+        key, certificate = self.identity.read("client") if self.identity else (None, None)
         return grpc.ssl_channel_credentials(authorities, key, certificate)
 
 

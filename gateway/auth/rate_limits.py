@@ -85,8 +85,9 @@ class RateLimits:
                 socket_connect_timeout=command_timeout_s,
                 retry=Retry(NoBackoff(), 0),
             )
-        except ValueError as error:
-            raise FailedPrecondition(f"redis_url is not an address such as redis://127.0.0.1:6379: {error}") from error
+        except ValueError:
+            # Not what is wrong with it: an address may hold a password.
+            raise FailedPrecondition("redis_url is not an address such as redis://127.0.0.1:6379") from None
         lua = resources.files("gateway.auth").joinpath("token_bucket.lua").read_text(encoding="utf-8")
         self._script = self._client.register_script(lua)
 

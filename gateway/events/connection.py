@@ -56,10 +56,11 @@ class Connection:
                 # Once again: a restart of the store may have closed the connection, and writes go by id.
                 retry=Retry(NoBackoff(), 1),
             )
-        except ValueError as error:
+        except ValueError:
+            # Not what is wrong with it: an address may hold a password.
             raise FailedPrecondition(
-                f"VITRINE_EVENTS_REDIS_URL is not an address such as redis://127.0.0.1:6379: {error}"
-            ) from error
+                "VITRINE_EVENTS_REDIS_URL is not an address such as redis://127.0.0.1:6379"
+            ) from None
         self.redis = redis.asyncio.Redis.from_pool(pool)
 
     async def reply(self, command: Awaitable[Any], deadline: Deadline) -> Any:

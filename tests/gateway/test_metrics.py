@@ -57,6 +57,7 @@ LABELS: dict[str, Any] = {
     "file": {"keys", "tokens", "server certificate", "HTTP certificate", "client certificate"},
     "origin": {"process", "redis", "embedder"},
     "experiment": range(10),
+    "use": {"server", "client"},
     "server": {"gateway"},
     "what": {"searches", "recommendations", "calls for suggestions", "writes", "writes of events"},
 }

@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from vitrine.call import Context
-from vitrine.errors import InvalidArgument, NotFound, ResourceExhausted, invalid
+from vitrine.errors import InvalidArgument, NotFound, ResourceExhausted, Unauthenticated, invalid
+from vitrine.guard import Door
 from vitrine.interceptor import CallInterceptor
 from vitrine.status import error_from_rpc
 from vitrine.v1.embedder_service_pb2 import EmbedRequest, EmbedResponse, EmbedStreamRequest, EmbedStreamResponse
@@ -328,3 +329,50 @@ async def test_a_refusal_by_another_interceptor_is_a_span_with_its_status(
     assert dict(error.trailing_metadata())["realm"] == "shop"
     [span] = exporter.get_finished_spans()
     assert status_code_of(span) == grpc.StatusCode.UNAUTHENTICATED.value[0]
+
+
+class Closed:
+    """A guard that lets in the first request of a call whose header says so, and no more."""
+
+    async def admit(self, method: str, headers: Any, peer: str) -> None:
+        assert method.startswith("/vitrine.v1.EmbedderService/")
+        assert peer.startswith("ipv4:127.0.0.1:")
+        if headers.get("x-api-key") != "right":
+            raise Unauthenticated("who are you?", reason="CREDENTIALS_MISSING")
+
+    async def admit_next(self) -> None:
+        raise Unauthenticated("no more", reason="CREDENTIALS_EXPIRED")
+
+
+async def test_who_is_refused_at_the_door_is_seen_in_span_and_metrics(
+    serve_embed: Any, stub_to: Any, exporter: InMemorySpanExporter
+) -> None:
+    """opentelemetry-python-contrib#2261: an abort by an interceptor broke the instrumentation."""
+    came_in: list[Any] = []
+
+    async def embed(message: Any, context: Context) -> Any:
+        came_in.append(message)
+        return EmbedResponse()
+
+    server = await serve_embed(embed, door=Door(Closed()))
+    stub, before = stub_to(server.port), calls("UNAUTHENTICATED")
+    exporter.clear()
+    # Refused before its request is read: what it holds does not matter.
+    error = await failure(stub, EmbedRequest(texts=[]))
+    assert (error.code(), error_from_rpc(error).reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
+    await stub.Embed(request(), metadata=[("x-api-key", "right")])
+    assert len(came_in) == 1
+    refused, answered = exporter.get_finished_spans()
+    assert [status_code_of(span) for span in (refused, answered)] == [grpc.StatusCode.UNAUTHENTICATED.value[0], 0]
+    assert calls("UNAUTHENTICATED") == before + 1
+
+
+async def test_a_stream_is_let_in_request_by_request(serve_embed: Any, stub_to: Any) -> None:
+    server = await serve_embed(door=Door(Closed()))
+    stream = stub_to(server.port).EmbedStream(metadata=[("x-api-key", "right")])
+    await stream.write(EmbedStreamRequest(request=request()))
+    assert (await stream.read()).response.prompt == "watch"
+    await stream.write(EmbedStreamRequest(request=request()))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stream.read()
+    assert error_from_rpc(caught.value).reason == "CREDENTIALS_EXPIRED"

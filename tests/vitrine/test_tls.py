@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import REGISTRY
 
 from tests.vitrine.certificates import Authority
+from vitrine import health_probe
 from vitrine.channel import ChannelSettings, call, open_channel
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Unavailable
@@ -136,6 +143,45 @@ async def test_health_answers_over_tls_too(serve: Serve, authority: Authority) -
     async with open_channel(f"127.0.0.1:{server.port}", tls=authority.client()) as channel:
         reply = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_the_health_probe_speaks_tls_under_the_certificates_name(
+    serve: Serve, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await serve(authority.server(hosts=("embedder",)))
+    mine = authority.issue("client")
+    monkeypatch.setenv("VITRINE_TLS_CA", str(authority.file))
+    monkeypatch.setenv("VITRINE_TLS_CERTIFICATE", str(mine.certificate))
+    monkeypatch.setenv("VITRINE_TLS_KEY", str(mine.key))
+    foreign = Authority(tmp_path, "foreign")
+    for arguments, status in (
+        (["--name", "embedder"], 0),
+        (["--name", "ranker"], 1),
+        (["--ca", str(foreign.file), "--name", "embedder"], 1),
+        (["--ca", str(tmp_path / "none.pem")], 1),
+    ):
+        monkeypatch.setattr("sys.argv", ["health_probe", f"127.0.0.1:{server.port}", *arguments])
+        assert await asyncio.to_thread(health_probe.main) == status
+
+
+def test_when_a_certificate_ends_is_shown(authority: Authority) -> None:
+    ends = datetime(2031, 5, 1, tzinfo=UTC)
+    ServerTls(authority.issue("server", not_after=ends)).credentials()
+    assert (
+        REGISTRY.get_sample_value("vitrine_certificate_expires_timestamp_seconds", {"use": "server"})
+        == ends.timestamp()
+    )
+
+
+async def test_reflection_can_be_switched_off(serve_embed: Any) -> None:
+    for reflection, expected in ((True, grpc.StatusCode.OK), (False, grpc.StatusCode.UNIMPLEMENTED)):
+        server = await serve_embed(reflection=reflection)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            request = reflection_pb2.ServerReflectionRequest(list_services="")
+            asked = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=30)
+            with nullcontext() if expected is grpc.StatusCode.OK else pytest.raises(grpc.aio.AioRpcError):
+                assert [reply async for reply in asked]
+            assert await asked.code() is expected
 
 
 def test_files_that_are_wrong_are_named(authority: Authority, tmp_path: Path) -> None:
