@@ -74,7 +74,7 @@ async def _found(engines: Engines, query: str, grades: Grades) -> Retrieval:
         return whole
     alone = RetrievalQuery(query, depth=len(rest.product_ids), product_limit=0, filter=rest)
     others = (await _by_words_and_vector(engines, query, alone)).candidates
-    unranked = (replace(one, sources=tuple(replace(source, rank=0) for source in one.sources)) for one in others)
+    unranked = (replace(one, sources=tuple(source._replace(rank=0) for source in one.sources)) for one in others)
     return replace(whole, candidates=(*whole.candidates, *unranked))
 
 

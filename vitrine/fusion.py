@@ -3,6 +3,7 @@
 `docs/search.md` has the figures of each, and the command that measures them.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,8 @@ from vitrine.vectors import FloatArray
 RRF_K = 60
 # Results that an agreement is told by.
 _FIRST = 50
+# Where one in so many ties, all ids are looked up at once.
+_MANY = 8
 
 
 def convex_scores(cosines: FloatArray, bm25: FloatArray, *, dense_weight: float) -> FloatArray:
@@ -58,6 +61,10 @@ class Ids(Protocol):
         """The id at an index."""
         ...
 
+    def __iter__(self) -> Iterator[str]:
+        """All of them."""
+        ...
+
 
 def best_first(scores: FloatArray, ids: Ids) -> NDArray[np.int64]:
     """Positions by score, largest first, ties by id; asks for the ids of those that tie alone."""
@@ -66,6 +73,8 @@ def best_first(scores: FloatArray, ids: Ids) -> NDArray[np.int64]:
     tied = ordered[1:] == ordered[:-1]
     if not tied.any():
         return order
+    if _MANY * np.count_nonzero(tied) > len(tied):
+        ids = list(ids)
     # A run of ties begins before the first that equals the one before it, and ends behind the last.
     edges = np.diff(np.concatenate(([False], tied, [False])).view(np.int8))
     for start, end in zip(np.flatnonzero(edges > 0).tolist(), np.flatnonzero(edges < 0).tolist(), strict=True):

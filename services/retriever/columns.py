@@ -1,6 +1,6 @@
 """Columns: the living catalogue as arrays in memory, appended by one writer, seen by readers as of a moment."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +36,9 @@ class IdsAt:
 
     def __getitem__(self, index: int, /) -> str:
         return self.ids[self.positions[index]]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.ids.__getitem__, self.positions)
 
 
 @dataclass(frozen=True, slots=True)
