@@ -21,6 +21,7 @@ from starlette.routing import Route
 from gateway.api import Api
 from gateway.auth.guard import AuthGuard
 from gateway.recommend import recommend
+from gateway.releases.api import ReleaseApi
 from gateway.settings import GatewaySettings
 from vitrine.call_record import record_call
 from vitrine.deadline import Deadline
@@ -32,6 +33,7 @@ from vitrine.v1 import (
     ad_service_pb2,
     catalog_service_pb2,
     recommendation_service_pb2,
+    release_service_pb2,
     search_service_pb2,
     user_event_service_pb2,
 )
@@ -48,7 +50,11 @@ class _BodyTooLarge(ResourceExhausted):
 
 
 def http_application(
-    api: Api, settings: GatewaySettings, is_ready: Callable[[], bool], guard: AuthGuard | None = None
+    api: Api,
+    release_api: ReleaseApi,
+    settings: GatewaySettings,
+    is_ready: Callable[[], bool],
+    guard: AuthGuard | None = None,
 ) -> Starlette:
     """The application; `is_ready` says whether the gateway's last self-test passed, `guard` who may call."""
 
@@ -74,6 +80,7 @@ def http_application(
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     search, catalog, events, ads = search_service_pb2, catalog_service_pb2, user_event_service_pb2, ad_service_pb2
+    releases = release_service_pb2
     return Starlette(
         routes=[
             rpc("/vitrine.v1.SearchService/Search", search.SearchRequest, api.search),
@@ -108,6 +115,13 @@ def http_application(
             rpc("/vitrine.v1.AdService/UpsertCampaigns", ads.UpsertCampaignsRequest, api.upsert_campaigns),
             rpc("/vitrine.v1.AdService/DeleteCampaigns", ads.DeleteCampaignsRequest, api.delete_campaigns),
             rpc("/vitrine.v1.AdService/ListCampaigns", ads.ListCampaignsRequest, api.list_campaigns),
+            rpc("/vitrine.v1.ReleaseService/ListReleases", releases.ListReleasesRequest, release_api.list),
+            rpc("/vitrine.v1.ReleaseService/CreateRelease", releases.CreateReleaseRequest, release_api.create),
+            rpc("/vitrine.v1.ReleaseService/BuildRelease", releases.BuildReleaseRequest, release_api.build),
+            rpc("/vitrine.v1.ReleaseService/DeleteRelease", releases.DeleteReleaseRequest, release_api.delete),
+            rpc("/vitrine.v1.ReleaseService/FlipRelease", releases.FlipReleaseRequest, release_api.flip),
+            rpc("/vitrine.v1.ReleaseService/RollbackRelease", releases.RollbackReleaseRequest, release_api.rollback),
+            rpc("/vitrine.v1.ReleaseService/AdoptRelease", releases.AdoptReleaseRequest, release_api.adopt),
             _route("/recommend", recommended, settings, guard),
             Route("/healthz", _alive),
             Route("/readyz", readiness),

@@ -256,7 +256,7 @@ class Gateway:
     @asynccontextmanager
     async def http(self, guard: AuthGuard | None = None) -> AsyncIterator[int]:
         """Serves HTTP, drained on the way out; yields the port. Raises FailedPrecondition when it cannot be had."""
-        application = http_application(self.api, self._settings, lambda: self.ready, guard)
+        application = http_application(self.api, self.release_api, self._settings, lambda: self.ready, guard)
         async with http_server(application, self._settings, self._settings.tls(TlsSettings())) as port:
             try:
                 yield port

@@ -167,6 +167,10 @@ class Shop:
         answer: release_service_pb2.FlipReleaseResponse = await self.releases.FlipRelease(request, timeout=LIMIT_S)
         return answer.releases
 
+    async def adopt(self, name: str) -> None:
+        """Makes a release's embedder the catalogue's own."""
+        await self.releases.AdoptRelease(release_service_pb2.AdoptReleaseRequest(name=name), timeout=LIMIT_S)
+
     async def build(self, name: str, **queries: dict[str, float]) -> release_service_pb2.BuildReleaseResponse:
         """Builds a release to its end; `queries` are gains by product id."""
         judged = [release_service_pb2.JudgedQuery(query=query, gains=gains) for query, gains in queries.items()]

@@ -81,6 +81,45 @@ async def test_under_load_no_answer_fails_or_is_mixed_while_it_flips(shop: Shop,
     assert {answer for _, answer in answers} == {answer for both in whole.values() for answer in both}
 
 
+async def test_adopted_under_load_no_answer_fails_and_the_old_one_is_needed_no_more(shop: Shop, models: Models) -> None:
+    await new_embedder(shop, models)
+
+    async def ids(query: str) -> list[str]:
+        # What is written changes how rare words are, and with it scores a little.
+        return [product_id for product_id, _ in await found(shop, query, page_size=10)]
+
+    before = {query: await ids(query) for query in QUERIES}
+    with pytest.raises(grpc.aio.AioRpcError, match="release new does not serve: vitrine release flip new comes first"):
+        await shop.adopt("new")
+    await shop.flip("new")
+    after = {query: await ids(query) for query in QUERIES}
+    assert all(after[query] != before[query] for query in QUERIES)
+    written = 0
+
+    async def searching(place: int) -> None:
+        for turn in range(12):
+            query = QUERIES[(place + turn) % len(QUERIES)]
+            assert await ids(query) == after[query]
+
+    async def writing() -> None:
+        nonlocal written
+        for written in range(1, 9):
+            await shop.upsert(Product(id=f"a{written}", title=f"violet sundial {written}", brand="Gnomon"))
+
+    await asyncio.gather(*map(searching, range(3)), writing(), shop.adopt("new"))
+    listed = await shop.releases.ListReleases(pb.ListReleasesRequest(), timeout=LIMIT_S)
+    old, new = models.digests["embedder"], models.digests["embedder-2"]
+    assert [(one.model_digest, one.missing) for one in listed.generations] == [(new, 0), (old, 0)]
+    await shop.releases.RollbackRelease(pb.RollbackReleaseRequest(), timeout=LIMIT_S)
+    assert {query: await ids(query) for query in QUERIES} == before
+    await shop.flip("new")
+    await shop.releases.DeleteRelease(pb.DeleteReleaseRequest(name="before-new", force=True), timeout=LIMIT_S)
+    await shop.upsert(Product(id="b1", title="violet sundial", brand="Gnomon"))
+    assert {"b1", *(f"a{number}" for number in range(1, written + 1))} <= set(await ids("violet sundial"))
+    listed = await shop.releases.ListReleases(pb.ListReleasesRequest(), timeout=LIMIT_S)
+    assert [one.model_digest for one in listed.generations] == [new]
+
+
 async def test_what_is_written_at_any_time_is_found_before_and_after(shop: Shop, models: Models) -> None:
     def product(number: int) -> Product:
         return Product(id=f"n{number}", title=f"violet sundial {number}", brand="Gnomon")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 
 from gateway.clients.release_store import ReleaseStoreClient
@@ -129,6 +130,27 @@ async def test_wrong_requests_are_refused_by_name(shop: Shop) -> None:
     await shop.flip("a")
     error = await refused(shop.releases.DeleteRelease(pb.DeleteReleaseRequest(name="a"), timeout=LIMIT_S))
     assert error.details() == "release a serves; flip to others first"
+
+
+async def test_over_http_as_over_grpc(shop: Shop, models: Models) -> None:
+    async with shop.gateway.http() as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+
+        async def asked(method: str, **fields: Any) -> dict[str, Any]:
+            reply = await http.post(f"/vitrine.v1.ReleaseService/{method}", json=fields, timeout=LIMIT_S)
+            return {"http": reply.status_code, **reply.json()}
+
+        release = {"name": "b", "rankerDigest": models.digests["ranker-2"]}
+        assert (await asked("CreateRelease", release=release))["http"] == 200
+        assert (await asked("BuildRelease", name="b"))["done"]
+        assert (await asked("FlipRelease", name="b"))["releases"]["releases"][0]["serving"]
+        assert (await asked("AdoptRelease", name="b"))["http"] == 200  # its embedder is the catalogue's own already
+        (status,) = (await asked("ListReleases"))["releases"]
+        assert status["release"]["rankerDigest"] == models.digests["ranker-2"]
+        refused_ = await asked("DeleteRelease", name="b", force=True)
+        assert (refused_["http"], refused_["code"]) == (400, "failed_precondition")
+        assert (await asked("RollbackRelease"))["http"] == 200
+        assert (await asked("DeleteRelease", name="b", force=True))["http"] == 200
+        assert "releases" not in await asked("ListReleases")
 
 
 async def test_explanations_are_by_the_ranker_of_the_release(shop: Shop, models: Models) -> None:
