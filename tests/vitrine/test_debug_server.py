@@ -7,6 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,8 @@ async def waits_for_long() -> None:
     await asyncio.Event().wait()
 
 
-async def test_stacks_name_threads_and_where_tasks_wait(port: int, busy: None) -> None:
+async def test_stacks_name_threads_and_where_tasks_wait(port: int, busy: None, serve_embed: Any) -> None:
+    await serve_embed()  # with tasks of gRPC's own, whose frames have no lines
     task = asyncio.create_task(waits_for_long(), name="a task that waits")
     status, text = await asyncio.to_thread(fetched, port, "/debug/stacks")
     task.cancel()
