@@ -1,6 +1,7 @@
 """`python -m bench`: exits 1 when a figure misses its limit, and 2 when a tool, and not the suite, failed."""
 
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -46,6 +47,8 @@ def main(
     if unknown := [part for part in parts if part not in PARTS]:
         raise typer.BadParameter(f"{unknown[0]!r} is no part; choose from {', '.join(PARTS)}", param_hint="--only")
     folder.mkdir(parents=True, exist_ok=True)
+    # Told to stop, it ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = Run(folder.resolve(), seconds, rounds, draws, secrets.randbits(32) if seed is None else seed)
     settings: dict[str, str | int | float] = {
         "parts": "+".join(parts),

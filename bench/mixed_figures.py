@@ -30,10 +30,11 @@ from vitrine.v1 import (
     product_pb2,
 )
 
-_WRITERS, _BATCH, _DELETED = 2, 100, 1_000
-_TIMEOUT_S = 120.0
+# Of small batches several in flight, so that the lane is full and yet all ends soon after it shall.
+_WRITERS, _BATCH, _DELETED = 6, 32, 1_000
+_LIMIT_S = 120.0
 # Ids of their own, so that the shop that others search stays; they are deleted afterwards.
-_BULK = Shop(products=5_000, seed=77)
+_BULK = Shop(products=1_000, seed=77)
 _CROWD, _LONG_WORDS = 64, 600
 
 
@@ -86,7 +87,7 @@ async def _short_ms(embed: Any, requests: Sequence[Message]) -> list[float]:
 
     async def timed(request: Message) -> float:
         started_s = time.perf_counter()
-        await embed(request, timeout=_TIMEOUT_S)
+        await embed(request, timeout=_LIMIT_S)
         return (time.perf_counter() - started_s) * 1e3
 
     return await asyncio.gather(*map(timed, requests))
@@ -98,25 +99,23 @@ def _embed_request(text: str) -> Message:
 
 @contextmanager
 def _ingest(target: str) -> Iterator[list[int]]:
-    """Writers that send products as fast as they are taken; yields how many products each answer was for.
+    """Writers that send products without pause; yields how many products each answer was for.
 
     What they wrote is deleted afterwards.
     """
     ended, written = threading.Event(), list[int]()
 
-    def batches(writer: int) -> Iterator[catalog_service_pb2.CatalogServiceUpsertProductsRequest]:
-        for first in itertools.count(step=_BATCH):
-            if ended.is_set():
-                return
-            yield catalog_service_pb2.CatalogServiceUpsertProductsRequest(
-                products=[_product(writer, first + number) for number in range(_BATCH)]
-            )
-
     def write(writer: int) -> None:
         with _channel(target) as channel:
             stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
-            for answer in stub.UpsertProducts(batches(writer), timeout=_TIMEOUT_S):
-                written.append(len(answer.outcomes))
+            for first in itertools.count(step=_BATCH):
+                if ended.is_set():
+                    return
+                products = [_product(writer, first + number) for number in range(_BATCH)]
+                request = catalog_service_pb2.CatalogServiceUpsertProductsRequest(products=products)
+                written.extend(
+                    len(answer.outcomes) for answer in stub.UpsertProducts(iter([request]), timeout=_LIMIT_S)
+                )
 
     writers = [threading.Thread(target=write, args=(writer,)) for writer in range(_WRITERS)]
     for thread in writers:
@@ -132,7 +131,7 @@ def _ingest(target: str) -> Iterator[list[int]]:
             stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
             for start in range(0, len(ids), _DELETED):
                 request = catalog_service_pb2.CatalogServiceDeleteProductsRequest(ids=ids[start : start + _DELETED])
-                stub.DeleteProducts(request, timeout=_TIMEOUT_S)
+                stub.DeleteProducts(request, timeout=_LIMIT_S)
 
 
 def _product(writer: int, number: int) -> product_pb2.Product:
