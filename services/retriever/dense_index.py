@@ -92,11 +92,11 @@ class DenseView:
         return self.search_each(query[None], allowed, limit)[0]
 
     def search_each(
-        self, queries: FloatArray, allowed: BoolArray, limit: int, least: int = MIN_EXAMINED
+        self, queries: FloatArray, allowed: BoolArray, limit: int, least: int | None = None
     ) -> list[tuple[IntArray, FloatArray]]:
         """What `search` gives, for each of (q, dim) queries; an exact search reads the vectors once for all of them.
 
-        `least` positions are looked at whatever the limit.
+        `least` positions are looked at whatever the limit; None: `MIN_EXAMINED`.
         """
         count = int(np.count_nonzero(allowed))
         limit = min(limit, count)
@@ -124,11 +124,13 @@ class DenseView:
         """(len(positions),) cosines of those versions."""
         return self.columns.vectors.exact_scores(query, positions)
 
-    def wanted(self, limit: int, least: int = MIN_EXAMINED) -> int:
+    def wanted(self, limit: int, least: int | None = None) -> int:
         """How many positions a search of cells for so many results looks at, at least."""
-        return max(int(self.examined * self.columns.living), EXAMINED_EACH * limit, least)
+        return max(
+            int(self.examined * self.columns.living), EXAMINED_EACH * limit, MIN_EXAMINED if least is None else least
+        )
 
-    def _near(self, query: FloatArray, allowed: BoolArray, count: int, limit: int, least: int) -> IntArray:
+    def _near(self, query: FloatArray, allowed: BoolArray, count: int, limit: int, least: int | None) -> IntArray:
         if isinstance(self.placed, PlacedCells):
             return self.placed.examined(query, allowed, count, self.wanted(limit, least))
         assert self.placed is not None

@@ -44,8 +44,8 @@ def queries() -> FloatArray:
 def kept(vectors: FloatArray) -> dict[Storage, ColumnsView]:
     """The vectors by each storage; nobody changes them."""
     narrow: list[Storage] = ["float16", "int8", "pq"]
-    exact = _columns(vectors).view()
-    return {"float32": exact} | {one: rebuilt(exact, np.arange(COUNT), one).view() for one in narrow}
+    views: dict[Storage, ColumnsView] = {"float32": _columns(vectors).view()}
+    return views | {one: rebuilt(views["float32"], np.arange(COUNT), one).view() for one in narrow}
 
 
 def _columns(vectors: FloatArray) -> Columns:
