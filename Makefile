@@ -8,7 +8,7 @@ PROTOS := $(wildcard protos/vitrine/v1/*.proto)
 # Further arguments of up, up-suite, test, loadtest and bench: make up ARGS="--help"
 ARGS ?=
 
-.PHONY: up up-suite test check lint types layers protos check-protos check-docs audit audit-refresh loadtest bench clean
+.PHONY: up up-suite test check lint types layers protos check-protos check-docs check-alerts audit audit-refresh loadtest bench clean
 
 up: $(VENV)/.serving  ## The whole suite in one process: gRPC on 127.0.0.1:50051, HTTP on 127.0.0.1:8080
 	@$(BIN)/vitrine up $(ARGS)
@@ -19,7 +19,7 @@ up-suite: $(VENV)/.serving  ## The same as separate processes
 test: $(VENV)/.testing  ## All tests
 	$(BIN)/pytest $(ARGS)
 
-check: lint types layers check-protos check-docs audit  ## All that is wrong without running the services
+check: lint types layers check-protos check-docs check-alerts audit  ## All that is wrong without running the services
 
 lint: $(VENV)/.testing
 	$(BIN)/ruff check
@@ -47,6 +47,9 @@ check-protos: $(VENV)/.testing
 	diff -r -x __pycache__ "$$scratch/vitrine/v1" vitrine/v1 \
 	  || { echo 'vitrine/v1 does not follow from protos/: run make protos' >&2; exit 1; }; \
 	echo 'protos: lint clean, generated code fresh'
+
+check-alerts: $(VENV)/.testing  ## Dashboards and alerts against the code; by promtool, too, where it is on PATH
+	$(BIN)/pytest -q tests/deploy/test_observability.py
 
 check-docs: $(VENV)/.testing
 	$(BIN)/pytest -q tests/docs
