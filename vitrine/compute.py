@@ -1,9 +1,8 @@
 """The share of processors and memory that this process may use, and the one pool of threads that computes in it."""
 
 import asyncio
-import heapq
-import itertools
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,10 @@ Args = TypeVarTuple("Args")
 _log = structlog.get_logger("vitrine.compute")
 
 _ROOT = Path("/")
+# While live and bulk work wait, one turn in so many is bulk's.
+_BULK_SHARE = 8
+# How long bulk work waits for live work that may follow: a batcher forms its next batch once the last one is back.
+_MOMENT_S = 0.002
 # What cgroup v1 writes for "no limit" is the largest page-aligned int64; anything near it is no limit.
 _NO_LIMIT = 1 << 60
 
@@ -108,8 +111,9 @@ class ComputeBudget:
     """All computing of a process: `threads` processors and `memory_bytes` of memory, shared by its models.
 
     One model runs at a time and uses all `threads` itself, so that models never fight for processors; when several
-    wait, live work goes first. Small work (tokenising) has a pool of as many threads. Neither runs on the event loop.
-    Threads do not survive a fork: in a forked child every method raises RuntimeError instead of waiting for ever.
+    wait, live work goes first, but for one turn in eight. Small work (tokenising) has a pool of as many threads.
+    Neither runs on the event loop. Threads do not survive a fork: in a forked child every method raises RuntimeError
+    instead of waiting for ever.
     """
 
     def __init__(self, threads: int | None = None, memory_bytes: int | None = None) -> None:
@@ -121,8 +125,9 @@ class ComputeBudget:
         self._model_thread = ThreadPoolExecutor(1, "vitrine-model")
         self._work_threads = ThreadPoolExecutor(self.threads, "vitrine-work")
         self._model_busy = False
-        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
-        self._arrivals = itertools.count()
+        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
+        self._live_turns = 0
+        self._moment: asyncio.TimerHandle | None = None
 
     def reserve(self, what: str, need_bytes: int) -> None:
         """Sets memory aside for a model. Raises FailedPrecondition naming need, limit and who holds the rest."""
@@ -143,12 +148,17 @@ class ComputeBudget:
         return await asyncio.get_running_loop().run_in_executor(self._work_threads, function, *args)
 
     async def run_model(self, function: Callable[[*Args], T], *args: *Args, lane: Lane = Lane.LIVE) -> T:
-        """Runs a model off the event loop once no other does; live before bulk, else in order of arrival."""
+        """Runs a model off the event loop once no other does; live before bulk, else in order of arrival.
+
+        Bulk work does not slip in between two runs of the same live work, which is why it waits a moment after one.
+        """
         self._refuse_fork()
         loop = asyncio.get_running_loop()
         if self._model_busy:
             turn = loop.create_future()
-            heapq.heappush(self._waiting, (lane is Lane.BULK, next(self._arrivals), turn))
+            self._waiting[lane].append(turn)
+            if self._moment is not None and lane is Lane.LIVE:
+                self._end_moment()
             try:
                 await turn
             except asyncio.CancelledError:
@@ -162,7 +172,7 @@ class ComputeBudget:
         self._model_busy = True
         running = loop.run_in_executor(self._model_thread, function, *args)
         # Passed on when the model is done, not when the waiter is: a cancelled waiter leaves its model running.
-        running.add_done_callback(lambda _: self._pass_on())
+        running.add_done_callback(lambda _: self._pass_on(after=lane))
         return await asyncio.shield(running)
 
     async def close(self) -> None:
@@ -171,13 +181,29 @@ class ComputeBudget:
         for threads in (self._model_thread, self._work_threads):
             await asyncio.to_thread(threads.shutdown)
 
-    def _pass_on(self) -> None:
-        while self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
+    def _pass_on(self, after: Lane = Lane.BULK) -> None:
+        """Gives the model to who is next, `after` a run of that lane."""
+        live, bulk = self._waiting[Lane.LIVE], self._waiting[Lane.BULK]
+        for lane in (live, bulk):
+            while lane and lane[0].done():
+                lane.popleft()
+        if bulk and (not live or self._live_turns >= _BULK_SHARE - 1):
+            if after is Lane.LIVE and not live:
+                self._moment = asyncio.get_running_loop().call_later(_MOMENT_S, self._end_moment)
                 return
-        self._model_busy = False
+            self._live_turns = 0
+            bulk.popleft().set_result(None)
+        elif live:
+            self._live_turns += bool(bulk)
+            live.popleft().set_result(None)
+        else:
+            self._model_busy = False
+
+    def _end_moment(self) -> None:
+        if self._moment is not None:
+            self._moment.cancel()
+            self._moment = None
+            self._pass_on()
 
     def _refuse_fork(self) -> None:
         if not self._process:
