@@ -2,7 +2,8 @@
 
 Each answer must be, result for result, what one of the two releases gives when nothing happens; what fails, lacks a
 part or is neither is counted. With --writes, reviews, which no search for products shows, are written meanwhile; they
-change how rare words are, and so scores by words a little: then ids alone are compared, of 9 in 10 results.
+change how rare words are, and so scores by words a little: then ids alone are compared, of 9 in 10 results. With
+--adopt the embedder of one of the two becomes the catalogue's own in the middle, and flips go on.
 """
 
 import asyncio
@@ -52,6 +53,7 @@ class _Counts:
     written: int = 0
     times_ms: list[float] = field(default_factory=list)
     flips_ms: list[float] = field(default_factory=list)
+    adopted_ms: float | None = None
 
 
 class _Suite:
@@ -72,6 +74,10 @@ class _Suite:
         request = release_service_pb2.FlipReleaseRequest(name=name, force=True)
         await call(self._releases.FlipRelease, request, deadline=Deadline.after(_LIMIT_S))
 
+    async def adopt(self, name: str) -> None:
+        request = release_service_pb2.AdoptReleaseRequest(name=name)
+        await call(self._releases.AdoptRelease, request, deadline=Deadline.after(_LIMIT_S))
+
 
 def main(
     releases: Annotated[list[str], typer.Argument(help="Two releases that can serve.")],
@@ -81,12 +87,13 @@ def main(
     every_s: Annotated[float, typer.Option(min=0.1, help="Time between two flips.")] = 2.0,
     rank_depth: Annotated[int, typer.Option(min=0, help="As in a search.")] = 0,
     writes: Annotated[bool, typer.Option("--writes", help="Write products meanwhile.")] = False,
+    adopt: Annotated[str, typer.Option(help="That of the two which is adopted half way through.")] = "",
 ) -> None:
     """Flips and counts; status 1 where an answer failed, lacked a part or was mixed."""
-    if len(releases) != 2:
-        raise typer.BadParameter("name two releases")
+    if len(releases) != 2 or adopt not in ("", *releases):
+        raise typer.BadParameter("name two releases, and of these the one to adopt")
     try:
-        counts = asyncio.run(_flipped(releases, target, seconds, clients, every_s, rank_depth, writes))
+        counts = asyncio.run(_flipped(releases, target, seconds, clients, every_s, rank_depth, writes, adopt))
     except VitrineError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
@@ -95,13 +102,21 @@ def main(
         f"{len(counts.times_ms):,} searches, {len(counts.flips_ms)} flips, {counts.written:,} products written: "
         f"{counts.failed} failed, {counts.degraded} degraded, {counts.mixed} mixed; "
         f"search p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms; flip {max(counts.flips_ms):.0f} ms at most"
+        + ("" if counts.adopted_ms is None else f"; adopted in {counts.adopted_ms:.0f} ms")
     )
     if counts.failed or counts.degraded or counts.mixed:
         raise typer.Exit(1)
 
 
 async def _flipped(
-    releases: list[str], target: str, seconds: float, clients: int, every_s: float, rank_depth: int, writes: bool
+    releases: list[str],
+    target: str,
+    seconds: float,
+    clients: int,
+    every_s: float,
+    rank_depth: int,
+    writes: bool,
+    adopt: str,
 ) -> _Counts:
     async with open_gateway(target) as channel:
         suite, counts = _Suite(channel, rank_depth), _Counts()
@@ -112,7 +127,7 @@ async def _flipped(
                 whole[query].add(_shown(await suite.search(query)))
         ends_s = time.monotonic() + seconds
         work = [_search(suite, whole, counts, place, ends_s, writes) for place in range(clients)]
-        work.append(_flip(suite, releases, counts, every_s, ends_s))
+        work.append(_flip(suite, releases, counts, every_s, ends_s, adopt))
         if writes:
             work.append(_write(suite, counts, ends_s))
         await asyncio.gather(*work)
@@ -139,9 +154,14 @@ async def _search(
         counts.mixed += not any(_alike(shown, one) if writes else shown == one for one in whole[query])
 
 
-async def _flip(suite: _Suite, releases: list[str], counts: _Counts, every_s: float, ends_s: float) -> None:
-    turn = 0
+async def _flip(suite: _Suite, releases: list[str], counts: _Counts, every_s: float, ends_s: float, adopt: str) -> None:
+    turn, half_s = 0, (time.monotonic() + ends_s) / 2
     while time.monotonic() + every_s < ends_s:
+        if adopt and counts.adopted_ms is None and time.monotonic() > half_s:
+            await suite.flip(adopt)
+            started_s = time.monotonic()
+            await suite.adopt(adopt)
+            counts.adopted_ms = (time.monotonic() - started_s) * 1_000
         await asyncio.sleep(every_s)
         started_s = time.monotonic()
         await suite.flip(releases[turn % 2])

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -45,6 +46,8 @@ class Releases:
         """Without `generations` only releases of the catalogue's own embedder are kept."""
         self._catalogue = catalogue
         self._generations = generations
+        # By model, the row key below which all had a vector: to look at them again takes longer than to embed the rest.
+        self._embedded_below: dict[str, int] = {}
 
     async def get_releases(self, *, deadline: Deadline) -> ReleaseRecord:
         """What there is now."""
@@ -112,7 +115,7 @@ class Releases:
 
         def read() -> tuple[tuple[int, Product], ...]:
             self._catalogue.read(lambda connection: kept_model(connection, model_digest))
-            rows = self._catalogue.read(lambda connection: missing_rows(connection, model_digest, limit))
+            rows = self._missing_rows(model_digest, limit)
             described = dict(self._catalogue.descriptions(rows))
             documents = {row: (i, text, revision) for row, i, text, revision in self._catalogue.documents(rows)}
             # A version that was purged since is embedded no more.
@@ -141,6 +144,14 @@ class Releases:
         """Makes a generation searchable; see the port."""
         generations = self._require_generations()
         return await self._within(lambda: generations.build(model_digest), deadline)
+
+    def _missing_rows(self, model_digest: str, limit: int) -> list[int]:
+        # Row keys grow: what is written lies above. Where none is left, the model may have been dropped and begun anew.
+        for start in sorted({self._embedded_below.get(model_digest, 0), 0}, reverse=True):
+            if rows := self._catalogue.read(partial(missing_rows, model_digest=model_digest, limit=limit, start=start)):
+                self._embedded_below[model_digest] = rows[0]
+                return rows
+        return []
 
     def _require_generations(self) -> "Generations":
         if self._generations is None:

@@ -83,11 +83,10 @@ def set_searchable(connection: sa.Connection, model_digest: str) -> None:
     connection.execute(sa.update(generation).where(generation.c.model_digest == model_digest).values(searchable=True))
 
 
-def missing_rows(connection: sa.Connection, model_digest: str, limit: int) -> list[int]:
-    """Row keys of the first `limit` living versions that have no vector of the model."""
-    return list(
-        connection.execute(_missing(model_digest, version.c.row).order_by(version.c.row).limit(limit)).scalars()
-    )
+def missing_rows(connection: sa.Connection, model_digest: str, limit: int, start: int = 0) -> list[int]:
+    """Row keys, from `start` on, of the first `limit` living versions that have no vector of the model."""
+    query = _missing(model_digest, version.c.row).where(version.c.row >= start)
+    return list(connection.execute(query.order_by(version.c.row).limit(limit)).scalars())
 
 
 def missing_count(connection: sa.Connection, model_digest: str) -> int:
