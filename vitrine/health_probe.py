@@ -5,20 +5,24 @@ itself by another name.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from vitrine.errors import VitrineError
-from vitrine.tls import ClientTls, TlsSettings, client_tls
+
+if TYPE_CHECKING:
+    from vitrine.tls import ClientTls
 
 # A machine that is busy loading models answers late; a probe that gives up sooner restarts what only needs time.
 _TIMEOUT_S = 10.0
 
 
-def is_serving(target: str, service: str = "", timeout_s: float = _TIMEOUT_S, tls: ClientTls | None = None) -> bool:
+def is_serving(target: str, service: str = "", timeout_s: float = _TIMEOUT_S, tls: "ClientTls | None" = None) -> bool:
     """Whether `service` ("": the whole server) at `target` answers SERVING within `timeout_s` seconds.
 
     Raises FailedPrecondition when a file of `tls` is wrong.
@@ -41,6 +45,21 @@ def is_serving(target: str, service: str = "", timeout_s: float = _TIMEOUT_S, tl
     return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
+def _tls(ca: Path | None, name: str) -> "ClientTls | None":
+    """How to reach the targets; None: without TLS."""
+    # A probe runs every few seconds, and settings take three times as long to import as all that it needs else.
+    if ca is None and not any(variable.startswith("VITRINE_TLS_") for variable in os.environ):
+        return None
+    from vitrine.tls import ClientTls, TlsSettings, client_tls
+
+    tls = client_tls(TlsSettings())
+    if ca is None and tls is None:
+        return None
+    return ClientTls(
+        ca or (tls.ca if tls else None), tls.identity if tls else None, name or (tls.server_name if tls else "")
+    )
+
+
 def main() -> int:
     """Exit status: 0 when every target named on the command line is serving, 1 when one is not."""
     parser = argparse.ArgumentParser(description="Asks servers for their health.")
@@ -52,13 +71,7 @@ def main() -> int:
         print("name at least one target, for example 127.0.0.1:50051", file=sys.stderr)
         return 1
     try:
-        tls = client_tls(TlsSettings())
-        if said.ca is not None or tls is not None:
-            tls = ClientTls(
-                said.ca or (tls.ca if tls else None),
-                tls.identity if tls else None,
-                said.name or (tls.server_name if tls else ""),
-            )
+        tls = _tls(said.ca, said.name)
         for target in said.targets:
             if not is_serving(target, tls=tls):
                 print(f"{target} is not serving", file=sys.stderr)
