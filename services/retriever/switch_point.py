@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 
 from services.retriever.cells import PlacedCells, assign, placed_cells, train
-from services.retriever.columns import Columns, ColumnsView, IntArray
+from services.retriever.columns import Columns, ColumnsView, IntArray, rebuilt
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.graph import build_graph
 from services.retriever.retrieval import POOL
@@ -76,9 +76,9 @@ def main() -> None:
         # Queries come from the same clusters, and are not among the products.
         vectors = made_vectors(rows + QUERIES, arguments.dim, seed=1)
         names = [str(row) for row in range(rows)]
-        exactly, kept = Columns(arguments.dim), Columns(arguments.dim, storage=arguments.storage)
-        for columns in (exactly, kept):
-            columns.append(range(rows), names, [{}] * rows, vectors[:rows])
+        exactly = Columns(arguments.dim)
+        exactly.append(range(rows), names, [{}] * rows, vectors[:rows])
+        kept = rebuilt(exactly.view(), np.arange(rows), arguments.storage)
         exact_ms, expected = _measured(DenseView(exactly.view(), None, 1), vectors[rows:])
         print(f"{rows:>9} {'exact':>6} {exact_ms:>8.2f}")
         for kind in arguments.kinds:

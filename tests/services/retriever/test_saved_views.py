@@ -1,6 +1,7 @@
 """Saved views: a restart reads them and catches up, and whatever is wrong with a file costs time and nothing else."""
 
 import asyncio
+import errno
 import json
 import os
 import zlib
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from services.retriever import index_keeper, index_plan, saved_views
+from services.retriever import buffer, index_keeper, index_plan, saved_views
 from services.retriever.columns import rebuilt
 from services.retriever.views import Views
 
@@ -73,6 +74,25 @@ async def test_a_restart_reads_what_was_saved(
     assert (await other.get_index(deadline=shop.deadline())).storage == "float16"
     assert (await _answers(other, shop))[:2] == before[:2]
     assert made_anew == []
+
+
+async def test_a_full_disk_leaves_vectors_as_they_were_and_says_so(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(buffer.os, "pwrite", full)
+    engine = await _filled(open_engine, shop, storage="int8")
+    index = await engine.get_index(deadline=shop.deadline())
+    assert index.storage == "float32"
+    assert any("No space left" in alert for alert in index.alerts)
+    assert (await shop.found(engine, vector=shop.vectors(COUNT)[5], depth=1)) == ["p00005"]
+    monkeypatch.undo()
+    await shop.fill(engine, [shop.product(COUNT)], shop.vectors(1, seed=9))
+    await asyncio.to_thread(engine._keeper.settle)
+    index = await engine.get_index(deadline=shop.deadline())
+    assert (index.storage, index.alerts) == ("int8", ())
 
 
 async def test_cells_that_no_write_followed_are_saved_too(
