@@ -50,13 +50,14 @@ def open_gateway(target: str, settings: ClientSettings | None = None) -> grpc.ai
     """A channel to the gateway at `target`; without `settings` the environment's. Raises FailedPrecondition."""
     settings = settings or ClientSettings()
     credentials, tls = settings.credentials(), settings.tls()
-    if credentials and tls is None and not _is_of_this_machine(target):
+    if credentials and tls is None and not is_of_this_machine(target):
         _log.warning("the API key travels in the clear; set VITRINE_CLIENT_CA", target=target)
     headers = (("authorization", f"Bearer {credentials}"),) if credentials else ()
     return open_channel(target, tls=tls, headers=headers)
 
 
-def _is_of_this_machine(target: str) -> bool:
+def is_of_this_machine(target: str) -> bool:
+    """Whether what is sent to a target or URL stays on this machine."""
     if target.startswith("unix:"):
         return True
     host = target.rpartition("/")[2].removeprefix("ipv4:").removeprefix("ipv6:").rpartition(":")[0].strip("[]")

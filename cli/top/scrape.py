@@ -1,6 +1,7 @@
 """What a process shows at /metrics, read at one moment."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from vitrine.errors import Unavailable
+from vitrine.gateway_client import ClientSettings, is_of_this_machine
+from vitrine.tls import read_authorities
 
 _TIMEOUT_S = 5.0
 
@@ -42,17 +45,25 @@ def read_page(address: str, page: str, time_s: float) -> Scrape:
 
 async def scraped(addresses: Sequence[str]) -> list[Scrape]:
     """What those that answer show, in order. Raises Unavailable, naming each and why, when none does."""
-    async with httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_S) as client:
-        found = await asyncio.gather(*(_page(client, address) for address in addresses))
+    settings = ClientSettings()
+    tls, credentials = settings.tls(), settings.credentials()
+    # Read here, not at each page: what is wrong with the file is then said by its name.
+    trusted = ssl.create_default_context(cadata=read_authorities(tls.ca).decode()) if tls and tls.ca else True
+    async with httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_S, verify=trusted) as client:
+        found = await asyncio.gather(*(_page(client, address, credentials) for address in addresses))
     if all(isinstance(one, str) for one in found):
         reasons = "; ".join(f"{address}: {why}" for address, why in zip(addresses, found, strict=True))
         raise Unavailable(f"no process shows its metrics ({reasons}); is Vitrine up, and on these ports? See --help")
     return [one for one in found if isinstance(one, Scrape)]
 
 
-async def _page(client: httpx.AsyncClient, address: str) -> Scrape | str:
+async def _page(client: httpx.AsyncClient, address: str, credentials: str) -> Scrape | str:
+    url = address if "://" in address else f"http://{address}"
+    # The gateway's HTTP port asks for the scope admin where there are keys.
+    is_safe = url.startswith("https://") or is_of_this_machine(url)
+    headers = {"authorization": f"Bearer {credentials}"} if credentials and is_safe else {}
     try:
-        reply = await client.get(f"http://{address}/metrics")
+        reply = await client.get(f"{url}/metrics", headers=headers)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     if reply.status_code != HTTPStatus.OK:

@@ -7,17 +7,23 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.top.scrape import scraped
 from gateway.auth.api_keys import KEY_START
 from gateway.auth.guard import AuthGuard
 from gateway.auth.settings import AuthSettings
+from gateway.http_server import http_server
 from gateway.settings import GatewaySettings
 from tests.vitrine.certificates import Authority
 from vitrine.channel import call
 from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, PermissionDenied, Unauthenticated
+from vitrine.errors import FailedPrecondition, PermissionDenied, Unauthenticated, Unavailable
 from vitrine.gateway_client import ClientSettings, open_gateway
 from vitrine.guard import Door
 from vitrine.tls import ServerTls
@@ -39,7 +45,7 @@ def test_a_key_is_printed_once_and_kept_as_a_hash(tmp_path: Path, monkeypatch: p
     key = created(file, "storefront", "search", "events", "search")
     assert key.startswith(KEY_START)
     assert len(key) > 60
-    assert key.rpartition("_")[2] not in file.read_text()
+    assert key.split("_", 2)[2] not in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
     file.chmod(0o640)
     created(file, "office", "admin")
@@ -96,9 +102,7 @@ def reader(keys_file: Path) -> str:
 
 
 @pytest.fixture
-async def guarded(
-    keys_file: Path, reader: str, tmp_path: Path, start_server: Any
-) -> AsyncIterator[tuple[Any, Path]]:
+async def guarded(keys_file: Path, reader: str, tmp_path: Path, start_server: Any) -> AsyncIterator[tuple[Any, Path]]:
     """A catalogue behind a guard and mutual TLS, and the folder of the certificates."""
     authority = Authority(tmp_path)
     authority.issue("client")
@@ -166,3 +170,23 @@ async def test_a_key_that_would_travel_in_the_clear_is_warned_of(
 def test_a_key_file_that_is_not_there_is_named() -> None:
     with pytest.raises(FailedPrecondition, match=r"none\.txt holds no API key"):
         open_gateway("127.0.0.1:1", ClientSettings(api_key_file=Path("none.txt")))
+
+
+async def test_top_reads_metrics_of_a_gateway_that_asks_for_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def metrics(request: Request) -> Response:
+        known = request.headers.get("authorization") == "Bearer vtr_office"
+        return PlainTextResponse("vitrine_calls_in_flight 3\n" if known else "no", status_code=200 if known else 401)
+
+    authority = Authority(tmp_path)
+    tls = ServerTls(authority.issue("server"))
+    application = Starlette(routes=[Route("/metrics", metrics)])
+    async with http_server(application, GatewaySettings(http_port=0), tls) as port:
+        address = f"https://127.0.0.1:{port}"
+        monkeypatch.setenv("VITRINE_CLIENT_CA", str(authority.file))
+        with pytest.raises(Unavailable, match="HTTP 401"):
+            await scraped([address])
+        monkeypatch.setenv("VITRINE_CLIENT_API_KEY", "vtr_office")
+        [page] = await scraped([address])
+    assert page.value("vitrine_calls_in_flight") == 3
