@@ -37,7 +37,7 @@ DIGEST = "sha256:" + "0" * 64
 DEPTH = 100
 _PAGE = 20
 _WRITE = 500
-_WRITERS = 4
+_WRITERS = 8
 _SHARES = (1.0, 0.5, 0.1, 0.01, 0.001)
 _MIB = 1 << 20
 

@@ -9,6 +9,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +30,8 @@ IN_CHUNK = 900
 # A reader that has not been seen for so long is gone, and what it needed may go.
 READER_GONE_S = 600.0
 _RESTORE = "`vitrine snapshot restore PLACE --replace` puts a snapshot in its place"
+
+_COLUMNS_OF = attrgetter(*Version.__slots__)
 
 T = TypeVar("T")
 
@@ -69,11 +73,16 @@ class Transaction:
         """Adds living versions, with vectors of the catalogue's own model, which is `model_digest` from now on."""
         if not versions:
             return
-        rows = [{n: getattr(v, n) for n in Version.__slots__} for v in versions]
         if column_model(self._connection) not in ("", model_digest):
             add(self._connection, [(model_digest, v.row, v.vector) for v in versions])
-            rows = [row | {"vector": b""} for row in rows]
-        self._connection.execute(sa.insert(version), rows)
+            versions = [replace(v, vector=b"") for v in versions]
+        dialect = self._connection.dialect
+        names = ", ".join(map(dialect.identifier_preparer.quote, Version.__slots__))
+        marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(Version.__slots__))
+        # Straight to the driver, in half the time: there is nothing in a version that has to be converted.
+        self._connection.exec_driver_sql(
+            f"INSERT INTO {version.name} ({names}) VALUES ({marks})", list(map(_COLUMNS_OF, versions))
+        )
 
     def add_further(self, vectors: Mapping[int, Mapping[str, FloatArray]], kept: Mapping[int, int]) -> None:
         """Further models' vectors of added versions, by row key; `kept`: row keys of versions that keep another's."""

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import tantivy
@@ -176,10 +177,16 @@ def _read_attributes(product: Product) -> tuple[list[str], list[str]]:
     return words, codes
 
 
+# A catalogue has few names, and each in many products; longer ones are refused.
+@lru_cache(maxsize=4_096)
+def _is_number_name(name: str) -> bool:
+    return "".join(filter(str.isalnum, name.casefold())) in _NUMBER_NAMES
+
+
 def _numbers(product: Product) -> Iterator[str]:
     """The numbers by which people ask for this very product; shorter ones are sizes and counts as well."""
     numbers = [product.id]
     for name, values in product.attributes.items():
-        if "".join(filter(str.isalnum, name.casefold())) in _NUMBER_NAMES:
+        if _is_number_name(name):
             numbers += (value if isinstance(value, str) else f"{value:.0f}" for value in values)
     return (number for number in numbers if len(number) >= _MIN_NUMBER_CHARACTERS)
