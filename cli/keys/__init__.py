@@ -20,9 +20,7 @@ _DEFAULT_FILE = Path("data/keys.json")
 def create(
     name: Annotated[str, typer.Option(help="Who the key is for, as logs will show it.")],
     scope: Annotated[list[Scope], typer.Option(help="What it may do; more than one may be given.")],
-    rate: Annotated[
-        float | None, typer.Option(min=0.001, help="Calls a second. [default: the gateway's]")
-    ] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Calls a second. [default: the gateway's]")] = None,
     days: Annotated[float | None, typer.Option(min=0.001, help="Days until it expires. [default: never]")] = None,
     file: _File = None,
 ) -> None:

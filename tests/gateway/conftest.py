@@ -197,7 +197,8 @@ class Shop:
 
     async def search(self, query: str, timeout_s: float = 30.0, **fields: Any) -> SearchAnswer:
         """Searches as the servicer does."""
-        return await self.gateway.api.searches.pipeline.search(SearchQuery(query, **fields), deadline=Deadline.after(timeout_s))
+        pipeline = self.gateway.api.searches.pipeline
+        return await pipeline.search(SearchQuery(query, **fields), deadline=Deadline.after(timeout_s))
 
 
 COLOURS = {"en": ("black", "white", "red", "blue", "green"), "zh": ("黑色", "白色", "红色", "蓝色", "绿色")}
