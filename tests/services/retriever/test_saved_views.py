@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from services.retriever import buffer, index_keeper, index_plan, saved_views
+from services.retriever import index_keeper, index_plan, saved_views
 from services.retriever.columns import rebuilt
 from services.retriever.views import Views
 
@@ -82,7 +82,7 @@ async def test_a_full_disk_leaves_vectors_as_they_were_and_says_so(
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(buffer.os, "pwrite", full)
+    monkeypatch.setattr("services.retriever.buffer.os.pwrite", full)
     engine = await _filled(open_engine, shop, storage="int8")
     index = await engine.get_index(deadline=shop.deadline())
     assert index.storage == "float32"
