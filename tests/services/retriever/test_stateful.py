@@ -47,7 +47,8 @@ prices = st.sampled_from([None, 1.0, 2.0])
 
 items = st.builds(Item, st.sampled_from(COLORS), st.sampled_from("ab"), numbers, prices)
 several = st.dictionaries(numbers, items, min_size=1, max_size=8)
-names = st.sampled_from(["new", "today", ""])
+RELEASES = {"new": NEW, "today": OLD, "before": OLD, "since": NEW}
+names = st.sampled_from([*RELEASES, ""])
 
 
 def _soon() -> Deadline:
@@ -109,12 +110,16 @@ class Catalogue(RuleBasedStateMachine):
     async def _write(self, writes: dict[int, Item], both: bool, by: int) -> None:
         written = {f"p{number}": item for number, item in writes.items()}
         seeds = [item.seed for item in written.values()]
+        # A gateway that does not know of an adoption yet takes the other model for the catalogue's own.
+        late = both and by % 2 and self.truth.kept is not None and self.truth.products
+        first = self.truth.other if late else self.truth.own
+        second = NEW if first == OLD else OLD
         result = await self._engine(by).upsert_products(
             [item.product(product_id) for product_id, item in written.items()],
-            vectors_of(seeds, OLD),
-            model_digest=OLD,
+            vectors_of(seeds, first),
+            model_digest=first,
             deadline=_soon(),
-            further={NEW: vectors_of(seeds, NEW)} if both else None,
+            further={second: vectors_of(seeds, second)} if both else None,
         )
         assert [outcome.error for outcome in result.outcomes] == [None] * len(written)
         self.truth.write(written, both)
@@ -138,24 +143,24 @@ class Catalogue(RuleBasedStateMachine):
     @precondition(lambda self: self.truth.products)
     @rule(by=numbers)
     def create_releases(self, by: int) -> None:
-        """One of each model; vectors of the new one are kept from now on."""
-        for name, model in (("today", OLD), ("new", NEW)):
-            self._run(self._engine(by).releases.write_release(Release(name, model), deadline=_soon()))
-            self.truth.releases.add(name)
+        """One of each model; vectors of the other one are kept from now on."""
+        for name in ("today", "new"):
+            self._run(self._engine(by).releases.write_release(Release(name, RELEASES[name]), deadline=_soon()))
+            self.truth.releases[name] = RELEASES[name]
         self.truth.kept = self.truth.kept or set()
 
     @precondition(lambda self: self.truth.kept is not None)
     @rule(count=st.integers(1, 20), by=numbers)
     def embed_some(self, count: int, by: int) -> None:
-        lacking = self.truth.lacking
+        lacking, other = self.truth.lacking, self.truth.other
         releases = self._engine(by).releases
-        found = dict(self._run(releases.list_unembedded(NEW, count, deadline=_soon())))
+        found = dict(self._run(releases.list_unembedded(other, count, deadline=_soon())))
         ids = {product.id for product in found.values()}
         assert ids <= lacking
         assert len(found) == len(ids) == min(count, len(lacking))
         if found:
-            vectors = vectors_of((self.truth.products[product.id].seed for product in found.values()), NEW)
-            self._run(releases.write_vectors(NEW, list(found), vectors, deadline=_soon()))
+            vectors = vectors_of((self.truth.products[product.id].seed for product in found.values()), other)
+            self._run(releases.write_vectors(other, list(found), vectors, deadline=_soon()))
             self.truth.kept = (self.truth.kept or set()) | ids
 
     @precondition(lambda self: self.truth.products)
@@ -166,19 +171,19 @@ class Catalogue(RuleBasedStateMachine):
         self.embed_some(20, by)
 
         async def built() -> bool:
-            _, recall = await self._engine(by).releases.build_generation(NEW, deadline=_soon())
+            _, recall = await self._engine(by).releases.build_generation(self.truth.other, deadline=_soon())
             assert recall is None or recall > 0
             return recall is not None
 
         self._run(_until(built))
         self.truth.built = True
 
-    def _wait_for_new(self, by: int) -> None:
+    def _wait_for_other(self, by: int) -> None:
         """Another retriever may have built it, or it may be built again since vectors were added."""
 
         async def searched() -> bool:
             record = await self._engine(by).releases.get_releases(deadline=_soon())
-            return any(one.model_digest == NEW and one.searchable for one in record.generations)
+            return any(one.model_digest == self.truth.other and one.searchable for one in record.generations)
 
         self._run(_until(searched))
 
@@ -186,9 +191,11 @@ class Catalogue(RuleBasedStateMachine):
     @rule(name=names, writes=st.one_of(st.just({}), several), by=numbers)
     def flip(self, name: str, writes: dict[int, Item], by: int) -> None:
         """To a release, or back to none, while products are written."""
-        truth, able = self.truth, name != "new" or self.truth.able
-        if name == "new" and able:
-            self._wait_for_new(by)
+        truth = self.truth
+        of_other = truth.releases.get(name) == truth.other
+        able = truth.able or not of_other
+        if of_other and able:
+            self._wait_for_other(by)
         flipping = self._engine(by).releases.serve_release(name, expected_serving=truth.serving, deadline=_soon())
         writing = [self._write(writes, True, by + 1)] if writes else []
         fault = self._run(_first_fault(flipping, *writing))
@@ -197,19 +204,37 @@ class Catalogue(RuleBasedStateMachine):
         elif able or fault is None:
             assert fault is None
             # The products that lacked a vector may have been those that were written.
-            assert name != "new" or truth.able
+            assert truth.able or not of_other
             truth.flip(name)
         else:
             assert isinstance(fault, FailedPrecondition)
 
-    @precondition(lambda self: self.truth.releases)
-    @rule(name=st.sampled_from(["new", "today"]), by=numbers)
-    def remove_release(self, name: str, by: int) -> None:
+    @precondition(lambda self: self.truth.able and self.truth.products)
+    @rule(writes=st.one_of(st.just({}), several), by=numbers)
+    def adopt(self, writes: dict[int, Item], by: int) -> None:
+        """The other model serves and becomes the catalogue's own, while products are written."""
         truth = self.truth
-        fault = self._run(_first_fault(self._engine(by).releases.remove_release(name, deadline=_soon())))
+        name = next(name for name, model in truth.releases.items() if model == truth.other)
+        self.flip(name, {}, by)
+        for number in range(len(self.engines)):
+            self._wait_for_other(number)
+        before = "before" if truth.own == OLD else "since"
+        adopting = self._engine(by).releases.adopt_generation(
+            truth.other, before=Release(before, truth.own), deadline=_soon()
+        )
+        writing = [self._write(writes, True, by + 1)] if writes else []
+        assert self._run(_first_fault(adopting, *writing)) is None
+        truth.adopt(before)
+
+    @precondition(lambda self: self.truth.releases)
+    @rule(name=st.sampled_from(list(RELEASES)), force=st.booleans(), by=numbers)
+    def remove_release(self, name: str, force: bool, by: int) -> None:
+        truth = self.truth
+        removing = self._engine(by).releases.remove_release(name, force=force, deadline=_soon())
+        fault = self._run(_first_fault(removing))
         if name not in truth.releases:
             assert isinstance(fault, NotFound)
-        elif name in (truth.serving, truth.previous):
+        elif name == truth.serving or (name == truth.previous and not force):
             assert isinstance(fault, FailedPrecondition)
         else:
             assert fault is None
@@ -248,7 +273,7 @@ class Catalogue(RuleBasedStateMachine):
         snapshot, manifest = newest_whole(Place(str(self.folder / "snapshots")), skipped=pytest.fail)
         with self._replaced() as connection:
             restore_snapshot(connection, snapshot, manifest, moved=lambda *_: None)
-        self.truth = deepcopy(self.saved)
+        self.truth, self.saved = self.saved, None
         self.engines = self._opened()
 
     def _replaced(self) -> Any:
@@ -265,10 +290,10 @@ class Catalogue(RuleBasedStateMachine):
     )
     def search_by_vector(self, seed: int, brand: str, price: float | None, depth: int, model: str, by: int) -> None:
         engine = self._following(by)
-        if model == NEW and not self.truth.able:
-            model = OLD
-        if model == NEW:
-            self._wait_for_new(by)
+        if model == self.truth.other and not self.truth.able:
+            model = self.truth.own
+        if model == self.truth.other:
+            self._wait_for_other(by)
         conditions = ProductFilter(brands=(brand,) if brand else (), max_price=price)
         asked = vectors_of([seed], model)[0]
         query = RetrievalQuery(vector=asked, model_digest=model, filter=conditions, depth=depth)
@@ -292,7 +317,7 @@ class Catalogue(RuleBasedStateMachine):
         for engine in self.engines:
             record = self._run(engine.releases.get_releases(deadline=_soon()))
             assert (record.serving, record.previous) == (self.truth.serving, self.truth.previous)
-            assert {one.name for one in record.releases} == self.truth.releases
+            assert {one.name: one.embedder_digest for one in record.releases} == self.truth.releases
 
     @invariant()
     def words_ids_and_digests_agree(self) -> None:

@@ -30,30 +30,37 @@ class Item:
 
 @dataclass
 class Truth:
-    """Products by id, the names of the releases, and which of them serves and served before.
+    """Products by id, the releases with their embedders, and which of them serves and served before.
 
-    `kept` are the ids that have a vector of the new model, None while none are kept; `built`: these are searched.
+    `own` is the catalogue's own model. `kept` are the ids that have a vector of the other one, None while none are
+    kept; `built`: these are searched.
     """
 
     products: dict[str, Item] = field(default_factory=dict)
-    releases: set[str] = field(default_factory=set)
+    releases: dict[str, str] = field(default_factory=dict)
     serving: str = ""
     previous: str | None = None
+    own: str = OLD
     kept: set[str] | None = None
     built: bool = False
 
     @property
+    def other(self) -> str:
+        """The model that is not the catalogue's own."""
+        return NEW if self.own == OLD else OLD
+
+    @property
     def lacking(self) -> set[str]:
-        """Products without a vector of the new model."""
+        """Products without a vector of the other model."""
         return set(self.products) - (self.kept or set())
 
     @property
     def able(self) -> bool:
-        """Whether the new model can answer."""
+        """Whether the other model can answer."""
         return self.built and not self.lacking
 
     def write(self, written: dict[str, Item], both: bool) -> None:
-        """Products with the vectors of both models, or of the old one alone."""
+        """Products with the vectors of both models, or of the catalogue's own alone."""
         self.products |= written
         if self.kept is not None:
             self.kept = self.kept | set(written) if both else self.kept - set(written)
@@ -71,9 +78,18 @@ class Truth:
 
     def remove(self, name: str) -> None:
         """The release is gone, and its vectors where no other has their model."""
-        self.releases.remove(name)
-        if name == "new":
+        del self.releases[name]
+        if name == self.previous:
+            self.previous = None
+        if self.other not in self.releases.values():
             self.kept, self.built = None, False
+
+    def adopt(self, before: str) -> None:
+        """The other model is the catalogue's own, and `before` a release of the one that was, where it has none."""
+        if self.previous == "" or self.own not in self.releases.values():
+            self.releases[before] = self.own
+            self.previous = before if self.previous == "" else self.previous
+        self.own, self.kept = self.other, set(self.products)
 
 
 def vectors_of(seeds: Iterable[int], model: str) -> FloatArray:
