@@ -14,8 +14,8 @@ from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.product import Product, checked_product
 from vitrine.product_digest import content_digest
 
-# Searches go before bulk writes.
-_NICE = 10
+# Searches go before bulk writes, which still get a third of what another process takes.
+_NICE = 5
 
 
 @dataclass(frozen=True, slots=True)
