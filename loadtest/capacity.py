@@ -66,7 +66,7 @@ def vectors_of(products: int, dim: int, settings: RetrieverSettings) -> tuple[st
     """Kind and storage that the retriever would choose, and the bytes of its vectors."""
     chosen = IndexPlan.of(settings)
     storage = chosen.storage_for(products, dim)
-    return chosen.kind_for(products), storage, products * dim * ITEM_BYTES[storage]
+    return chosen.kind_for(products), storage, int(products * dim * ITEM_BYTES[storage])
 
 
 def search_ms(products: int, dim: int, settings: RetrieverSettings) -> float:

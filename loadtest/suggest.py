@@ -73,7 +73,7 @@ class Filled:
             products = [checked_product(shop.product(i)) for i in range(first, min(first + _GROUP, shop.products))]
             rows = range(first + 1, first + 1 + len(products))
             with self.catalogue.transaction() as transaction:
-                transaction.add([_version(row, product) for row, product in zip(rows, products, strict=True)])
+                transaction.add([_version(row, product) for row, product in zip(rows, products, strict=True)], "made")
             suggestible = [_suggestible(row, product) for row, product in zip(rows, products, strict=True)]
             started_s, before_s = time.perf_counter(), time.thread_time()
             index.add(segment_of(suggestible))
