@@ -27,7 +27,7 @@ def test_a_shops_own_folder_is_measured_with_all_methods(
     assert result.exit_code == 0, result.output
     written = json.loads((tmp_path / "now.json").read_text(encoding="utf-8"))
     task = written["tasks"]["next product"]
-    methods = ["popularity", "item-item, cosine", "item-item", "als", "sequence", "engine"]
+    methods = ["popularity", "item-item, cosine", "item-item", "als", "popularity+als", "sequence", "engine"]
     assert list(task["figures"]) == methods
     # Visitors go from each product to the next of its kind: who learned that is far above what is popular.
     recall = {name: task["figures"][name]["recall@10"]["value"] for name in methods}
