@@ -192,7 +192,7 @@ async def test_writes_that_wait_to_be_prepared_are_bounded_and_keep_their_deadli
     engine = await open_engine(write_queue=2)
     vectors = shop.vectors(3)
     release = threading.Event()
-    engine._preparer.submit(release.wait, 60)
+    engine._preparers._thread.submit(release.wait, 60)
 
     def write(number: int, deadline: Deadline) -> Any:
         part = slice(number, number + 1)

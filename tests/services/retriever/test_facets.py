@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.retriever.conditions import levels_of, normal
 from services.retriever.facets import facet_of
 from services.retriever.field_columns import FieldColumns
+from services.retriever.field_sheet import FieldSheet
 from vitrine.ports import FacetSpec
 
 BRANDS = ("Acme", "ACME", "acme", "Größe", "华为")
@@ -36,7 +37,7 @@ def test_counts_are_those_of_counting_by_hand(made: list[dict[str, Any]], data: 
     filler: list[dict[str, Any]] = [{}] * data.draw(st.sampled_from([0, 1_500]))
     ids = [f"p{number}" for number in range(len(made) + len(filler))]
     fields = FieldColumns(ids)
-    fields.append([*made, *filler])
+    fields.append(FieldSheet.of(ids, [*made, *filler]))
     count = data.draw(st.integers(0, len(made)))
     chosen = np.flatnonzero(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
     of = [made[position] for position in chosen]
@@ -70,7 +71,8 @@ def test_counts_are_those_of_counting_by_hand(made: list[dict[str, Any]], data: 
 
 
 def test_the_limit_keeps_the_most_frequent() -> None:
-    fields = FieldColumns([f"p{number}" for number in range(6)])
-    fields.append([{"brand": (brand,)} for brand in ("b", "a", "c", "a", "b", "a")])
+    ids = [f"p{number}" for number in range(6)]
+    fields = FieldColumns(ids)
+    fields.append(FieldSheet.of(ids, [{"brand": (brand,)} for brand in ("b", "a", "c", "a", "b", "a")]))
     facet = facet_of(fields, FacetSpec("brand", 2), np.arange(6), 6)
     assert [(value.value, value.count) for value in facet.values] == [("a", 3), ("b", 2)]
