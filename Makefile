@@ -16,8 +16,8 @@ up: $(VENV)/.serving  ## The whole suite in one process: gRPC on 127.0.0.1:50051
 up-suite: $(VENV)/.serving  ## The same as separate processes
 	@$(BIN)/vitrine up --suite $(ARGS)
 
-test: $(VENV)/.testing  ## All tests
-	$(BIN)/pytest $(ARGS)
+test: $(VENV)/.testing  ## All tests, two files at a time
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: lint types layers check-protos check-docs check-alerts audit  ## All that is wrong without running the services
 

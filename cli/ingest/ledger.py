@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +26,9 @@ class Ledger:
     def __init__(self, state_dir: Path, target: str, feed: str) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(target.encode()).hexdigest()[:12]
-        # Read by the thread that makes batches, written by that which settles them; SQLite takes turns itself.
+        # Batches are made in a thread (`is_unchanged`) while others are settled (`see`), or all is given up (`close`):
+        # a connection that is closed in the middle of a statement takes the process with it.
+        self._turn = threading.Lock()
         self._database = sqlite3.connect(state_dir / f"feeds-{name}.db", check_same_thread=False, timeout=60)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.executescript(_TABLES)
@@ -42,18 +45,19 @@ class Ledger:
     def see(self, places: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         """Notes that this run has (id, row number), in order; those whose id an earlier row had already."""
         again = []
-        for product_id, row in places:
-            found = self._database.execute(
-                "SELECT row FROM product WHERE id = ? AND feed = ? AND run = ?", (product_id, self._feed, self.runs)
-            ).fetchone()
-            # A run that was cut off may see its last rows twice.
-            if found is not None and found[0] < row:
-                again.append((product_id, row))
-            self._database.execute(
-                "INSERT INTO product VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT DO UPDATE SET run = ?3, row = ?4",
-                (product_id, self._feed, self.runs, row),
-            )
-        self._database.commit()
+        with self._turn:
+            for product_id, row in places:
+                found = self._database.execute(
+                    "SELECT row FROM product WHERE id = ? AND feed = ? AND run = ?", (product_id, self._feed, self.runs)
+                ).fetchone()
+                # A run that was cut off may see its last rows twice.
+                if found is not None and found[0] < row:
+                    again.append((product_id, row))
+                self._database.execute(
+                    "INSERT INTO product VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT DO UPDATE SET run = ?3, row = ?4",
+                    (product_id, self._feed, self.runs, row),
+                )
+            self._database.commit()
         return again
 
     def known_before(self) -> int:
@@ -83,17 +87,22 @@ class Ledger:
         self._database.commit()
 
     def is_unchanged(self, product_id: str, digest: bytes) -> bool:
-        """Whether the catalogue holds the product with this very content; from now on it is taken to."""
-        found = self._database.execute("SELECT digest FROM digest WHERE id = ?", (product_id,)).fetchone()
-        if found is not None and found[0] == digest:
-            return True
-        # A later row of the same id is compared with this one.
-        self._database.execute("INSERT OR REPLACE INTO digest VALUES (?, ?)", (product_id, digest))
-        return False
+        """Whether the catalogue holds the product with this very content; from now on it is taken to.
+
+        Raises sqlite3.ProgrammingError once the ledger is closed.
+        """
+        with self._turn:
+            found = self._database.execute("SELECT digest FROM digest WHERE id = ?", (product_id,)).fetchone()
+            if found is not None and found[0] == digest:
+                return True
+            # A later row of the same id is compared with this one.
+            self._database.execute("INSERT OR REPLACE INTO digest VALUES (?, ?)", (product_id, digest))
+            return False
 
     def close(self) -> None:
         """Gives the file back."""
-        self._database.close()
+        with self._turn:
+            self._database.close()
 
 
 def chunks(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
