@@ -38,6 +38,12 @@ class CodedView:
     vectors: FloatArray
     blocks: Sequence[Any]
 
+    @classmethod
+    def of(cls, vectors: FloatArray) -> "CodedView":
+        """(n, d) float32 vectors that do not change, which are not copied."""
+        firsts = range(0, len(vectors) - BLOCK + 1, BLOCK) if vectors.shape[1] else ()
+        return cls(vectors, [_coded(vectors[first : first + BLOCK]) for first in firsts])
+
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""

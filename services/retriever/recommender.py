@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.retriever.coded_vectors import CodedVectors, CodedView
+from services.retriever.coded_vectors import CodedView
 from services.retriever.relations import als_gram, behaviour_vectors
 from vitrine.errors import FailedPrecondition
 from vitrine.learned_products import IntArray, LearnedProducts, read_learned_products
@@ -29,9 +29,7 @@ class Recommender:
         self.gram = als_gram(learned.factors)
         # Of the others nothing is known, and a score of 0 would say otherwise.
         self.factored: NDArray[np.bool_] = np.asarray(learned.factors.any(axis=1))
-        coded = CodedVectors(learned.factors.shape[1])
-        coded.extend(learned.factors)
-        self.coded_factors = coded.view()
+        self.coded_factors = CodedView.of(learned.factors)
         self._numbers = {product_id: number for number, product_id in enumerate(learned.ids)}
 
     @classmethod

@@ -65,3 +65,12 @@ def test_without_numbers_nothing_breaks() -> None:
     writer.extend(np.zeros((BLOCK, 0), np.float32))
     nothing = writer.view().proposed(np.zeros(0, np.float32), np.zeros(BLOCK, np.bool_), 1)
     assert not len(nothing)
+
+
+def test_vectors_that_do_not_change_are_coded_as_those_written_and_not_copied(
+    coded: CodedView, vectors: FloatArray
+) -> None:
+    whole = CodedView.of(vectors)
+    assert whole.vectors is vectors
+    usable = np.ones(COUNT, np.bool_)
+    assert whole.proposed(vectors[7], usable, 40).tolist() == coded.proposed(vectors[7], usable, 40).tolist()
