@@ -1,5 +1,6 @@
 """Popularity as it is now and as it was last known."""
 
+import gc
 import tracemalloc
 
 from gateway.recommendation.popular import Counted, PopularProducts
@@ -74,6 +75,7 @@ async def test_155_memory_does_not_grow_with_each_miss() -> None:
     async def misses(first: int, count: int) -> int:
         for number in range(first, first + count):
             await popular.read(f"category {number:06} ", deadline=Deadline.after(9))
+        gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
@@ -82,4 +84,5 @@ async def test_155_memory_does_not_grow_with_each_miss() -> None:
         late = await misses(5_000, 5_000)
     finally:
         tracemalloc.stop()
-    assert late < early * 1.05
+    # A name alone, kept for each miss, would take more than 64 bytes; the interpreter's own comes and goes in tens of kB.
+    assert late - early < 5_000 * 64
