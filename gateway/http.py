@@ -23,20 +23,13 @@ from gateway.auth.guard import AuthGuard
 from gateway.recommend import recommend
 from gateway.releases.api import ReleaseApi
 from gateway.settings import GatewaySettings
+from gateway.unary_calls import unary_calls
 from vitrine.call_record import record_call
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unauthenticated, VitrineError, invalid
 from vitrine.metrics import CALLS_IN_FLIGHT
 from vitrine.status import connect_code, grpc_code, http_code, status_of
 from vitrine.tracing import server_span, trace_id
-from vitrine.v1 import (
-    ad_service_pb2,
-    catalog_service_pb2,
-    recommendation_service_pb2,
-    release_service_pb2,
-    search_service_pb2,
-    user_event_service_pb2,
-)
 
 log = structlog.get_logger(__name__)
 
@@ -79,49 +72,9 @@ def http_application(
             return _error_response(error)
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    search, catalog, events, ads = search_service_pb2, catalog_service_pb2, user_event_service_pb2, ad_service_pb2
-    releases = release_service_pb2
     return Starlette(
         routes=[
-            rpc("/vitrine.v1.SearchService/Search", search.SearchRequest, api.search),
-            rpc("/vitrine.v1.SearchService/Suggest", search.SuggestRequest, api.suggest),
-            rpc(
-                "/vitrine.v1.RecommendationService/Recommend",
-                recommendation_service_pb2.RecommendRequest,
-                api.recommend,
-            ),
-            rpc(
-                "/vitrine.v1.CatalogService/DeleteProducts",
-                catalog.CatalogServiceDeleteProductsRequest,
-                api.delete_products,
-            ),
-            rpc("/vitrine.v1.CatalogService/UpdateOffers", catalog.UpdateOffersRequest, api.update_offers),
-            rpc(
-                "/vitrine.v1.CatalogService/ListProductDigests",
-                catalog.ListProductDigestsRequest,
-                api.list_product_digests,
-            ),
-            rpc("/vitrine.v1.CatalogService/GetProduct", catalog.GetProductRequest, api.get_product),
-            rpc("/vitrine.v1.UserEventService/WriteUserEvents", events.WriteUserEventsRequest, api.write_user_events),
-            rpc("/vitrine.v1.UserEventService/DeleteVisitor", events.DeleteVisitorRequest, api.delete_visitor),
-            rpc("/vitrine.v1.UserEventService/GetVisitor", events.GetVisitorRequest, api.get_visitor),
-            rpc("/vitrine.v1.UserEventService/ListUserEvents", events.ListUserEventsRequest, api.list_user_events),
-            rpc("/vitrine.v1.UserEventService/PurgeUserEvents", events.PurgeUserEventsRequest, api.purge_user_events),
-            rpc(
-                "/vitrine.v1.UserEventService/ListErasedVisitors",
-                events.ListErasedVisitorsRequest,
-                api.list_erased_visitors,
-            ),
-            rpc("/vitrine.v1.AdService/UpsertCampaigns", ads.UpsertCampaignsRequest, api.upsert_campaigns),
-            rpc("/vitrine.v1.AdService/DeleteCampaigns", ads.DeleteCampaignsRequest, api.delete_campaigns),
-            rpc("/vitrine.v1.AdService/ListCampaigns", ads.ListCampaignsRequest, api.list_campaigns),
-            rpc("/vitrine.v1.ReleaseService/ListReleases", releases.ListReleasesRequest, release_api.list),
-            rpc("/vitrine.v1.ReleaseService/CreateRelease", releases.CreateReleaseRequest, release_api.create),
-            rpc("/vitrine.v1.ReleaseService/BuildRelease", releases.BuildReleaseRequest, release_api.build),
-            rpc("/vitrine.v1.ReleaseService/DeleteRelease", releases.DeleteReleaseRequest, release_api.delete),
-            rpc("/vitrine.v1.ReleaseService/FlipRelease", releases.FlipReleaseRequest, release_api.flip),
-            rpc("/vitrine.v1.ReleaseService/RollbackRelease", releases.RollbackReleaseRequest, release_api.rollback),
-            rpc("/vitrine.v1.ReleaseService/AdoptRelease", releases.AdoptReleaseRequest, release_api.adopt),
+            *(rpc(call.path, call.request_type, call.method) for call in unary_calls(api, release_api)),
             _route("/recommend", recommended, settings, guard),
             Route("/healthz", _alive),
             Route("/readyz", readiness),

@@ -65,6 +65,7 @@ from gateway.suggest.past_queries import PastQueries
 from gateway.suggest.settings import SuggestSettings
 from gateway.suggest.suggester import Suggester
 from gateway.text_retrieval import TextRetrieval
+from gateway.unary_calls import SERVICES
 from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, VitrineError
@@ -82,14 +83,6 @@ from vitrine.v1 import (
     user_event_service_pb2_grpc,
 )
 
-SERVICES = (
-    "vitrine.v1.SearchService",
-    "vitrine.v1.RecommendationService",
-    "vitrine.v1.CatalogService",
-    "vitrine.v1.UserEventService",
-    "vitrine.v1.AdService",
-    "vitrine.v1.ReleaseService",
-)
 _SELF_TEST_TIMEOUT_S = 2.0
 
 log = structlog.get_logger(__name__)

@@ -15,12 +15,12 @@ class ReleaseApi:
     def __init__(self, admin: ReleaseAdmin) -> None:
         self._admin = admin
 
-    async def list(self, request: pb.ListReleasesRequest, deadline: Deadline) -> pb.ListReleasesResponse:
+    async def list_releases(self, request: pb.ListReleasesRequest, deadline: Deadline) -> pb.ListReleasesResponse:
         """Lists the releases."""
         return _listed(await self._admin.list(deadline=deadline))
 
     @audited(lambda request: [request.release.name])
-    async def create(self, request: pb.CreateReleaseRequest, deadline: Deadline) -> pb.CreateReleaseResponse:
+    async def create_release(self, request: pb.CreateReleaseRequest, deadline: Deadline) -> pb.CreateReleaseResponse:
         """Writes a release."""
         release = release_from_message(request.release)
         listed = _listed(await self._admin.create(release, deadline=deadline))
@@ -28,7 +28,7 @@ class ReleaseApi:
         return pb.CreateReleaseResponse(status=status)
 
     @audited(lambda request: [request.name])
-    async def build(self, request: pb.BuildReleaseRequest, deadline: Deadline) -> pb.BuildReleaseResponse:
+    async def build_release(self, request: pb.BuildReleaseRequest, deadline: Deadline) -> pb.BuildReleaseResponse:
         """Embeds, builds and measures a release, as far as the call has time."""
         queries = [JudgedQuery(one.query, dict(one.gains)) for one in request.queries]
         missing, known = await self._admin.build(request.name, queries, deadline=deadline)
@@ -36,23 +36,25 @@ class ReleaseApi:
         return pb.BuildReleaseResponse(done=missing is None, missing=missing or 0, status=status)
 
     @audited(lambda request: [request.name])
-    async def delete(self, request: pb.DeleteReleaseRequest, deadline: Deadline) -> pb.DeleteReleaseResponse:
+    async def delete_release(self, request: pb.DeleteReleaseRequest, deadline: Deadline) -> pb.DeleteReleaseResponse:
         """Deletes a release."""
         await self._admin.delete(request.name, force=request.force, deadline=deadline)
         return pb.DeleteReleaseResponse()
 
     @audited(lambda request: [request.name])
-    async def flip(self, request: pb.FlipReleaseRequest, deadline: Deadline) -> pb.FlipReleaseResponse:
+    async def flip_release(self, request: pb.FlipReleaseRequest, deadline: Deadline) -> pb.FlipReleaseResponse:
         """Makes a release the one that serves."""
         known = await self._admin.flip(request.name, force=request.force, deadline=deadline)
         return pb.FlipReleaseResponse(releases=_listed(known))
 
     @audited(lambda request: [])
-    async def rollback(self, request: pb.RollbackReleaseRequest, deadline: Deadline) -> pb.RollbackReleaseResponse:
+    async def rollback_release(
+        self, request: pb.RollbackReleaseRequest, deadline: Deadline
+    ) -> pb.RollbackReleaseResponse:
         """Makes the release before serve again."""
         return pb.RollbackReleaseResponse(releases=_listed(await self._admin.rollback(deadline=deadline)))
 
-    async def adopt(self, request: pb.AdoptReleaseRequest, deadline: Deadline) -> pb.AdoptReleaseResponse:
+    async def adopt_release(self, request: pb.AdoptReleaseRequest, deadline: Deadline) -> pb.AdoptReleaseResponse:
         """Makes the embedder of the release that serves the catalogue's own."""
         return pb.AdoptReleaseResponse(releases=_listed(await self._admin.adopt(request.name, deadline=deadline)))
 

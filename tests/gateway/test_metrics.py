@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 import cli.up.one_process  # noqa: F401  # all that one process can show
 from gateway.recommendation.query import Placement, Source
 from gateway.search import Degradation
-from gateway.serving import SERVICES
+from gateway.unary_calls import SERVICES
 from vitrine.errors import Unavailable, VitrineError
 from vitrine.ports import Lane
 from vitrine.status import grpc_code

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.events.settings import EventsSettings
 from gateway.events.store import EventStore
-from gateway.serving import SERVICES
+from gateway.unary_calls import SERVICES
 from tests.gateway.ads.conftest import AdStand
 from tests.gateway.events.test_service import failure
 from tests.gateway.recommendation.conftest import LIMIT_S

@@ -16,8 +16,8 @@ from gateway.auth.api_keys import remove_key
 from gateway.auth.guard import open_guard
 from gateway.auth.scopes import SCOPES, Scope
 from gateway.auth.settings import AuthSettings
-from gateway.serving import SERVICES
 from gateway.settings import GatewaySettings
+from gateway.unary_calls import SERVICES
 from vitrine.status import DETAILS_KEY
 from vitrine.v1 import catalog_service_pb2, product_pb2, search_service_pb2
 

@@ -84,5 +84,5 @@ async def test_155_memory_does_not_grow_with_each_miss() -> None:
         late = await misses(5_000, 5_000)
     finally:
         tracemalloc.stop()
-    # A name alone, kept for each miss, would take more than 64 bytes; the interpreter's own comes and goes in tens of kB.
+    # A name alone, kept for each miss, would take more than 64 bytes; the interpreter's own comes and goes in kB.
     assert late - early < 5_000 * 64

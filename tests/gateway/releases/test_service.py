@@ -173,5 +173,5 @@ async def test_a_retriever_that_keeps_no_releases_has_none(suite: Any, channel_t
     assert gateway.ready
     request = pb.CreateReleaseRequest(release=release_pb2.Release(name="a"))
     with pytest.raises(Unimplemented):
-        await gateway.release_api.create(request, Deadline.after(LIMIT_S))
+        await gateway.release_api.create_release(request, Deadline.after(LIMIT_S))
     await gateway.close()
