@@ -27,8 +27,8 @@ class LocalRedis:
         self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
 
-    async def start(self, supervisor: Supervisor) -> None:
-        """Starts it under the supervisor and waits until it answers. Raises Unavailable when it does not."""
+    def command(self) -> list[str]:
+        """The command line, its folder made."""
         self._folder.mkdir(parents=True, exist_ok=True)
         options = {
             "port": str(self._port),
@@ -39,7 +39,11 @@ class LocalRedis:
             **self._options,
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        supervisor.add(Child(self.name, [_server_path(), *arguments]))
+        return [_server_path(), *arguments]
+
+    async def start(self, supervisor: Supervisor) -> None:
+        """Starts it under the supervisor and waits until it answers. Raises Unavailable when it does not."""
+        supervisor.add(Child(self.name, self.command()))
         await self.answers()
 
     async def answers(self) -> None:
