@@ -137,9 +137,13 @@ def _write(path: Path, keys: ApiKeys) -> None:
     """In one step, so that no reader sees half of it; the owner and group stay who may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    partial.touch(mode=mode)
-    partial.chmod(mode)
+    there = path.stat() if path.exists() else None
+    partial.touch(mode=0o600)
+    if there is not None:
+        # An operator's root writes what a container's user reads.
+        if (there.st_uid, there.st_gid) != (partial.stat().st_uid, partial.stat().st_gid):
+            os.chown(partial, there.st_uid, there.st_gid)
+        partial.chmod(there.st_mode & 0o777)
     partial.write_text(keys.model_dump_json(indent=2, exclude_none=True) + "\n")
     partial.replace(path)
 

@@ -41,6 +41,12 @@ def inspect(service: str) -> dict[str, Any]:
     return answer
 
 
+def address(service: str) -> str:
+    """Where the network of the containers has the service's one container."""
+    (network,) = inspect(service)["NetworkSettings"]["Networks"].values()
+    return str(network["IPAddress"])
+
+
 class Client:
     """A caller of the public API from outside."""
 
