@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -95,14 +96,11 @@ class EmbeddingCache:
         keys = [self.key(space, text) for text in texts]
         values: list[object] = []
         for start in range(0, len(keys), _CHUNK_KEYS):
-            chunk = keys[start : start + _CHUNK_KEYS]
-            if not self.breaker.allows():
+            asked = partial(self._values, keys[start : start + _CHUNK_KEYS])
+            if not self.breaker.allows(asked):
                 raise CacheUnavailable("Redis is left alone after several failures")
             with CACHE_SECONDS.time(), span("MGET", SpanKind.CLIENT, {"db.system": "redis"}):
-                reply = await self._reply(self._redis.mget(chunk), self._wait_s)
-            if not isinstance(reply, list) or len(reply) != len(chunk):
-                raise CacheUnavailable("Redis answered MGET with something else")
-            values += reply
+                values += await asked()
         vectors = [self._vector(key, value, space.dim) for key, value in zip(keys, values, strict=True)]
         refused = sum(value is not None for value in values) - sum(vector is not None for vector in vectors)
         CACHE_VALUES_REFUSED.inc(refused)
@@ -133,6 +131,7 @@ class EmbeddingCache:
 
     async def close(self) -> None:
         """Closes the connections once the commands under way have ended; what is asked later opens new ones."""
+        await self.breaker.close()
         await self.drain()
         await self._redis.aclose()
         # A new client, because the old one belongs to the event loop that ends now (redis-py#2633).
@@ -151,6 +150,19 @@ class EmbeddingCache:
         vector = np.frombuffer(numbers, number).astype(np.float32, copy=False)
         return vector if np.isfinite(vector).all() else None
 
+    async def _values(self, keys: Sequence[str]) -> list[object]:
+        """What Redis holds under the keys. Raises CacheUnavailable; the breaker is told how it went."""
+        try:
+            reply = await self._reply(self._redis.mget(keys), self._wait_s)
+            if not isinstance(reply, list) or len(reply) != len(keys):
+                raise CacheUnavailable("Redis answered MGET with something else")
+        except CacheUnavailable:
+            self._failed()
+            raise
+        self.breaker.succeeded()
+        CACHE_BREAKER_OPEN.set(0)
+        return reply
+
     async def _reply(self, command: Awaitable[Any], wait_s: float) -> Any:
         loop = asyncio.get_running_loop()
         task = self._started(command)
@@ -160,13 +172,9 @@ class EmbeddingCache:
             # It was this loop that was late, not Redis: the reply may be lying in the socket.
             await asyncio.wait({task}, timeout=wait_s)
         if not task.done():
-            self._failed()
             raise CacheUnavailable(f"Redis did not answer within {wait_s * 1000:g} ms")
         if error := task.exception():
-            self._failed()
             raise CacheUnavailable(f"Redis: {error!r}") from error
-        self.breaker.succeeded()
-        CACHE_BREAKER_OPEN.set(0)
         return task.result()
 
     def _written(self, command: "asyncio.Future[Any]") -> None:

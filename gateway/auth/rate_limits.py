@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections import OrderedDict
+from functools import partial
 from importlib import resources
 from time import monotonic
 
@@ -108,6 +109,7 @@ class RateLimits:
 
     async def close(self) -> None:
         """Closes the connections."""
+        await self._breaker.close()
         if self._commands:
             await asyncio.wait(self._commands)
         if self._client is not None:
@@ -138,24 +140,31 @@ class RateLimits:
         async with bucket.asking:
             if bucket.take_leased():
                 return 0.0
-            if not self._breaker.allows():
-                return bucket.take_local(rate)
-            command = asyncio.create_task(self._leased(name, rate))
-            self._commands.add(command)
-            command.add_done_callback(self._settled)
-            # Never cancelled: a reply that nobody reads would be the next command's.
-            await asyncio.wait({command}, timeout=self._wait_s)
-            if not command.done():
-                self._late.add(command)
-                self._failed(TimeoutError())
-            if not command.done() or command.exception() is not None:
-                return bucket.take_local(rate)
-            taken, wait_us = command.result()
-            if not taken:
-                bucket.refused_until_s = monotonic() + wait_us / 1e6
-                return wait_us / 1e6
-            bucket.lease, bucket.lease_ends_s = taken - 1, monotonic() + _LEASE_KEPT_S
-            return 0.0
+            asked = partial(self._lent, name, bucket, rate)
+            wait_s = await asked() if self._breaker.allows(asked) else None
+            if wait_s is not None:
+                bucket.lease -= not wait_s
+                return wait_s
+            return bucket.take_local(rate)
+
+    async def _lent(self, name: str, bucket: _Bucket, rate: Rate) -> float | None:
+        """Has Redis lend the bucket tokens; the seconds until it has some, 0 when it had, None while it is away."""
+        command = asyncio.create_task(self._leased(name, rate))
+        self._commands.add(command)
+        command.add_done_callback(self._settled)
+        # Never cancelled: a reply that nobody reads would be the next command's.
+        await asyncio.wait({command}, timeout=self._wait_s)
+        if not command.done():
+            self._late.add(command)
+            self._failed(TimeoutError())
+        if not command.done() or command.exception() is not None:
+            return None
+        taken, wait_us = command.result()
+        if not taken:
+            bucket.refused_until_s = monotonic() + wait_us / 1e6
+            return wait_us / 1e6
+        bucket.lease, bucket.lease_ends_s = taken, monotonic() + _LEASE_KEPT_S
+        return 0.0
 
     async def _leased(self, name: str, rate: Rate) -> list[int]:
         assert self._script is not None
