@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from services.retriever.catalogue_engine import CatalogueEngine, check_newest
 from services.retriever.filters import plan_of
 from services.retriever.index_keeper import IndexKeeper
 from services.retriever.index_plan import IndexPlan
+from services.retriever.index_version import IndexVersion
 from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.metrics import show_index
 from services.retriever.recall_probe import RecallProbe
@@ -66,8 +66,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         sys.setswitchinterval(_SWITCH_S)
         self._memo = LexicalMemo(settings.lexical_memo)
         self._rule_book = RuleBook(settings.rules)
-        self._opened_as = uuid.uuid4().hex[:12]
-        self._publications = 0
+        self._version = IndexVersion()
         state = self._catalogue.state()
         index_plan = IndexPlan.of(settings)
         folder = own_folder(catalogue, settings.data_dir)
@@ -122,8 +121,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     def _publish(self, published: Published) -> None:
         self._published, self._snapshot = published, published.own
         self._generations.consider(published)
-        # Last: who reads the new version finds what it stands for.
-        self._publications += 1
+        self._version.published()
 
     def _close_searches(self) -> None:
         self._probe.close()
@@ -139,7 +137,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
 
         def found() -> Retrieval:
             # First: what is read after it may be newer than it says, never older.
-            version = self._version(self._rule_book.version_read())
+            version = self._version.named(self._rule_book.version_read())
             retrieval = retrieve(
                 self._generations.of(checked.model_digest),
                 checked,
@@ -232,10 +230,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
 
     async def get_version(self, *, deadline: Deadline) -> str:
         """Names what searches depend on now: what was published, and the rules; answers whatever the load."""
-        return self._version(self._rule_book.version())
-
-    def _version(self, rules: str) -> str:
-        return f"{self._opened_as}.{self._publications}.{rules}"
+        return self._version.named(self._rule_book.version())
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load."""

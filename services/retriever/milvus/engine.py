@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.catalogue_engine import CatalogueEngine, check_newest
 from services.retriever.filters import FilterPlan, plan_of
+from services.retriever.index_version import IndexVersion
 from services.retriever.metrics import show_index
 from services.retriever.milvus.collection import Milvus
 from services.retriever.milvus.newest import newest_rows
@@ -18,7 +20,6 @@ from services.retriever.milvus.similar import similar
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.milvus.term_index import Counts
 from services.retriever.milvus.views import MilvusViews
-from services.retriever.recent import Recent
 from services.retriever.recommender import Recommender
 from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.retrieval import check_model, checked_query
@@ -69,7 +70,8 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
             recommender.require_model(state.model_digest, state.dim)
         self._worders = ThreadPoolExecutor(self._threads, "retriever-words")
         self._rule_book = RuleBook(settings.rules)
-        self._counts: Counts = Recent(_KEPT_COUNTS)
+        self._counts = Counts(_KEPT_COUNTS)
+        self._version = IndexVersion()
         self._milvus = Milvus(settings)
         try:
             grace_s = _GRACE_S if settings.catalogue_url else 0.0
@@ -85,6 +87,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
 
     def _publish(self, snapshot: MilvusSnapshot) -> None:
         self._snapshot = snapshot
+        self._version.published()
 
     def _close_searches(self) -> None:
         self._worders.shutdown()
@@ -94,9 +97,11 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         checked, plan = checked_query(query)
 
         def found() -> Retrieval:
+            # First: what is read after it may be newer than it says, never older.
+            version = self._version_of(self._rule_book.version_read())
             snapshot = self._snapshot
             check_model(snapshot.model_digest, snapshot.dim, checked)
-            return retrieve(
+            retrieval = retrieve(
                 snapshot,
                 checked,
                 plan,
@@ -107,6 +112,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
                 threads=self._worders,
                 deadline=deadline,
             )
+            return replace(retrieval, version=version)
 
         return await self._search(deadline, found)
 
@@ -193,6 +199,14 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
             return Suggestions(shown, snapshot.revision)
 
         return await self._search(deadline, found)
+
+    async def get_version(self, *, deadline: Deadline) -> str:
+        """Names what searches depend on now; answers whatever the load, and with Milvus away."""
+        return self._version_of(self._rule_book.version())
+
+    def _version_of(self, rules: str) -> str:
+        # Words are counted anew every now and then, and queries may be read in another way from then on.
+        return self._version.named(rules, Counts.turn())
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """Describes the index that is served; answers whatever the load, and with Milvus away."""

@@ -3,7 +3,6 @@ by their beginning, spelling or sound come from those kept beside."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 from services.retriever.conditions import OneOf, normal
 from services.retriever.milvus.expression import expression_of, held_by
@@ -16,7 +15,26 @@ from vitrine.deadline import Deadline
 # What a count is for, the share of products that hold a word, changes slowly.
 _KEPT_S = 60.0
 
-Counts: TypeAlias = Recent[tuple[str, str, int], int]
+
+class Counts:
+    """Counts of a while, for all threads."""
+
+    def __init__(self, capacity: int) -> None:
+        self._recent: Recent[tuple[str, str, int], int] = Recent(capacity)
+
+    @staticmethod
+    def turn() -> int:
+        """A number that changes when all are counted anew."""
+        return int(time.monotonic() / _KEPT_S)
+
+    def of(self, what: str, word: str, count: Callable[[], int]) -> int:
+        """The count that is kept, else what `count` gives, kept from now on."""
+        key = (what, word, self.turn())
+        kept = self._recent.get(key)
+        if kept is None:
+            kept = count()
+            self._recent.setdefault(key, kept)
+        return kept
 
 
 class MilvusTermIndex:
@@ -66,9 +84,5 @@ class MilvusTermIndex:
         collection = self._snapshot.collection
         if collection is None:
             return 0
-        key = (what, word, int(time.monotonic() / _KEPT_S))
-        count = self._kept.get(key)
-        if count is None:
-            count = collection.count(f"{self._snapshot.shown} and {expression()}", self._deadline)
-            self._kept.setdefault(key, count)
-        return count
+        shown = self._snapshot.shown
+        return self._kept.of(what, word, lambda: collection.count(f"{shown} and {expression()}", self._deadline))

@@ -15,11 +15,10 @@ from services.retriever.milvus.known_words import KnownWords
 from services.retriever.milvus.matches import MilvusMatches
 from services.retriever.milvus.search import worded
 from services.retriever.milvus.snapshot import MilvusSnapshot
-from services.retriever.milvus.term_index import MilvusTermIndex
+from services.retriever.milvus.term_index import Counts, MilvusTermIndex
 from services.retriever.prepared import prepared
 from services.retriever.query_reader import Synonyms, read_query
 from services.retriever.reading import Reading
-from services.retriever.recent import Recent
 from services.retriever.settings import RetrieverSettings
 from services.retriever.term_index import TermIndex
 from services.retriever.words import Term
@@ -113,7 +112,7 @@ class _OverMilvus:
 
     @property
     def terms(self) -> MilvusTermIndex:
-        return MilvusTermIndex(self._snapshot, Recent(100), Deadline.after(60))
+        return MilvusTermIndex(self._snapshot, Counts(100), Deadline.after(60))
 
     def searched(self, reading: Reading) -> list[int]:
         never = "".join(f" and not {held_by(term.holdings)}" for term in reading.excluded)
