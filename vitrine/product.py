@@ -2,11 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
+from operator import attrgetter
 
 from vitrine.errors import FieldViolation, InvalidArgument
 from vitrine.text import clean_text, detect_language, normalize_text
@@ -75,6 +76,13 @@ class Product:
     kind: ProductKind = ProductKind.PRODUCT
     about_product_ids: tuple[str, ...] = ()
     rating: float | None = None
+
+    def __reduce__(self) -> tuple[type["Product"], tuple[object, ...]]:
+        # What is written goes to another process: a quarter of the time that dataclasses take to set each field anew.
+        return Product, _FIELDS_OF(self)
+
+
+_FIELDS_OF: Callable[[Product], tuple[object, ...]] = attrgetter(*Product.__slots__)
 
 
 def checked_product(product: Product) -> Product:

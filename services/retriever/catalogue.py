@@ -9,8 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,8 +28,6 @@ IN_CHUNK = 900
 # A reader that has not been seen for so long is gone, and what it needed may go.
 READER_GONE_S = 600.0
 _RESTORE = "`vitrine snapshot restore PLACE --replace` puts a snapshot in its place"
-
-_COLUMNS_OF = attrgetter(*Version.__slots__)
 
 T = TypeVar("T")
 
@@ -56,7 +52,7 @@ class Transaction:
     def versions(self, rows: Sequence[int]) -> Iterator[Version]:
         """The versions, in any order; those that this transaction added are there too."""
         columns = [
-            own_vector(self.state.model_digest) if name == "vector" else version.c[name] for name in Version.__slots__
+            own_vector(self.state.model_digest) if name == "vector" else version.c[name] for name in Version._fields
         ]
         for chunk in chunks(rows):
             for found in self._connection.execute(sa.select(*columns).where(version.c.row.in_(chunk))):
@@ -75,14 +71,12 @@ class Transaction:
             return
         if column_model(self._connection) not in ("", model_digest):
             add(self._connection, [(model_digest, v.row, v.vector) for v in versions])
-            versions = [replace(v, vector=b"") for v in versions]
+            versions = [v._replace(vector=b"") for v in versions]
         dialect = self._connection.dialect
-        names = ", ".join(map(dialect.identifier_preparer.quote, Version.__slots__))
-        marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(Version.__slots__))
+        names = ", ".join(map(dialect.identifier_preparer.quote, Version._fields))
+        marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(Version._fields))
         # Straight to the driver, in half the time: there is nothing in a version that has to be converted.
-        self._connection.exec_driver_sql(
-            f"INSERT INTO {version.name} ({names}) VALUES ({marks})", list(map(_COLUMNS_OF, versions))
-        )
+        self._connection.exec_driver_sql(f"INSERT INTO {version.name} ({names}) VALUES ({marks})", list(versions))
 
     def add_further(self, vectors: Mapping[int, Mapping[str, FloatArray]], kept: Mapping[int, int]) -> None:
         """Further models' vectors of added versions, by row key; `kept`: row keys of versions that keep another's."""

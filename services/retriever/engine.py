@@ -114,6 +114,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             queue=settings.write_queue,
             poll_s=settings.catalogue_poll_s,
             is_searched=lambda: self._places.taken > 0,
+            is_coming=lambda: self._preparers.many > 0,
         )
         self._writer.start()
         self._generations.start(self._writer)
@@ -191,6 +192,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
                 plan,
                 living,
                 products=self._products,
+                threads=self._searchers,
                 deadline=deadline,
             )
 

@@ -44,7 +44,7 @@ class Prepared:
     def version(self, row: int, revision: int) -> Version:
         """What the catalogue stores."""
         assert self.vector is not None
-        vector = self.vector.astype("<f4").tobytes()
+        vector = self.vector.astype("<f4", copy=False).tobytes()
         return Version(row, self.id, revision, self.document, self.description, self.encoded, vector, self.digest)
 
     @property

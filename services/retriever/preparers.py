@@ -35,13 +35,25 @@ class Preparers:
         self._starting: asyncio.Task[None] | None = None
         self._come = 0
         self._idle: asyncio.TimerHandle | None = None
+        # Writes of many products that are being made ready.
+        self.many = 0
 
     async def prepare(self, products: Sequence[Product], deadline: Deadline) -> list[Texts]:
         """The products made ready, in their order, in one part or several."""
-        if self._processes and len(products) >= BULK_PRODUCTS:
+        if len(products) < BULK_PRODUCTS:
+            return await self._in_thread(products, deadline)
+        self.many += 1
+        try:
+            return await self._prepare_many(products, deadline)
+        finally:
+            self.many -= 1
+
+    async def _prepare_many(self, products: Sequence[Product], deadline: Deadline) -> list[Texts]:
+        if self._processes:
             self._count(len(products))
             if (pool := self._pool) is not None:
-                size = -(-len(products) // self._processes)
+                # Divided for the sake of one writer; of several, each has a process busy.
+                size = -(-len(products) // self._processes) if self.many < self._processes else len(products)
                 parts = [products[start : start + size] for start in range(0, len(products), size)]
                 try:
                     futures = [pool.submit(Texts.of, part) for part in parts]
@@ -50,6 +62,9 @@ class Preparers:
                     _log.warning("a process that prepared products was killed", error=str(error))
                     if self._pool is pool:
                         self._stop()
+        return await self._in_thread(products, deadline)
+
+    async def _in_thread(self, products: Sequence[Product], deadline: Deadline) -> list[Texts]:
         return [await asyncio.wrap_future(self._thread.submit(_in_time, products, deadline))]
 
     async def close(self) -> None:

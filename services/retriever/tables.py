@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -68,8 +69,7 @@ class State:
     update_time_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """One version of a product as stored; `entry` is for the indexes, `vector` is dim float32, little-endian.
 
     `digest` is that of `vitrine.product_digest`.

@@ -24,6 +24,9 @@ GROUP_PRODUCTS = 2_000
 # processors (SQLite, tantivy and its merges) whatever it holds. Those that delete, or hold so much, do not wait.
 GROUPING_S = 0.2
 _ENOUGH_PRODUCTS = 100
+# While writes of many products are being made ready, what is ready waits for them as long, or until a group is full:
+# each commit costs SQLite a flush, and the index of words a segment, which is merged with others later.
+BULK_GROUPING_S = 0.5
 # How often a reader says what it still needs of the catalogue: where that changed, and where it did not.
 NEEDED_AGAIN_S = 5.0
 SEEN_AGAIN_S = 60.0
@@ -47,15 +50,20 @@ class Writer(Generic[V]):
         queue: int,
         poll_s: float,
         is_searched: Callable[[], bool] = lambda: False,
+        is_coming: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`is_searched` says whether there are searches that writes should not crowd out."""
+        """`is_searched` says whether there are searches that writes should not crowd out.
+
+        `is_coming` says whether writes of many products are being made ready.
+        """
         self._catalogue = catalogue
         self._views = views
         self._publish = publish
         self._limit = queue
         self._poll_s = poll_s
         self._is_searched = is_searched
-        self._published_s = -GROUPING_S
+        self._is_coming = is_coming
+        self._published_s = -BULK_GROUPING_S
         self._waiting: deque[Write] = deque()
         self._changes: deque[tuple[Callable[[V], None], Future[None]]] = deque()
         self._wake = threading.Condition()
@@ -111,7 +119,9 @@ class Writer(Generic[V]):
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._waiting or self._changes or self._closing, self._patience_s)
-                if self._waiting and self._is_searched():
+                if self._waiting and self._is_coming():
+                    self._wake.wait_for(self._is_full, self._published_s + BULK_GROUPING_S - time.monotonic())
+                elif self._waiting and self._is_searched():
                     self._wake.wait_for(self._has_enough, self._published_s + GROUPING_S - time.monotonic())
                 writes = self._next_group()
                 change = self._changes.popleft() if self._changes else None
@@ -130,8 +140,16 @@ class Writer(Generic[V]):
         return self._poll_s if self._catalogue.shared or self._behind else None
 
     def _has_enough(self) -> bool:
-        urgent = any(write.deleted_ids for write in self._waiting) or bool(self._changes) or self._closing
-        return urgent or sum(write.size for write in self._waiting) >= _ENOUGH_PRODUCTS
+        return self._is_urgent() or self._products_waiting() >= _ENOUGH_PRODUCTS
+
+    def _is_full(self) -> bool:
+        return self._is_urgent() or self._products_waiting() >= GROUP_PRODUCTS or not self._is_coming()
+
+    def _is_urgent(self) -> bool:
+        return any(write.deleted_ids for write in self._waiting) or bool(self._changes) or self._closing
+
+    def _products_waiting(self) -> int:
+        return sum(write.size for write in self._waiting)
 
     def _next_group(self) -> list[Write]:
         group: list[Write] = []

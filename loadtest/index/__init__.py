@@ -29,6 +29,7 @@ from services.retriever.retrieval import POOL
 from services.retriever.settings import RetrieverSettings
 from services.retriever.vector_store import Storage
 from vitrine.deadline import Deadline
+from vitrine.garbage import keep_what_is_there
 from vitrine.ports import RetrievalQuery
 from vitrine.vectors import FloatArray
 
@@ -37,6 +38,8 @@ DIGEST = "sha256:" + "0" * 64
 DEPTH = 100
 _PAGE = 20
 _WRITE = 500
+# Products that are made before they are written without a pause.
+_AHEAD = 5 * CHUNK
 _WRITERS = 8
 _SHARES = (1.0, 0.5, 0.1, 0.01, 0.001)
 _MIB = 1 << 20
@@ -63,20 +66,19 @@ def load(
     async def run() -> None:
         engine = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
         first = (await engine.get_index(deadline=Deadline.after(60))).products
+        keep_what_is_there()
         spent, processors = 0.0, -_processor_s()
-        for number in range(first // CHUNK, products // CHUNK):
-            making = time.thread_time()
-            vectors = made.chunk(number)
-            batch = [shop.product(CHUNK * number + place) for place in range(CHUNK)]
+        for start in range(first // CHUNK * CHUNK, products // CHUNK * CHUNK, _AHEAD):
+            making, end = time.thread_time(), min(start + _AHEAD, products // CHUNK * CHUNK)
+            vectors = np.concatenate([made.chunk(at // CHUNK) for at in range(start, end, CHUNK)])
+            batch = [shop.product(number) for number in range(start, end)]
             processors -= time.thread_time() - making
             started = time.perf_counter()
             await _written(engine, batch, vectors)
             spent += time.perf_counter() - started
-            written = CHUNK * (number + 1 - first // CHUNK)
+            written = end - first // CHUNK * CHUNK
             used = 1e6 * (processors + _processor_s()) / written
-            _console.print(
-                f"{CHUNK * (number + 1):>9,} products, {written / spent:,.0f}/s, {used:,.0f} µs of processors for each"
-            )
+            _console.print(f"{end:>9,} products, {written / spent:,.0f}/s, {used:,.0f} µs of processors for each")
         started = time.perf_counter()
         await asyncio.to_thread(engine._keeper.settle)
         settled = time.perf_counter() - started
@@ -274,6 +276,3 @@ def _peak_mib() -> float:
 
 
 _console = Console()
-
-if __name__ == "__main__":
-    app()
