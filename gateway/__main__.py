@@ -29,7 +29,7 @@ def main() -> None:
         ):
             yield Ports(
                 EmbedderClient(embedder),
-                RetrieverClient(retriever),
+                RetrieverClient(retriever, patience_s=settings.retrieve_patience_s),
                 RankerClient(ranker),
                 ReleaseStoreClient(retriever),
             )

@@ -19,6 +19,7 @@ class GatewaySettings(ServerSettings):
 
     port: NonNegativeInt = Field(50_051, le=65_535, description="gRPC port; 0 takes a free one")
     http_port: NonNegativeInt = Field(8_080, le=65_535, description="HTTP/JSON port; 0 takes a free one")
+    storefront: bool = Field(True, description="whether the HTTP port serves the shop's page at /")
     max_body_bytes: PositiveInt = Field(1024 * 1024, description="largest HTTP request body")
     tls_certificate: Path | None = Field(
         None, description="certificate to show to callers, PEM, gRPC and HTTP; unset: VITRINE_TLS_CERTIFICATE"
@@ -57,6 +58,9 @@ class GatewaySettings(ServerSettings):
     )
 
     embed_timeout_s: PositiveFloat = Field(1.0, description="longest wait for a query vector; then words alone search")
+    retrieve_patience_s: PositiveFloat = Field(
+        1.0, description="longest wait for one retriever; then another is asked, as long as few are slow"
+    )
     rank_depth: NonNegativeInt = Field(
         32, le=MAX_RANK_DEPTH, description="candidates given to the ranker when the request does not say; 0: none"
     )

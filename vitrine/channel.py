@@ -32,7 +32,10 @@ class ChannelSettings(BaseModel):
     keepalive_time_s: PositiveFloat = Field(KEEPALIVE_TIME_S, description="silence after which the server is pinged")
     keepalive_timeout_s: PositiveFloat = Field(KEEPALIVE_TIMEOUT_S, description="time that a ping may take")
     max_backoff_s: PositiveFloat = Field(1.0, description="longest wait between two attempts to connect")
-    resolve_interval_s: PositiveFloat = Field(5.0, description="least time between two look-ups of the target's name")
+    resolve_interval_s: PositiveFloat = Field(1.0, description="least time between two look-ups of the target's name")
+    eject_s: PositiveFloat = Field(
+        10.0, description="how long a replica is left alone that fails nearly every call while others answer"
+    )
     retry_attempts: int = Field(
         4, ge=1, le=5, description="attempts at a call that finds its server away, the first included"
     )
@@ -96,7 +99,7 @@ def _service_config(settings: ChannelSettings) -> str:
         }
     return json.dumps(
         {
-            "loadBalancingConfig": [{"round_robin": {}}],
+            "loadBalancingConfig": [{"outlier_detection_experimental": _ejection(settings.eject_s)}],
             "methodConfig": [method],
             # The channel watches each server's health, and leaves one alone while it is not serving: what fails fast
             # would draw more calls than what works.
@@ -104,6 +107,19 @@ def _service_config(settings: ChannelSettings) -> str:
             "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
         }
     )
+
+
+def _ejection(eject_s: float) -> dict[str, Any]:
+    """Of replicas called by turns, one that fails (deadlines that pass at one that hangs, too) where others answer."""
+    return {
+        "interval": "2s",
+        "baseEjectionTime": f"{eject_s}s",
+        "maxEjectionTime": f"{6 * eject_s}s",
+        # When all fail alike, by overload or by what they are asked, half of them at least goes on.
+        "maxEjectionPercent": 50,
+        "failurePercentageEjection": {"threshold": 90, "minimumHosts": 2, "requestVolume": 5},
+        "childPolicy": [{"round_robin": {}}],
+    }
 
 
 async def call(method: Any, request: Any, *, deadline: Deadline, wait_for_ready: bool = False) -> Any:

@@ -9,9 +9,9 @@ from vitrine.logs import CallLogLevel
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 # A server that allows fewer pings than its clients send closes their connections, so both sides read these.
-KEEPALIVE_TIME_S = 30.0
-KEEPALIVE_TIMEOUT_S = 10.0
-MIN_PING_INTERVAL_S = 5.0
+KEEPALIVE_TIME_S = 5.0
+KEEPALIVE_TIMEOUT_S = 5.0
+MIN_PING_INTERVAL_S = 2.0
 
 
 class ServerSettings(BaseSettings):

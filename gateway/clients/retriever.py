@@ -43,12 +43,15 @@ from vitrine.ports import (
     check_vector_index,
 )
 from vitrine.product import Product
+from vitrine.reads import Reads
 from vitrine.server_settings import MAX_MESSAGE_BYTES
 from vitrine.v1 import retriever_service_pb2 as pb
 from vitrine.v1 import retriever_service_pb2_grpc
 from vitrine.vectors import FloatArray
 
 MAX_PRODUCTS = 500
+# The version is in memory, and every search asks for it first: so much sooner another retriever is asked for it.
+_VERSION_SHARE = 4
 # Long descriptions fill a message before 500 products are in it; a quarter is left for what surrounds them.
 _REQUEST_BYTES = MAX_MESSAGE_BYTES * 3 // 4
 
@@ -56,28 +59,39 @@ _REQUEST_BYTES = MAX_MESSAGE_BYTES * 3 // 4
 class RetrieverClient:
     """A RetrieverService behind a channel; implements the port `Retriever`."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, *, patience_s: float = 1.0) -> None:
+        """What is not answered within `patience_s` is asked of another retriever, writes excepted."""
         self._stub = retriever_service_pb2_grpc.RetrieverServiceStub(channel)
+        self._reads = Reads(patience_s)
+        self._version_reads = Reads(patience_s / _VERSION_SHARE)
         self._version = IndexVersion(self._asked_version)
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """See `vitrine.ports.Retriever.retrieve`; depth at most 1,000."""
-        return retrieval_from_message(await call(self._stub.Retrieve, query_to_message(query), deadline=deadline))
+        return retrieval_from_message(
+            await self._reads.call(self._stub.Retrieve, query_to_message(query), deadline=deadline)
+        )
 
     async def retrieve_similar(self, query: SimilarQuery, *, deadline: Deadline) -> Similar:
         """See `vitrine.ports.Retriever.retrieve_similar`."""
-        return similar_of(await call(self._stub.RetrieveSimilar, similar_to_request(query), deadline=deadline))
+        return similar_of(
+            await self._reads.call(self._stub.RetrieveSimilar, similar_to_request(query), deadline=deadline)
+        )
 
     async def retrieve_related(self, query: RelatedQuery, *, deadline: Deadline) -> Related:
         """See `vitrine.ports.Retriever.retrieve_related`."""
-        return related_of(await call(self._stub.RetrieveRelated, related_to_request(query), deadline=deadline))
+        return related_of(
+            await self._reads.call(self._stub.RetrieveRelated, related_to_request(query), deadline=deadline)
+        )
 
     async def get_behaviour_vectors(
         self, ids: Sequence[str], *, deadline: Deadline, recommender_digest: str = ""
     ) -> BehaviourVectors:
         """See `vitrine.ports.Retriever.get_behaviour_vectors`."""
         request = behaviour_request(ids, recommender_digest)
-        return behaviour_from_message(await call(self._stub.GetBehaviourVectors, request, deadline=deadline))
+        return behaviour_from_message(
+            await self._reads.call(self._stub.GetBehaviourVectors, request, deadline=deadline)
+        )
 
     async def list_newest_products(
         self, limit: int, *, deadline: Deadline, filter: ProductFilter, excluded_ids: Sequence[str] = ()
@@ -86,12 +100,14 @@ class RetrieverClient:
         if limit < 1:
             raise invalid("limit", f"is {limit}; ask for at least 1")
         request = pb.ListNewestProductsRequest(filter=filter_to_message(filter), excluded_ids=excluded_ids, limit=limit)
-        found = await call(self._stub.ListNewestProducts, request, deadline=deadline)
+        found = await self._reads.call(self._stub.ListNewestProducts, request, deadline=deadline)
         return tuple(map(product_from_message, found.products))
 
     async def suggest(self, query: SuggestQuery, *, deadline: Deadline) -> Suggestions:
         """See `vitrine.ports.Retriever.suggest`."""
-        return suggestions_from_message(await call(self._stub.Suggest, suggest_to_request(query), deadline=deadline))
+        return suggestions_from_message(
+            await self._reads.call(self._stub.Suggest, suggest_to_request(query), deadline=deadline)
+        )
 
     async def upsert_products(
         self,
@@ -138,7 +154,7 @@ class RetrieverClient:
         if page_size < 1:
             raise invalid("page_size", f"is {page_size}; ask for at least 1")
         request = pb.RetrieverServiceListProductDigestsRequest(page_token=page_token, page_size=page_size)
-        return digests_from_message(await call(self._stub.ListProductDigests, request, deadline=deadline))
+        return digests_from_message(await self._reads.call(self._stub.ListProductDigests, request, deadline=deadline))
 
     async def get_products(
         self,
@@ -150,16 +166,18 @@ class RetrieverClient:
     ) -> ProductsFound:
         """See `vitrine.ports.Retriever.get_products`."""
         request = products_request(ids, with_description, filter)
-        return products_from_message(await call(self._stub.GetProducts, request, deadline=deadline))
+        return products_from_message(await self._reads.call(self._stub.GetProducts, request, deadline=deadline))
 
     async def get_version(self, *, deadline: Deadline) -> str:
         """See `vitrine.ports.Retriever.get_version`; one question for all who ask at the same time."""
         return await self._version.current(deadline=deadline)
 
     async def _asked_version(self, deadline: Deadline) -> str:
-        answer: pb.GetVersionResponse = await call(self._stub.GetVersion, pb.GetVersionRequest(), deadline=deadline)
+        answer: pb.GetVersionResponse = await self._version_reads.call(
+            self._stub.GetVersion, pb.GetVersionRequest(), deadline=deadline
+        )
         return answer.version
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
         """See `vitrine.ports.Retriever.get_index`."""
-        return index_from_message(await call(self._stub.GetIndex, pb.GetIndexRequest(), deadline=deadline))
+        return index_from_message(await self._reads.call(self._stub.GetIndex, pb.GetIndexRequest(), deadline=deadline))

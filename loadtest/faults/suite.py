@@ -85,8 +85,8 @@ class Suite:
         """A PostgreSQL of its own for the catalogue, before the start."""
         self.postgres, self._settings["VITRINE_CATALOGUE_URL"] = postgres_process(self.folder)
 
-    def add_replica(self, service: str) -> Process:
-        """One more replica of a service, not started yet."""
+    def add_replica(self, service: str, module: str = "") -> Process:
+        """One more replica of a service, not started yet; `module`: what is run in its place, told host and port."""
         one = self.services[service]
         number = len(one.replicas)
         name, host = f"{service} {number + 1}", one.address(number)
@@ -104,10 +104,10 @@ class Suite:
             **{f"VITRINE_GATEWAY_{part.upper()}_TARGET": self.target(part) for part in SERVICES if part != "gateway"},
             **self._settings,
         }
-        module = "gateway" if service == "gateway" else f"services.{service}"
+        module = module or ("gateway" if service == "gateway" else f"services.{service}")
         process = Process(
             name,
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", module, host, str(one.port)],
             environment,
             self.folder / f"{name.replace(' ', '-')}.log",
             lambda: _serves(f"{host}:{one.port}"),

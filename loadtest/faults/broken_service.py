@@ -1,0 +1,44 @@
+"""`python -m loadtest.faults.broken_service HOST PORT`: says that it serves, and fails every call at once.
+
+As a replica does whose accelerator died: it is the quickest of all to answer.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
+
+from vitrine.call import Context
+from vitrine.health import HealthServicer
+
+
+class _Broken(grpc.GenericRpcHandler[bytes, bytes]):
+    def service(self, handler_call_details: Any) -> Any:
+        """A handler for any method; health is served by another."""
+        if handler_call_details.method.startswith("/grpc.health."):
+            return None
+        return grpc.unary_unary_rpc_method_handler(_fail)
+
+
+async def _fail(_request: bytes, context: Context) -> bytes:
+    await context.abort(grpc.StatusCode.INTERNAL, "broken on purpose")
+    raise AssertionError
+
+
+async def main(host: str, port: str) -> None:
+    """Serves until it is killed."""
+    server = grpc.aio.server()
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    server.add_generic_rpc_handlers((_Broken(),))
+    server.add_insecure_port(f"{host}:{port}")
+    await server.start()
+    health.set(True)
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""Replicas that are restarted, join, fail at once or hang, while searches go on at a fixed rate."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from loadtest.faults.findings import Findings, kinds, told
+from loadtest.faults.searches import DEADLINE_S, Load
+from loadtest.faults.shares import seconds_until_shared, shares
+from loadtest.faults.suite import SERVICES, Suite
+
+COLUMNS = ("what", "searches", "failed", "degraded", "slowest ms", "found")
+_UNEVEN = 0.05
+_JOINED_S = 30.0
+# A replica is ejected at the end of an interval of 2 s in which it failed; the one in which it began does not count.
+_EJECTED_S = 4.5
+
+
+async def restart_each(suite: Suite, load: Load, found: Findings, services: Sequence[str] = SERVICES) -> None:
+    """Stops and starts every replica of every service, the next once the one before has its share of calls again.
+
+    That is what `minReadySeconds` is for where Kubernetes does it.
+    """
+    for service in services:
+        for number, replica in enumerate(suite.services[service].replicas):
+            begun_s = time.monotonic()
+            status = await replica.stop()
+            stopped_s = time.monotonic() - begun_s
+            started_s = await replica.start()
+            shared_s = await seconds_until_shared(suite, service, number)
+            outcomes = load.since(begun_s)
+            says = f"stopped in {stopped_s:.1f} s, serving after {started_s:.1f} s, its share after {shared_s:.0f} s"
+            found.add(f"restart {replica.name}", *told(outcomes), says)
+            found.hold(status == 0, f"{replica.name} ended with status {status}")
+            found.hold(not load.faults(begun_s), f"restart {replica.name}: {kinds(outcomes)}")
+            found.hold(shared_s <= _JOINED_S, f"{replica.name} had its share after {shared_s:.0f} s")
+
+
+async def share_alike(suite: Suite, load: Load, found: Findings, window_s: float) -> None:
+    """How evenly the replicas of each service are called."""
+    begun_s = time.monotonic()
+    each = await asyncio.gather(*(shares(suite, service, window_s) for service in SERVICES))
+    for service, got in zip(SERVICES, each, strict=True):
+        uneven = max(abs(one - 1) for one in got)
+        found.add(f"share of {service}", *told(load.since(begun_s)), f"within {uneven:.1%} of equal")
+        found.hold(uneven <= _UNEVEN, f"replicas of {service} get {', '.join(f'{one:.2f}' for one in got)}")
+
+
+async def join_each(suite: Suite, load: Load, found: Findings, services: Sequence[str] = SERVICES) -> None:
+    """Adds a replica to every service, and takes it away once it has its share."""
+    for service in services:
+        replica = suite.add_replica(service)
+        begun_s = time.monotonic()
+        await replica.start()
+        shared_s = await seconds_until_shared(suite, service, len(suite.services[service].replicas) - 1)
+        await replica.stop()
+        suite.services[service].replicas.remove(replica)
+        outcomes = load.since(begun_s)
+        found.add(f"add {replica.name}", *told(outcomes), f"its share after {shared_s:.0f} s")
+        found.hold(shared_s <= _JOINED_S, f"{replica.name} had its share after {shared_s:.0f} s")
+        found.hold(not load.faults(begun_s), f"add {replica.name}: {kinds(outcomes)}")
+
+
+async def fail_at_once(
+    suite: Suite,
+    load: Load,
+    found: Findings,
+    watch_s: float,
+    services: Sequence[str] = ("embedder", "ranker", "retriever"),
+) -> None:
+    """Adds a replica that says it serves and fails every call, which is found and then left alone."""
+    for service in services:
+        begun_s = time.monotonic()
+        replica = suite.add_replica(service, "loadtest.faults.broken_service")
+        await replica.start()
+        while not any(one.degraded or one.fault or one.took_s > 1 for one in load.since(begun_s)):
+            if time.monotonic() - begun_s > _JOINED_S:
+                break
+            await asyncio.sleep(0.1)
+        met_s = time.monotonic()
+        await asyncio.sleep(watch_s)
+        outcomes = load.since(begun_s)
+        hit = [one for one in outcomes if one.degraded or one.fault]
+        last_s = max((one.due_s for one in hit), default=met_s) - met_s
+        await replica.kill()
+        suite.services[service].replicas.remove(replica)
+        found.add(f"{service} 3 fails at once", *told(outcomes), f"not met again after {max(last_s, 0):.1f} s")
+        found.hold(not load.faults(begun_s), f"{service} fails at once: {kinds(outcomes)}")
+        found.hold(last_s <= 2 * _EJECTED_S, f"{service} that fails at once was called {last_s:.1f} s after it was met")
+
+
+async def hang_each(
+    suite: Suite, load: Load, found: Findings, watch_s: float, services: Sequence[str] = SERVICES
+) -> None:
+    """Has one replica of every service stand still: who was sent to it before it was found out waits once."""
+    for service in services:
+        replica = suite.services[service].replicas[0]
+        begun_s = time.monotonic()
+        replica.hang()
+        await asyncio.sleep(watch_s)
+        replica.go_on()
+        # Only a gateway's clients wait for as long as they said they would.
+        wait_s = DEADLINE_S if service == "gateway" else 1.0
+        await asyncio.sleep(wait_s)
+        outcomes = load.since(begun_s, begun_s + watch_s)
+        hit = [one for one in outcomes if one.degraded or one.fault or one.took_s >= wait_s / 4]
+        last_s = max((one.due_s for one in hit), default=begun_s) - begun_s
+        says = f"{len(hit)} met it, the last after {last_s:.1f} s"
+        found.add(f"hang {replica.name}", *told(outcomes), says)
+        found.hold(last_s <= wait_s + _EJECTED_S, f"{replica.name} that hangs was met after {last_s:.1f} s")
+        slowest_s = max(one.took_s for one in outcomes)
+        found.hold(slowest_s <= wait_s * 2 + 0.5, f"{replica.name} that hangs cost a search {slowest_s:.1f} s")
+        if service != "gateway":
+            found.hold(not load.faults(begun_s), f"hang {replica.name}: {kinds(outcomes)}")
+        await seconds_until_shared(suite, service, 0)

@@ -1,0 +1,103 @@
+"""Searches that begin at a fixed rate, whether or not those before have ended, each with the product it must find."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from vitrine.product import Product
+from vitrine.v1 import common_pb2, search_service_pb2, search_service_pb2_grpc
+
+DEADLINE_S = 3.0
+_PAGE = 50
+_RANKED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call: when it was due, by the monotonic clock, and the seconds it took from then.
+
+    `fault`: why it failed, or what was `wrong` with its answer; empty: nothing. `degraded`: what the answer names.
+    """
+
+    due_s: float
+    took_s: float
+    fault: str = ""
+    wrong: bool = False
+    degraded: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Load:
+    """Calls so far, in the order they ended."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def since(self, begin_s: float, end_s: float = float("inf")) -> list[Outcome]:
+        """Those that were due between two moments."""
+        return [one for one in self.outcomes if begin_s <= one.due_s < end_s]
+
+    def faults(self, begin_s: float = 0.0) -> list[Outcome]:
+        """Those since a moment that failed, or whose answer was wrong."""
+        return [one for one in self.since(begin_s) if one.fault]
+
+
+@asynccontextmanager
+async def at_rate(rate: float, call: Callable[[int], Any], load: Load) -> AsyncIterator[None]:
+    """Makes `call(0)`, `call(1)`, … so many a second until the end, and then waits for those under way.
+
+    A call returns what its answer was degraded by, and raises RpcError, or ValueError where an answer is wrong.
+    """
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def one(number: int, due_s: float) -> None:
+        fault, wrong, degraded = "", False, ()
+        try:
+            degraded = await call(number)
+        except grpc.aio.AioRpcError as error:
+            fault = f"{error.code().name}: {error.details()}"
+        except ValueError as error:
+            fault, wrong = str(error), True
+        load.outcomes.append(Outcome(due_s, time.monotonic() - due_s, fault, wrong, degraded))
+
+    async def go() -> None:
+        begun_s = time.monotonic()
+        for number in count():
+            due_s = begun_s + number / rate
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            task = asyncio.create_task(one(number, due_s))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+    going = asyncio.create_task(go())
+    try:
+        yield
+    finally:
+        going.cancel()
+        await asyncio.wait({going, *under_way})
+
+
+@asynccontextmanager
+async def searching(channel: grpc.aio.Channel, products: Sequence[Product], rate: float) -> AsyncIterator[Load]:
+    """Searches for products by their titles until the end; none is asked twice, since gateways keep answers."""
+    stub = search_service_pb2_grpc.SearchServiceStub(channel)
+    load = Load()
+
+    async def search(number: int) -> tuple[str, ...]:
+        product = products[number % len(products)]
+        request = search_service_pb2.SearchRequest(
+            query=f"{product.title} {number}", page_size=_PAGE, rank_depth=_RANKED
+        )
+        answer = await stub.Search(request, timeout=DEADLINE_S)
+        if product.id not in {result.product.id for result in answer.results}:
+            raise ValueError(f"a search for {product.title!r} did not find it")
+        return tuple(map(common_pb2.Degradation.Name, answer.degradations))
+
+    async with at_rate(rate, search, load):
+        yield load

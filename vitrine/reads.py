@@ -1,0 +1,30 @@
+"""Calls that only read: what one replica fails, or does not answer in time, is asked of the next."""
+
+from typing import Any
+
+from vitrine.channel import call
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, Internal
+
+# Further tries that may be in hand, and what each call adds: where all are slow, they are a tenth of the load at most.
+_MOST = 50.0
+_SHARE = 0.1
+
+
+class Reads:
+    """Calls over one channel, which goes round the replicas: one that hangs costs a wait, and no answer."""
+
+    def __init__(self, patience_s: float) -> None:
+        """`patience_s`: how long a replica may take, while there are further tries in hand."""
+        self._patience_s = patience_s
+        self._tries = _MOST
+
+    async def call(self, method: Any, request: Any, *, deadline: Deadline) -> Any:
+        """As `vitrine.channel.call`."""
+        self._tries = min(_MOST, self._tries + _SHARE)
+        while self._tries >= 1 and deadline.remaining_s() > self._patience_s:
+            try:
+                return await call(method, request, deadline=Deadline.after(self._patience_s))
+            except (DeadlineExceeded, Internal):
+                self._tries -= 1
+        return await call(method, request, deadline=deadline)
