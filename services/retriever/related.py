@@ -1,14 +1,17 @@
 """Products by what visitors did: found by each relation, and all of them scored by every one. Runs in a thread."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
 
 import numpy as np
 
+from services.retriever.beside import beside
 from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan
 from services.retriever.products import Products
 from services.retriever.recommender import BehaviourView, Recommender
-from services.retriever.relation_search import Anchors, RelationSearch, Searched, relation_searches
+from services.retriever.relation_search import Anchors, Searched, Seen, learned_searches, text_search
 from services.retriever.similar import rows_of, without
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
@@ -67,30 +70,43 @@ def related(
     living: Mapping[str, int],
     *,
     products: Products,
+    threads: Executor,
     deadline: Deadline,
 ) -> Related:
-    """Answers a checked query; `living` maps ids of anchors, scored and excluded products to row keys."""
+    """Answers a checked query; `living` maps ids of anchors, scored and excluded products to row keys.
+
+    TEXT costs about as much as all the others: one of the `threads` that is free sees to it meanwhile.
+    """
     behaviour = behaviour_of(snapshot, recommenders, query.recommender_digest)
     _check_vector(query, behaviour.recommender)
     columns = snapshot.columns
     allowed = without(columns.allowed(plan), columns.positions_of(rows_of(query.excluded_ids, living)))
     anchors = Anchors.of(query, living, columns, behaviour)
-    searches = relation_searches(anchors, query.history_vector, snapshot, behaviour)
+    text = text_search(anchors, snapshot)
+    finding = None
+    if text is not None and Relation.TEXT in query.relations:
+        finding = beside(threads, partial(text.found, allowed, query.depth))
+    searches = learned_searches(anchors, query.history_vector, columns, behaviour)
     deadline.check("the search for related products")
     found = {one: searches[one].found(allowed, query.depth) for one in query.relations if one in searches}
+    if finding is not None:
+        found[Relation.TEXT] = finding()
     scored = columns.positions_of(rows_of(query.scored_ids, living))
     # Row keys grow with each write, and columns are in their order.
     newest = np.flatnonzero(allowed)[: -query.newest - 1 : -1]
     union = np.unique(np.concatenate([*found.values(), scored[allowed[scored]], newest]))
     union = np.array(sorted(union.tolist(), key=columns.ids.__getitem__), np.int64)
-    scores = _columns(searches, union, found)
+    seeing = beside(threads, partial(text.seen, union)) if text is not None else None
+    seen = {relation: search.seen(union) for relation, search in searches.items()}
     deadline.check("reading the products")
     rows = columns.rows[union].tolist()
     read = products.read(rows, described=False)
     missing = tuple(anchor.product_id for anchor in query.anchors if anchor.product_id not in living)
+    if seeing is not None:
+        seen[Relation.TEXT] = seeing()
     return Related(
         products=[read[row] for row in rows],
-        relations=scores,
+        relations=_columns(seen, union, found),
         trained_events=behaviour.recommender.events_of(behaviour.numbers[union]),
         anchor_ids=anchors.ids,
         missing_ids=missing,
@@ -100,21 +116,20 @@ def related(
 
 
 def _columns(
-    searches: Mapping[Relation, RelationSearch], union: IntArray, found: Mapping[Relation, IntArray]
+    seen: Mapping[Relation, Seen], union: IntArray, found: Mapping[Relation, IntArray]
 ) -> dict[Relation, RelationColumn]:
-    """How each relation sees the positions of the union."""
+    """How each relation sees the positions of the union, and at which rank it found them."""
     columns = {}
     at = np.argsort(union)
-    for relation, search in searches.items():
-        seen = search.seen(union)
+    for relation, one in seen.items():
         ranks = np.zeros(len(union), np.int64)
         if relation in found:
             places = at[np.searchsorted(union, found[relation], sorter=at)]
             ranks[places] = np.arange(1, len(places) + 1)
         columns[relation] = RelationColumn(
             ranks=ranks,
-            scores=np.where(seen.known, seen.scores, np.float32(np.nan)),
-            anchors=np.where(seen.known, seen.anchors, -1),
+            scores=np.where(one.known, one.scores, np.float32(np.nan)),
+            anchors=np.where(one.known, one.anchors, -1),
         )
     return columns
 

@@ -88,12 +88,17 @@ class RelationSearch(Protocol):
         ...
 
 
-def relation_searches(
-    anchors: Anchors, history: FloatArray | None, snapshot: Searched, behaviour: BehaviourView
+def text_search(anchors: Anchors, snapshot: Searched) -> RelationSearch | None:
+    """TEXT, where it has something to go by."""
+    return _ByText(snapshot.dense, snapshot.columns, anchors) if len(anchors.ids) else None
+
+
+def learned_searches(
+    anchors: Anchors, history: FloatArray | None, columns: ColumnsView, behaviour: BehaviourView
 ) -> dict[Relation, RelationSearch]:
-    """The relations that have something to go by."""
+    """The others, those that have something to go by."""
     searches: dict[Relation, RelationSearch] = {}
-    columns, recommender = snapshot.columns, behaviour.recommender
+    recommender = behaviour.recommender
     if history is not None:
         searches[Relation.BEHAVIOUR] = _ByBehaviour(columns, behaviour, history, behaviour.vectors[anchors.positions])
     factored = recommender.factored[anchors.numbers]
@@ -113,8 +118,6 @@ def relation_searches(
         scores = neighbour_scores(neighbours, anchors.numbers, anchors.weights[anchors.learned])
         if len(scores.rows):
             searches[relation] = _ByNeighbours(columns, behaviour, scores, anchors.learned)
-    if len(anchors.ids):
-        searches[Relation.TEXT] = _ByText(snapshot.dense, columns, anchors)
     return searches
 
 

@@ -94,7 +94,7 @@ def related(
         _fill(columns, snapshot.collection, sorted(rows), deadline)
     view = columns.view()
     few = _Few(snapshot.revision, snapshot.model_digest, snapshot.dim, view, DenseView(view, None, len(view.rows)))
-    return related_in(few, [recommender], query, plan, living, products=products, deadline=deadline)
+    return related_in(few, [recommender], query, plan, living, products=products, threads=threads, deadline=deadline)
 
 
 def _served(snapshot: MilvusSnapshot, recommenders: Sequence[Recommender], digest: str) -> Recommender:
