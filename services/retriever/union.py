@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -97,5 +98,6 @@ def united(
 
 
 def _scores(source: Source, ranks: IntArray, scores: FloatArray) -> list[SourceScore]:
-    each = zip([source] * len(ranks), ranks.tolist(), scores.tolist(), strict=True)
-    return list(map(SourceScore._make, each))
+    each = zip(repeat(source), ranks.tolist(), scores.tolist())
+    # What `SourceScore._make` does, in half its time.
+    return list(map(tuple.__new__, repeat(SourceScore), each))

@@ -73,7 +73,8 @@ class SourceScore(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which takes thrice as long to make, and each answer has some hundreds.
+@dataclass(slots=True)
 class Candidate:
     """A product found, its fused score (larger is better) and the sources that found it."""
 
