@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.retriever import writer as writer_module
+from services.retriever.catalogue import Transaction
 from services.retriever.staging import Write
 from vitrine.deadline import Deadline
 from vitrine.errors import Unavailable
@@ -85,3 +86,31 @@ async def test_while_searches_run_small_writes_wait_for_one_another_and_a_delete
     many = [shop.product(n) for n in range(4, 104)]
     await shop.fill(engine, many, shop.vectors(100))
     assert published == [2, 5, 6]
+
+
+async def test_while_many_products_are_made_ready_writes_wait_for_a_full_group(
+    engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "BULK_GROUPING_S", 3_600.0)
+    monkeypatch.setattr(writer_module, "GROUP_PRODUCTS", 3)
+    await shop.fill(engine, [shop.product(0)], shop.vectors(1))
+    writer, committed = engine._writer, []
+    purge = Transaction.purge
+
+    def purging(transaction: Transaction, *needed: Any) -> int:
+        committed.append(transaction.state.revision)
+        return purge(transaction, *needed)
+
+    monkeypatch.setattr(Transaction, "purge", purging)
+    engine._preparers.many += 1
+    waiting = [asyncio.create_task(shop.fill(engine, [shop.product(n)], shop.vectors(1))) for n in (1, 2)]
+    while len(writer._waiting) < 2:
+        await asyncio.wait(waiting, timeout=0.001)
+    assert not committed
+    # The third makes the group full, and all are one transaction.
+    await asyncio.gather(*waiting, shop.fill(engine, [shop.product(3)], shop.vectors(1)))
+    assert committed == [1]
+    # Nothing more is coming: the next one is written at once.
+    engine._preparers.many -= 1
+    await shop.fill(engine, [shop.product(4)], shop.vectors(1))
+    assert committed == [1, 4]
