@@ -34,6 +34,15 @@ _COMMON_HAN = re.compile(rb"[\xb0-\xd7][\xa1-\xfe]")
 _RUN = re.compile(rb"[\x80-\xff]+")
 
 
+def is_text_encoding(name: str) -> bool:
+    """Whether Python knows it, and it is of text, damaged text included: not "hex", which is of bytes, nor "idna"."""
+    try:
+        codecs.getincrementaldecoder(name)("surrogateescape").decode("x".encode(name), True)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 def detected_encoding(file: IO[bytes]) -> str:
     """The encoding of a binary file, from where it stands, as Python calls it; "utf-8-sig" if nothing says no.
 
@@ -74,10 +83,10 @@ def _declared(head: bytes) -> str:
     """What XML or HTML says of itself, where that is not UTF-8, which it was found not to be."""
     if (found := _DECLARED.search(head)) is None:
         return ""
-    try:
-        name = codecs.lookup(found[1].decode()).name
-    except LookupError:
+    declared = found[1].decode()
+    if not is_text_encoding(declared):
         return ""
+    name = codecs.lookup(declared).name
     return "" if name.startswith("utf") else _WIDER.get(name, name)
 
 

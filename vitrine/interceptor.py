@@ -75,13 +75,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def _wrapped(self, call: "_Call", handler: Any) -> Any:
         parse, pack = self._parser(handler.request_deserializer), self._packer(handler.response_serializer)
-        # A unary request is parsed and a unary answer packed in here, where what goes wrong becomes a clear error.
-        unread = None if handler.request_streaming else parse
-
+        # Requests are parsed and a unary answer packed in here, where what goes wrong becomes a clear error.
         def read(request: Any) -> Any:
-            if unread is not None:
-                return unread(request)
-            return request if self._guard is None else _admitted(request, self._guard)
+            return _requests(request, parse, self._guard) if handler.request_streaming else parse(request)
 
         async def one_answer(request: Any, context: Context) -> bytes:
             handle = handler.stream_unary if handler.request_streaming else handler.unary_unary
@@ -96,11 +92,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                     await context.write(answer)
 
         if handler.response_streaming and handler.request_streaming:
-            return grpc.stream_stream_rpc_method_handler(many_answers, parse, pack)
+            return grpc.stream_stream_rpc_method_handler(many_answers, None, pack)
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(many_answers, None, pack)
         if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(one_answer, parse, None)
+            return grpc.stream_unary_rpc_method_handler(one_answer, None, None)
         return grpc.unary_unary_rpc_method_handler(one_answer, None, None)
 
     def _parser(self, deserialize: Callable[[bytes], Message] | None) -> Callable[[bytes], Message | bytes]:
@@ -221,14 +217,16 @@ class _Call:
             )
 
 
-async def _admitted(requests: AsyncIterator[Any], guard: Guard) -> AsyncIterator[Any]:
+async def _requests(
+    requests: AsyncIterator[bytes], parse: Callable[[bytes], Message | bytes], guard: Guard | None
+) -> AsyncIterator[Message | bytes]:
     """The stream's requests, each after the first let in anew: a stream may outlive its caller's rights."""
     first = True
     async for request in requests:
-        if not first:
+        if not first and guard is not None:
             await guard.admit_next()
         first = False
-        yield request
+        yield parse(request)
 
 
 async def _not_open(_request: bytes, context: Context) -> None:

@@ -171,10 +171,20 @@ def _violations(product: Product) -> Iterator[FieldViolation]:
     for index, uri in enumerate(product.image_uris):
         if len(uri) > MAX_IMAGE_URI_CHARACTERS:
             yield _too_long(f"image_uris[{index}]", uri, MAX_IMAGE_URI_CHARACTERS)
-    if product.update_time is not None and product.update_time.tzinfo is None:
-        yield FieldViolation("update_time", "has no time zone; say which, for example +00:00")
+    if product.update_time is not None:
+        yield from _time_violations(product.update_time)
     if not _LANGUAGE.fullmatch(product.language):
         yield FieldViolation("language", f"{product.language!r} is not a BCP 47 tag; write for example 'zh' or 'en'")
+
+
+def _time_violations(time: datetime) -> Iterator[FieldViolation]:
+    if time.tzinfo is None:
+        yield FieldViolation("update_time", "has no time zone; say which, for example +00:00")
+        return
+    try:
+        time.astimezone(UTC)
+    except OverflowError:
+        yield FieldViolation("update_time", "is in UTC no time in the years 1 to 9999; leave it out for now")
 
 
 def _price_violations(product: Product) -> Iterator[FieldViolation]:

@@ -17,6 +17,8 @@ FORMATS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 # Descriptions of 10 MB are met; a cell beyond this is a quote that was never closed.
 MAX_CELL_CHARACTERS = 1 << 24
 _CHUNK_BYTES = 1 << 20
+# What `opened` and its file raise where an archive or its text is torn.
+DAMAGED = (OSError, EOFError, zlib.error, UnicodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class RowFile:
         read = {".parquet": self._parquet_rows, ".csv": self._csv_rows, ".tsv": self._csv_rows}
         try:
             yield from read.get(self.format[0], self._json_rows)(skip)
-        except (OSError, EOFError, zlib.error) as error:
+        except DAMAGED as error:
             raise invalid("PATH", f"{self.path} cannot be read to its end: {error}") from error
 
     def _open(self) -> tuple[IO[bytes], IO[bytes]]:

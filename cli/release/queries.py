@@ -27,7 +27,7 @@ def judged_queries(path: Path) -> list[pb.JudgedQuery]:
             raise invalid(str(path), f"line {row.line} {row.fault}")
         try:
             query, product_id, grade = row.values["query"], row.values["product_id"], float(row.values["grade"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise invalid(str(path), f"line {row.line} has no query, product_id and grade, a number") from None
         grades[normalize_text(str(query))][str(product_id)] = grade
     return _messages(grades)

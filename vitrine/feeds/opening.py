@@ -1,6 +1,5 @@
 """Opens a feed, and recognises what kind it is by what it holds, whatever its name says."""
 
-import codecs
 import csv
 import re
 import zlib
@@ -8,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitrine.encoding import detected_encoding
+from vitrine.encoding import detected_encoding, is_text_encoding
 from vitrine.errors import invalid
 from vitrine.feeds.columns import table_mapping
 from vitrine.feeds.feed import Feed, Native, RowSource, native_mapping
@@ -79,11 +78,10 @@ def _head(path: Path, encoding: str) -> _Head:
         if not encoding and not data.startswith(b"PAR1"):
             with path.open("rb") as raw, opened(raw, "utf-8") as file:
                 encoding = detected_encoding(file)
-        codecs.lookup(encoding or "utf-8-sig")
-    except LookupError:
-        raise invalid("--encoding", f"{encoding!r} is no encoding that is known; give for example gb18030") from None
     except (OSError, EOFError, zlib.error) as error:
         raise invalid("PATH", f"{path} cannot be read: {error}") from error
+    if encoding and not is_text_encoding(encoding):
+        raise invalid("--encoding", f"{encoding!r} is no encoding that is known; give for example gb18030")
     if not data.strip():
         raise invalid("PATH", f"{path} is empty")
     if b"\0" in data and not encoding.startswith(("utf-16", "utf-32")) and not data.startswith(b"PAR1"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from vitrine.errors import invalid
 from vitrine.product import MAX_ATTRIBUTE_VALUES, id_violation
-from vitrine.rows import Row, opened
+from vitrine.rows import DAMAGED, Row, opened
 
 _PRODUCTS = ("Product", "ProductGroup", "ProductModel", "IndividualProduct", "SomeProducts", "Vehicle", "Book")
 _IDS = ("productID", "sku", "productGroupID", "gtin", "gtin13", "gtin14", "gtin12", "gtin8", "mpn", "isbn")
@@ -65,8 +65,11 @@ def document_objects(path: Path, encoding: str, mended: Counter[str]) -> JsonObj
 
 
 def _text(path: Path, encoding: str) -> str:
-    with path.open("rb") as raw, opened(raw, encoding) as file:
-        data = file.read(_MAX_BYTES + 1)
+    try:
+        with path.open("rb") as raw, opened(raw, encoding) as file:
+            data = file.read(_MAX_BYTES + 1)
+    except DAMAGED as error:
+        raise invalid("PATH", f"{path} cannot be read to its end: {error}") from error
     if len(data) > _MAX_BYTES:
         raise invalid("PATH", f"{path} is above {_MAX_BYTES >> 20} MB; write one JSON object on each line")
     return data.decode("utf-8-sig", "replace")
@@ -219,7 +222,7 @@ def _cheapest(offers: list[dict[str, Any]]) -> dict[str, Any]:
         state = str(offer["availability"]).rpartition("/")[2]
         try:
             price = float(offer["price"])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return state in ("OutOfStock", "SoldOut", "Discontinued"), True, 0.0
         return state in ("OutOfStock", "SoldOut", "Discontinued"), False, price
 

@@ -73,7 +73,7 @@ def shopify_row(values: dict[str, Any], mended: Counter[str]) -> dict[str, Any] 
     attributes["sku"] = _unique(row.get("variant sku", "").lstrip("'") for row in variants)
     attributes["gtin"] = _unique(row.get("variant barcode", "").lstrip("'") for row in variants)
     if grams := cheapest.get("variant grams", ""):
-        attributes["weight_g"] = grams if not grams.replace(".", "", 1).isdigit() else float(grams)
+        attributes["weight_g"] = grams if not grams.replace(".", "", 1).isdecimal() else float(grams)
     for name, texts in attributes.items():
         if isinstance(texts, list) and len(texts) > MAX_ATTRIBUTE_VALUES:
             mended[f"{name} beyond {MAX_ATTRIBUTE_VALUES} values left out"] += 1

@@ -99,7 +99,7 @@ def woocommerce_row(values: dict[str, Any], mended: Counter[str]) -> dict[str, A
         if (found := _ATTRIBUTE_NAME.fullmatch(column)) and name:
             attributes[name] = _parts(values.get(f"attribute {found[1]} value(s)", ""))
         elif (found := _MEASURE.fullmatch(column)) and name:
-            attributes[f"{found[1]}_{found[2]}"] = float(name) if name.replace(".", "", 1).isdigit() else name
+            attributes[f"{found[1]}_{found[2]}"] = float(name) if name.replace(".", "", 1).isdecimal() else name
     skus = [values.get("sku", ""), *(variation.sku for variation in variations)]
     attributes["sku"] = [sku for sku in dict.fromkeys(skus) if sku][:MAX_ATTRIBUTE_VALUES]
     attributes["gtin"] = values.get("gtin, upc, ean, or isbn", "")

@@ -3,7 +3,6 @@
 import codecs
 import html.entities
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from xml.parsers import expat
 
 from vitrine.errors import invalid
-from vitrine.rows import Row, opened
+from vitrine.rows import DAMAGED, Row, opened
 
 _ITEMS = ("item", "entry")
 _CHUNK_BYTES = 1 << 18
@@ -59,7 +58,7 @@ class XmlItems:
                         "PATH",
                         f"{self._path}: line {line}: {what}; nothing after it was read: send the feed whole and mended",
                     )
-                except (OSError, EOFError, zlib.error) as error:
+                except DAMAGED as error:
                     fault = invalid("PATH", f"{self._path} cannot be read to its end: {error}")
                 for line, values in reader.items:
                     number += 1

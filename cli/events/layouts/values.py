@@ -22,7 +22,7 @@ def number(value: Any, field: str) -> float | None:
         return None
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise invalid(field, f"{value!r} is not a number") from None
 
 
@@ -46,9 +46,9 @@ def time(value: Any, field: str, per_second: int = 1_000) -> datetime:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise invalid(field, f"{value!r} is not a time such as 2026-01-31T08:00:00Z") from None
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
     try:
+        if isinstance(value, datetime):
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
         return _EPOCH + timedelta(microseconds=int(value) * 1_000_000 // per_second)
     except (TypeError, ValueError, OverflowError):
         raise invalid(field, f"{value!r} is not a time") from None
