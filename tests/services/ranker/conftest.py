@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
-from vitrine.bundle import Calibration, Manifest, write_bundle
+from vitrine.bundle import Bundle, Calibration, Manifest, write_bundle
 from vitrine.compute import ComputeBudget
 
 # A product's logit is the sum of its words' weights; the query's words add nothing, unknown words add nothing.
@@ -63,23 +63,28 @@ def make_bundle(tmp_path_factory: pytest.TempPathFactory) -> BundleMaker:
 
     def make(**changes: object) -> Path:
         folder = tmp_path_factory.mktemp("ranker")
-        _write_tokenizer(folder / "tokenizer.json")
-        _write_model(folder / "model.onnx")
-        manifest = Manifest(
-            kind="ranker",
-            name="tiny-ranker",
-            version="1",
-            dim=0,
-            max_tokens=MAX_TOKENS,
-            languages=["zh", "en"],
-            licence="Apache-2.0",
-            calibration=Calibration(scale=1.0, bias=-1.0, evidence={"logit": 1.0, "dense": 2.0, "lexical": 0.5}),
-            self_test={"query": "watch", "document": "good strong watch", "logit": 5.0},
-        )
-        write_bundle(folder, manifest.model_copy(update=changes))
+        write_ranker_bundle(folder, **changes)
         return folder
 
     return make
+
+
+def write_ranker_bundle(folder: Path, **changes: object) -> Bundle:
+    """Such a bundle, in a folder that is there and empty."""
+    _write_tokenizer(folder / "tokenizer.json")
+    _write_model(folder / "model.onnx")
+    manifest = Manifest(
+        kind="ranker",
+        name="tiny-ranker",
+        version="1",
+        dim=0,
+        max_tokens=MAX_TOKENS,
+        languages=["zh", "en"],
+        licence="Apache-2.0",
+        calibration=Calibration(scale=1.0, bias=-1.0, evidence={"logit": 1.0, "dense": 2.0, "lexical": 0.5}),
+        self_test={"query": "watch", "document": "good strong watch", "logit": 5.0},
+    )
+    return write_bundle(folder, manifest.model_copy(update=changes))
 
 
 @pytest.fixture(scope="session")
