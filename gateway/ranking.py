@@ -44,8 +44,12 @@ class RankStage:
         self._timeout_s = timeout_s
         self._reserve_s = reserve_s
 
-    async def order(self, query: str, candidates: Sequence[Candidate], *, asked: int, deadline: Deadline) -> Ordered:
+    async def order(
+        self, query: str, candidates: Sequence[Candidate], *, asked: int, deadline: Deadline, shown: int | None = None
+    ) -> Ordered:
         """Ranks the first `asked` candidates, which carry their products, or as many as there is time for.
+
+        With `shown`, those of them that would hardly come among so many of the first stay as retrieved.
 
         In one call where that is expected to take half of the time; else a head first, and more while there is time,
         so that on a slow machine the head at least is ranked.
@@ -58,8 +62,11 @@ class RankStage:
         ranked: list[RankedCandidate] = []
         looked_at = 0
         fitted = self._depth
-        while depth := fitted.fit(wanted - looked_at, ends.remaining_s(), is_first=not looked_at):
-            scored = await self._scored(query, waiting[looked_at : looked_at + depth], ends)
+        # Pairs whose logits were kept tell no cost: then the next are a probe as the first were.
+        while depth := fitted.fit(
+            wanted - looked_at, ends.remaining_s(), is_first=not looked_at or fitted.pair_cost_s is None
+        ):
+            scored = await self._scored(query, waiting[looked_at : looked_at + depth], ends, shown)
             if scored is None:
                 break
             ranked += scored
@@ -81,14 +88,14 @@ class RankStage:
         return self._depths[digest]
 
     async def _scored(
-        self, query: str, candidates: Sequence[RankCandidate], ends: Deadline
+        self, query: str, candidates: Sequence[RankCandidate], ends: Deadline, shown: int | None
     ) -> Sequence[RankedCandidate] | None:
         """What the ranker says of some candidates; None, logged, when it is away or not done by `ends`."""
         started_s = monotonic()
         try:
             async with asyncio.timeout(ends.remaining_s()):
                 ranking = await self._ranker.rank(
-                    query, candidates, deadline=ends, model_digest=current_release().ranker_digest
+                    query, candidates, deadline=ends, model_digest=current_release().ranker_digest, shown=shown
                 )
             unseen = {candidate.id for candidate in candidates}
             for one in ranking.ranked:
@@ -100,7 +107,8 @@ class RankStage:
         except Exception as error:  # Only the retriever's loss fails a search.
             log.warning("ranker away, rest as retrieved", error=repr(error))
             return None
-        self._depth.measured(len(candidates), monotonic() - started_s)
+        if ranking.read_pairs:
+            self._depth.measured(ranking.read_pairs, monotonic() - started_s)
         return ranking.ranked
 
 
@@ -157,7 +165,7 @@ def _in_order(
     ranked.sort(key=lambda one: (-one.score, one.id))
     head = {candidate.product_id: candidate for candidate in candidates[:depth]}
     ordered = [head.pop(one.id) for one in ranked]
-    # What the ranker could not score stays behind what it could.
+    # What the ranker did not score stays behind what it did.
     return Ordered(
         candidates=[*ordered, *head.values(), *candidates[depth:]],
         ranks=[RankScores(one.logit, one.score, one.probability) for one in ranked],

@@ -50,6 +50,8 @@ class SearchOrders:
                             others,
                             asked=turn.depth,
                             deadline=deadline,
+                            # Taste may bring any of those that were ranked to the front.
+                            shown=turn.search.page_size if personal is None else None,
                         )
                     order = order if personal is None else await personal.ordered(order)
                     ordered.append(with_pins(pinned, order))

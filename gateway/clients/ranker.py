@@ -27,9 +27,10 @@ class RankerClient:
         top_n: int | None = None,
         lane: Lane = Lane.LIVE,
         model_digest: str = "",
+        shown: int | None = None,
     ) -> Ranking:
         """See `vitrine.ports.Ranker.rank`."""
-        request = rank_request(query, candidates, top_n, lane, model_digest)
+        request = rank_request(query, candidates, top_n, lane, model_digest, shown)
         return ranking_from_message(await call(self._stub.Rank, request, deadline=deadline))
 
     async def explain(

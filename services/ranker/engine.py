@@ -6,11 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from services.ranker.kept_logits import KeptLogits
 from services.ranker.kept_tokens import KeptTokens
 from services.ranker.occlusion import Occluder
 from services.ranker.pairs import SPECIAL_TOKENS, Pair, PairBuilder, candidate_fault
 from services.ranker.scoring import probabilities_of, scores_of
 from services.ranker.settings import RankerSettings
+from services.ranker.settled import Settling
 from vitrine.batching import Batcher
 from vitrine.bundle import Bundle, Calibration, load_bundle
 from vitrine.compute import ComputeBudget
@@ -28,6 +30,7 @@ from vitrine.ports import (
     Ranking,
     ServedModels,
 )
+from vitrine.ports.ranker import check_counts
 from vitrine.served_models import served
 from vitrine.text import normalize_text
 from vitrine.tokenization import Tokenizer
@@ -63,6 +66,8 @@ class RankerEngine:
         query_cap = min(settings.max_query_tokens, (manifest.max_tokens - SPECIAL_TOKENS) // 2)
         kept = KeptTokens(settings.kept_texts)
         self._pairs = PairBuilder(tokenizer, manifest.max_tokens, query_cap, kept)
+        self._kept_logits = KeptLogits(settings.kept_logits)
+        self._missed_results = settings.missed_results
         self._occluder = Occluder(tokenizer, self._pairs)
         self._turn_tokens = settings.batch.max_batch_tokens
         self._batcher: Batcher[Pair, FloatArray | Internal] = Batcher("ranker", self._logits, budget, settings.batch)
@@ -96,24 +101,36 @@ class RankerEngine:
         top_n: int | None = None,
         lane: Lane = Lane.LIVE,
         model_digest: str = "",
+        shown: int | None = None,
     ) -> Ranking:
         """Scores 1 to 256 candidates; the order is by score, ties by id, and a bad candidate fails alone.
+
+        With `shown`, those are left out that would hardly come among so many of the best (`services.ranker.settled`).
 
         Raises InvalidArgument, FailedPrecondition for a model that is not served, ResourceExhausted when the queue is
         full, and DeadlineExceeded.
         """
         served({self.digest: self}, model_digest, FURTHER_BUNDLES)
-        text = _checked_query(query, candidates, top_n)
+        check_counts(top_n, shown)
+        text = _checked_query(query, candidates)
         deadline.check("ranking")
         pairs = await self._budget.run(self._pairs.build, text, candidates)
         outputs: dict[int, FloatArray | VitrineError] = {
             index: pair for index, pair in enumerate(pairs) if isinstance(pair, VitrineError)
         }
         sound = {index: pair for index, pair in enumerate(pairs) if isinstance(pair, Pair)}
-        if sound:
-            lengths = [len(pair.ids) for pair in sound.values()]
-            logits = await self._batcher.submit(list(sound.values()), lengths, deadline=deadline, lane=lane)
-            outputs.update(zip(sound, logits, strict=True))
+        kept = self._kept_logits.get(text, candidates)
+        outputs.update((index, kept[index]) for index in sound if index in kept)
+        settling = Settling(candidates, self._calibration, shown, self._missed_results)
+        read = 0
+        while turn := settling.next_turn(sound.keys(), outputs):
+            lengths = [len(sound[index].ids) for index in turn]
+            logits = await self._batcher.submit([sound[index] for index in turn], lengths, deadline=deadline, lane=lane)
+            read += len(turn)
+            for index, logit in zip(turn, logits, strict=True):
+                outputs[index] = logit
+                if not isinstance(logit, Internal):
+                    self._kept_logits.put(text, candidates[index], logit)
         failures = tuple(
             RankFailure(index, candidates[index].id, output)
             for index, output in sorted(outputs.items())
@@ -121,7 +138,7 @@ class RankerEngine:
         )
         scored = {index: output for index, output in outputs.items() if not isinstance(output, VitrineError)}
         ranked = self._ranked(candidates, sound, scored)
-        return Ranking(tuple(ranked[:top_n]), self._model.digest, failures)
+        return Ranking(tuple(ranked[:top_n]), self._model.digest, failures, read)
 
     async def explain(
         self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline, model_digest: str = ""
@@ -132,7 +149,7 @@ class RankerEngine:
         """
         served({self.digest: self}, model_digest, FURTHER_BUNDLES)
         check_explained_count(len(candidates))
-        _checked_query(query, candidates, None)
+        _checked_query(query, candidates)
         seen: set[str] = set()
         for index, candidate in enumerate(candidates):
             if fault := candidate_fault(index, candidate, seen):
@@ -248,7 +265,7 @@ def check_explained_count(count: int) -> None:
         raise invalid("candidates", f"has {count} entries; give 1 to {MAX_EXPLAINED}")
 
 
-def _checked_query(query: str, candidates: Sequence[RankCandidate], top_n: int | None) -> str:
+def _checked_query(query: str, candidates: Sequence[RankCandidate]) -> str:
     """The normalised query. Raises InvalidArgument naming the field that is wrong for the whole call."""
     if len(query) > MAX_QUERY_CHARACTERS:
         raise invalid("query", f"has {len(query)} characters; at most {MAX_QUERY_CHARACTERS} are allowed")
@@ -256,6 +273,4 @@ def _checked_query(query: str, candidates: Sequence[RankCandidate], top_n: int |
     if not text:
         raise invalid("query", "is empty; give the words that the shopper searched for")
     check_candidate_count(len(candidates))
-    if top_n is not None and top_n < 1:
-        raise invalid("top_n", f"is {top_n}; give how many of the best to answer with, or leave it out for all")
     return text

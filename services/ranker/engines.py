@@ -36,9 +36,11 @@ class RankerEngines:
         top_n: int | None = None,
         lane: Lane = Lane.LIVE,
         model_digest: str = "",
+        shown: int | None = None,
     ) -> Ranking:
         """See `RankerEngine.rank`."""
-        return await self._engine(model_digest).rank(query, candidates, deadline=deadline, top_n=top_n, lane=lane)
+        engine = self._engine(model_digest)
+        return await engine.rank(query, candidates, deadline=deadline, top_n=top_n, lane=lane, shown=shown)
 
     async def explain(
         self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline, model_digest: str = ""

@@ -26,6 +26,7 @@ class RankerServicer(ranker_service_pb2_grpc.RankerServiceServicer):
             top_n=request.top_n or None,
             lane=lane_from_message(request.lane),
             model_digest=request.model_digest,
+            shown=request.shown or None,
         )
         return ranking_to_message(ranking)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from vitrine.batching import BatchSettings
@@ -24,6 +24,13 @@ class RankerSettings(ServerSettings):
         64, description="tokens of a query that are always kept; at most half of the model's window"
     )
     kept_texts: NonNegativeInt = Field(100_000, description="product texts kept as tokens between queries")
+    kept_logits: NonNegativeInt = Field(
+        50_000, description="pairs of query and product kept with their logits, about 300 bytes each; 0: none"
+    )
+    missed_results: NonNegativeFloat = Field(
+        0.1,
+        description="results of a page that may be missed, on average, by leaving the unlikely unscored; 0: none",
+    )
     self_test_tolerance: PositiveFloat = Field(
         0.5, description="how far the known pair's logit may be off: int8 kernels differ by processor"
     )

@@ -37,7 +37,8 @@ async def test_finds_products_in_both_languages(shop: Any, query: str, title: st
     assert [hit.position for hit in answer.hits] == list(range(1, 11))
     assert answer.degradations == ()
     assert answer.shortfall is None
-    assert answer.rank_depth == 32
+    # The ten that are shown, and as many as might be among them.
+    assert 12 <= answer.rank_depth <= 32
     assert len(answer.attribution_token) >= 16
 
 
@@ -118,7 +119,7 @@ async def test_later_pages_keep_the_scores_of_the_first(shop: Any) -> None:
     first = await shop.search("watch", page_size=20)
     second = await shop.search("watch", page_size=20, page_token=first.next_page_token)
     assert second.cached == ("page",)
-    assert second.rank_depth == 32
+    assert second.rank_depth == first.rank_depth
     for expected, hit in zip(whole.hits[20:], second.hits, strict=True):
         assert hit.product.id == expected.product.id
         assert hit.retrieval_score == pytest.approx(expected.retrieval_score, rel=1e-6)
@@ -271,7 +272,8 @@ async def test_ranks_fewer_when_there_is_little_time(shop: Any) -> None:
             return await real.rank(query, candidates, **named)
 
     shop.ranker.port = Slow()
-    answer = await shop.search("smart watch", page_size=20)
+    # No pair of this query was read before.
+    answer = await shop.search("smart watch for swimmers", page_size=20)
     assert answer.degradations == (Degradation.RANK_DEPTH_REDUCED,)
     assert answer.rank_depth == 4
     assert [hit.rank is not None for hit in answer.hits] == [True] * 4 + [False] * 16

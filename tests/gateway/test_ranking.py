@@ -41,7 +41,7 @@ class Ranker:
             RankedCandidate(index, self.answered_with or one.id, score_of(one), score_of(one), 0.5)
             for index, one in enumerate(candidates)
         ]
-        return Ranking(tuple(sorted(ranked, key=lambda one: (-one.score, one.id))), "sha256:0")
+        return Ranking(tuple(sorted(ranked, key=lambda one: (-one.score, one.id))), "sha256:0", read_pairs=len(ranked))
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         raise NotImplementedError

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from vitrine.errors import invalid
 from vitrine.messages.common import error_to_message, lane_to_message
 from vitrine.ports import (
     Evidence,
@@ -15,22 +14,28 @@ from vitrine.ports import (
     Ranking,
     TokenAttribution,
 )
+from vitrine.ports.ranker import check_counts
 from vitrine.status import error_of
 from vitrine.v1 import ranker_service_pb2
 
 
 def rank_request(
-    query: str, candidates: Sequence[RankCandidate], top_n: int | None, lane: Lane, model_digest: str
+    query: str,
+    candidates: Sequence[RankCandidate],
+    top_n: int | None,
+    lane: Lane,
+    model_digest: str,
+    shown: int | None,
 ) -> ranker_service_pb2.RankRequest:
-    """The request of a call. Raises InvalidArgument for a `top_n` below 1, which the wire cannot tell from unset."""
-    if top_n is not None and top_n < 1:
-        raise invalid("top_n", f"is {top_n}; give how many of the best to answer with, or leave it out for all")
+    """The request of a call. Raises InvalidArgument for what is below 1, which the wire cannot tell from unset."""
+    check_counts(top_n, shown)
     return ranker_service_pb2.RankRequest(
         query=query,
         candidates=[_candidate_to_message(candidate) for candidate in candidates],
         top_n=top_n or 0,
         lane=lane_to_message(lane),
         model_digest=model_digest,
+        shown=shown or 0,
     )
 
 
@@ -74,6 +79,7 @@ def ranking_to_message(ranking: Ranking) -> ranker_service_pb2.RankResponse:
             for failure in ranking.failures
         ],
         model_digest=ranking.model_digest,
+        read_pairs=ranking.read_pairs,
     )
 
 
@@ -96,6 +102,7 @@ def ranking_from_message(message: ranker_service_pb2.RankResponse) -> Ranking:
         failures=tuple(
             RankFailure(failure.index, failure.id, error_of(failure.status)) for failure in message.failures
         ),
+        read_pairs=message.read_pairs,
     )
 
 

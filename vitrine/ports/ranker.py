@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vitrine.deadline import Deadline
-from vitrine.errors import VitrineError
+from vitrine.errors import VitrineError, invalid
 from vitrine.ports.service import Lane, ModelInfo, ServedModels
 
 
@@ -51,11 +51,15 @@ class RankFailure:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Candidates by score, best first, ties by id; and those that failed."""
+    """Candidates by score, best first, ties by id; those that failed; and how many pairs the model read for it.
+
+    It did not read those whose logits were kept.
+    """
 
     ranked: tuple[RankedCandidate, ...]
     model_digest: str
     failures: tuple[RankFailure, ...] = field(default=())
+    read_pairs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,12 @@ class Ranker(Protocol):
         top_n: int | None = None,
         lane: Lane = Lane.LIVE,
         model_digest: str = "",
+        shown: int | None = None,
     ) -> Ranking:
-        """Scores 1 to 256 candidates by a model that is served, "" being the first; a bad one fails its item only."""
+        """Scores 1 to 256 candidates by a model that is served, "" being the first; a bad one fails its item only.
+
+        With `shown`, candidates are left out that would hardly come among so many of the best.
+        """
         ...
 
     async def explain(
@@ -117,3 +125,11 @@ class Ranker(Protocol):
     async def get_models(self, *, deadline: Deadline) -> ServedModels:
         """Names all of them."""
         ...
+
+
+def check_counts(top_n: int | None, shown: int | None) -> None:
+    """Raises InvalidArgument for a count below 1."""
+    if top_n is not None and top_n < 1:
+        raise invalid("top_n", f"is {top_n}; give how many of the best to answer with, or leave it out for all")
+    if shown is not None and shown < 1:
+        raise invalid("shown", f"is {shown}; give how many of the best are shown, or leave it out to score all")

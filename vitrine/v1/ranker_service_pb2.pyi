@@ -29,18 +29,20 @@ class RankCandidate(_message.Message):
     def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., revision: _Optional[int] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ...) -> None: ...
 
 class RankRequest(_message.Message):
-    __slots__ = ("query", "candidates", "top_n", "lane", "model_digest")
+    __slots__ = ("query", "candidates", "top_n", "lane", "model_digest", "shown")
     QUERY_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     TOP_N_FIELD_NUMBER: _ClassVar[int]
     LANE_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
     query: str
     candidates: _containers.RepeatedCompositeFieldContainer[RankCandidate]
     top_n: int
     lane: _common_pb2.Lane
     model_digest: str
-    def __init__(self, query: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[RankCandidate, _Mapping]]] = ..., top_n: _Optional[int] = ..., lane: _Optional[_Union[_common_pb2.Lane, str]] = ..., model_digest: _Optional[str] = ...) -> None: ...
+    shown: int
+    def __init__(self, query: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[RankCandidate, _Mapping]]] = ..., top_n: _Optional[int] = ..., lane: _Optional[_Union[_common_pb2.Lane, str]] = ..., model_digest: _Optional[str] = ..., shown: _Optional[int] = ...) -> None: ...
 
 class RankedCandidate(_message.Message):
     __slots__ = ("index", "id", "logit", "score", "probability", "query_tokens_dropped", "text_tokens_dropped")
@@ -71,14 +73,16 @@ class RankFailure(_message.Message):
     def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class RankResponse(_message.Message):
-    __slots__ = ("ranked", "failures", "model_digest")
+    __slots__ = ("ranked", "failures", "model_digest", "read_pairs")
     RANKED_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    READ_PAIRS_FIELD_NUMBER: _ClassVar[int]
     ranked: _containers.RepeatedCompositeFieldContainer[RankedCandidate]
     failures: _containers.RepeatedCompositeFieldContainer[RankFailure]
     model_digest: str
-    def __init__(self, ranked: _Optional[_Iterable[_Union[RankedCandidate, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[RankFailure, _Mapping]]] = ..., model_digest: _Optional[str] = ...) -> None: ...
+    read_pairs: int
+    def __init__(self, ranked: _Optional[_Iterable[_Union[RankedCandidate, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[RankFailure, _Mapping]]] = ..., model_digest: _Optional[str] = ..., read_pairs: _Optional[int] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("query", "candidates", "model_digest")

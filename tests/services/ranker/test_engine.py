@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -359,3 +360,33 @@ async def test_a_bundle_that_is_no_ranker_is_refused_at_start(
 async def test_missing_bundle_is_refused_at_start(tmp_path: Path, budget: ComputeBudget) -> None:
     with pytest.raises(VitrineError, match="no bundle at"):
         await RankerEngine.open(RankerSettings(bundle=tmp_path / "nothing"), budget)
+
+
+async def test_a_pair_is_read_once_and_evidence_counts_anew(make_bundle: BundleMaker, budget: ComputeBudget) -> None:
+    engine, session = await gated_engine(make_bundle(), budget)
+    session.gate.set()
+    first = [RankCandidate("a", "good watch", 1, Evidence(0.1, 0)), RankCandidate("b", "strong watch", 1)]
+    before = await engine.rank("watch", first, deadline=soon())
+    assert (before.read_pairs, len(session.rows)) == (2, 2)
+    changed = [replace(first[0], evidence=Evidence(3.0, 0)), replace(first[1], text="bad watch", revision=2)]
+    after = await engine.rank("Watch ", changed, deadline=soon())
+    assert (after.read_pairs, len(session.rows)) == (1, 3)
+    assert [(one.id, one.logit) for one in after.ranked] == [("a", 1.0), ("b", -2.0)]
+    assert after.ranked[0].score == pytest.approx(7.0)
+    await engine.close()
+
+
+async def test_with_shown_the_unlikely_are_left_out(make_bundle: BundleMaker, budget: ComputeBudget) -> None:
+    engine, session = await gated_engine(make_bundle(), budget)
+    session.gate.set()
+    likely = [RankCandidate(f"p{n:02}", "good", 1, Evidence(100.0 - n % 2, 0)) for n in range(6)]
+    unlikely = [RankCandidate(f"q{n:02}", "strong", 1, Evidence(0.0, 0)) for n in range(20)]
+    ranking = await engine.rank("watch", [*unlikely, *likely], deadline=soon(), shown=3)
+    assert ids(ranking)[:3] == ["p00", "p02", "p04"]
+    assert ranking.read_pairs == len(ranking.ranked) < 26
+    whole = await engine.rank("watch", [*unlikely, *likely], deadline=soon())
+    assert len(whole.ranked) == 26
+    assert len(session.rows) == 26
+    with pytest.raises(InvalidArgument, match="shown: is 0"):
+        await engine.rank("watch", likely, deadline=soon(), shown=0)
+    await engine.close()
