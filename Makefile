@@ -60,7 +60,7 @@ audit: $(VENV)/.testing  ## Known vulnerabilities, by audit/advisories.json: wit
 audit-refresh: $(VENV)/.testing  ## That file anew, from osv.dev
 	@$(BIN)/python -m audit refresh
 
-loadtest: $(VENV)/.serving  ## ghz against a running suite, or one started for it
+loadtest: $(VENV)/.testing  ## ghz against every method, in one process and as a suite: build/loadtest
 	@$(BIN)/python -m loadtest $(ARGS)
 
 bench: $(VENV)/.testing  ## Speed as ratios within one run: build/bench/report.md and report.json

@@ -1,108 +1,101 @@
 """`python -m loadtest`: exits 1 when the suite went past a limit, and 2 when a tool, and not the suite, failed."""
 
-import json
 import os
 import secrets
 import sys
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from loadtest.ghz import STAGES, Measured, ToolFailed, run_stage
+from loadtest.ghz import ToolFailed
 from loadtest.limits import broken_limits, read_limits
-from loadtest.requests import FRESH, POPULAR, write_descriptors, write_requests
-from loadtest.suite import SuiteNotReady, Targets, replicas, running_suite
+from loadtest.material import Material
+from loadtest.page import page
+from loadtest.recommender import made_recommender
+from loadtest.result import Result
+from loadtest.stages import Stages
+from loadtest.suite import SHAPES, SuiteNotReady, Targets, replicas, require_serving, running_shape
+from loadtest.table import markdown
 
-# Which service each stage loads, in the order they run.
-SERVICE = {
-    "noop": "gateway",
-    "search_hot": "gateway",
-    "search_cold": "gateway",
-    "embed": "embedder",
-    "embed_stream": "embedder",
-    "retrieve": "retriever",
-    "rank": "ranker",
-}
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How much is done: seconds of a stage, products of the shop, and popular queries."""
+
+    seconds: float
+    products: int
+    popular: int
+
+
+_QUICK, _WHOLE = _Size(0.4, 300, 30), _Size(2.0, 2_000, 150)
+_PROCESSES = {"one process": ("gateway",), "suite": ("gateway", "embedder", "retriever", "ranker")}
 
 
 def main(
-    gateway: Annotated[str, typer.Option(help="host:port of the gateway.")] = "127.0.0.1:50051",
-    embedder: Annotated[str, typer.Option(help="host:port of the embedder.")] = "127.0.0.1:50052",
-    retriever: Annotated[str, typer.Option(help="host:port of the retriever.")] = "127.0.0.1:50053",
-    ranker: Annotated[str, typer.Option(help="host:port of the ranker.")] = "127.0.0.1:50054",
-    duration_s: Annotated[int, typer.Option(min=1, help="Seconds of load for each stage.")] = 10,
+    gateway: Annotated[str, typer.Option(help="host:port of a gateway that runs; reads alone are sent.")] = "",
+    embedder: Annotated[str, typer.Option(help="host:port of its embedder.")] = "127.0.0.1:50052",
+    retriever: Annotated[str, typer.Option(help="host:port of its retriever.")] = "127.0.0.1:50053",
+    ranker: Annotated[str, typer.Option(help="host:port of its ranker.")] = "127.0.0.1:50054",
+    quick: Annotated[bool, typer.Option(help="Every method, but shortly: under 3 minutes on two cores.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="Of load for each stage. [default: 2; quick: 0.4]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Draw of the queries; drawn when not given.")] = None,
     folder: Annotated[Path, typer.Option(help="Folder for data files and results.")] = Path("build/loadtest"),
 ) -> None:
-    """Load the suite stage by stage with ghz. One is started when none runs."""
-    targets = Targets(gateway, embedder, retriever, ranker)
+    """Load every method with ghz, in one process and as a suite; both are started, unless --gateway names one."""
+    began_s = monotonic()
     seed = secrets.randbits(32) if seed is None else seed
+    size = _QUICK if quick else _WHOLE
+    seconds = seconds or size.seconds
+    folder /= f"{size.products}-products"
     folder.mkdir(parents=True, exist_ok=True)
+    result = Result(_title(seconds, size.products, seed), seed, seconds)
     try:
-        with running_suite(targets, folder) as what:
-            write_requests(folder, embedder=embedder, retriever=retriever, seed=seed)
-            write_descriptors(folder / "vitrine.binpb")
-            measured = _run(targets, folder, duration_s)
+        if gateway:
+            targets = Targets(gateway, embedder, retriever, ranker)
+            require_serving(targets)
+            _load(result, "suite", targets, size, folder, changes=False)
+        else:
+            recommender = made_recommender(folder, size.products)
+            for shape in SHAPES:
+                with running_shape(shape, folder, size.products, recommender) as targets:
+                    _load(result, shape, targets, size, folder, changes=True)
     except (ToolFailed, SuiteNotReady) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
-    title = f"{what}, {duration_s} s a stage, {os.cpu_count()} cores, seed {seed}"
-    Console(width=100).print(_table(title, measured, targets))
-    broken = broken_limits(measured, read_limits())
-    result = folder / "result.json"
-    result.write_text(
-        json.dumps(
-            {
-                "time": datetime.now(UTC).isoformat(timespec="seconds"),
-                "cores": os.cpu_count(),
-                "duration_s": duration_s,
-                "seed": seed,
-                "replicas": {name: replicas(target) for name, target in targets.all().items()},
-                "stages": [{**asdict(row), "errors": row.errors} for row in measured],
-                "broken_limits": broken,
-            },
-            indent=1,
-        )
-        + "\n"
-    )
-    print(f"written to {result}")
-    for limit in broken:
+    limits = read_limits()
+    for shape, rows in result.measured.items():
+        result.broken_limits.extend(f"{shape}: {said}" for said in broken_limits(rows, limits))
+    result.write(folder / "result.json")
+    (folder / "report.html").write_text(page(result), encoding="utf-8")
+    (folder / "report.md").write_text(markdown(result), encoding="utf-8")
+    print(markdown(result))
+    print(f"{monotonic() - began_s:.0f} s; written to {folder}: result.json, report.md and report.html")
+    for limit in result.broken_limits:
         print(f"past its limit: {limit}", file=sys.stderr)
-    if broken:
+    if result.broken_limits:
         raise typer.Exit(1)
 
 
-def _run(targets: Targets, folder: Path, duration_s: int) -> list[Measured]:
-    ends = ["--duration", f"{duration_s}s"]
-    measured = []
-    for stage, service in SERVICE.items():
-        target, descriptors = targets.all()[service], folder / "vitrine.binpb"
-        if stage == "search_hot":
-            warm_up = folder / "search_warm_up.bin"
-            run_stage(stage, target, data=warm_up, descriptors=descriptors, ends=["--total", str(POPULAR)])
-        row = run_stage(stage, target, data=folder / f"{stage}.bin", descriptors=descriptors, ends=ends)
-        if stage == "search_cold" and row.calls > FRESH:
-            raise ToolFailed(f"{row.calls} calls used up the {FRESH} queries of {stage}; run it for a shorter time")
-        measured.append(row)
-    return measured
+def _load(result: Result, shape: str, targets: Targets, size: _Size, folder: Path, *, changes: bool) -> None:
+    material = Material(targets, result.seed, size.products, size.popular)
+    stages = Stages(folder, shape, material, result.seconds, lambda said: print(said, file=sys.stderr, flush=True))
+    result.replicas[shape] = {name: replicas(target) for name, target in targets.all().items()}
+    # By callers first: a write ends the answers that are kept.
+    result.swept.extend(stages.swept(_PROCESSES[shape]))
+    result.measured[shape] = list(stages.all(_PROCESSES[shape], changes=changes))
 
 
-def _table(title: str, measured: list[Measured], targets: Targets) -> Table:
-    hit = ", ".join(f"{name} {' '.join(replicas(target))}" for name, target in targets.all().items())
-    table = Table(title=title, caption=f"replicas: {hit}")
-    table.add_column("stage")
-    for column in ("in flight", "calls", "rps", "p50 ms", "p95 ms", "p99 ms", "errors"):
-        table.add_column(column, justify="right")
-    for row in measured:
-        in_flight = json.loads((STAGES / f"{row.stage}.json").read_text())["concurrency"]
-        figures = (f"{row.rps:,.1f}", f"{row.p50_ms:.2f}", f"{row.p95_ms:.2f}", f"{row.p99_ms:.2f}", str(row.errors))
-        table.add_row(row.stage, str(in_flight), f"{row.calls:,}", *figures)
-    return table
+def _title(seconds: float, products: int, seed: int) -> str:
+    today = datetime.now(UTC).date()
+    return (
+        f"{today}, {os.cpu_count()} cores, ghz on them too, {products:,} products, {seconds:g} s a stage, seed {seed}"
+    )
 
 
 if __name__ == "__main__":

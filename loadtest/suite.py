@@ -1,4 +1,4 @@
-"""The suite under test: the one that runs, or one started for the test."""
+"""The suite under test: one that runs, or one started for the test in one of its shapes."""
 
 import os
 import signal
@@ -11,9 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from cli.up.ports import free_port
 from vitrine.health_probe import is_serving
 
 _START_TIMEOUT_S = 300.0
+SHAPES: dict[str, tuple[str, ...]] = {"one process": (), "suite": ("--suite",)}
+# Saturated, a search has to wait for its turn: with less time the gateway would rank fewer products for each.
+_WHOLE = {"VITRINE_GATEWAY_RANK_TIMEOUT_S": "18", "VITRINE_GATEWAY_EMBED_TIMEOUT_S": "18"}
 # What `vitrine up` prints once the sample shop is in.
 _UP = "Vitrine is up"
 
@@ -44,22 +48,29 @@ def replicas(target: str) -> list[str]:
 
 
 @contextmanager
-def running_suite(targets: Targets, folder: Path) -> Iterator[str]:
-    """Yields what is tested: the suite that runs at `targets`, or, when no part of it answers, one started for it,
-    which listens where its settings say.
+def running_shape(shape: str, folder: Path, products: int, recommender: Path) -> Iterator[Targets]:
+    """A sample shop of so many products in one of SHAPES, on ports of its own, with its catalogue in `folder`.
 
-    Raises SuiteNotReady when only some parts answer: the one-process shape has no embedder, retriever or ranker to
-    load alone.
+    Of one process all targets are the gateway's. Raises SuiteNotReady when it does not come up.
     """
-    answering = [name for name, target in targets.all().items() if is_serving(target)]
-    if len(answering) == len(fields(Targets)):
-        yield "the suite that was running"
-    elif answering:
-        silent = ", ".join(f"{name} ({target})" for name, target in targets.all().items() if name not in answering)
-        raise SuiteNotReady(f"{', '.join(answering)} answers, but not {silent}; run `make up-suite`, or stop all of it")
-    else:
-        with started(folder, "--suite"):
-            yield "a suite started for it"
+    names = ("GATEWAY", "GATEWAY_HTTP", "EMBEDDER", "RETRIEVER", "RANKER")
+    ports = {name: free_port() for name in names}
+    settings = {f"VITRINE_{name}_PORT": str(port) for name, port in ports.items()}
+    settings |= {"VITRINE_UP_SAMPLE_PRODUCTS": str(products), "VITRINE_UP_SAMPLE_REVIEWS": "0"}
+    options = [*SHAPES[shape], "--recommender", str(recommender)]
+    with started(folder, *options, settings={**_WHOLE, **settings}):
+        gateway = f"127.0.0.1:{ports['GATEWAY']}"
+        if shape != "suite":
+            yield Targets(gateway, gateway, gateway, gateway)
+        else:
+            yield Targets(gateway, *(f"127.0.0.1:{ports[name]}" for name in names[2:]))
+
+
+def require_serving(targets: Targets) -> None:
+    """Raises SuiteNotReady, naming what does not answer."""
+    silent = [f"{name} ({target})" for name, target in targets.all().items() if not is_serving(target)]
+    if silent:
+        raise SuiteNotReady(f"{', '.join(silent)} does not answer; start it, or name where it is")
 
 
 @contextmanager

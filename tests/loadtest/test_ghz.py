@@ -1,21 +1,23 @@
 """Running ghz: what it measures is the suite's, what it fails at is its own."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from loadtest.ghz import STAGES, ToolFailed, find_ghz, read_report, run_stage
+from loadtest.ghz import ToolFailed, find_ghz, read_report, run_call
+from loadtest.methods import NO_OP
 from loadtest.requests import write_descriptors, write_messages
 
 REPORT = {
     "count": 20,
     "rps": 12.5,
+    "options": {"concurrency": 4},
     "statusCodeDistribution": {"OK": 17, "Unavailable": 3},
     "latencyDistribution": [
         {"percentage": 50, "latency": 1_500_000},
@@ -48,51 +50,50 @@ def test_a_ghz_that_fails_is_not_blamed_on_the_suite(monkeypatch: pytest.MonkeyP
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(ToolFailed, match="ghz failed at noop: no such method"):
-        run_stage("noop", "127.0.0.1:1", data=tmp_path / "d", descriptors=tmp_path / "p", ends=["--total", "1"])
-
-
-@pytest.mark.parametrize("path", sorted(STAGES.glob("*.json")), ids=lambda path: path.stem)
-def test_every_stage_waits_for_replies_and_counts_errors(path: Path) -> None:
-    """ghz#169: calls in flight at the end were counted as failed; ghz#103: one connection loads one replica."""
-    stage = json.loads(path.read_text())
-    assert stage["name"] == path.stem
-    assert stage["duration-stop"] == "wait"
-    assert stage["count-errors"] is True
-    assert stage["lb-strategy"] == "round_robin"
-    assert stage["connections"] > 1
-    assert ("stream-call-count" in stage) == stage["call"].endswith("Stream")
+        run_call("noop", NO_OP, "127.0.0.1:1", data=tmp_path, descriptors=tmp_path, in_flight=1, ends=["--total", "1"])
 
 
 class Health(health_pb2_grpc.HealthServicer):
     """Refuses each call that names the service "away"."""
 
+    def __init__(self) -> None:
+        self.callers: set[str] = set()
+
     def Check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
     ) -> health_pb2.HealthCheckResponse:
+        self.callers.add(context.peer())
         if request.service == "away":
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 
 
 @pytest.fixture
-def target() -> Iterator[str]:
-    server = grpc.server(ThreadPoolExecutor(4))
-    health_pb2_grpc.add_HealthServicer_to_server(Health(), server)
+def served() -> Iterator[tuple[str, Health]]:
+    server, health = grpc.server(ThreadPoolExecutor(4)), Health()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield f"127.0.0.1:{port}"
+    yield f"127.0.0.1:{port}", health
     server.stop(None).wait()
 
 
 @pytest.mark.skipif(shutil.which("ghz") is None, reason="ghz is not on PATH")
-def test_every_message_is_sent_and_every_failure_counted(target: str, tmp_path: Path) -> None:
+def test_every_message_is_sent_and_every_failure_counted(served: tuple[str, Health], tmp_path: Path) -> None:
+    target, health = served
     names = ("", "here", "away", "there", "{{not for ghz")
     messages = [health_pb2.HealthCheckRequest(service=name) for name in names]
     write_messages(tmp_path / "data.bin", messages)
     write_descriptors(tmp_path / "vitrine.binpb")
-    data = {"data": tmp_path / "data.bin", "descriptors": tmp_path / "vitrine.binpb"}
-    row = run_stage("noop", target, **data, ends=["--total", "40"])
+    load = partial(run_call, "noop", NO_OP, target, data=tmp_path / "data.bin", descriptors=tmp_path / "vitrine.binpb")
+    row = load(in_flight=4, ends=["--total", "40"])
     assert row.codes == {"OK": 30, "Unavailable": 10}
+    # ghz#103: one connection loads one replica.
+    assert len(health.callers) == 4
     assert 0 < row.p50_ms <= row.p95_ms <= row.p99_ms
-    timed = run_stage("noop", target, **data, ends=["--duration", "1s"])
+    # ghz#169: calls in flight at the end were counted as failed.
+    timed = load(in_flight=4, ends=["--duration", "0.5s"])
     assert timed.errors == timed.codes["Unavailable"]
+    begun = load(in_flight=4, ends=["--total", "40"], rate=200)
+    assert (begun.codes, begun.in_flight) == (row.codes, 4)
+    assert set(begun.percentiles_ms) >= {10, 50, 90, 99}
