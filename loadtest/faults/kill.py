@@ -13,7 +13,7 @@ import grpc.aio
 from loadtest.faults.findings import Findings
 from loadtest.faults.ledger import Ledger
 from loadtest.faults.process import Process
-from loadtest.faults.searches import Load, Outcome, at_rate, searching
+from loadtest.faults.searches import DEADLINE_S, Load, Outcome, at_rate, searching
 from loadtest.faults.shop import fill, shop
 
 COLUMNS = ("killed", "times", "searches", "failed", "degraded", "wrong", "writes failed", "events failed", "recovery s")
@@ -34,29 +34,37 @@ class _Cost:
 
 
 async def kill_each(
-    channel: grpc.aio.Channel, parts: Iterable[Process], found: Findings, *, rate: float, away_s: tuple[float, float]
+    channel: grpc.aio.Channel,
+    parts: Iterable[Process],
+    found: Findings,
+    *,
+    rate: float,
+    away_s: tuple[float, float],
+    recovery_s: float = RECOVERY_S,
+    deadline_s: float = DEADLINE_S,
 ) -> None:
     """Kills the parts in their order, each away for a time between `away_s`, and watches until it should be well.
 
-    `rate`: searches a second; half as many events and a fifth as many writes of products go with them.
+    `rate`: searches a second; half as many events and a fifth as many writes of products go with them. `recovery_s`:
+    how soon after a part is back nothing may fail or be degraded any more.
     """
     products = shop(_SHOP + _WRITTEN)
-    searched, ledger = products[:_SHOP], Ledger(channel, products[_SHOP:])
+    searched, ledger = products[:_SHOP], Ledger(channel, products[_SHOP:], deadline_s)
     await fill(channel, searched)
     writes, events = Load(), Load()
     costs: dict[str, _Cost] = defaultdict(_Cost)
     async with AsyncExitStack() as stack:
-        searches = await stack.enter_async_context(searching(channel, searched, rate))
+        searches = await stack.enter_async_context(searching(channel, searched, rate, deadline_s))
         await stack.enter_async_context(at_rate(rate / 5, ledger.write_product, writes))
         await stack.enter_async_context(at_rate(rate / 2, ledger.write_event, events))
-        await asyncio.sleep(RECOVERY_S)
+        await asyncio.sleep(recovery_s)
         for part in parts:
             begun_s = time.monotonic()
             await part.kill()
             await asyncio.sleep(random.uniform(*away_s))
             await part.start()
             back_s = time.monotonic()
-            await asyncio.sleep(RECOVERY_S + 1)
+            await asyncio.sleep(recovery_s + 1)
             cost = costs[part.name.partition(" ")[0]]
             cost.times += 1
             cost.searches += searches.since(begun_s)
@@ -65,10 +73,10 @@ async def kill_each(
             bad = [
                 one for load in (searches, writes, events) for one in load.since(back_s) if one.fault or one.degraded
             ]
-            recovery_s = max((one.due_s - back_s for one in bad), default=0.0)
-            cost.recovery_s = max(cost.recovery_s, recovery_s)
+            well_s = max((one.due_s - back_s for one in bad), default=0.0)
+            cost.recovery_s = max(cost.recovery_s, well_s)
             last = max(bad, key=lambda one: one.due_s, default=None)
-            found.hold(recovery_s <= RECOVERY_S, f"{part.name} was back for {recovery_s:.1f} s, and still: {last}")
+            found.hold(well_s <= recovery_s, f"{part.name} was back for {well_s:.1f} s, and still: {last}")
     for name, cost in costs.items():
         _add(found, name, cost)
     found.hold(ledger.products_acknowledged > 0, "no write was acknowledged")

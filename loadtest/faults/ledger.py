@@ -39,7 +39,7 @@ class _Written:
 class Ledger:
     """Writes products and events through the gateway, and remembers what was acknowledged."""
 
-    def __init__(self, channel: grpc.aio.Channel, products: Sequence[Product]) -> None:
+    def __init__(self, channel: grpc.aio.Channel, products: Sequence[Product], deadline_s: float = DEADLINE_S) -> None:
         """`products` are this ledger's own: nobody else writes them."""
         self._catalog = catalog_service_pb2_grpc.CatalogServiceStub(channel)
         self._search = search_service_pb2_grpc.SearchServiceStub(channel)
@@ -47,6 +47,7 @@ class Ledger:
         self._products = {product.id: product for product in products}
         self._written = {product.id: _Written() for product in products}
         self._kept: set[str] = set()
+        self._deadline_s = deadline_s
         self.products_acknowledged = 0
 
     @property
@@ -80,7 +81,7 @@ class Ledger:
             products=[user_event_pb2.EventProduct(product_id=list(self._products)[number % len(self._products)])],
         )
         request = user_event_service_pb2.WriteUserEventsRequest(events=[event])
-        answer = await self._events.WriteUserEvents(request, timeout=DEADLINE_S)
+        answer = await self._events.WriteUserEvents(request, timeout=self._deadline_s)
         if answer.outcomes[0].status.code:
             raise ValueError(f"an event is refused: {answer.outcomes[0].status.message}")
         self._kept.add(event.event_id)
@@ -100,13 +101,13 @@ class Ledger:
 
     async def _upsert(self, product: Product) -> None:
         request = catalog_service_pb2.CatalogServiceUpsertProductsRequest(products=[product_to_message(product)])
-        async for answer in self._catalog.UpsertProducts(iter([request]), timeout=DEADLINE_S):
+        async for answer in self._catalog.UpsertProducts(iter([request]), timeout=self._deadline_s):
             if answer.outcomes[0].status.code:
                 raise ValueError(f"a product is refused: {answer.outcomes[0].status.message}")
 
     async def _delete(self, product_id: str) -> None:
         request = catalog_service_pb2.CatalogServiceDeleteProductsRequest(ids=[product_id])
-        answer = await self._catalog.DeleteProducts(request, timeout=DEADLINE_S)
+        answer = await self._catalog.DeleteProducts(request, timeout=self._deadline_s)
         if answer.outcomes[0].status.code not in (0, grpc.StatusCode.NOT_FOUND.value[0]):
             raise ValueError(f"a delete is refused: {answer.outcomes[0].status.message}")
 

@@ -16,13 +16,13 @@ _JOINED_S = 30.0
 _EJECTED_S = 4.5
 
 
-async def restart_each(suite: Suite, load: Load, found: Findings, services: Sequence[str] = SERVICES) -> None:
-    """Stops and starts every replica of every service, the next once the one before has its share of calls again.
+async def restart_each(suite: Suite, load: Load, found: Findings, replicas: int = 2) -> None:
+    """Stops and starts so many replicas of every service, the next once the one before has its share of calls again.
 
     That is what `minReadySeconds` is for where Kubernetes does it.
     """
-    for service in services:
-        for number, replica in enumerate(suite.services[service].replicas):
+    for service in SERVICES:
+        for number, replica in enumerate(suite.services[service].replicas[:replicas]):
             begun_s = time.monotonic()
             status = await replica.stop()
             stopped_s = time.monotonic() - begun_s

@@ -84,7 +84,9 @@ async def at_rate(rate: float, call: Callable[[int], Any], load: Load) -> AsyncI
 
 
 @asynccontextmanager
-async def searching(channel: grpc.aio.Channel, products: Sequence[Product], rate: float) -> AsyncIterator[Load]:
+async def searching(
+    channel: grpc.aio.Channel, products: Sequence[Product], rate: float, deadline_s: float = DEADLINE_S
+) -> AsyncIterator[Load]:
     """Searches for products by their titles until the end; none is asked twice, since gateways keep answers."""
     stub = search_service_pb2_grpc.SearchServiceStub(channel)
     load = Load()
@@ -94,7 +96,7 @@ async def searching(channel: grpc.aio.Channel, products: Sequence[Product], rate
         request = search_service_pb2.SearchRequest(
             query=f"{product.title} {number}", page_size=_PAGE, rank_depth=_RANKED
         )
-        answer = await stub.Search(request, timeout=DEADLINE_S)
+        answer = await stub.Search(request, timeout=deadline_s)
         if product.id not in {result.product.id for result in answer.results}:
             raise ValueError(f"a search for {product.title!r} did not find it")
         return tuple(map(common_pb2.Degradation.Name, answer.degradations))

@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import socket
-import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -14,6 +12,7 @@ import grpc.aio
 import psutil
 import pytest
 
+from loadtest.faults.name_server import name_server
 from vitrine.call import Context, deadline_of
 from vitrine.channel import ChannelSettings, call, open_channel, stream
 from vitrine.deadline import Deadline
@@ -238,41 +237,18 @@ async def test_calls_spread_evenly_over_replicas(serve_embed: Any, stub_to: Any)
     assert all(90 <= count <= 110 for count in counts.values()), counts
 
 
-class NameServer(asyncio.DatagramProtocol):
-    """DNS over UDP that answers every name with `addresses`, as a headless Kubernetes service does."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = addresses
-
-    def connection_made(self, transport: Any) -> None:
-        """Keeps the way back."""
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, sender: Any) -> None:
-        """Answers A with the addresses, everything else with nothing."""
-        end = data.index(0, 12) + 5
-        addresses = self.addresses if data[end - 4 : end - 2] == b"\x00\x01" else ()
-        records = (b"\xc0\x0c\x00\x01\x00\x01" + struct.pack(">IH", 0, 4) + socket.inet_aton(a) for a in addresses)
-        header = data[:2] + b"\x81\x80" + struct.pack(">HHHH", 1, len(addresses), 0, 0)
-        self._transport.sendto(header + data[12:end] + b"".join(records), sender)
-
-
 async def test_a_replica_added_behind_the_name_takes_load(serve_embed: Any, stub_to: Any) -> None:
     """grpc-go#5621: a service scaled up behind a headless name, and the new replicas got nothing."""
     fast = {"max_connection_age_s": 0.3}
     first = await serve_embed(naming("first"), host="127.0.0.2", **fast)
-    names = NameServer("127.0.0.2")
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: names, ("127.0.0.1", 0))
-    try:
-        target = f"dns://127.0.0.1:{transport.get_extra_info('sockname')[1]}/embedder.test:{first.port}"
-        stub = stub_to(target, resolve_interval_s=0.1)
+    async with name_server() as names:
+        names.addresses["embedder.test"] = ["127.0.0.2"]
+        stub = stub_to(f"dns://127.0.0.1:{names.port}/embedder.test:{first.port}", resolve_interval_s=0.1)
         await names_that_answer(stub, {"first"})
         await serve_embed(naming("second"), host="127.0.0.3", port=first.port, **fast)
         await serve_embed(naming("third"), host="127.0.0.4", port=first.port, **fast)
-        names.addresses = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+        names.addresses["embedder.test"] = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
         await names_that_answer(stub, {"first", "second", "third"})
-    finally:
-        transport.close()
 
 
 async def test_a_replica_that_stops_takes_no_call_with_it(serve_embed: Any, stub_to: Any) -> None:
@@ -313,6 +289,72 @@ async def test_a_replica_that_fails_fast_is_left_alone_until_it_is_well(serve_em
                 row = 0
     broken = False
     await names_that_answer(stub, {"a", "b"})
+
+
+async def only_is_called(stub: Any, name: str, timeout_s: float) -> int:
+    """Calls, five at once, until a hundred in a row were answered by the replica of that name; how many were not."""
+    failed = row = 0
+
+    async def one() -> None:
+        nonlocal failed, row
+        try:
+            answer = await call(stub.Embed, REQUEST, deadline=Deadline.after(timeout_s))
+            row = row + 1 if answer.prompt == name else 0
+        except (Internal, DeadlineExceeded):
+            failed, row = failed + 1, 0
+        await asyncio.sleep(0.02)
+
+    async with asyncio.timeout(40):
+        while row < 100:
+            await asyncio.gather(*(one() for _ in range(5)))
+    return failed
+
+
+async def test_71_a_replica_that_fails_fast_and_calls_itself_well_is_left_alone(serve_embed: Any, stub_to: Any) -> None:
+    """text-embeddings-inference#775, for what no self-test finds: most of what it is asked, it fails at once."""
+
+    async def embed(message: Any, context: Context) -> Any:
+        raise RuntimeError("CUDA assert")
+
+    ill = await serve_embed(embed)
+    well = await serve_embed(naming("b"))
+    stub = stub_to(f"ipv4:127.0.0.1:{ill.port},127.0.0.1:{well.port}", eject_s=30)
+    assert await only_is_called(stub, "b", 20) > 0
+
+
+async def test_a_replica_that_hangs_costs_a_deadline_and_then_nothing_until_it_is_well(
+    serve_embed: Any, stub_to: Any
+) -> None:
+    hanging = asyncio.Event()
+
+    async def embed(message: Any, context: Context) -> Any:
+        await hanging.wait()
+        return EmbedResponse(prompt="a")
+
+    ill = await serve_embed(embed)
+    well = await serve_embed(naming("b"))
+    stub = stub_to(f"ipv4:127.0.0.1:{ill.port},127.0.0.1:{well.port}", eject_s=2)
+    assert await only_is_called(stub, "b", 0.5) > 0
+    hanging.set()
+    await names_that_answer(stub, {"a", "b"})
+
+
+async def test_one_replica_alone_is_never_left_alone(serve_embed: Any, stub_to: Any) -> None:
+    broken = True
+
+    async def embed(message: Any, context: Context) -> Any:
+        if broken:
+            raise NotFound("no such text")
+        return EmbedResponse(prompt="a")
+
+    stub = stub_to((await serve_embed(embed)).port)
+    until = Deadline.after(4.5)
+    while until.remaining_s() > 0:
+        with pytest.raises(NotFound):
+            await call(stub.Embed, REQUEST, deadline=soon())
+        await asyncio.sleep(0.02)
+    broken = False
+    assert (await call(stub.Embed, REQUEST, deadline=soon())).prompt == "a"
 
 
 async def test_a_restart_under_load_is_not_seen(serve_embed: Any, stub_to: Any) -> None:

@@ -1,0 +1,74 @@
+"""Reads: what one replica does not answer, or fails, is answered by the next, within a budget."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from vitrine.call import Context
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, Internal, NotFound
+from vitrine.reads import Reads
+from vitrine.v1.embedder_service_pb2 import EmbedRequest, EmbedResponse
+
+REQUEST = EmbedRequest(texts=["watch"])
+
+
+async def well(message: Any, context: Context) -> Any:
+    return EmbedResponse(prompt="well")
+
+
+async def hangs(message: Any, context: Context) -> Any:
+    await asyncio.Event().wait()
+
+
+async def fails(message: Any, context: Context) -> Any:
+    raise RuntimeError("CUDA assert")
+
+
+@pytest.mark.parametrize("ill", [hangs, fails])
+async def test_one_that_hangs_or_fails_loses_no_read(serve_embed: Any, stub_to: Any, ill: Any) -> None:
+    ports = [(await serve_embed(embed)).port for embed in (ill, well)]
+    stub = stub_to("ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports))
+    reads = Reads(patience_s=0.3)
+    for _ in range(12):
+        answer = await reads.call(stub.Embed, REQUEST, deadline=Deadline.after(20))
+        assert answer.prompt == "well"
+
+
+async def test_where_all_fail_tries_come_to_an_end(serve_embed: Any, stub_to: Any) -> None:
+    """A retry storm: at most a tenth more calls than are made, once what was in hand is used up."""
+    tried = 0
+
+    async def embed(message: Any, context: Context) -> Any:
+        nonlocal tried
+        tried += 1
+        raise RuntimeError("CUDA assert")
+
+    stub = stub_to((await serve_embed(embed)).port)
+    reads = Reads(patience_s=5)
+    for _ in range(200):
+        with pytest.raises(Internal):
+            await reads.call(stub.Embed, REQUEST, deadline=Deadline.after(20))
+    assert 200 < tried <= 200 + 50 + 20
+
+
+async def test_a_read_that_is_wrong_is_not_repeated_and_the_whole_deadline_holds(
+    serve_embed: Any, stub_to: Any
+) -> None:
+    tried = 0
+
+    async def embed(message: Any, context: Context) -> Any:
+        nonlocal tried
+        tried += 1
+        if message.texts[0] == "hang":
+            await asyncio.Event().wait()
+        raise NotFound("no such text")
+
+    stub = stub_to((await serve_embed(embed)).port)
+    reads = Reads(patience_s=0.2)
+    with pytest.raises(NotFound):
+        await reads.call(stub.Embed, REQUEST, deadline=Deadline.after(20))
+    assert tried == 1
+    with pytest.raises(DeadlineExceeded):
+        await reads.call(stub.Embed, EmbedRequest(texts=["hang"]), deadline=Deadline.after(0.5))
