@@ -12,6 +12,7 @@ from typing import Literal, Self
 import numpy as np
 
 from gateway.ranking import rank_candidates
+from gateway.search import DEFAULT_PAGE_SIZE
 from gateway.settings import GatewaySettings
 from services.ranker.kept_tokens import KeptTokens
 from services.ranker.pairs import Pair, PairBuilder
@@ -124,9 +125,9 @@ class AloneSearch:
         self._loop.run(self._retriever.close())
         self._loop.close()
 
-    def search(self, query: str) -> Compute:
-        """What one search computes, at the gateway's depths."""
-        depth = self._gateway.rank_depth
+    def search(self, query: str, depth: int | None = None) -> Compute:
+        """What one search computes; `depth` candidates are ranked, by default as many as the gateway has ranked."""
+        depth = self._gateway.rank_depth if depth is None else depth
         tokens = self._embedder.tokens([query], "query")
         started_s = time.perf_counter()
         (vector,) = self._embedder.session.run([tokens[0].ids])
@@ -146,7 +147,7 @@ class AloneSearch:
                 vector,
                 self._embedder.manifest.digest,
                 depth=self._gateway.result_window,
-                product_limit=depth,
+                product_limit=max(depth, DEFAULT_PAGE_SIZE),
                 with_total_size=True,
                 with_pins=True,
             ),

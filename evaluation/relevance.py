@@ -46,16 +46,16 @@ def relevance(orders: Mapping[str, QueryOrders], grades: Mapping[str, Grades], r
     }
     recallable = {query: judged for query, judged in grades.items() if max(judged.values()) >= relevant_grade}
     by_query = {
-        "judged": _values(_NDCG, {query: order.judged for query, order in orders.items()}, grades),
-        "condensed": _values(_NDCG, condensed, grades),
-        "full": _values(_NDCG, full, grades),
-        "recall_50": _values(R(rel=relevant_grade) @ 50, full, recallable),
-        "recall_200": _values(R(rel=relevant_grade) @ 200, full, recallable),
+        "judged": values_by_query(_NDCG, {query: order.judged for query, order in orders.items()}, grades),
+        "condensed": values_by_query(_NDCG, condensed, grades),
+        "full": values_by_query(_NDCG, full, grades),
+        "recall_50": values_by_query(R(rel=relevant_grade) @ 50, full, recallable),
+        "recall_200": values_by_query(R(rel=relevant_grade) @ 200, full, recallable),
     }
     return Relevance(by_query, {name: mean_interval(list(values.values())) for name, values in by_query.items()})
 
 
-def _values(
+def values_by_query(
     measure: ir_measures.Measure, orders: Mapping[str, Sequence[str]], grades: Mapping[str, Grades]
 ) -> dict[str, float]:
     # Positions serve as scores: an order has no ties, and trec_eval would break them its own way.
