@@ -58,6 +58,34 @@ async def test_a_flip_changes_who_ranks_and_a_rollback_changes_it_back(shop: Sho
     assert ids(await shop.search()) == ids(after)
 
 
+async def test_a_kept_answer_is_never_of_a_release_that_served_before(shop: Shop, models: Models) -> None:
+    """Around a flip and a rollback: what was under way at it, too, is kept for the release that answered."""
+    await shop.create("b", ranker_digest=models.digests["ranker-2"])
+    first = await shop.search()
+    assert list((await shop.search()).cached) == ["answer"]
+
+    async def around(change: Any) -> Any:
+        under_way = [asyncio.create_task(shop.search(query)) for query in ("watch", "blue watch")]
+        await change
+        await asyncio.gather(*under_way)
+        after = await shop.search()
+        assert "answer" not in after.cached
+        for query in ("smart watch", "watch", "blue watch"):
+            # Another page size is another answer, made now.
+            made = await shop.search(query, page_size=11)
+            assert "answer" not in made.cached
+            for _ in range(2):
+                again = await shop.search(query)
+                assert ids(again) == ids(made)[: len(again.results)]
+            assert list(again.cached) == ["answer"]
+        return after
+
+    flipped = await around(shop.flip("b"))
+    assert ids(flipped) != ids(first)
+    await shop.releases.RollbackRelease(pb.RollbackReleaseRequest(), timeout=LIMIT_S)
+    assert ids(await shop.search()) == ids(first)
+
+
 async def test_under_a_stream_of_flips_no_answer_fails_and_none_is_mixed(shop: Shop, models: Models) -> None:
     await shop.create("a")
     await shop.create("b", ranker_digest=models.digests["ranker-2"])
