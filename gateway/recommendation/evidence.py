@@ -25,8 +25,9 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 CATEGORIES = 3
-# Of what sources name, so many become candidates: each costs its share of the answer's time.
-_OF_WORDS, _OF_LISTS = 50, 30
+# Of what sources name, so many become candidates: each costs its share of the answer's time. Of the lists of a
+# category, a country or a trend as many as a page shows: what the fusion learns from has no candidates of theirs.
+_OF_WORDS, _LIST_PART = 50, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,14 @@ class Gathered:
 
     def ids(self, of_popular: int) -> list[str]:
         """Products that some source names, each source's first ones; `of_popular` of what is popular everywhere."""
-        evidence = self.evidence
+        evidence, of_lists = self.evidence, of_popular // _LIST_PART
         lists: list[Iterable[str]] = [
             islice(evidence.searched.ranks, _OF_WORDS),
             islice(evidence.profile.ranks, _OF_WORDS),
             self.listed,
-            self._first(evidence.trending, _OF_LISTS),
-            self._first(evidence.popular_in_country, _OF_LISTS),
-            *(self._first(weights, _OF_LISTS) for weights in evidence.popular_in_category.values()),
+            self._first(evidence.trending, of_lists),
+            self._first(evidence.popular_in_country, of_lists),
+            *(self._first(weights, of_lists) for weights in evidence.popular_in_category.values()),
             self._first(evidence.popular, of_popular),
         ]
         return list(dict.fromkeys(product_id for one in lists for product_id in one))
