@@ -22,6 +22,7 @@ from gateway.circuit_breaker import CircuitBreaker
 from gateway.content.placement import Content
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache
 from gateway.events.settings import EventsSettings
+from gateway.events.spare_reads import SpareReads
 from gateway.events.store import EventStore
 from gateway.experiments.assignment import Experiments
 from gateway.experiments.settings import ExperimentsSettings
@@ -127,6 +128,7 @@ class Gateway:
             reserve_s=settings.rank_reserve_s,
         )
         self._event_store = EventStore(events) if events.redis_url else None
+        self._spare_reads = SpareReads(self._event_store) if self._event_store is not None else None
         fusion = (
             Fusion(*map(Path, (recommendation.bundle, *recommendation.further_bundles)))
             if recommendation.bundle
@@ -136,8 +138,8 @@ class Gateway:
         self._releases = Follower(ports.releases, parts, follow_s=settings.releases_follow_s)
         experiments = Experiments(ExperimentsSettings().file, self._releases.named)
         tastes = tastes_of(fusion, ports.embedder, ports.retriever, recommendation.interests)
-        popular = PopularProducts(self._event_store, recommendation.popularity_kept_s)
-        orders = SearchOrders(text_retrieval, rank_stage, Personalisation(self._event_store, tastes, recommendation))
+        popular = PopularProducts(self._spare_reads, recommendation.popularity_kept_s)
+        orders = SearchOrders(text_retrieval, rank_stage, Personalisation(self._spare_reads, tastes, recommendation))
         pipeline = SearchPipeline(
             orders,
             ports.retriever,
@@ -157,12 +159,14 @@ class Gateway:
         ad_relevance = AdRelevance(candidates, text_retrieval, rank_stage, ports.retriever, ads)
         placements: dict[Placement, PlacementRecommender] = {
             **placements_of(candidates, fused),
-            Placement.ADS: Ads(campaigns.ledger, ad_relevance, ClickExpectation(fused, ads.click_rate), ads),
+            Placement.ADS: Ads(
+                campaigns.ledger, self._spare_reads, ad_relevance, ClickExpectation(fused, ads.click_rate), ads
+            ),
             Placement.CONTENT: Content(candidates, ports.retriever),
         }
         recommender = Recommender(
             placements,
-            self._event_store,
+            self._spare_reads,
             Admission(recommendation.max_recommendations, "recommendations"),
             recommendation,
             experiments,
@@ -265,6 +269,8 @@ class Gateway:
         await self._suggester.close()
         await self._releases.close()
         await self._vectors.close()
+        if self._spare_reads is not None:
+            await self._spare_reads.close()
         if self._event_store is not None:
             await self._event_store.close()
 

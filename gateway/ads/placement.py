@@ -18,6 +18,7 @@ from gateway.ads.relevance import AdRelevance, Relevant
 from gateway.ads.settings import AdsSettings
 from gateway.ads.store import KeptCampaign
 from gateway.ads.token import AdToken, product_digest, sealed
+from gateway.events.spare_reads import SpareReads
 from gateway.recommendation.placement import Listing, Visit
 from gateway.recommendation.query import Ad, Reason, Recommendation, Source
 from gateway.search import Degradation
@@ -34,13 +35,15 @@ class Ads:
     def __init__(
         self,
         ledger: AdLedger | None,
+        reads: SpareReads | None,
         relevance: AdRelevance,
         expectation: ClickExpectation,
         settings: AdsSettings,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`ledger` None: there is no event store, and so no ad. `chance` draws from [0, 1), for pacing."""
+        """`ledger` and `reads` None: there is no event store, and so no ad. `chance` draws from [0, 1), for pacing."""
         self._ledger = ledger
+        self._reads = reads
         self._relevance = relevance
         self._expectation = expectation
         self._settings = settings
@@ -48,11 +51,12 @@ class Ads:
 
     async def recommend(self, visit: Visit) -> Listing:
         """See `PlacementRecommender.recommend`. Without the event store nothing is shown, and that is noted."""
-        ledger = self._ledger
-        if ledger is None:
+        ledger, reads = self._ledger, self._reads
+        if ledger is None or reads is None:
             visit.notes.degradations.append(Degradation.NO_PERSONALISATION)
             return Listing(())
-        state = await _kept(lambda deadline: ledger.state(deadline=deadline), visit)
+        # The first that is asked of the store says whether it is there.
+        state = await _kept(lambda deadline: reads.read(lambda: ledger.state(deadline=deadline), deadline), visit)
         if state is None or not state.campaigns.all:
             return Listing(())
         campaigns = self._taking_part(state, visit.query.filter.currency_code, ledger.clock())

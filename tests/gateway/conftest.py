@@ -1,13 +1,11 @@
 """What the gateway's tests share: a Redis that can be made slow, and caches."""
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc.aio
 import pytest
@@ -22,6 +20,7 @@ from gateway.recommendation.settings import RecommendationSettings
 from gateway.search import SearchAnswer, SearchQuery
 from gateway.serving import Gateway, Ports
 from gateway.settings import GatewaySettings
+from loadtest.faults.redis_proxy import RedisProxy
 from services.embedder.engine import EmbedderEngine
 from services.embedder.servicer import EmbedderServicer
 from services.embedder.settings import EmbedderSettings
@@ -45,74 +44,10 @@ from vitrine.v1 import (
 )
 
 
-class SlowProxy:
-    """A TCP proxy that holds back replies while `open` is cleared, and can answer garbage instead."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._host = host
-        self._port = port
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
-        self.open = asyncio.Event()
-        self.open.set()
-        self.garbage: bytes | None = None
-        self.asked = asyncio.Event()
-        self.requests = 0
-
-    @property
-    def url(self) -> str:
-        assert self._server is not None
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-
-    async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        writers = [writer]
-        replies: asyncio.Task[None] | None = None
-        try:
-            upstream, upwriter = await asyncio.open_connection(self._host, self._port)
-            writers.append(upwriter)
-            replies = asyncio.create_task(self._replies(upstream, writer))
-            while data := await reader.read(65_536):
-                self.requests += 1
-                self.asked.set()
-                upwriter.write(data)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            if replies is not None:
-                replies.cancel()
-            for one in writers:
-                one.close()
-                with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-                    await one.wait_closed()
-            self._connections.discard(task)
-
-    async def _replies(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await upstream.read(65_536):
-                await self.open.wait()
-                writer.write(data if self.garbage is None else self.garbage)
-
-
 @pytest.fixture
-async def slow_redis(redis_url: str) -> AsyncIterator[SlowProxy]:
+async def slow_redis(redis_url: str) -> AsyncIterator[RedisProxy]:
     """The test's Valkey behind a proxy that can be made slow."""
-    parts = urlsplit(redis_url)
-    assert parts.hostname
-    assert parts.port
-    proxy = SlowProxy(parts.hostname, parts.port)
+    proxy = RedisProxy(redis_url)
     await proxy.start()
     yield proxy
     await proxy.stop()

@@ -250,7 +250,7 @@ async def test_a_server_that_talks_nonsense_costs_a_clear_error_only(
 ) -> None:
     cache = open_cache(slow_redis.url, command_timeout_s=0.5, wait_s=1.0)
     await cache.check()
-    slow_redis.garbage = garbage
+    slow_redis.spoil = lambda reply: garbage
     for _ in range(3):
         with pytest.raises(CacheUnavailable):
             await cache.read(SPACE, ["watch"])

@@ -1,15 +1,16 @@
 """RecommendationService over real gRPC: real retriever, embedder and event store. Numbers are rows of users' cases."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc
 import httpx
 import pytest
 
 from gateway.events.settings import EventsSettings
-from tests.gateway.conftest import SlowProxy
+from loadtest.faults.redis_proxy import RedisProxy
 from vitrine.errors import Unavailable
 from vitrine.product import Availability, Product
 from vitrine.v1 import common_pb2, retriever_service_pb2
@@ -203,19 +204,16 @@ async def test_a_wrong_field_is_named(stand: Any, fields: dict[str, Any], named:
 
 
 @pytest.fixture
-async def store_proxy(events_settings: EventsSettings) -> AsyncIterator[SlowProxy]:
+async def store_proxy(events_settings: EventsSettings) -> AsyncIterator[RedisProxy]:
     """The way to the event store, which a test can cut."""
-    parts = urlsplit(events_settings.redis_url)
-    assert parts.hostname
-    assert parts.port
-    proxy = SlowProxy(parts.hostname, parts.port)
+    proxy = RedisProxy(events_settings.redis_url)
     await proxy.start()
     yield proxy
     await proxy.stop()
 
 
 async def test_without_the_event_store_popular_products_are_shown_as_last_known(
-    open_stand: Any, events_settings: EventsSettings, store_proxy: SlowProxy
+    open_stand: Any, events_settings: EventsSettings, store_proxy: RedisProxy
 ) -> None:
     stand = await open_stand(events_settings.model_copy(update={"redis_url": store_proxy.url}))
     await stand.report("ben", "p005", kind="PURCHASE")
@@ -231,6 +229,25 @@ async def test_without_the_event_store_popular_products_are_shown_as_last_known(
     assert list((await stand.recommend()).degradations) == [common_pb2.DEGRADATION_NO_POPULARITY]
     similar = await stand.recommend(placement=pb.PLACEMENT_SIMILAR, product_ids=["p001"])
     assert (sources(similar), list(similar.degradations)) == (["TEXT_SIMILAR"] * 10, [])
+
+
+async def test_126_a_slow_event_store_is_left_alone_after_a_few_calls(
+    open_stand: Any, events_settings: EventsSettings, store_proxy: RedisProxy
+) -> None:
+    """gnomad-browser#1208, of the other Redis: each call would wait out its patience and hold a connection."""
+    stand = await open_stand(events_settings.model_copy(update={"redis_url": store_proxy.url}))
+    await stand.report("ana", "p005")
+    store_proxy.open.clear()
+    asked, begun_s = store_proxy.requests, monotonic()
+    for number in range(30):
+        answer = await stand.recommend(visitor_id=f"visitor-{number}")
+        assert common_pb2.DEGRADATION_NO_PERSONALISATION in answer.degradations
+    # Five failures open the breaker; then one try a second, however slow this machine is.
+    assert store_proxy.requests - asked <= 10 + monotonic() - begun_s
+    store_proxy.open.set()
+    async with asyncio.timeout(60):
+        while common_pb2.DEGRADATION_NO_PERSONALISATION in answer.degradations:
+            answer = await stand.recommend(visitor_id="ana")
 
 
 async def test_without_an_event_store_the_newest_are_shown(open_stand: Any) -> None:

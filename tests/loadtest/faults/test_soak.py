@@ -1,0 +1,60 @@
+"""What a soak finds: the slope that outliers do not move, and a run of all kinds of calls."""
+
+import os
+from typing import Any
+
+from gateway.events.settings import EventsSettings
+from loadtest.faults.findings import Findings
+from loadtest.faults.searches import Load, Outcome
+from loadtest.faults.soak import COLUMNS, KINDS, Mix, Watched, capacity, robust_slope, soak, tell_calls, tell_processes
+from tests.gateway.conftest import sample_products
+
+_MIB = 1 << 20
+
+
+def test_a_slope_is_that_of_most_points() -> None:
+    at = [float(second) for second in range(100)]
+    values = [5.0 + 0.25 * second for second in at]
+    values[10], values[60], values[99] = 900.0, -900.0, 4_000.0
+    assert abs(robust_slope(at, values) - 0.25) < 0.01
+    assert robust_slope([1.0], [2.0]) == 0.0
+
+
+def test_27_29_a_process_that_grows_is_named() -> None:
+    """grpc#36986, grpc#22123"""
+    at = [5.0 * number for number in range(360)]
+    flat = Watched(at, [300 * _MIB + (number % 7) * 4_096 for number in range(360)], [40] * 360)
+    # 2 MiB an hour.
+    leaks = Watched(at, [300 * _MIB + int(second * 2 * _MIB / 3_600) for second in at], [40] * 360)
+    opens = Watched(at, [300 * _MIB] * 360, [40 + number // 10 for number in range(360)])
+    found = Findings(COLUMNS)
+    tell_processes({"flat": flat, "leaks": leaks, "opens": opens}, 600.0, found)
+    assert [row[0] for row in found.rows] == ["flat", "leaks", "opens"]
+    assert [one.split()[:3] for one in found.missed] == [["memory", "of", "leaks"], ["opens", "has", "18"]]
+
+
+def test_102_latency_that_grows_and_calls_that_fail_are_named() -> None:
+    """faiss#3020"""
+    load = Load([Outcome(float(second), 0.02 if second < 60 else 0.2) for second in range(90)])
+    load.outcomes.append(Outcome(50.0, 0.01, fault="UNAVAILABLE: away"))
+    found = Findings(KINDS)
+    tell_calls("cold search", load, 0.0, 90.0, found)
+    assert found.missed == [
+        "1 of cold search failed: UNAVAILABLE: away",
+        "p99 of cold search went from 20 to 200 ms",
+    ]
+
+
+async def test_all_kinds_of_calls_run(
+    open_shop: Any, start_server: Any, channel_to: Any, events_settings: EventsSettings
+) -> None:
+    shop = await open_shop(own_catalogue=True, events=events_settings)
+    server = await start_server(shop.gateway.add_to, self_test=shop.gateway.self_test)
+    mix = Mix(channel_to(server.port), sample_products(), 1, cold=500, timeout_s=60)
+    assert await capacity(mix, 0.1) > 0
+    memory, calls = Findings(COLUMNS), Findings(KINDS)
+    await soak(mix, {"here": os.getpid()}, 50.0, seconds=1.0, warm_up_s=0.1, memory=memory, calls=calls)
+    await mix.purge()
+    assert [row[0] for row in memory.rows] == ["here"]
+    assert len(calls.rows) == 5
+    assert not [one for one in calls.missed if "failed" in one]
