@@ -138,11 +138,12 @@ def read_manifest(folder: Path, kind: str, form: type[ManifestT]) -> ManifestT:
         raise FailedPrecondition(f"no bundle at {folder}: {path} does not exist") from None
     except ValidationError as error:
         raise FailedPrecondition(f"{path} is not a bundle manifest: {error.errors()[0]['msg']}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FailedPrecondition(f"{path} is not a bundle manifest: {error}") from error
     for name, expected in manifest.files.items():
         file = folder / name
-        if file.parent != folder or not file.is_file():
+        # No path has a NUL in it, and asking for one raises ValueError.
+        if file.parent != folder or "\0" in name or not file.is_file():
             raise FailedPrecondition(f"bundle {folder} lacks {name}; copy it whole")
         if _sha256(file) != expected:
             raise FailedPrecondition(f"{file} does not match its digest in {MANIFEST}; copy the bundle again")

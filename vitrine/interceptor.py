@@ -75,6 +75,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def _wrapped(self, call: "_Call", handler: Any) -> Any:
         parse, pack = self._parser(handler.request_deserializer), self._packer(handler.response_serializer)
+
         # Requests are parsed and a unary answer packed in here, where what goes wrong becomes a clear error.
         def read(request: Any) -> Any:
             return _requests(request, parse, self._guard) if handler.request_streaming else parse(request)

@@ -100,15 +100,15 @@ def load_mapping(path: Path | None) -> Mapping:
         names = sorted(file.name.removesuffix(".toml") for file in shipped.iterdir() if file.name.endswith(".toml"))
         if name.removesuffix(".toml") not in names:
             raise invalid("--mapping", f"no mapping {path} ships; give one of {', '.join(names)}, or a .toml file")
-        text = shipped.joinpath(name).read_text(encoding="utf-8")
+        data = shipped.joinpath(name).read_bytes()
     elif path.is_file():
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     else:
         raise invalid("--mapping", f"there is no file {path}")
     try:
-        return Mapping.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise invalid("--mapping", f"{path} is not TOML: {error}") from error
+        return Mapping.model_validate(tomllib.loads(data.decode()))
     except ValidationError as error:
         fault = error.errors()[0]
         raise invalid("--mapping", f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
+    except (ValueError, RecursionError) as error:  # TOML that is none, or bytes that are not UTF-8
+        raise invalid("--mapping", f"{path} is not TOML: {error}") from error

@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -44,10 +45,10 @@ def read_money(value: Any, currency_code: str = "") -> tuple[float, str]:
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError(f"is a {type(value).__name__}; give a number")
     if not isinstance(value, str) or _PLAIN.fullmatch(value.strip()):
-        try:
-            return float(value), currency_code
-        except (ValueError, OverflowError):
-            raise ValueError(_not_a_number(str(value))) from None
+        with suppress(ValueError, OverflowError):
+            if math.isfinite(amount := float(value)):
+                return amount, currency_code
+        raise ValueError(_not_a_number(str(value)))
     text = unicodedata.normalize("NFKC", value).replace("’", "'").replace("−", "-").strip()
     text = f"0{text}" if re.match(r"[.,]\d", text) else text
     parts = _PARTS.fullmatch(text)

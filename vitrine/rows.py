@@ -189,5 +189,5 @@ def _parquet(path: Path) -> Any:
 
     try:
         return pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise invalid("PATH", f"{path} is not a Parquet file: {error}") from error

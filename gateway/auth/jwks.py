@@ -49,7 +49,7 @@ def keys_of(text: bytes, algorithms: frozenset[str], place: str) -> Keys:
     """The keys of a JWKS that sign by these algorithms. Raises FailedPrecondition where it has none."""
     try:
         found = jwt.PyJWKSet.from_dict(json.loads(text)).keys
-    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise FailedPrecondition(f"{place} is no JWKS with keys that can be used: {type(error).__name__}") from None
     keys = {key.key_id or "": key for key in found if key.algorithm_name in algorithms and key.public_key_use != "enc"}
     if not keys:

@@ -158,7 +158,7 @@ def read_definitions(path: Path) -> Definitions:
         raise FailedPrecondition(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise FailedPrecondition(f"{path}: {'; '.join(map(_fault, error.errors()))}") from error
-    except ValueError as error:  # TOML that is none, or bytes that are not UTF-8
+    except (ValueError, RecursionError) as error:  # TOML that is none, or bytes that are not UTF-8
         raise FailedPrecondition(f"{path} is not TOML: {error}") from error
 
 

@@ -188,7 +188,7 @@ def read_rules(path: Path) -> Rules:
         raise FailedPrecondition(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise FailedPrecondition(f"{path}: {'; '.join(_faults(error.errors()))}") from error
-    except ValueError as error:  # TOML that is none, or bytes that are not UTF-8
+    except (ValueError, RecursionError) as error:  # TOML that is none, or bytes that are not UTF-8
         raise FailedPrecondition(f"{path} is not TOML: {error}") from error
 
 

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from services.retriever.buffer import Buffer
 from services.retriever.lexical_index import ENTRY_VERSION
@@ -78,6 +79,9 @@ class Manifest:
     blocks: Sequence[_Block]
 
 
+_MANIFEST = TypeAdapter(Manifest)
+
+
 class SavedViews:
     """A folder of saved views; one thread at a time. `revision` is the last one saved, -1 for none."""
 
@@ -102,13 +106,16 @@ class SavedViews:
         crc, _, body = data.partition(b"\n")
         if crc != b"%08x" % zlib.crc32(body):
             raise FailedPrecondition(f"{path} does not match its checksum")
-        fields = json.loads(body)
-        if fields["format"] != FORMAT:
-            raise FailedPrecondition(f"{path} has format {fields['format']} and this version reads {FORMAT}")
-        state = State(**fields["state"])
-        if state.catalogue_id != catalogue_id:
+        try:
+            fields = json.loads(body)
+            if fields["format"] != FORMAT:
+                raise FailedPrecondition(f"{path} has format {fields['format']} and this version reads {FORMAT}")
+            manifest = _MANIFEST.validate_python(fields)
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
+            raise FailedPrecondition(f"{path} does not hold together: {error!r}") from error
+        if manifest.state.catalogue_id != catalogue_id:
             raise FailedPrecondition(f"{path} belongs to another catalogue")
-        return Manifest(state, fields["storage"], fields["words"], [_Block(**block) for block in fields["blocks"]])
+        return manifest
 
     def read(
         self, manifest: Manifest, buffers: Mapping[str, Buffer]
@@ -186,7 +193,7 @@ class SavedViews:
                     # Cut short, what is left over is no whole number.
                     if not left or len(piece) % item == 0:
                         yield piece
-        except OSError as error:
+        except (OSError, TypeError, ValueError, ArithmeticError) as error:  # of a type, width or name that is none, too
             raise FailedPrecondition(f"{path} cannot be read: {error}") from error
         if left or crc != block.crc:
             raise FailedPrecondition(f"{path} does not match its checksum")

@@ -100,7 +100,7 @@ def _table(random: Random, rows: list[dict[str, object]], delimiter: str = ",") 
 
 def _encoded(random: Random, text: str) -> bytes:
     encoding = random.choice(("utf-8",) * 8 + ("utf-16", "gb18030", "utf-8-sig", "big5", "latin-1", "utf-32"))
-    data = text.encode(encoding, "replace" if encoding in ("big5", "latin-1") else "surrogatepass")
+    data = text.encode(encoding, "surrogatepass" if encoding.startswith("utf") else "replace")
     return bent(random, data) if random.random() < 0.3 else data
 
 

@@ -31,6 +31,7 @@ class Maker:
         self._random = random
         self._known = known
         self._hostile = random.choice((0.0, 0.02, 0.1, 0.5))
+        self._most = 1_100
 
     def message(self, descriptor: Descriptor, depth: int = 0) -> Message:
         """A message of that kind."""
@@ -51,7 +52,8 @@ class Maker:
     def _fill(self, made: Message, field: FieldDescriptor, depth: int) -> None:
         count = self._random.choice((0, 1, 1, 2, 3)) if field.is_repeated else 1
         if field.is_repeated and self._is_hostile():
-            count = self._random.choice((12, 1_100))
+            # More than any call takes, once: of many of many a message would be all that a second makes.
+            count, self._most = self._random.choice((12, self._most)), 12
         of = field.message_type
         filled = getattr(made, field.name)
         if of is not None and of.GetOptions().map_entry:

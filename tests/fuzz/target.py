@@ -52,7 +52,7 @@ def bent(random: Random, data: bytes) -> bytes:
 
 _PIECES = (
     b"\0", b"\xff", b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\xe2\x80\xae",
-    b"\n", b"\r\n", b'"', b"'", b"\\", b"\\ud800", b"\\u0000", b"{", b"}", b"[" * 200, b"(" * 200, b"<", b">", b"&",
+    b"\n", b"\r\n", b'"', b"'", b"\\", b"\\ud800", b"\\u0000", b"{", b"}", b"[" * 3_000, b"(" * 200, b"<", b">", b"&",
     b"&#0;", b"&#xD800;", b"&a;", b"<![CDATA[", b"]]>", b",", b";", b"\t", b"|", b":", b"=", b"-", b"1e999", b"-1",
     b"NaN", b"Infinity", b"9" * 5_000, b"0", b"null", b"true", b"[]", b"{}", b'""', b"9999-12-31T23:59:59-14:00",
     b"0001-01-01T00:00:00+14:00", b"../../etc/passwd", b"\x1f\x8b\x08", b"PAR1", b"\xef\xbb\xbf", b"\xff\xfe",

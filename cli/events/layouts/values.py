@@ -12,8 +12,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def text(value: Any) -> str:
-    """A text; empty for null and for GA4's "(not set)"."""
-    return "" if value is None or value == "(not set)" else str(value)
+    """A text; empty for null and for GA4's "(not set)". Half of a surrogate pair, which JSON allows, becomes "?"."""
+    return "" if value is None or value == "(not set)" else str(value).encode("utf-8", "replace").decode()
 
 
 def number(value: Any, field: str) -> float | None:
