@@ -38,7 +38,7 @@ def main(
     only: Annotated[str, typer.Option(help=f"Parts, with commas: {','.join(PARTS)}. All when not given.")] = "",
     seconds: Annotated[int, typer.Option(min=1, help="Seconds of each side of a round.")] = 5,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds; the median counts.")] = 3,
-    draws: Annotated[int, typer.Option(min=1, help="Searches of the hot stream before it begins anew.")] = 4_000,
+    draws: Annotated[int, typer.Option(min=1, help="Searches of the hot stream before it begins anew.")] = 1_000,
     seed: Annotated[int | None, typer.Option(help="Draw of the queries; drawn when not given.")] = None,
     folder: Annotated[Path, typer.Option(help="Folder for data, logs and reports.")] = Path("build/bench"),
 ) -> None:

@@ -31,6 +31,18 @@ def test_a_shop_of_ones_own_from_products_to_page(own_shop: Path, tmp_path: Path
     assert "0 / 0 / 6" in (tmp_path / "q" / "index.html").read_text(encoding="utf-8")
 
 
+def test_a_settled_page_beside_all_scored(own_shop: Path) -> None:
+    result = run("depth", "--dataset", own_shop, "--rank-depth", 3)
+    assert result.exit_code == 0, result.output
+    rows = dict(line[2:].split(" | ", 1) for line in result.stdout.splitlines() if line.startswith("| "))
+    # Fewer than a page are all scored.
+    assert rows["pairs ranked a query"] == "3.0 | 3.0 | |"
+    settled, whole = rows["nDCG@10"].split(" | ")[:2]
+    assert settled == whole
+    refused = run("depth", "--dataset", "zh", "--data-dir", "nowhere")
+    assert (refused.exit_code, len(refused.stderr.strip().splitlines())) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
