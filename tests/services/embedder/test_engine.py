@@ -145,7 +145,7 @@ async def test_unknown_tokens_give_a_finite_vector(embedder: Embedder) -> None:
 
 
 async def test_a_vector_that_is_not_finite_is_an_error_of_its_text(embedder: Embedder) -> None:
-    """text-embeddings-inference#59: all-null vectors returned with 200."""
+    """text-embeddings-inference#51: all-null vectors returned with 200."""
     found = await embedder.embed(["red", "poison", "blue"], input_type=InputType.QUERY, deadline=soon())
     assert [type(item.error) for item in found.items] == [type(None), Internal, type(None)]
     assert not found.vectors[1].any()
