@@ -7,9 +7,9 @@ from google.protobuf.message import Message
 from loadtest.load import Load
 from loadtest.material import MADE, OTHER_MODEL, VECTORS, Material, some
 from loadtest.public_loads import only
+from vitrine.v1 import common_pb2, release_pb2, user_event_pb2
 from vitrine.v1 import embedder_service_pb2 as embedder
 from vitrine.v1 import ranker_service_pb2 as ranker
-from vitrine.v1 import release_pb2, user_event_pb2
 from vitrine.v1 import release_store_service_pb2 as store
 from vitrine.v1 import retriever_service_pb2 as retriever
 
@@ -25,25 +25,21 @@ def _embed(texts: Sequence[str]) -> embedder.EmbedRequest:
 
 
 def _histories(material: Material) -> list[Message]:
-    found = material.behaviour
+    found, width = material.behaviour, 4 * material.behaviour.vectors.dim
+    viewed = user_event_pb2.EVENT_TYPE_VIEW_ITEM
+    items = [
+        embedder.HistoryItem(vector_index=step, event_type=viewed, age_s=60.0 * (_HISTORY - step))
+        for step in range(_HISTORY)
+    ]
     return [
         embedder.EncodeHistoryRequest(
-            histories=[embedder.History(items=_items(start, len(found.product_ids)))],
-            item_vectors=found.vectors,
+            histories=[embedder.History(items=items)],
+            item_vectors=common_pb2.PackedVectors(
+                data=found.vectors.data[width * start : width * (start + _HISTORY)], dim=found.vectors.dim
+            ),
             recommender_digest=found.recommender_digest,
         )
-        for start in range(len(found.product_ids))
-    ]
-
-
-def _items(start: int, count: int) -> list[embedder.HistoryItem]:
-    return [
-        embedder.HistoryItem(
-            vector_index=(start + step * 3) % count,
-            event_type=user_event_pb2.EVENT_TYPE_VIEW_ITEM,
-            age_s=60.0 * (_HISTORY - step),
-        )
-        for step in range(_HISTORY)
+        for start in range(len(found.product_ids) - _HISTORY)
     ]
 
 
@@ -169,6 +165,7 @@ INTERNAL = {
         only(_written("store")),
         lambda _: [_written(f"store-{number}") for number in range(MADE)],
         in_flight=4,
+        whole=True,
         changes=True,
     ),
     "ReleaseStoreService/ServeRelease": Load(_serve, in_flight=1, changes=True),
@@ -188,6 +185,7 @@ INTERNAL = {
             for name in ("load-other", "store", *(f"store-{number}" for number in range(MADE)))
         ],
         in_flight=4,
+        whole=True,
         changes=True,
     ),
 }

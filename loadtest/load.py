@@ -15,13 +15,15 @@ class Load:
     """`hot` is asked over and over, after each of it was asked once; of `cold` nothing is asked twice.
 
     A method whose request says nothing, or that changes what there is but once, has one of them only. `changes`: it
-    writes, and belongs to a shop of its own.
+    writes, and belongs to a shop of its own. `whole`: all of `cold` is asked, however long it takes, for another method
+    counts on it.
     """
 
     hot: Messages | None = None
     cold: Messages | None = None
     in_flight: int = 8
     changes: bool = False
+    whole: bool = False
 
     def temperatures(self) -> dict[str, Messages]:
         """What there is to ask, by "hot" and "cold"."""

@@ -26,12 +26,14 @@ from vitrine.v1 import (
     release_store_service_pb2_grpc,
     retriever_service_pb2,
     retriever_service_pb2_grpc,
+    user_event_service_pb2,
+    user_event_service_pb2_grpc,
 )
 
 # Products that only the load test has, to be deleted by it; releases and campaigns that it makes; queries with vectors.
-EXTRA, MADE, VECTORS = 60, 40, 256
+EXTRA, MADE, VECTORS = 60, 40, 1_000
 OTHER_MODEL = "sha256:load"
-_CANDIDATES = 50
+_CANDIDATES, _BATCH = 50, 64
 _TIMEOUT_S = 60.0
 
 
@@ -92,12 +94,15 @@ class Material:
     @cached_property
     def vectors(self) -> list[common_pb2.PackedVectors]:
         """One vector for each of the first fresh queries."""
-        texts = self.fresh[:VECTORS]
-        request = embedder_service_pb2.EmbedRequest(texts=texts, input_type=embedder_service_pb2.INPUT_TYPE_QUERY)
+        query = embedder_service_pb2.INPUT_TYPE_QUERY
+        vectors: list[common_pb2.PackedVectors] = []
         with channel(self.targets.embedder) as opened:
             stub = embedder_service_pb2_grpc.EmbedderServiceStub(opened)
-            packed = stub.Embed(request, timeout=_TIMEOUT_S).vectors
-        return list(_each(packed))
+            for start in range(0, VECTORS, _BATCH):
+                texts = self.fresh[start : min(start + _BATCH, VECTORS)]
+                request = embedder_service_pb2.EmbedRequest(texts=texts, input_type=query)
+                vectors += _each(stub.Embed(request, timeout=_TIMEOUT_S).vectors)
+        return vectors
 
     @cached_property
     def behaviour(self) -> retriever_service_pb2.GetBehaviourVectorsResponse:
@@ -147,6 +152,14 @@ class Material:
             stub = release_store_service_pb2_grpc.ReleaseStoreServiceStub(opened)
             stub.WriteRelease(release_store_service_pb2.WriteReleaseRequest(release=release), timeout=_TIMEOUT_S)
             return list(stub.ListUnembedded(listing, timeout=_TIMEOUT_S).rows)
+
+    @property
+    def events_token(self) -> str:
+        """The first page of events is taken up to here."""
+        with channel(self.targets.gateway) as opened:
+            stub = user_event_service_pb2_grpc.UserEventServiceStub(opened)
+            request = user_event_service_pb2.ListUserEventsRequest(page_size=1)
+            return str(stub.ListUserEvents(request, timeout=_TIMEOUT_S).next_page_token)
 
     @property
     def serving(self) -> str:

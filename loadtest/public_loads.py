@@ -61,6 +61,10 @@ def _events(material: Material, start: int) -> Message:
     return events.WriteUserEventsRequest(events=map(viewed, range(start, start + _EVENTS)))
 
 
+def _purges(material: Material) -> list[Message]:
+    return [events.PurgeUserEventsRequest(page_token=material.events_token, before=Timestamp(seconds=1))]
+
+
 def _visitors(request: Callable[..., Message]) -> Callable[[Material], Sequence[Message]]:
     return lambda material: [request(visitor_id=f"load-{material.seed}-{n}") for n in range(_LIMIT)]
 
@@ -110,10 +114,8 @@ PUBLIC = {
     ),
     "UserEventService/ListUserEvents": Load(only(events.ListUserEventsRequest(page_size=20))),
     "UserEventService/ListErasedVisitors": Load(only(events.ListErasedVisitorsRequest(since=Timestamp(seconds=1)))),
-    # Nothing is as old.
-    "UserEventService/PurgeUserEvents": Load(
-        only(events.PurgeUserEventsRequest(before=Timestamp(seconds=1))), in_flight=2, changes=True
-    ),
+    # Nothing is as old as that: none is lost.
+    "UserEventService/PurgeUserEvents": Load(_purges, in_flight=2, changes=True),
     "UserEventService/DeleteVisitor": Load(
         only(events.DeleteVisitorRequest(visitor_id="load-1")), _visitors(events.DeleteVisitorRequest), changes=True
     ),
@@ -131,11 +133,13 @@ PUBLIC = {
         only(_release(RELEASE)),
         lambda _: [_release(f"{RELEASE}-{number}") for number in range(MADE)],
         in_flight=4,
+        whole=True,
         changes=True,
     ),
     "ReleaseService/DeleteRelease": Load(
         cold=lambda _: [releases.DeleteReleaseRequest(name=f"{RELEASE}-{number}") for number in range(MADE)],
         in_flight=4,
+        whole=True,
         changes=True,
     ),
     "ReleaseService/BuildRelease": Load(only(releases.BuildReleaseRequest(name=RELEASE)), in_flight=2, changes=True),
