@@ -54,3 +54,9 @@ def _fetched(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple
     with connection.execute(query, execution_options={"yield_per": _FETCHED}) as result:
         for row in result:
             yield row[0], row[1], row[2], row[3]
+
+
+def living_count(connection: sa.Connection, revision: int) -> int:
+    """How many products lived at a revision that readers still hold."""
+    lived = sa.and_(version.c.revision <= revision, sa.or_(ALIVE, version.c.deleted_revision > revision))
+    return int(connection.execute(sa.select(sa.func.count()).select_from(version).where(lived)).scalar_one())

@@ -21,7 +21,7 @@ from services.retriever.recommender import Recommender
 from services.retriever.related import related, vectors_of
 from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.releases.generation_views import GenerationViews, Published
-from services.retriever.releases.generations import Generations, own_folder
+from services.retriever.releases.indexed_generations import IndexedGenerations, own_folder
 from services.retriever.releases.store import Releases
 from services.retriever.releases.vectors import kept_models
 from services.retriever.retrieval import checked_query, retrieve
@@ -58,7 +58,7 @@ _SWITCH_S = 0.0005
 class RetrieverEngine(CatalogueEngine[Snapshot]):
     """Implements `vitrine.ports.Retriever` over FAISS and tantivy in memory; made by `open`."""
 
-    _published: Published
+    _published: Published[Snapshot]
 
     def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
         super().__init__(settings, catalogue)
@@ -84,7 +84,9 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             plan=index_plan,
             saved=saved,
             threads=max(1, self._threads // 2),
-            hand_over=lambda change: self._writer.change(lambda views: views.change(saved, change)),
+            hand_over=lambda change: self._writer.change(
+                lambda views: views.change(lambda one: one.saved is saved, change)
+            ),
         )
         folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
         self._recommenders = [Recommender.open(Path(folder)) for folder in folders]
@@ -97,7 +99,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             keeper.load_graph(views)
         if len(runtimes := openmp_runtimes()) > 1:
             views.alerts["openmp"] = f"several OpenMP runtimes are loaded, which fight for processors: {runtimes}"
-        self._generations = Generations(
+        self._generations = IndexedGenerations(
             self._catalogue,
             keeper,
             settings.data_dir,
@@ -119,7 +121,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         self._writer.start()
         self._generations.start(self._writer)
 
-    def _publish(self, published: Published) -> None:
+    def _publish(self, published: Published[Snapshot]) -> None:
         self._published, self._snapshot = published, published.own
         self._generations.consider(published)
         self._version.published()

@@ -34,6 +34,11 @@ class Snapshot:
         return dict(one for one, position in zip(known, positions, strict=True) if position >= 0)
 
     @property
+    def living(self) -> int:
+        """Products that live."""
+        return self.columns.living
+
+    @property
     def nbytes(self) -> int:
         """Bytes that vectors, columns, cells or graph and suggestions take in memory."""
         placed = self.dense.placed

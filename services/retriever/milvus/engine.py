@@ -11,7 +11,8 @@ from services.retriever.catalogue_engine import CatalogueEngine, check_newest
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.index_version import IndexVersion
 from services.retriever.metrics import show_index
-from services.retriever.milvus.collection import Milvus
+from services.retriever.milvus.connection import Milvus
+from services.retriever.milvus.generations import MilvusGenerations
 from services.retriever.milvus.newest import newest_rows
 from services.retriever.milvus.related import related, vectors_of
 from services.retriever.milvus.retrieval import retrieve
@@ -19,9 +20,11 @@ from services.retriever.milvus.search import near
 from services.retriever.milvus.similar import similar
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.milvus.term_index import Counts
-from services.retriever.milvus.views import MilvusViews
 from services.retriever.recommender import Recommender
 from services.retriever.related_query import check_vector_ids, checked_related
+from services.retriever.releases.generation_views import GenerationViews, Published
+from services.retriever.releases.store import Releases
+from services.retriever.releases.vectors import kept_models
 from services.retriever.retrieval import check_model, checked_query
 from services.retriever.rule_book import RuleBook
 from services.retriever.settings import RetrieverSettings
@@ -56,6 +59,8 @@ MAX_RECOMMENDERS = 2
 class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
     """Implements `vitrine.ports.Retriever` over a Milvus server; made by `open`."""
 
+    _published: Published[MilvusSnapshot]
+
     def __init__(self, settings: RetrieverSettings, catalogue: Catalogue) -> None:
         super().__init__(settings, catalogue)
         folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
@@ -66,8 +71,10 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
             )
         self._recommenders = [Recommender.open(Path(folder)) for folder in folders]
         state = catalogue.state()
+        further = {kept.model_digest for kept in catalogue.read(kept_models)}
         for recommender in self._recommenders[:1]:
-            recommender.require_model(state.model_digest, state.dim)
+            if recommender.manifest.embedder_digest not in further:
+                recommender.require_model(state.model_digest, state.dim)
         self._worders = ThreadPoolExecutor(self._threads, "retriever-words")
         self._rule_book = RuleBook(settings.rules)
         self._counts = Counts(_KEPT_COUNTS)
@@ -75,22 +82,33 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         self._milvus = Milvus(settings)
         try:
             grace_s = _GRACE_S if settings.catalogue_url else 0.0
-            words = settings.data_dir / "words.npz"
-            views = MilvusViews(catalogue, self._milvus, self._recommenders, words, grace_s=grace_s)
+            self._generations = MilvusGenerations(
+                catalogue, self._milvus, self._recommenders, settings.data_dir, grace_s
+            )
+            views = GenerationViews(catalogue, self._generations.own(), self._generations.opened())
         except BaseException:
             self._milvus.close()
             raise
+        self.releases = Releases(catalogue, self._generations)
         self._writer = Writer(
             catalogue, views, self._publish, queue=settings.write_queue, poll_s=settings.catalogue_poll_s
         )
         self._writer.start()
+        self._generations.start(self._writer)
 
-    def _publish(self, snapshot: MilvusSnapshot) -> None:
-        self._snapshot = snapshot
+    def _publish(self, published: Published[MilvusSnapshot]) -> None:
+        self._published, self._snapshot = published, published.own
+        self._generations.consider(published)
         self._version.published()
 
     def _close_searches(self) -> None:
         self._worders.shutdown()
+        self._generations.close()
+
+    async def close(self) -> None:
+        """See `CatalogueEngine.close`; ends the connection to Milvus, too."""
+        await super().close()
+        await asyncio.to_thread(self._milvus.close)
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
         """Finds candidates by words, by vector, or by both fused."""
@@ -99,7 +117,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         def found() -> Retrieval:
             # First: what is read after it may be newer than it says, never older.
             version = self._version_of(self._rule_book.version_read())
-            snapshot = self._snapshot
+            snapshot = self._generations.of(checked.model_digest)
             check_model(snapshot.model_digest, snapshot.dim, checked)
             retrieval = retrieve(
                 snapshot,
@@ -121,13 +139,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         plan = checked_similar(query)
 
         def found() -> Similar:
-            snapshot = self._snapshot
-            if query.model_digest not in ("", snapshot.model_digest):
-                raise FailedPrecondition(
-                    f"vectors of model {query.model_digest} are asked for and the catalogue holds those of"
-                    f" {snapshot.model_digest}; the backend milvus keeps one model's",
-                    reason="MODEL_MISMATCH",
-                )
+            snapshot = self._generations.of(query.model_digest)
             living = self._rows_of([anchor.product_id for anchor in query.anchors], snapshot)
             return similar(snapshot, query, plan, living, products=self._products, deadline=deadline)
 
@@ -138,7 +150,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         checked, plan = checked_related(query)
 
         def found() -> Related:
-            snapshot = self._snapshot
+            snapshot = self._published.with_recommender(checked.recommender_digest)
             return related(
                 snapshot,
                 self._recommenders,
@@ -159,7 +171,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         check_vector_ids(ids)
 
         def read() -> BehaviourVectors:
-            snapshot = self._snapshot
+            snapshot = self._published.with_recommender(recommender_digest)
             living = self._rows_of(ids, snapshot)
             return vectors_of(
                 snapshot,
@@ -223,8 +235,9 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
         await asyncio.to_thread(self._find_itself, self._snapshot)
 
     def _index(self) -> IndexInfo:
-        snapshot = self._snapshot
-        recommenders = [recommender.digest for recommender in snapshot.recommenders]
+        published = self._published
+        snapshot = published.own
+        recommenders = [digest for one in published.all() for digest in one.recommender_digests]
         faults = (self._writer.fault, self._rule_book.fault)
         return IndexInfo(
             products=snapshot.living,
@@ -239,6 +252,7 @@ class MilvusEngine(CatalogueEngine[MilvusSnapshot]):
             backend="milvus",
             recommender_digest="".join(recommenders[:1]),
             further_recommender_digests=tuple(recommenders[1:]),
+            further_model_digests=tuple(published.beside),
         )
 
     def _find_itself(self, snapshot: MilvusSnapshot) -> None:

@@ -1,6 +1,7 @@
 """How far a collection is: kept in the collection itself, as the entity with row key 0, so that both go together."""
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,17 +9,28 @@ from services.retriever.milvus.collection import Collection
 from vitrine.deadline import Deadline
 
 
-def read_revision(collection: Collection, deadline: Deadline) -> int:
-    """The collection holds all that lived at this revision, and nothing that was dead by then; 0: nobody knows."""
+class Progress(NamedTuple):
+    """The collection holds all that lived at `revision`, and nothing that was dead by then; 0: nobody knows.
+
+    Its vectors are those that the catalogue had after `fills` (see the table `generation`).
+    """
+
+    revision: int
+    fills: int
+
+
+def read_progress(collection: Collection, deadline: Deadline) -> Progress:
+    """What is noted."""
     found = collection.read("row == 0", ["texts"], 1, deadline)
     if not found:
-        return 0
+        return Progress(0, 0)
     noted = found[0]["texts"]
-    return int((json.loads(noted) if isinstance(noted, str | bytes) else noted)["revision"])
+    told = json.loads(noted) if isinstance(noted, str | bytes) else noted
+    return Progress(int(told["revision"]), int(told.get("fills", 0)))
 
 
-def write_revision(collection: Collection, revision: int) -> None:
+def write_progress(collection: Collection, progress: Progress) -> None:
     """Notes it."""
     nothing = {"id": "", "terms": [], "values": {}, "numbers": {}, "words": ""}
     vectors = {field: np.zeros(dim, np.float32) for field, dim in collection.dims.items()}
-    collection.put([{"row": 0, "texts": {"revision": revision}, **nothing, **vectors}])
+    collection.put([{"row": 0, "texts": progress._asdict(), **nothing, **vectors}])

@@ -35,6 +35,11 @@ class MilvusSnapshot:
         return {}
 
     @property
+    def recommender_digests(self) -> tuple[str, ...]:
+        """The recommenders whose behaviour vectors are in the collection."""
+        return tuple(one.digest for one in self.recommenders)
+
+    @property
     def shown(self) -> str:
         """The expression of what this snapshot shows."""
         shown = f"row > 0 and row < {self.next_row}"

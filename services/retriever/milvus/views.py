@@ -1,17 +1,17 @@
 """The views over Milvus: a collection that follows the catalogue by revision. The writer's side; one thread only."""
 
 import hashlib
-import time
 import weakref
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.changes import Changes
-from services.retriever.milvus.collection import VECTOR, Collection, Milvus
+from services.retriever.changes import Changes, living_count
+from services.retriever.milvus.collection import VECTOR, Collection
+from services.retriever.milvus.connection import Milvus
 from services.retriever.milvus.entity import LAYOUT, behaviour_field, entity_of, left_out
-from services.retriever.milvus.progress import read_revision, write_revision
+from services.retriever.milvus.progress import Progress, read_progress, write_progress
+from services.retriever.milvus.remains import Remains
 from services.retriever.milvus.saved_words import read_words, save_words
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.prepared import Prepared, steps
@@ -22,15 +22,6 @@ from vitrine.errors import Unavailable
 
 _CATCH_UP_S = 24 * 3_600.0
 _ROWS_ASKED = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Dead:
-    """What died at a revision and may still be read: a version by its row key, or a whole collection by its name."""
-
-    revision: int
-    what: int | str
-    since_s: float
 
 
 class MilvusViews:
@@ -49,27 +40,32 @@ class MilvusViews:
         recommenders: Sequence[Recommender],
         words_file: Path,
         *,
+        fills: int = 0,
         grace_s: float = 0.0,
-        held: Sequence["weakref.ref[MilvusSnapshot]"] = (),
+        held: Iterable["weakref.ref[MilvusSnapshot]"] = (),
+        remains: Remains | None = None,
     ) -> None:
-        """Catches up with the catalogue, which for a new collection writes all of it. Raises Unavailable."""
+        """Catches up with the catalogue, which for a new collection writes all of it. Raises Unavailable.
+
+        A collection whose vectors are of fewer `fills` gets them all again. Readers may hold other snapshots of the
+        same collection, those in `held`; `remains` of views in whose place these are know of them themselves.
+        """
         self._catalogue = catalogue
         self._milvus = milvus
         self._recommenders = recommenders
         self._words_file = words_file
         self._fitting: tuple[Recommender, ...] = ()
+        self._fills = fills
         self._grace_s = grace_s
-        self._snapshots = list(held)
-        self._dead: list[_Dead] = []
-        self._left: list[_Dead] = []
+        self._remains = remains or Remains(milvus, grace_s, held)
         self.alerts: dict[str, str] = {}
         self._state = catalogue.state()
+        self._model = (self._state.model_digest, self._state.dim)
         self._collection = self._opened(self._state)
         self._saved = 0
         if self._collection is not None:
-            self._saved = read_revision(self._collection, self._deadline())
             self._catch_up(self._collection)
-        self._living = self._counted()
+        self._living = catalogue.read(lambda connection: living_count(connection, self._state.revision))
         self._words = read_words(words_file, catalogue)
 
     @property
@@ -82,16 +78,23 @@ class MilvusViews:
         """Products that live."""
         return self._living
 
+    @property
+    def collection_name(self) -> str:
+        """The name of the collection; "" while the catalogue is empty."""
+        return "" if self._collection is None else self._collection.name
+
+    def read_from(self, catalogue: Catalogue) -> None:
+        """Reads vectors, and is made anew, from another view of the same catalogue from now on."""
+        self._catalogue = catalogue
+
     def living_rows(self, ids: Sequence[str]) -> dict[str, int]:
         """Row keys of the living versions of those ids that have one."""
         return dict(self._catalogue.rows_at(ids, self._state.revision))
 
     def oldest_revision_read(self) -> int:
         """The oldest revision that a reader may still hold, or that Milvus has to be brought up from."""
-        held = [(ref, snapshot.revision) for ref in self._snapshots if (snapshot := ref()) is not None]
-        self._snapshots = [ref for ref, _ in held]
         complete = self._state.revision if self._collection is None else self._saved
-        return min((complete, *(revision for _, revision in held)))
+        return min(complete, self._remains.oldest_read(complete))
 
     def anew(self) -> "MilvusViews":
         """The same, brought up with the catalogue again; readers may still hold snapshots of these."""
@@ -100,27 +103,24 @@ class MilvusViews:
             self._milvus,
             self._recommenders,
             self._words_file,
+            fills=self._fills,
             grace_s=self._grace_s,
-            held=self._snapshots,
+            remains=self._remains.succeeded(),
         )
-        views._left += self._left
         self._words.close()
         return views
 
     def follow(self, state: State, dead: Sequence[tuple[int, str]], added: Sequence[tuple[int, Prepared]]) -> None:
         """Takes over what a write did; a version that was added and died within it is in both. Raises Unavailable."""
         self._words.follow([row for row, _ in dead], added)
-        if (state.model_digest, state.dim) != (self._state.model_digest, self._state.dim):
-            # Only an empty catalogue changes its model, so all that was there is dead.
-            if self._collection is not None:
-                self._left.append(_Dead(state.revision, self._collection.name, time.monotonic()))
+        # One that was emptied keeps its collection: the same model may come again.
+        if state.model_digest and (state.model_digest, state.dim) != self._model:
             gone = {row for row, _ in dead}
             dead, added = [], [(row, item) for row, item in added if row not in gone]
-            self._collection, self._dead, self._living = self._opened(state), [], 0
+            self._change_model(state, {row for row, _ in added})
         if self._collection is not None:
             self._put(self._collection, added)
-        now_s = time.monotonic()
-        self._dead += [_Dead(state.revision, row, now_s) for row, _ in dead]
+        self._remains.died(state.revision, [row for row, _ in dead])
         self._living += len(added) - len(dead)
         self._state = state
 
@@ -139,20 +139,19 @@ class MilvusViews:
             update_time_s=state.update_time_s,
             living=self._living,
             next_row=state.next_row,
-            hidden=tuple(sorted({int(one.what) for one in self._dead})),
-            collection=self._collection,
+            hidden=self._remains.hidden,
+            collection=self._collection if state.model_digest else None,
             words=self._words.view(),
             alerts=tuple(self.alerts.values()),
             recommenders=self._fitting,
         )
-        self._snapshots.append(weakref.ref(snapshot))
+        self._remains.read_by(snapshot)
         return snapshot
 
     def close(self) -> None:
-        """Saves the words, and ends what merges them and the connection to Milvus."""
+        """Saves the words, and ends what merges them."""
         self._words.close()
         save_words(self._words, self._words_file, self._state)
-        self._milvus.close()
 
     def _opened(self, state: State) -> Collection | None:
         """The collection of a catalogue and model, made where there is none."""
@@ -174,39 +173,62 @@ class MilvusViews:
                 return found
             raise
 
+    def _change_model(self, state: State, added: set[int]) -> None:
+        """Leaves the collection of an emptied catalogue for that of another model."""
+        if self._collection is not None:
+            self._remains.left(state.revision, self._collection.name)
+        self._model = (state.model_digest, state.dim)
+        self._collection, self._living, self._saved = self._opened(state), 0, 0
+        assert self._collection is not None
+        self._remains.taken(self._collection.name)
+        # It may be there of a time before, with what died since.
+        self._remains.died(state.revision, self._rows_there(self._collection, state) - added)
+
     def _catch_up(self, collection: Collection) -> None:
         """Brings a collection from the revision that it says to where the catalogue stands."""
+        self._saved, fills = read_progress(collection, self._deadline())
         if self._saved > self._state.revision:
             # The catalogue was set back, and its row keys name other versions now.
             self._milvus.drop(collection.name)
             collection = self._collection = self._milvus.create(collection.name, collection.dims)
             self._saved = 0
+        is_filled, self._fills = fills >= self._fills, max(fills, self._fills)
         with self._catalogue.changes_since(self._saved) as changes:
-            if changes is not None and self._saved:
+            if changes is not None and self._saved and is_filled:
                 self._state = changes.state
-                now_s = time.monotonic()
-                self._dead += [_Dead(self._state.revision, row, now_s) for row, _ in changes.dead]
+                self._remains.died(self._state.revision, [row for row, _ in changes.dead])
                 for added in steps(changes, self._catalogue):
                     self._put(collection, added, missing_only=True)
                 return
         with self._catalogue.changes_since(0) as everything:
             assert everything is not None
             self._state = everything.state
-            self._fit(collection, everything)
+            self._fit(collection, everything, is_filled)
+        # Not before: what was cut off is done again.
+        self._saved = 0
 
-    def _fit(self, collection: Collection, everything: Changes) -> None:
-        """Makes a collection hold what lives and nothing else."""
-        there = {entity["row"] for entity in collection.each("row > 0", ["row"], self._deadline())}
+    def _fit(self, collection: Collection, everything: Changes, is_filled: bool) -> None:
+        """Makes a collection hold what lives and nothing else; what is there stays as it is where `is_filled`."""
+        there = self._rows_there(collection, everything.state)
         for added in steps(everything, self._catalogue):
-            self._put(collection, [(row, item) for row, item in added if row not in there])
+            self._put(collection, [(row, item) for row, item in added if not is_filled or row not in there], again=True)
             there.difference_update(row for row, _ in added)
-        now_s = time.monotonic()
-        self._dead += [_Dead(self._state.revision, row, now_s) for row in there]
+        self._remains.died(self._state.revision, there)
+
+    def _rows_there(self, collection: Collection, state: State) -> set[int]:
+        """Row keys that a collection holds; of those that others wrote after this state, none."""
+        written = collection.each(f"row > 0 and row < {state.next_row}", ["row"], self._deadline())
+        return {entity["row"] for entity in written}
 
     def _put(
-        self, collection: Collection, added: Sequence[tuple[int, Prepared]], *, missing_only: bool = False
+        self,
+        collection: Collection,
+        added: Sequence[tuple[int, Prepared]],
+        *,
+        missing_only: bool = False,
+        again: bool = False,
     ) -> None:
-        if missing_only or self._grace_s:
+        if missing_only or (self._grace_s and not again):
             added = self._missing(collection, added)
         entities = []
         for row, item in added:
@@ -229,33 +251,10 @@ class MilvusViews:
 
     def _tidy(self) -> None:
         """Removes what nobody reads any more, and notes how far the collection is complete."""
-        oldest = min((s.revision for ref in self._snapshots if (s := ref()) is not None), default=self._state.revision)
-        settled_s = time.monotonic() - self._grace_s
-
-        def is_read(one: _Dead) -> bool:
-            return one.revision > oldest or one.since_s > settled_s
-
-        if self._collection is not None:
-            self._collection.remove([int(one.what) for one in self._dead if not is_read(one)])
-        self._dead = list(filter(is_read, self._dead))
-        for one in self._left:
-            if not is_read(one):
-                self._milvus.drop(str(one.what))
-        self._left = list(filter(is_read, self._left))
-        complete = min((one.revision - 1 for one in self._dead), default=self._state.revision)
+        complete = self._remains.tidy(self._collection, self._state.revision)
         if self._collection is not None and complete != self._saved:
-            write_revision(self._collection, complete)
+            write_progress(self._collection, Progress(complete, self._fills))
             self._saved = complete
-
-    def _counted(self) -> int:
-        """Products that live: some of the dead may be removed already, since that is noted afterwards."""
-        if self._collection is None:
-            return 0
-        dead = sorted({int(one.what) for one in self._dead})
-        living = self._collection.count("row > 0", self._deadline())
-        for start in range(0, len(dead), _ROWS_ASKED):
-            living -= self._collection.count(f"row in {dead[start : start + _ROWS_ASKED]}", self._deadline())
-        return living
 
     @staticmethod
     def _deadline() -> Deadline:

@@ -2,24 +2,59 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from services.retriever.catalogue import Catalogue
+from services.retriever.followed_views import FollowedViews
 from services.retriever.prepared import Prepared, steps, vector_of_bytes
 from services.retriever.releases.model_catalogue import ModelCatalogue
 from services.retriever.releases.vectors import kept_models
-from services.retriever.saved_views import SavedViews
-from services.retriever.snapshot import Snapshot
 from services.retriever.tables import State
-from services.retriever.views import Views
 from vitrine.errors import Unavailable
 
 
+class ModelViews(FollowedViews, Protocol):
+    """Views of one model, whatever they are searched with."""
+
+    def read_from(self, catalogue: Catalogue) -> None:
+        """Reads vectors, and is made anew, from another view of the same catalogue from now on."""
+        ...
+
+
+class ModelSnapshot(Protocol):
+    """What readers see of one model."""
+
+    @property
+    def model_digest(self) -> str:
+        """The model's; "" while the catalogue is empty."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """How many numbers its vectors have."""
+        ...
+
+    @property
+    def living(self) -> int:
+        """Products that live."""
+        ...
+
+    @property
+    def recommender_digests(self) -> tuple[str, ...]:
+        """The recommenders whose behaviour spaces are in it."""
+        ...
+
+
+V = TypeVar("V", bound=ModelViews)
+S = TypeVar("S", bound=ModelSnapshot)
+
+
 @dataclass(slots=True)
-class Beside:
+class Beside(Generic[V]):
     """Views of a further model, which stand for its vectors as of `fills` (see the table `generation`)."""
 
     catalogue: ModelCatalogue
-    views: Views
+    views: V
     fills: int
 
     def catch_up(self) -> None:
@@ -40,31 +75,31 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class Published(Generic[S]):
     """What readers see of each model; nothing in it changes. `lacking` and `fills` are of those beside its own."""
 
-    own: Snapshot
-    beside: Mapping[str, Snapshot]
+    own: S
+    beside: Mapping[str, S]
     lacking: Mapping[str, int]
     fills: Mapping[str, int]
 
-    def of(self, model_digest: str) -> Snapshot:
+    def of(self, model_digest: str) -> S:
         """The snapshot of a model; the catalogue's own for one that there is none of."""
         return self.beside.get(model_digest, self.own)
 
-    def all(self) -> tuple[Snapshot, ...]:
+    def all(self) -> tuple[S, ...]:
         """Every snapshot, the catalogue's own first."""
         return (self.own, *self.beside.values())
 
-    def with_recommender(self, digest: str) -> Snapshot:
+    def with_recommender(self, digest: str) -> S:
         """The snapshot that holds a recommender's behaviour space; the catalogue's own where none does."""
         return next((one for one in self.all() if digest in one.recommender_digests), self.own)
 
 
-class GenerationViews:
+class GenerationViews(Generic[V]):
     """Implements `FollowedViews`; the writer's thread alone."""
 
-    def __init__(self, catalogue: Catalogue, own: Views, beside: Mapping[str, Beside]) -> None:
+    def __init__(self, catalogue: Catalogue, own: V, beside: Mapping[str, Beside[V]]) -> None:
         self._catalogue = catalogue
         self.own = own
         self.beside = dict(beside)
@@ -98,12 +133,12 @@ class GenerationViews:
         held = [] if self._held is None else [self._held]
         return min(*held, *(views.oldest_revision_read() for views in self._all()), self.state.revision)
 
-    def anew(self) -> "GenerationViews":
+    def anew(self) -> Self:
         """The same made anew from the catalogue."""
         for one in self.beside.values():
             one.catalogue.lacking.clear()
             one.views = one.views.anew()
-        views = GenerationViews(self._catalogue, self.own.anew(), self.beside)
+        views = type(self)(self._catalogue, self.own.anew(), self.beside)
         views._held = self._held
         return views
 
@@ -122,7 +157,7 @@ class GenerationViews:
         """Keeps versions that die from now on, for views that are being made elsewhere, until these are taken."""
         self._held = self.state.revision
 
-    def take(self, model_digest: str, beside: Beside) -> None:
+    def take(self, model_digest: str, beside: Beside[V]) -> None:
         """Searches by a further model from now on, in views that were made after `hold`."""
         beside.catch_up()
         self._held = None
@@ -131,11 +166,10 @@ class GenerationViews:
         if replaced is not None:
             replaced.views.close()
 
-    def change(self, saved: SavedViews, change: Callable[[Views], None]) -> None:
-        """Changes the views that are saved there, of whichever model, where there are any by now."""
-        for views in self._all():
-            if views.saved is saved:
-                change(views)
+    def change(self, is_meant: Callable[[V], bool], change: Callable[[V], None]) -> None:
+        """Changes the views that are meant, of whichever model, where there are any by now."""
+        for views in filter(is_meant, self._all()):
+            change(views)
 
     def drop(self, model_digest: str) -> None:
         """Searches by this model no more."""
@@ -143,7 +177,7 @@ class GenerationViews:
         if gone is not None:
             gone.views.close()
 
-    def publish(self) -> Published:
+    def publish(self) -> Published[Any]:
         """What readers see from now on."""
         return Published(
             self.own.publish(),
@@ -178,5 +212,5 @@ class GenerationViews:
         old.read_from(further)
         self.beside[before.model_digest] = Beside(further, old, fills)
 
-    def _all(self) -> list[Views]:
+    def _all(self) -> list[V]:
         return [self.own, *(one.views for one in self.beside.values())]

@@ -1,21 +1,15 @@
 """Generations: the vectors of further models, made searchable in the background and searched beside the first ones."""
 
-import shutil
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic
 
 import faiss
-import numpy as np
 import structlog
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.index_keeper import GRAPH, Change, IndexKeeper
-from services.retriever.index_plan import IndexPlan
-from services.retriever.recommender import Recommender
-from services.retriever.releases.generation_views import Beside, GenerationViews, Published
-from services.retriever.releases.model_catalogue import ModelCatalogue
+from services.retriever.releases.generation_views import Beside, GenerationViews, Published, S, V
 from services.retriever.releases.vectors import (
     Kept,
     kept_model,
@@ -24,14 +18,10 @@ from services.retriever.releases.vectors import (
     missing_count,
     set_searchable,
 )
-from services.retriever.saved_views import SavedViews
-from services.retriever.snapshot import Snapshot
-from services.retriever.views import Views
 from services.retriever.writer import Writer
-from vitrine.errors import FailedPrecondition, Unavailable
+from vitrine.errors import Unavailable
 from vitrine.ports.release import Generation
 
-FOLDER = "generations"
 # What recall is measured by: so many products' own vectors, and so many first results of each.
 SAMPLES = 64
 DEPTH = 10
@@ -39,74 +29,34 @@ DEPTH = 10
 _log = structlog.get_logger(__name__)
 
 
-class Generations:
-    """Keeps the views of further models, each with an index keeper of its own, in folders of `data_dir`.
+class Generations(ABC, Generic[V, S]):
+    """Keeps the views of further models; a backend adds how they are made and what else is kept of each."""
 
-    `own` keeps those of the catalogue's own model, whichever that is.
-    """
-
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        own: IndexKeeper,
-        data_dir: Path,
-        plan: IndexPlan,
-        recommenders: Sequence[Recommender],
-        examined: Callable[[], float],
-        threads: int,
-    ) -> None:
+    def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self.own = own
-        self._folder = data_dir / FOLDER
-        self._plan = plan
-        self._recommenders = recommenders
-        self._examined = examined
-        self._threads = threads
-        self._writer: Writer[GenerationViews]
-        self._published: Published | None = None
-        self._keepers: dict[str, IndexKeeper] = {}
+        self._writer: Writer[GenerationViews[V]]
+        self._published: Published[S] | None = None
         self._lock = threading.Lock()
         self._building: set[str] = set()
         self._failed: dict[Kept, str] = {}
         self._builder = ThreadPoolExecutor(1, "retriever-generation", faiss.omp_set_num_threads, (1,))
 
-    def opened(self) -> dict[str, Beside]:
+    def opened(self) -> dict[str, Beside[V]]:
         """The generations that were searchable when the process ended, read again; before the writer starts."""
         kept = [one for one in self._catalogue.read(kept_models) if one.searchable]
-        for one in kept:
-            self._bring(one)
-        if own_folder(self._catalogue, data_dir := self._folder.parent) != data_dir:
-            # Of a model that is kept no more.
-            shutil.rmtree(data_dir / "views", ignore_errors=True)
-            (data_dir / GRAPH).unlink(missing_ok=True)
         return {one.model_digest: self._made(one, read_saved=True) for one in kept}
 
-    def start(self, writer: Writer[GenerationViews]) -> None:
-        """Begins to keep the indexes of what was opened."""
+    def start(self, writer: Writer[GenerationViews[V]]) -> None:
+        """Begins to keep what was opened."""
         self._writer = writer
-        for keeper in (self.own, *self._keepers.values()):
-            keeper.start()
 
     def follow(self) -> None:
         """Has what is searched here follow what was changed of the models."""
         self._writer.follow()
 
-    def consider(self, published: Published) -> None:
+    def consider(self, published: Published[S]) -> None:
         """Takes note of what readers see now."""
-        before = "" if self._published is None else self._published.own.model_digest
-        self._published, own = published, published.own.model_digest
-        if own != before and own in self._keepers and own not in self._building:
-            taken = self._keepers.pop(own)
-            if before in published.beside:
-                self._keepers[before], self.own = self.own, taken
-            else:
-                # Not here, in the writer's thread: a keeper that ends has the writer do something.
-                self._builder.submit(taken.close)
-        self.own.consider(published.own)
-        for digest, snapshot in published.beside.items():
-            # One that is made anew has none for a moment.
-            if (keeper := self._keepers.get(digest)) is not None:
-                keeper.consider(snapshot)
+        self._published = published
 
     def state(self, kept: Kept, missing: int) -> Generation:
         """A generation with how many products lack a vector of it in the catalogue, or in its views."""
@@ -116,7 +66,7 @@ class Generations:
         return Generation(
             kept.model_digest,
             kept.dim,
-            published.own.columns.living - lacking,
+            published.own.living - lacking,
             lacking,
             self._is_whole(kept) and not lacking,
         )
@@ -140,7 +90,8 @@ class Generations:
             # Another retriever of the same catalogue made it, or made it whole again.
             if one.searchable and not lacking and not self._is_whole(one) and self._failed.get(one) is None:
                 self._begin(one)
-        first = Generation(own.model_digest, own.dim, own.columns.living, 0, True)
+        self._leave_dropped(published)
+        first = Generation(own.model_digest, own.dim, own.living, 0, True)
         return (first, *map(self.state, kept, missing))
 
     def build(self, model_digest: str) -> tuple[Generation, float | None]:
@@ -155,13 +106,13 @@ class Generations:
         with self._lock:
             if model_digest in self._building:
                 return generation, None
-            if generation.searchable and published is not None:
-                return generation, recall_of(published.beside[model_digest])
+        if generation.searchable and published is not None:
+            return generation, self._recall(kept, published.beside[model_digest])
         if not missing and kept.dim:
             self._begin(kept)
         return generation, None
 
-    def of(self, model_digest: str) -> Snapshot:
+    def of(self, model_digest: str) -> S:
         """The snapshot of a model. Raises Unavailable while it is being made here: another retriever may have it."""
         published = self._published
         assert published is not None
@@ -182,38 +133,31 @@ class Generations:
                 self._building.add(kept.model_digest)
                 self._builder.submit(self._build, kept)
 
+    def _leave_dropped(self, published: Published[S]) -> None:
+        """Has those go that another retriever of the same catalogue was asked to drop."""
+        # Read after what is published: a model that is searched by then was listed before, or is the catalogue's own.
+        listed = {one.model_digest for one in self._catalogue.read(listed_models)}
+        for digest in published.beside.keys() - listed - {self._catalogue.state().model_digest}:
+            self._builder.submit(self.drop, digest)
+
     def drop(self, model_digest: str) -> None:
         """Searches by this model no more, and frees what it took."""
         self._writer.change(lambda views: views.drop(model_digest)).result()
-        if (keeper := self._keepers.pop(model_digest, None)) is not None:
-            keeper.close()
-        for folder in self._folder.glob(f"{_name(model_digest)}-*"):
-            shutil.rmtree(folder)
 
     def close(self) -> None:
-        """Leaves what is being built, and saves the rest; the writer must still run."""
+        """Leaves what is being built; the writer must still run."""
         self._builder.shutdown(cancel_futures=True)
-        for keeper in (*self._keepers.values(), self.own):
-            keeper.close()
 
     def _build(self, kept: Kept) -> None:
         digest = kept.model_digest
         try:
             # What dies from now on stays until the views have followed it.
             self._writer.change(lambda views: views.hold()).result()
-            before = self._keepers.pop(digest, None)
-            if before is not None:
-                before.close()
             beside = self._made(kept, read_saved=False)
-            keeper = self._keepers[digest]
             self._writer.change(lambda views: views.take(digest, beside)).result()
-            keeper.start()
-            keeper.settle()
+            self._taken(kept)
             with self._catalogue.begin() as connection:
                 set_searchable(connection, digest)
-            for folder in self._folder.glob(f"{_name(digest)}-*"):
-                if folder != self._home(kept):
-                    shutil.rmtree(folder)
             _log.info("generation searchable", model_digest=digest, lacking=len(beside.catalogue.lacking))
         except Exception as error:
             _log.exception("generation not built")
@@ -225,71 +169,24 @@ class Generations:
             with self._lock:
                 self._building.discard(digest)
 
-    def _made(self, kept: Kept, *, read_saved: bool) -> Beside:
-        """The views of a model, and a keeper of their index that is not started."""
-        folder, digest = self._home(kept), kept.model_digest
-        folder.mkdir(parents=True, exist_ok=True)
-        catalogue, saved = ModelCatalogue(self._catalogue, digest, kept.dim), SavedViews(folder / "views")
-        views = Views(catalogue, self._plan, saved, self._recommenders, self._examined, read_saved=read_saved)
-        if read_saved:
-            catalogue.look_for_lacking()
-        beside = Beside(catalogue, views, kept.fills)
+    @abstractmethod
+    def _made(self, kept: Kept, *, read_saved: bool) -> Beside[V]:
+        """The views of a model: those that were saved, brought up to date, or made anew."""
 
-        def hand_over(change: Change) -> "Future[None]":
-            return self._writer.change(lambda views: views.change(saved, change))
+    @abstractmethod
+    def _taken(self, kept: Kept) -> None:
+        """Begins to keep what was made, which is searched by now."""
 
-        keeper = IndexKeeper(folder, plan=self._plan, saved=saved, threads=self._threads, hand_over=hand_over)
-        if self._plan.kind == "hnsw" and read_saved:
-            keeper.load_graph(views)
-        self._keepers[digest] = keeper
-        return beside
-
-    def _bring(self, kept: Kept) -> None:
-        """Moves what was saved of a model while it was the catalogue's own to where it is read from now."""
-        home, before = self._home(kept), self._folder.parent
-        if home.exists():
-            return
-        try:
-            manifest = SavedViews(before / "views").manifest(self._catalogue.state().catalogue_id)
-        except FailedPrecondition:
-            return  # made anew
-        if manifest is not None and manifest.state.model_digest == kept.model_digest:
-            home.mkdir(parents=True)
-            (before / "views").rename(home / "views")
-            if (graph := before / GRAPH).exists():
-                graph.rename(home / GRAPH)
-
-    def _home(self, kept: Kept) -> Path:
-        return self._folder / _home_name(kept)
+    @abstractmethod
+    def _recall(self, kept: Kept, snapshot: S) -> float | None:
+        """Recall@10 of a snapshot's index against exact search; None while it is being measured."""
 
 
-def own_folder(catalogue: Catalogue, data_dir: Path) -> Path:
-    """Where the views of the catalogue's own model are saved: if it was a further one before, where they were then."""
-    own = catalogue.state().model_digest
-    for one in catalogue.read(listed_models):
-        if one.model_digest == own and (home := data_dir / FOLDER / _home_name(one)).exists():
-            return home
-    return data_dir
+def home_name(kept: Kept) -> str:
+    """The name under which what was made of a model's vectors is saved."""
+    return f"{short_name(kept.model_digest)}-{kept.fills}"
 
 
-def recall_of(snapshot: Snapshot) -> float:
-    """Recall@10 of a snapshot's index against exact search, by the vectors of sampled products."""
-    columns = snapshot.columns
-    living = np.flatnonzero(columns.alive)
-    if not len(living):
-        return 1.0
-    sampled = np.random.default_rng(0).choice(living, min(SAMPLES, len(living)), replace=False)
-    shares = []
-    for vector in columns.vectors[sampled]:
-        found, _ = snapshot.dense.search(vector, columns.alive, DEPTH)
-        exact, _ = snapshot.dense.search_exactly(vector, columns.alive, DEPTH)
-        shares.append(np.isin(exact, found).mean())
-    return float(np.mean(shares))
-
-
-def _home_name(kept: Kept) -> str:
-    return f"{_name(kept.model_digest)}-{kept.fills}"
-
-
-def _name(model_digest: str) -> str:
+def short_name(model_digest: str) -> str:
+    """A model's name in names of files."""
     return model_digest.removeprefix("sha256:")[:16]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -42,7 +42,7 @@ T = TypeVar("T")
 class Releases:
     """Implements the port `ReleaseStore`."""
 
-    def __init__(self, catalogue: Catalogue, generations: "Generations | None" = None) -> None:
+    def __init__(self, catalogue: Catalogue, generations: "Generations[Any, Any] | None" = None) -> None:
         """Without `generations` only releases of the catalogue's own embedder are kept."""
         self._catalogue = catalogue
         self._generations = generations
@@ -153,7 +153,7 @@ class Releases:
                 return rows
         return []
 
-    def _require_generations(self) -> "Generations":
+    def _require_generations(self) -> "Generations[Any, Any]":
         if self._generations is None:
             raise FailedPrecondition("this retriever keeps the vectors of one embedder; its backend has no generations")
         return self._generations

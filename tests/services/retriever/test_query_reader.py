@@ -8,7 +8,8 @@ import pytest
 
 from services.retriever.filters import FilterPlan
 from services.retriever.lexical_index import LexicalIndex, entry_of
-from services.retriever.milvus.collection import VECTOR, Collection, Milvus
+from services.retriever.milvus.collection import VECTOR, Collection
+from services.retriever.milvus.connection import Milvus
 from services.retriever.milvus.entity import entity_of
 from services.retriever.milvus.expression import held_by
 from services.retriever.milvus.known_words import KnownWords

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from services.retriever.filters import plan_of
 from services.retriever.lexical_index import entry_of
-from services.retriever.milvus.collection import VECTOR, Collection, Milvus
+from services.retriever.milvus.collection import VECTOR, Collection
+from services.retriever.milvus.connection import Milvus
 from services.retriever.milvus.entity import entity_of
 from services.retriever.milvus.expression import expression_of
 from services.retriever.settings import RetrieverSettings

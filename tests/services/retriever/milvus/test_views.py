@@ -105,7 +105,7 @@ async def test_what_was_removed_and_not_noted_is_not_counted_twice(
 ) -> None:
     """The process was killed after dead versions had left Milvus, and before that was noted."""
     with monkeypatch.context() as away:
-        away.setattr(views_module, "write_revision", _away)
+        away.setattr(views_module, "write_progress", _away)
         await filled.delete_products(["p00001", "p00002"], deadline=shop.deadline())
         await shop.fill(filled, [shop.product(3)], shop.vectors(1))
         assert "Milvus cannot write" in (await filled.get_index(deadline=shop.deadline())).alerts[0]

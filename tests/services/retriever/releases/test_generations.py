@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from gateway.clients.release_store import ReleaseStoreClient
 from gateway.clients.retriever import RetrieverClient
+from services.retriever.backend import open_engine as open_backend
 from services.retriever.engine import RetrieverEngine
 from services.retriever.releases.servicer import ReleaseStoreServicer
 from services.retriever.servicer import RetrieverServicer
@@ -94,16 +95,20 @@ class Store:
 OpenStore = Callable[..., Any]
 
 
-@pytest.fixture(params=["one process", "gRPC"])
+@pytest.fixture(params=["one process", "gRPC", "milvus"])
 async def open_store(
     request: pytest.FixtureRequest, tmp_path: Path, start_server: Any, channel_to: Any
 ) -> AsyncIterator[OpenStore]:
     engines: list[RetrieverEngine] = []
 
     async def opened(**settings: Any) -> Store:
-        engine = await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path, **settings))
+        if request.param == "milvus":
+            uri = request.getfixturevalue("milvus_uri")
+            settings |= {"backend": "milvus", "milvus_uri": uri, "milvus_index": "FLAT"}
+        # The engine over Milvus has the same methods.
+        engine = cast(RetrieverEngine, await open_backend(RetrieverSettings(data_dir=tmp_path, **settings)))
         engines.append(engine)
-        if request.param == "one process":
+        if request.param != "gRPC":
             return Store(engine, engine, engine.releases)
 
         def add(server: grpc.aio.Server) -> Sequence[str]:
@@ -208,6 +213,7 @@ async def test_prices_and_kept_vectors_keep_the_vectors_of_both(store: Store) ->
     assert second.missing == 0
 
 
+@pytest.mark.parametrize("open_store", ["one process", "gRPC"], indirect=True)
 @pytest.mark.parametrize("kind", ["ivf", "hnsw"])
 async def test_a_large_generation_has_an_index_of_its_own(open_store: OpenStore, kind: str) -> None:
     store = await open_store(exact_rows=20, index=kind)
@@ -285,7 +291,7 @@ async def test_wrong_vectors_are_refused(store: Store) -> None:
 
 
 async def test_retrievers_of_one_catalogue_follow(tmp_path: Path, postgres_url: str) -> None:
-    shared = {"catalogue_url": postgres_url, "catalogue_poll_s": 0.02}
+    shared: dict[str, Any] = {"catalogue_url": postgres_url, "catalogue_poll_s": 0.02}
     engines = [
         await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path / name, **shared)) for name in ("one", "other")
     ]
