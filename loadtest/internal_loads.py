@@ -129,7 +129,7 @@ INTERNAL = {
         ],
         in_flight=4,
     ),
-    "EmbedderService/EncodeHistory": Load(lambda m: _histories(m)[:1], _histories),
+    "EmbedderService/EncodeHistory": Load(lambda m: _histories(m)[:_HOT], lambda m: _histories(m)[_HOT:]),
     "RankerService/GetModel": Load(only(ranker.RankerServiceGetModelRequest())),
     "RankerService/Rank": Load(
         lambda m: _rankings(m, m.fresh[:4]), lambda m: _rankings(m, m.fresh[4:_RANKINGS]), in_flight=4
