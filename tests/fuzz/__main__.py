@@ -100,7 +100,7 @@ def main() -> int:
     """0 where no input was a fault."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--inputs", type=int, default=1_000_000, help="inputs in all")
-    parser.add_argument("--minutes", type=float, default=600.0, help="ends after so long, whatever was done")
+    parser.add_argument("--minutes", type=float, default=600.0, help="longest that each process may take")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="targets whose names hold this")
