@@ -63,7 +63,7 @@ async def test_a_search_over_the_suite(suite: Any) -> None:
     assert first.HasField("rank_logit")
     assert {timing.stage for timing in answer.timings} == {"embed", "lexical", "retrieve", "rank", "total"}
     assert (list(answer.degradations), list(answer.cached), answer.shortfall) == ([], [], 0)
-    assert answer.rank_depth == 32
+    assert 7 <= answer.rank_depth <= 32
     assert answer.attribution_token
     assert list((await searched(suite, "智能手表")).cached) == ["query_embedding"]
 

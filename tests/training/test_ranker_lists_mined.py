@@ -43,6 +43,7 @@ class _Recording:
         top_n: int | None = None,
         lane: Lane = Lane.LIVE,
         model_digest: str = "",
+        shown: int | None = None,
     ) -> Ranking:
         self.asked += candidates
         return Ranking(tuple(RankedCandidate(n, one.id, 0.0, 0.0, 0.5) for n, one in enumerate(candidates)), "")
