@@ -1,7 +1,7 @@
 """A second model's vectors beside the first one's: written, built, searched, kept through writes and restarts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -290,27 +290,58 @@ async def test_wrong_vectors_are_refused(store: Store) -> None:
     assert len(await store.releases.list_unembedded(NEW, 500, deadline=soon())) == COUNT - 1
 
 
-async def test_retrievers_of_one_catalogue_follow(tmp_path: Path, postgres_url: str) -> None:
-    shared: dict[str, Any] = {"catalogue_url": postgres_url, "catalogue_poll_s": 0.02}
+@pytest.mark.parametrize("backend", ["faiss", "milvus"])
+async def test_retrievers_of_one_catalogue_follow(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str, backend: str
+) -> None:
+    shared: dict[str, Any] = {"catalogue_url": postgres_url, "catalogue_poll_s": 0.02, "backend": backend}
+    if backend == "milvus":
+        shared |= {"milvus_uri": request.getfixturevalue("milvus_uri"), "milvus_index": "FLAT"}
     engines = [
-        await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path / name, **shared)) for name in ("one", "other")
+        cast(RetrieverEngine, await open_backend(RetrieverSettings(data_dir=tmp_path / name, **shared)))
+        for name in ("one", "other")
     ]
     one, other = (Store(engine, engine, engine.releases) for engine in engines)
+
+    async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(60):
+            while not await reached():  # noqa: ASYNC110 (of another retriever)
+                await asyncio.sleep(0.01)
+
+    async def is_searchable() -> bool:
+        return (await other.releases.get_releases(deadline=soon())).generations[-1].searchable
+
+    async def has_followed() -> bool:
+        return await one.nearest(NEW, COUNT) == f"p{COUNT:03}"
+
+    async def is_gone() -> bool:
+        await other.releases.get_releases(deadline=soon())
+        return (await other.retriever.get_index(deadline=soon())).model_digests == (OLD,)
+
     try:
         await one.begin()
         await one.embed()
         await one.build()
-        async with asyncio.timeout(60):
-            while not (await other.releases.get_releases(deadline=soon())).generations[-1].searchable:  # noqa: ASYNC110 (of another retriever)
-                await asyncio.sleep(0.01)
+        await until(is_searchable)
         await other.releases.serve_release("new", expected_serving="", deadline=soon())
         await other.write(COUNT)
         assert await other.nearest(NEW, COUNT) == f"p{COUNT:03}"
-        async with asyncio.timeout(60):
-            while await one.nearest(NEW, COUNT) != f"p{COUNT:03}":  # noqa: ASYNC110 (as above)
-                await asyncio.sleep(0.01)
+        await until(has_followed)
         record = await one.releases.get_releases(deadline=soon())
         assert (record.serving, record.generations[-1].missing) == ("new", 0)
+        # Written without, and embedded later by another.
+        await one.write(COUNT + 1, both=False)
+        assert await other.embed() == 1
+        await one.build()
+        await until(is_searchable)
+        for store in (one, other):
+            assert await store.nearest(NEW, COUNT + 1) == f"p{COUNT + 1:03}"
+        await one.releases.write_release(Release("old", OLD), deadline=soon())
+        await one.releases.serve_release("old", expected_serving="new", deadline=soon())
+        await one.releases.remove_release("new", force=True, deadline=soon())
+        await until(is_gone)
+        await other.write(COUNT + 2, both=False)
+        assert await other.nearest(OLD, COUNT + 2) == f"p{COUNT + 2:03}"
     finally:
         for engine in engines:
             await engine.close()
