@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -217,6 +218,8 @@ def _guided(trial: Trial, random: Random, folder: Path) -> None:
         trial.run(data)
         if trial.is_over:
             print(f"report {json.dumps(trial.report())}", flush=True)
+            # libFuzzer has no end of its own that could clean up.
+            shutil.rmtree(folder)
             os._exit(0)
 
     def mutated(data: bytes, most: int, seed: int) -> bytes:
