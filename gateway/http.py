@@ -23,6 +23,7 @@ from gateway.auth.guard import AuthGuard
 from gateway.recommend import recommend
 from gateway.releases.api import ReleaseApi
 from gateway.settings import GatewaySettings
+from gateway.storefront_page import storefront_routes
 from gateway.unary_calls import unary_calls
 from vitrine.call_record import record_call
 from vitrine.deadline import Deadline
@@ -79,6 +80,7 @@ def http_application(
             Route("/healthz", _alive),
             Route("/readyz", readiness),
             Route("/metrics", metrics),
+            *storefront_routes(settings),
         ],
         exception_handlers={HTTPException: _refused},
     )

@@ -18,8 +18,9 @@ def hints(settings: GatewaySettings) -> str:
         header = '-H "x-api-key: $VITRINE_CLIENT_API_KEY" '
         grpc_how, curl_how = grpc_how + header, curl_how + header
     http = f"{scheme}://{settings.host}:{settings.http_port}"
+    page = f" The shop's page: {http}/" if settings.storefront else ""
     return f"""
-Vitrine is up: gRPC on {grpc}, HTTP on {http}. Try
+Vitrine is up: gRPC on {grpc}, HTTP on {http}.{page} Try
 
   grpcurl {grpc_how}-d '{{"query": "智能手表", "page_size": 3}}' {grpc} vitrine.v1.SearchService/Search
 

@@ -1,0 +1,65 @@
+// "How it was answered": the stages' times, caches, depth, what was missing, and the calls as lines to copy.
+
+import { lastCalls } from "./api.js";
+import { element } from "./dom.js";
+import { openPanel } from "./panel.js";
+import { say } from "./words.js";
+
+const STAGES = ["visitor", "embed", "lexical", "popular", "ads", "retrieve", "rank", "arrange"];
+
+/** Stages with where they begin: the search by words runs beside the embedding, all else one after the other. */
+export function waterfall(timings, milliseconds) {
+  const took = Object.fromEntries(timings.map(({ stage, durationMs }) => [stage, durationMs ?? 0]));
+  const bars = [];
+  let at = 0;
+  for (const stage of STAGES.filter((name) => name in took)) {
+    const begin = stage === "lexical" && "embed" in took ? at - took.embed : at;
+    bars.push({ stage, begin: Math.max(begin, 0), length: took[stage] });
+    at = Math.max(at, begin + took[stage]);
+  }
+  const total = took.total ?? at;
+  if (total > at) bars.push({ stage: say("other"), begin: at, length: total - at });
+  if (milliseconds > total) bars.push({ stage: say("network"), begin: total, length: milliseconds - total });
+  return bars;
+}
+
+function grpcurl({ method, message }, config) {
+  const body = JSON.stringify(message).replaceAll("'", `'\\''`);
+  const plain = config.tls ? "" : "-plaintext ";
+  return `grpcurl ${plain}-d '${body}' ${location.hostname}:${config.grpc_port} vitrine.v1.${method}`;
+}
+
+function drawn({ answer, milliseconds }) {
+  const whole = Math.max(milliseconds, answer.timings?.find(({ stage }) => stage === "total")?.durationMs ?? 0);
+  const rows = waterfall(answer.timings ?? [], milliseconds).map(({ stage, begin, length }) =>
+    element("tr", {},
+      element("th", { scope: "row" }, stage),
+      element("td", { class: "track" }, element("span", { class: "bar", style: { "--begin": begin / whole, "--length": length / whole } })),
+      element("td", { class: "number" }, `${length.toFixed(1)} ms`)));
+  return element("table", { class: "waterfall" }, element("caption", {}, `${say("stages")} · ${milliseconds.toFixed(0)} ms`), element("tbody", {}, rows));
+}
+
+/** The names of what an answer lacked. */
+export function degradationsOf(answer) {
+  return (answer.degradations ?? []).map(say);
+}
+
+export async function showHow(methods) {
+  const shown = lastCalls().filter(({ method }) => methods.includes(method.split("/")[1]));
+  const config = await (await fetch("/storefront/config.json")).json();
+  const parts = shown.slice(0, 6).map((one) => {
+    const facts = [
+      one.answer.cached?.length && `${say("cached")}: ${one.answer.cached.join(", ")}`,
+      one.answer.rankDepth && `${say("depth")}: ${one.answer.rankDepth}`,
+      one.answer.degradations?.length && `${say("degraded")} ${degradationsOf(one.answer).join("; ")}`,
+    ].filter(Boolean);
+    const line = grpcurl(one, config);
+    const copy = element("button", { type: "button", class: "quiet" }, say("copy"));
+    copy.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(line);
+      copy.textContent = say("copied");
+    });
+    return element("section", {}, element("h3", {}, one.method), drawn(one), element("ul", {}, facts.map((fact) => element("li", {}, fact))), element("div", { class: "command" }, element("code", {}, line), copy));
+  });
+  openPanel(say("how"), parts);
+}
