@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -40,13 +41,13 @@ async def kill_each(
     *,
     rate: float,
     away_s: tuple[float, float],
-    recovery_s: float = RECOVERY_S,
+    watch_s: float = RECOVERY_S + 1,
     deadline_s: float = DEADLINE_S,
 ) -> None:
     """Kills the parts in their order, each away for a time between `away_s`, and watches until it should be well.
 
-    `rate`: searches a second; half as many events and a fifth as many writes of products go with them. `recovery_s`:
-    how soon after a part is back nothing may fail or be degraded any more.
+    `rate`: searches a second; half as many events and a fifth as many writes of products go with them. Each part is
+    watched for `watch_s` after it is back: from 5 s on nothing may fail or be degraded any more.
     """
     products = shop(_SHOP + _WRITTEN)
     searched, ledger = products[:_SHOP], Ledger(channel, products[_SHOP:], deadline_s)
@@ -57,14 +58,14 @@ async def kill_each(
         searches = await stack.enter_async_context(searching(channel, searched, rate, deadline_s))
         await stack.enter_async_context(at_rate(rate / 5, ledger.write_product, writes))
         await stack.enter_async_context(at_rate(rate / 2, ledger.write_event, events))
-        await asyncio.sleep(recovery_s)
+        await asyncio.sleep(watch_s)
         for part in parts:
             begun_s = time.monotonic()
             await part.kill()
             await asyncio.sleep(random.uniform(*away_s))
             await part.start()
             back_s = time.monotonic()
-            await asyncio.sleep(recovery_s + 1)
+            await asyncio.sleep(watch_s)
             cost = costs[part.name.partition(" ")[0]]
             cost.times += 1
             cost.searches += searches.since(begun_s)
@@ -76,7 +77,7 @@ async def kill_each(
             well_s = max((one.due_s - back_s for one in bad), default=0.0)
             cost.recovery_s = max(cost.recovery_s, well_s)
             last = max(bad, key=lambda one: one.due_s, default=None)
-            found.hold(well_s <= recovery_s, f"{part.name} was back for {well_s:.1f} s, and still: {last}")
+            found.hold(well_s <= RECOVERY_S, f"{part.name} was back for {well_s:.1f} s, and still: {last}")
     for name, cost in costs.items():
         _add(found, name, cost)
     found.hold(ledger.products_acknowledged > 0, "no write was acknowledged")
@@ -96,4 +97,6 @@ def _add(found: Findings, name: str, cost: _Cost) -> None:
         *(name, str(cost.times), f"{len(cost.searches):,}", str(len(failed)), f"{len(degraded)} {names}".strip()),
         *(str(len(wrong)), str(cost.writes_failed), str(cost.events_failed), f"{cost.recovery_s:.1f}"),
     )
+    for fault in sorted({one.fault for one in failed})[:3]:
+        print(f"killing {name}: {fault}", file=sys.stderr)
     found.hold(not wrong, f"killing {name}: {wrong[0].fault if wrong else ''}")

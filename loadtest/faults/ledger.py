@@ -75,9 +75,9 @@ class Ledger:
     async def write_event(self, number: int) -> tuple[str, ...]:
         """Writes an event of its own. Raises RpcError, or ValueError for a refusal."""
         event = user_event_pb2.UserEvent(
-            event_id=f"event {number}",
+            event_id=f"event-{number}",
             event_type=user_event_pb2.EVENT_TYPE_VIEW_ITEM,
-            visitor_id=f"visitor {number // _EVENTS_OF_ONE}",
+            visitor_id=f"visitor-{number // _EVENTS_OF_ONE}",
             products=[user_event_pb2.EventProduct(product_id=list(self._products)[number % len(self._products)])],
         )
         request = user_event_service_pb2.WriteUserEventsRequest(events=[event])

@@ -16,7 +16,7 @@ _JOINED_S = 30.0
 _EJECTED_S = 4.5
 
 
-async def restart_each(suite: Suite, load: Load, found: Findings, replicas: int = 2) -> None:
+async def restart_each(suite: Suite, load: Load, found: Findings, replicas: int = 2, window_s: float = 2.0) -> None:
     """Stops and starts so many replicas of every service, the next once the one before has its share of calls again.
 
     That is what `minReadySeconds` is for where Kubernetes does it.
@@ -27,7 +27,7 @@ async def restart_each(suite: Suite, load: Load, found: Findings, replicas: int 
             status = await replica.stop()
             stopped_s = time.monotonic() - begun_s
             started_s = await replica.start()
-            shared_s = await seconds_until_shared(suite, service, number)
+            shared_s = await seconds_until_shared(suite, service, number, window_s)
             outcomes = load.since(begun_s)
             says = f"stopped in {stopped_s:.1f} s, serving after {started_s:.1f} s, its share after {shared_s:.0f} s"
             found.add(f"restart {replica.name}", *told(outcomes), says)

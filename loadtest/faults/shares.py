@@ -10,7 +10,6 @@ from loadtest.faults.suite import Suite
 
 # What each service does once for a search.
 _METHODS = {"gateway": "/Search", "embedder": "/Embed", "ranker": "/Rank", "retriever": "/Retrieve"}
-_WINDOW_S = 2.0
 _ITS_SHARE = 0.8
 _GIVE_UP_S = 60.0
 
@@ -24,11 +23,11 @@ async def shares(suite: Suite, service: str, window_s: float) -> list[float]:
     return [one * len(came) / (sum(came) or 1.0) for one in came]
 
 
-async def seconds_until_shared(suite: Suite, service: str, number: int) -> float:
+async def seconds_until_shared(suite: Suite, service: str, number: int, window_s: float = 2.0) -> float:
     """How long it takes from now until a replica gets its share of calls; infinite when a minute is not enough."""
     begun_s = time.monotonic()
     while (taken_s := time.monotonic() - begun_s) < _GIVE_UP_S:
-        if (await shares(suite, service, _WINDOW_S))[number] >= _ITS_SHARE:
+        if (await shares(suite, service, window_s))[number] >= _ITS_SHARE:
             return taken_s
     return float("inf")
 
