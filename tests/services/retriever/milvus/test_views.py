@@ -140,6 +140,22 @@ async def test_a_lost_collection_is_made_anew(filled: MilvusEngine, open_milvus:
     assert _rows(anew) == list(range(1, 10))
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_an_emptied_catalogue_takes_the_same_model_again(
+    filled: MilvusEngine, open_milvus: Open, shop: Any, restarted: bool
+) -> None:
+    await filled.delete_products([f"p{n:05}" for n in range(10)], deadline=shop.deadline())
+    assert await shop.found(filled, vector=shop.vectors(1)[0]) == []
+    engine = filled
+    if restarted:
+        await filled.close()
+        engine = await open_milvus()
+    for number in (20, 21):
+        await shop.fill(engine, [shop.product(number)], shop.vectors(1))
+    assert sorted(await shop.found(engine, vector=shop.vectors(1)[0])) == ["p00020", "p00021"]
+    assert _rows(engine) == [11, 12]
+
+
 async def test_a_collection_ahead_of_its_catalogue_is_not_believed(
     filled: MilvusEngine, open_milvus: Open, shop: Any, tmp_path: Path
 ) -> None:
