@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
+import grpc
 import typer
 
 from loadtest.ghz import ToolFailed
@@ -67,6 +68,9 @@ def main(
                     _load(result, shape, targets, size, folder, changes=True)
     except (ToolFailed, SuiteNotReady) as error:
         print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    except grpc.RpcError as error:
+        print(f"what is asked could not be made: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     limits = read_limits()
     for shape, rows in result.measured.items():
