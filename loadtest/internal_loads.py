@@ -18,6 +18,7 @@ _HOT = 16
 _RANKINGS = 400
 _EXPLAINED = 4
 _HISTORY = 20
+_BEFORE = release_pb2.Release(name="before-load")
 
 
 def _embed(texts: Sequence[str]) -> embedder.EmbedRequest:
@@ -177,7 +178,9 @@ INTERNAL = {
         only(store.BuildGenerationRequest(model_digest=OTHER_MODEL)), in_flight=4, changes=True
     ),
     "ReleaseStoreService/AdoptGeneration": Load(
-        lambda m: [store.AdoptGenerationRequest(model_digest=m.model.model.digest)], in_flight=1, changes=True
+        lambda m: [store.AdoptGenerationRequest(model_digest=m.model.model.digest, before=_BEFORE)],
+        in_flight=1,
+        changes=True,
     ),
     "ReleaseStoreService/RemoveRelease": Load(
         cold=lambda _: [
