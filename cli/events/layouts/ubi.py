@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cli.events.layouts.values import digest_id, number, text, time
+from cli.events.layouts.values import digest_id, number, text, time, whole
 from vitrine.rows import RowFile
 from vitrine.user_event import MAX_PRODUCTS, EventProduct, EventType, UserEvent
 
@@ -66,9 +66,9 @@ class Ubi:
         product_id = text(found.get("object_id"))
         if not product_id:
             return ()
-        ordinal = _ordinal(row)
+        ordinal = whole(_ordinal(row), "event_attributes.position.ordinal", -1)
         first = 0 if text(row.get("application")) in self._from_zero else 1
-        position = 0 if ordinal is None else max(ordinal + 1 - first, 0)
+        position = max(ordinal + 1 - first, 0)
         price = number((found.get("object_detail") or {}).get("price"), "object_detail.price")
         return (EventProduct(product_id, position=position, price=price),)
 

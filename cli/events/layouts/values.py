@@ -8,6 +8,7 @@ from typing import Any
 
 from vitrine.errors import invalid
 
+_MOST = 2**31 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -31,8 +32,8 @@ def whole(value: Any, field: str, default: int) -> int:
     found = number(value, field)
     if found is None:
         return default
-    if not found.is_integer():
-        raise invalid(field, f"{value!r} is not a whole number")
+    if not found.is_integer() or abs(found) > _MOST:
+        raise invalid(field, f"{value!r} is not a whole number of at most {_MOST}")
     return int(found)
 
 
