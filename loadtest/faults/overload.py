@@ -32,7 +32,7 @@ COLUMNS = (
     "health, slowest ms",
     "memory, MiB",
 )
-DEADLINE_S = 5.0
+_UNWELL_S = 5.0
 _CALLERS = (8, 32)
 _CALM = 0.5
 _PROBE_S = 0.1
@@ -70,6 +70,7 @@ class Suite:
     health: Mapping[str, grpc.aio.Channel]
     memory: Callable[[], int]
     metrics: Callable[[], Awaitable[Sequence[Metrics]]]
+    deadline_s: float = 5.0
 
 
 async def overload(suite: Suite, found: Findings, *, factor: float, seconds: float, calm_s: float) -> None:
@@ -103,7 +104,7 @@ async def overload(suite: Suite, found: Findings, *, factor: float, seconds: flo
 async def leave(suite: Suite, found: Findings) -> None:
     """Many callers give up while their searches wait: what they left does not reach a model."""
     started = await suite.metrics()
-    calls = [suite.search(_request(next(suite.queries)), timeout=DEADLINE_S) for _ in range(_LEAVERS)]
+    calls = [suite.search(_request(next(suite.queries)), timeout=suite.deadline_s) for _ in range(_LEAVERS)]
     await asyncio.sleep(_LEAVE_S)
     for call in calls:
         call.cancel()
@@ -155,7 +156,7 @@ async def _part(suite: Suite, found: Findings, name: str, rate: float, seconds: 
     async def search(_number: int) -> tuple[str, ...]:
         begun_s = time.monotonic()
         try:
-            answer: SearchResponse = await suite.search(_request(next(suite.queries)), timeout=DEADLINE_S)
+            answer: SearchResponse = await suite.search(_request(next(suite.queries)), timeout=suite.deadline_s)
         except grpc.aio.AioRpcError as error:
             refusal = error_from_rpc(error)
             if isinstance(refusal, ResourceExhausted):
@@ -195,12 +196,12 @@ async def watching(suite: Suite) -> AsyncIterator[Watched]:
         while True:
             begun_s = time.monotonic()
             try:
-                answer = await probe.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE_S)
+                answer = await probe.Check(health_pb2.HealthCheckRequest(), timeout=_UNWELL_S)
                 took_s = time.monotonic() - begun_s
                 # Not serving is no answer either.
-                took_s = took_s if answer.status == health_pb2.HealthCheckResponse.SERVING else DEADLINE_S
+                took_s = took_s if answer.status == health_pb2.HealthCheckResponse.SERVING else _UNWELL_S
             except grpc.aio.AioRpcError:
-                took_s = DEADLINE_S
+                took_s = _UNWELL_S
             watched.health_s[name] = max(took_s, watched.health_s.get(name, 0.0))
             await asyncio.sleep(_PROBE_S)
 

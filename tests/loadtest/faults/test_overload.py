@@ -25,7 +25,8 @@ def open_overloaded(open_shop: Any, start_server: Any, channel_to: Any) -> Any:
             return [Metrics(generate_latest().decode())]
 
         search = search_service_pb2_grpc.SearchServiceStub(channel).Search
-        return Suite(search, iter(fresh_queries(5_000, 1)), {"gateway": channel_to(server.port)}, lambda: 1, metrics)
+        health = {"gateway": channel_to(server.port)}
+        return Suite(search, iter(fresh_queries(5_000, 1)), health, lambda: 1, metrics, deadline_s=60)
 
     return opened
 
