@@ -96,7 +96,7 @@ class ReleaseAdmin:
         if known.record.serving != name:
             raise FailedPrecondition(f"release {name} does not serve: vitrine release flip {name} comes first")
         if not known.record.generations:
-            raise FailedPrecondition("the catalogue is empty, or its backend keeps the vectors of one embedder only")
+            raise FailedPrecondition("the catalogue is empty")
         own = Release(f"{_BEFORE}{name}"[:_NAME_LENGTH], embedder_digest=known.record.generations[0].model_digest)
         before = await self._parts.completed(own, FIRST, deadline=deadline)
         await self._store.adopt_generation(release.embedder_digest, before=before, deadline=deadline)

@@ -142,7 +142,7 @@ OF_FIELD: dict[str, Callable[[Random], str]] = {
     "product_id": lambda random: random.choice(PRODUCT_IDS),
     "product_ids": lambda random: random.choice(PRODUCT_IDS),
     "visitor_id": lambda random: random.choice(VISITORS),
-    "currency_code": lambda random: random.choice(("EUR", "CNY", "EUR", "eur", "XXX", "EURO")),
+    "currency_code": lambda random: random.choice(("EUR", "CNY", "EUR", "eur", "XTS", "EURO")),
     "language": lambda random: random.choice(("en", "zh", "zh-CN", "xx")),
     "name": lambda random: random.choice(("first", "second", "third")),
 }
