@@ -59,7 +59,7 @@ class GatewaySettings(ServerSettings):
 
     embed_timeout_s: PositiveFloat = Field(1.0, description="longest wait for a query vector; then words alone search")
     retrieve_patience_s: PositiveFloat = Field(
-        1.0, description="longest wait for one retriever; then another is asked, as long as few are slow"
+        0.5, description="longest wait for one retriever; then another is asked, as long as few are slow"
     )
     rank_depth: NonNegativeInt = Field(
         32, le=MAX_RANK_DEPTH, description="candidates given to the ranker when the request does not say; 0: none"

@@ -117,7 +117,7 @@ def _ejection(eject_s: float) -> dict[str, Any]:
         "maxEjectionTime": f"{6 * eject_s}s",
         # When all fail alike, by overload or by what they are asked, half of them at least goes on.
         "maxEjectionPercent": 50,
-        "failurePercentageEjection": {"threshold": 90, "minimumHosts": 2, "requestVolume": 5},
+        "failurePercentageEjection": {"threshold": 90, "minimumHosts": 2, "requestVolume": 3},
         "childPolicy": [{"round_robin": {}}],
     }
 

@@ -22,9 +22,14 @@ class Reads:
     async def call(self, method: Any, request: Any, *, deadline: Deadline) -> Any:
         """As `vitrine.channel.call`."""
         self._tries = min(_MOST, self._tries + _SHARE)
-        while self._tries >= 1 and deadline.remaining_s() > self._patience_s:
+        while self._tries >= 1:
             try:
-                return await call(method, request, deadline=Deadline.after(self._patience_s))
-            except (DeadlineExceeded, Internal):
-                self._tries -= 1
+                patience = Deadline.after(self._patience_s)
+                return await call(method, request, deadline=min(patience, deadline, key=lambda one: one.at_s))
+            except DeadlineExceeded:
+                if deadline.remaining_s() <= 0:
+                    raise
+            except Internal:
+                pass
+            self._tries -= 1
         return await call(method, request, deadline=deadline)

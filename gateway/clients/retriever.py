@@ -51,7 +51,7 @@ from vitrine.vectors import FloatArray
 
 MAX_PRODUCTS = 500
 # The version is in memory, and every search asks for it first: so much sooner another retriever is asked for it.
-_VERSION_SHARE = 4
+_VERSION_SHARE = 2
 # Long descriptions fill a message before 500 products are in it; a quarter is left for what surrounds them.
 _REQUEST_BYTES = MAX_MESSAGE_BYTES * 3 // 4
 
@@ -59,7 +59,7 @@ _REQUEST_BYTES = MAX_MESSAGE_BYTES * 3 // 4
 class RetrieverClient:
     """A RetrieverService behind a channel; implements the port `Retriever`."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, patience_s: float = 1.0) -> None:
+    def __init__(self, channel: grpc.aio.Channel, *, patience_s: float = 0.5) -> None:
         """What is not answered within `patience_s` is asked of another retriever, writes excepted."""
         self._stub = retriever_service_pb2_grpc.RetrieverServiceStub(channel)
         self._reads = Reads(patience_s)

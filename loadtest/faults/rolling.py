@@ -12,8 +12,13 @@ from loadtest.faults.suite import SERVICES, Suite
 COLUMNS = ("what", "searches", "failed", "degraded", "slowest ms", "found")
 _UNEVEN = 0.05
 _JOINED_S = 30.0
+# It is tried again now and then, as it may be well.
+_STILL = 0.05
 # A replica is ejected at the end of an interval of 2 s in which it failed; the one in which it began does not count.
 _EJECTED_S = 4.5
+# What is waited for one replica: a gateway's clients wait as long as they said they would.
+_WAITS_S = {"embedder": 1.0, "ranker": 1.0, "retriever": 0.5, "gateway": DEADLINE_S}
+_WITHOUT = {"DEGRADATION_LEXICAL_ONLY", "DEGRADATION_NOT_RANKED"}
 
 
 async def restart_each(suite: Suite, load: Load, found: Findings, replicas: int = 2, window_s: float = 2.0) -> None:
@@ -73,20 +78,16 @@ async def fail_at_once(
         begun_s = time.monotonic()
         replica = suite.add_replica(service, "loadtest.faults.broken_service")
         await replica.start()
-        while not any(one.degraded or one.fault or one.took_s > 1 for one in load.since(begun_s)):
-            if time.monotonic() - begun_s > _JOINED_S:
-                break
-            await asyncio.sleep(0.1)
-        met_s = time.monotonic()
+        # Clients find it when their connections are renewed.
+        await asyncio.sleep(_JOINED_S)
         await asyncio.sleep(watch_s)
         outcomes = load.since(begun_s)
-        hit = [one for one in outcomes if one.degraded or one.fault]
-        last_s = max((one.due_s for one in hit), default=met_s) - met_s
+        hit = sum(bool(one.fault or _WITHOUT & set(one.degraded)) for one in load.since(begun_s + _JOINED_S))
         await replica.kill()
         suite.services[service].replicas.remove(replica)
-        found.add(f"{service} 3 fails at once", *told(outcomes), f"not met again after {max(last_s, 0):.1f} s")
+        found.add(f"{service} 3 fails at once", *told(outcomes), f"met by {hit} of those after {_JOINED_S:.0f} s")
         found.hold(not load.faults(begun_s), f"{service} fails at once: {kinds(outcomes)}")
-        found.hold(last_s <= 2 * _EJECTED_S, f"{service} that fails at once was called {last_s:.1f} s after it was met")
+        found.hold(hit <= len(outcomes) * _STILL, f"{service} that fails at once was still met by {hit} searches")
 
 
 async def hang_each(
@@ -99,17 +100,14 @@ async def hang_each(
         replica.hang()
         await asyncio.sleep(watch_s)
         replica.go_on()
-        # Only a gateway's clients wait for as long as they said they would.
-        wait_s = DEADLINE_S if service == "gateway" else 1.0
-        await asyncio.sleep(wait_s)
+        wait_s = _WAITS_S[service]
+        await asyncio.sleep(DEADLINE_S)
         outcomes = load.since(begun_s, begun_s + watch_s)
-        hit = [one for one in outcomes if one.degraded or one.fault or one.took_s >= wait_s / 4]
+        hit = [one for one in outcomes if one.fault or one.took_s >= wait_s * 0.9 or _WITHOUT & set(one.degraded)]
         last_s = max((one.due_s for one in hit), default=begun_s) - begun_s
         says = f"{len(hit)} met it, the last after {last_s:.1f} s"
         found.add(f"hang {replica.name}", *told(outcomes), says)
         found.hold(last_s <= wait_s + _EJECTED_S, f"{replica.name} that hangs was met after {last_s:.1f} s")
-        slowest_s = max(one.took_s for one in outcomes)
-        found.hold(slowest_s <= wait_s * 2 + 0.5, f"{replica.name} that hangs cost a search {slowest_s:.1f} s")
         if service != "gateway":
             found.hold(not load.faults(begun_s), f"hang {replica.name}: {kinds(outcomes)}")
         await seconds_until_shared(suite, service, 0)
