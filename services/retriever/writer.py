@@ -101,9 +101,8 @@ class Writer(Generic[V]):
 
     def follow(self) -> None:
         """Brings the views to where the catalogue stands, after it was changed by another way than this."""
-        self._behind = True
         # The first one has it look; by the second it has.
-        self.change(lambda _: None)
+        self.change(lambda _: self._fall_behind())
         self.change(lambda _: None).result()
 
     def close(self) -> None:
@@ -134,6 +133,10 @@ class Writer(Generic[V]):
             elif self._patience_s is not None:
                 self._follow_others()
 
+    def _fall_behind(self) -> None:
+        # In the writer's thread alone: from another one it could say of a write that was followed that it was not.
+        self._behind = True
+
     @property
     def _patience_s(self) -> float | None:
         """How long it waits for work before it looks for what others wrote; None: for ever, since there are none."""
@@ -146,7 +149,9 @@ class Writer(Generic[V]):
         return self._is_urgent() or self._products_waiting() >= GROUP_PRODUCTS or not self._is_coming()
 
     def _is_urgent(self) -> bool:
-        return any(write.deleted_ids for write in self._waiting) or bool(self._changes) or self._closing
+        # With the queue full others would be refused while it does nothing.
+        must_not_wait = bool(self._changes) or self._closing or len(self._waiting) >= self._limit
+        return must_not_wait or any(write.deleted_ids for write in self._waiting)
 
     def _products_waiting(self) -> int:
         return sum(write.size for write in self._waiting)

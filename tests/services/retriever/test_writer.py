@@ -2,13 +2,16 @@
 
 import asyncio
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from services.retriever import writer as writer_module
 from services.retriever.catalogue import Transaction
 from services.retriever.staging import Write
+from services.retriever.tables import state
 from vitrine.deadline import Deadline
 from vitrine.errors import Unavailable
 
@@ -57,6 +60,29 @@ async def test_a_write_that_is_followed_later_is_not_acknowledged_as_searchable(
     assert [outcome.error for outcome in result.outcomes] == [None]
     assert await shop.found(engine, vector=vectors[0]) == ["p00000"]
     assert "made anew" in " ".join((await engine.get_index(deadline=shop.deadline())).alerts)
+
+
+async def test_a_write_is_searchable_though_the_catalogue_is_changed_by_another_way_meanwhile(
+    engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = engine._writer
+    views, follow = writer._views, writer._views.follow
+    followed: list[Future[None]] = []
+
+    def following(*taken: Any) -> None:
+        follow(*taken)
+        if not followed:
+            with engine._catalogue.begin() as connection:
+                connection.execute(sa.update(state).values(revision=state.c.revision + 1))
+            followed.append(pool.submit(writer.follow))
+            with writer._wake:
+                assert writer._wake.wait_for(lambda: len(writer._changes) == 2, 30)
+
+    monkeypatch.setattr(views, "follow", following)
+    with ThreadPoolExecutor(1) as pool:
+        await shop.fill(engine, [shop.product(0)], shop.vectors(1))
+        followed[0].result(30)
+    assert (await engine.get_index(deadline=shop.deadline())).revision == 2
 
 
 async def test_while_searches_run_small_writes_wait_for_one_another_and_a_delete_for_none(
@@ -114,3 +140,12 @@ async def test_while_many_products_are_made_ready_writes_wait_for_a_full_group(
     engine._preparers.many -= 1
     await shop.fill(engine, [shop.product(4)], shop.vectors(1))
     assert committed == [1, 4]
+
+
+async def test_a_full_queue_waits_for_no_group(engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "BULK_GROUPING_S", 3_600.0)
+    await shop.fill(engine, [shop.product(0)], shop.vectors(1))
+    monkeypatch.setattr(engine._writer, "_limit", 2)
+    engine._preparers.many += 1
+    await asyncio.gather(*(shop.fill(engine, [shop.product(n)], shop.vectors(1)) for n in (1, 2)))
+    engine._preparers.many -= 1
