@@ -61,7 +61,7 @@ class SearchPipeline:
         retriever is away) and FailedPrecondition (embedder and index do not belong together).
         """
         text = checked_query(search)
-        with self.admission.admit():
+        with self.admission.admit(deadline):
             deadline.check("the search")
             notes = Notes()
             with notes.timed("total"):

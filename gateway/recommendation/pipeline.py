@@ -55,7 +55,7 @@ class Recommender:
         retriever is away).
         """
         check_query(query)
-        with self._admission.admit():
+        with self._admission.admit(deadline):
             deadline.check("the recommendation")
             notes = Notes()
             with notes.timed("total"):

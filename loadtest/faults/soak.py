@@ -136,10 +136,10 @@ class Watched:
     files: list[int] = field(default_factory=list)
 
 
-async def capacity(mix: Mix, step_s: float) -> float:
+async def capacity(mix: Mix, step_s: float, steps: Sequence[int] = _STEPS) -> float:
     """Calls of the mix a second that as many callers get as it takes: more of them get no tenth more."""
     best = 0.0
-    for callers in _STEPS:
+    for callers in steps:
         kinds_ = itertools.cycle(_in_turn())
         begun_s, answered = time.monotonic(), 0
 

@@ -1,8 +1,11 @@
 """Tests of admission at the door."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from gateway.admission import Admission
+from vitrine.deadline import Deadline
 from vitrine.errors import ResourceExhausted
 
 
@@ -24,3 +27,29 @@ def test_a_failed_call_gives_its_place_back() -> None:
         with pytest.raises(KeyError), admission.admit():
             raise KeyError
     assert admission.inside == 0
+
+
+def test_41_75_a_call_that_would_be_late_is_refused_at_the_door() -> None:
+    """text-embeddings-inference#811, server#8597: let in, it would take the time of those that can be answered."""
+    now_s = 0.0
+    admission = Admission(100, "searches", lambda: now_s)
+    inside = [ExitStack() for _ in range(40)]
+    for one in inside:
+        one.enter_context(admission.admit(Deadline.after(60)))
+    for one in inside[:25]:
+        now_s += 0.5
+        one.close()
+    # Fifteen are inside and one leaves each half second.
+    with (
+        pytest.raises(ResourceExhausted, match="too long for its deadline") as caught,
+        admission.admit(Deadline.after(5)),
+    ):
+        raise AssertionError("let in")
+    assert caught.value.retry_after_s
+    with admission.admit(Deadline.after(60)):
+        assert admission.inside == 16
+    for one in inside[25:33]:
+        one.close()
+    # Few inside are always let in, so that it is seen when calls are quick again.
+    with admission.admit(Deadline.after(0.1)):
+        assert admission.inside == 8
