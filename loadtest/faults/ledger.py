@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 import grpc
 import grpc.aio
@@ -128,11 +127,10 @@ class Ledger:
     async def _events_there(self) -> set[str]:
         there: set[str] = set()
         token = ""
-        for _ in count():
+        while True:
             request = user_event_service_pb2.ListUserEventsRequest(page_size=500, page_token=token)
             answer = await self._events.ListUserEvents(request, timeout=_CHECK_S)
+            if not answer.events:
+                return there
             there |= {event.event_id for event in answer.events}
             token = answer.next_page_token
-            if not token:
-                break
-        return there
