@@ -113,8 +113,9 @@ def _ejection(eject_s: float) -> dict[str, Any]:
     """Of replicas called by turns, one that fails (deadlines that pass at one that hangs, too) where others answer."""
     return {
         "interval": "2s",
-        "baseEjectionTime": f"{eject_s}s",
-        "maxEjectionTime": f"{6 * eject_s}s",
+        # gRPC takes no more than nine digits of a second, and 6 * 0.1 has more.
+        "baseEjectionTime": f"{eject_s:.9f}s",
+        "maxEjectionTime": f"{6 * eject_s:.9f}s",
         # When all fail alike, by overload or by what they are asked, half of them at least goes on.
         "maxEjectionPercent": 50,
         "failurePercentageEjection": {"threshold": 90, "minimumHosts": 2, "requestVolume": 3},

@@ -339,6 +339,14 @@ async def test_a_replica_that_hangs_costs_a_deadline_and_then_nothing_until_it_i
     await names_that_answer(stub, {"a", "b"})
 
 
+@pytest.mark.parametrize("eject_s", [1e-5, 0.1, 1.1])
+async def test_any_time_to_leave_a_replica_alone_makes_a_channel(
+    serve_embed: Any, stub_to: Any, eject_s: float
+) -> None:
+    server = await serve_embed(naming("a"))
+    assert (await call(stub_to(server.port, eject_s=eject_s).Embed, REQUEST, deadline=soon())).prompt == "a"
+
+
 async def test_one_replica_alone_is_never_left_alone(serve_embed: Any, stub_to: Any) -> None:
     broken = True
 
