@@ -9,6 +9,8 @@ from vitrine.errors import DeadlineExceeded, Internal
 # Further tries that may be in hand, and what each call adds: where all are slow, they are a tenth of the load at most.
 _MOST = 50.0
 _SHARE = 0.1
+# Of one call: what every replica fails at once would use up what is in hand for one that hangs.
+_MOST_OF_A_CALL = 3
 
 
 class Reads:
@@ -22,7 +24,9 @@ class Reads:
     async def call(self, method: Any, request: Any, *, deadline: Deadline) -> Any:
         """As `vitrine.channel.call`."""
         self._tries = min(_MOST, self._tries + _SHARE)
-        while self._tries >= 1:
+        for _ in range(_MOST_OF_A_CALL):
+            if self._tries < 1:
+                break
             try:
                 patience = Deadline.after(self._patience_s)
                 return await call(method, request, deadline=min(patience, deadline, key=lambda one: one.at_s))

@@ -53,6 +53,20 @@ async def test_where_all_fail_tries_come_to_an_end(serve_embed: Any, stub_to: An
     assert 200 < tried <= 200 + 50 + 20
 
 
+async def test_one_read_that_all_fail_leaves_tries_for_others(serve_embed: Any, stub_to: Any) -> None:
+    tried = 0
+
+    async def embed(message: Any, context: Context) -> Any:
+        nonlocal tried
+        tried += 1
+        raise RuntimeError("CUDA assert")
+
+    stub = stub_to((await serve_embed(embed)).port)
+    with pytest.raises(Internal):
+        await Reads(patience_s=5).call(stub.Embed, REQUEST, deadline=Deadline.after(20))
+    assert tried <= 4
+
+
 async def test_a_read_that_is_wrong_is_not_repeated_and_the_whole_deadline_holds(
     serve_embed: Any, stub_to: Any
 ) -> None:
