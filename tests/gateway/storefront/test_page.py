@@ -160,6 +160,8 @@ async def test_language_theme_and_pages_to_the_end(shopper: Shopper) -> None:
     await page.get_by_role("button", name="明暗切换").click()
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     await page.set_viewport_size({"width": 390, "height": 844})
+    await page.reload()
+    await shopper.settled()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
     await shopper.leaves_picture("storefront-zh-phone")
     await shopper.opens("/?compare")
