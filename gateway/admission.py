@@ -38,16 +38,20 @@ class Admission:
         """Calls inside now."""
         return self._inside
 
-    @contextmanager
-    def admit(self, deadline: Deadline | None = None) -> Iterator[None]:
-        """Holds a place. Raises ResourceExhausted, with how long a call lately took as the time to wait, when full, or
-        when the call would be late."""
+    def check(self, deadline: Deadline | None = None) -> None:
+        """Raises ResourceExhausted, with how long a call lately took as the time to wait, when full, or when the call
+        would be late."""
         if self._inside >= self._limit:
             raise self._refusal(f"{self._limit} {self._what} are in flight already; try again", "TOO_MANY_IN_FLIGHT")
         expected_s = (self._inside + 1) * self._gap_s
         if deadline is not None and self._inside >= _ALWAYS and expected_s > _SHARE * deadline.remaining_s():
             fault = f"{self._inside} {self._what} are in flight and one more takes {expected_s:.1f} s, too long for its"
             raise self._refusal(f"{fault} deadline; try again", "TOO_SLOW_NOW")
+
+    @contextmanager
+    def admit(self, deadline: Deadline | None = None) -> Iterator[None]:
+        """Holds a place. Raises what `check` raises."""
+        self.check(deadline)
         started_s = self._clock()
         if not self._inside:
             self._left_at_s = started_s

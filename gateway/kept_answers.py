@@ -63,6 +63,8 @@ class KeptAnswers:
         # Words that differ in case or spaces alone are one search.
         common = replace(search, query=checked_query(search))
         models = self.models
+        # Who is refused does not wait for a retriever that is as busy as we are.
+        self.pipeline.admission.check(deadline)
         if version := await self._version(deadline):
             key = _Key(common, self._releases.serving, version, models)
             if (kept := self._kept.get(key)) is not None:
