@@ -102,7 +102,8 @@ def ranking_from_message(message: ranker_service_pb2.RankResponse) -> Ranking:
         failures=tuple(
             RankFailure(failure.index, failure.id, error_of(failure.status)) for failure in message.failures
         ),
-        read_pairs=message.read_pairs,
+        # A server of before the field reads every pair.
+        read_pairs=message.read_pairs if message.HasField("read_pairs") else len(message.ranked),
     )
 
 
