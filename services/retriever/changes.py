@@ -60,3 +60,9 @@ def living_count(connection: sa.Connection, revision: int) -> int:
     """How many products lived at a revision that readers still hold."""
     lived = sa.and_(version.c.revision <= revision, sa.or_(ALIVE, version.c.deleted_revision > revision))
     return int(connection.execute(sa.select(sa.func.count()).select_from(version).where(lived)).scalar_one())
+
+
+def passed_rows(connection: sa.Connection, after: int, until: int) -> list[int]:
+    """Row keys of versions that were added after a revision and dead again by another, where they are still kept."""
+    passed = sa.and_(version.c.revision > after, version.c.deleted_revision <= until)
+    return list(connection.execute(sa.select(version.c.row).where(passed)).scalars())

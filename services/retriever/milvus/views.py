@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from services.retriever.catalogue import Catalogue
-from services.retriever.changes import Changes, living_count
+from services.retriever.changes import Changes, living_count, passed_rows
 from services.retriever.milvus.collection import VECTOR, Collection
 from services.retriever.milvus.connection import Milvus
 from services.retriever.milvus.entity import LAYOUT, behaviour_field, entity_of, left_out
@@ -98,12 +98,13 @@ class MilvusViews:
 
     def anew(self) -> "MilvusViews":
         """The same, brought up with the catalogue again; readers may still hold snapshots of these."""
+        same = self._catalogue.state().model_digest == self._model[0]
         views = MilvusViews(
             self._catalogue,
             self._milvus,
             self._recommenders,
             self._words_file,
-            fills=self._fills,
+            fills=self._fills if same else 0,
             grace_s=self._grace_s,
             remains=self._remains.succeeded(),
         )
@@ -121,6 +122,9 @@ class MilvusViews:
         if self._collection is not None:
             self._put(self._collection, added)
         self._remains.died(state.revision, [row for row, _ in dead])
+        if self._grace_s:
+            # Another retriever may have written some of which this one hears nothing.
+            self._remains.died(state.revision, self._passed(self._state.revision, state.revision))
         self._living += len(added) - len(dead)
         self._state = state
 
@@ -177,7 +181,7 @@ class MilvusViews:
         """Leaves the collection of an emptied catalogue for that of another model."""
         if self._collection is not None:
             self._remains.left(state.revision, self._collection.name)
-        self._model = (state.model_digest, state.dim)
+        self._model, self._fills = (state.model_digest, state.dim), 0
         self._collection, self._living, self._saved = self._opened(state), 0, 0
         assert self._collection is not None
         self._remains.taken(self._collection.name)
@@ -191,12 +195,13 @@ class MilvusViews:
             # The catalogue was set back, and its row keys name other versions now.
             self._milvus.drop(collection.name)
             collection = self._collection = self._milvus.create(collection.name, collection.dims)
-            self._saved = 0
+            self._saved, fills = 0, 0
         is_filled, self._fills = fills >= self._fills, max(fills, self._fills)
         with self._catalogue.changes_since(self._saved) as changes:
             if changes is not None and self._saved and is_filled:
                 self._state = changes.state
                 self._remains.died(self._state.revision, [row for row, _ in changes.dead])
+                self._remains.died(self._state.revision, self._passed(self._saved, self._state.revision))
                 for added in steps(changes, self._catalogue):
                     self._put(collection, added, missing_only=True)
                 return
@@ -214,6 +219,10 @@ class MilvusViews:
             self._put(collection, [(row, item) for row, item in added if not is_filled or row not in there], again=True)
             there.difference_update(row for row, _ in added)
         self._remains.died(self._state.revision, there)
+
+    def _passed(self, after: int, until: int) -> list[int]:
+        """Row keys of versions that came and went between two revisions, and may be in the collection."""
+        return self._catalogue.read(lambda connection: passed_rows(connection, after, until))
 
     def _rows_there(self, collection: Collection, state: State) -> set[int]:
         """Row keys that a collection holds; of those that others wrote after this state, none."""

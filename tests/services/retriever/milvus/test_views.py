@@ -13,6 +13,7 @@ from services.retriever.filters import FilterPlan
 from services.retriever.milvus.collection import Collection
 from services.retriever.milvus.engine import MilvusEngine
 from services.retriever.milvus.known_words import KnownWords
+from services.retriever.milvus.progress import Progress, read_progress, write_progress
 from services.retriever.milvus.saved_words import save_words
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Unavailable
@@ -115,6 +116,21 @@ async def test_what_was_removed_and_not_noted_is_not_counted_twice(
     assert len(await shop.found(again, vector=shop.vectors(1)[0])) == 8
 
 
+async def test_what_came_and_went_before_the_end_is_not_shown_after_a_restart(
+    filled: MilvusEngine, open_milvus: Open, shop: Any
+) -> None:
+    """Versions that died stay while somebody reads: those of after that revision, too."""
+    held = filled._snapshot
+    for title in ("blue kettle", "red teapot"):
+        await shop.fill(filled, [shop.product(3, title=title)], shop.vectors(1))
+    await filled.close()
+    assert held.revision == 1
+    again = await open_milvus()
+    assert await shop.found(again, text="kettle") == []
+    assert await shop.found(again, text="teapot") == ["p00003"]
+    assert len(_rows(again)) == 10
+
+
 async def test_milvus_away_is_told_and_mended_without_a_restart(
     filled: MilvusEngine, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +172,23 @@ async def test_an_emptied_catalogue_takes_the_same_model_again(
     assert _rows(engine) == [11, 12]
 
 
+@pytest.mark.parametrize("anew", [False, True])
+async def test_what_was_filled_of_one_model_is_not_noted_of_another(
+    filled: MilvusEngine, shop: Any, anew: bool
+) -> None:
+    """Of a model that says it is filled already, no vectors are written that it lacks."""
+    views = filled._writer._views
+    views.own._fills = 3
+    await filled.delete_products([f"p{n:05}" for n in range(10)], deadline=shop.deadline())
+    await shop.fill(filled, [shop.product(20)], shop.vectors(1), shop.OTHER_DIGEST)
+    if anew:
+        # Of a retriever that finds another model in its catalogue, and does not search it yet.
+        views.own._fills, views.own._model = 3, (shop.DIGEST, shop.DIM)
+        views.own = views.own.anew()
+        assert views.own._fills == 0
+    assert read_progress(_collection(filled), shop.deadline()).fills == 0
+
+
 async def test_a_collection_ahead_of_its_catalogue_is_not_believed(
     filled: MilvusEngine, open_milvus: Open, shop: Any, tmp_path: Path
 ) -> None:
@@ -164,6 +197,7 @@ async def test_a_collection_ahead_of_its_catalogue_is_not_believed(
     kept = (tmp_path / "data" / "catalogue.db").read_bytes()
     ahead = await open_milvus()
     await shop.fill(ahead, [shop.product(30, title="blue kettle")], shop.vectors(1))
+    write_progress(_collection(ahead), Progress(2, 5))
     await ahead.close()
     for file in (tmp_path / "data").glob("catalogue.db*"):
         file.unlink()
@@ -172,6 +206,8 @@ async def test_a_collection_ahead_of_its_catalogue_is_not_believed(
     assert await shop.found(back, text="kettle") == []
     await shop.fill(back, [shop.product(31, title="red teapot")], shop.vectors(1))
     assert await shop.found(back, text="teapot kettle") == ["p00031"]
+    # Its vectors are those of now, however many fills there were.
+    assert read_progress(_collection(back), shop.deadline()) == Progress(2, 0)
 
 
 async def test_two_retrievers_share_a_database_and_a_collection(
@@ -192,6 +228,22 @@ async def test_two_retrievers_share_a_database_and_a_collection(
     assert _collection(one).name == _collection(other).name
     # The dead stay until every retriever has followed.
     assert len(_rows(one)) == 7
+
+
+async def test_a_follower_shows_nothing_that_came_and_went_between_two_looks(
+    open_milvus: Open, shop: Any, postgres_url: str, tmp_path: Path
+) -> None:
+    one, other = [
+        await open_milvus(catalogue_url=postgres_url, data_dir=tmp_path / name, catalogue_poll_s=0.02)
+        for name in ("one", "other")
+    ]
+    # Its writer stands still meanwhile.
+    with one._writer._wake:
+        for title in ("blue kettle", "red teapot"):
+            written = await shop.fill(other, [shop.product(3, title=title)], shop.vectors(1))
+    await _until(one, shop, lambda info: info.revision == written.revision)
+    assert await shop.found(one, text="kettle teapot") == ["p00003"]
+    assert await shop.found(one, text="kettle") == []
 
 
 async def test_more_recommenders_than_a_server_has_fields_for_are_refused(open_milvus: Open, tmp_path: Path) -> None:
