@@ -29,6 +29,7 @@ export function searchView(address, go, signal) {
   list.append(...skeletons(PAGE / 2));
   const count = element("h1", { role: "status" }, say("loading"));
   const notes = element("div", { class: "notes" });
+  const failed = element("div", {});
   const sort = element("select", { id: "order" }, ORDERS.map((one) => element("option", { value: one, selected: one === order }, say(one))));
   sort.addEventListener("change", () => changed((next) => next.set("order", sort.value)));
   const facets = element("div", { class: "facets" });
@@ -39,7 +40,7 @@ export function searchView(address, go, signal) {
   const how = element("button", { type: "button", class: "quiet", onclick: () => showHow(["Search"]) }, say("how"));
   const ads = query ? shelf(say("sponsored"), "ADS", { size: 3, signal, quiet: false }) : "";
   const results = element("div", { class: "results" },
-    element("div", { class: "bar-line" }, count, element("label", { htmlFor: "order" }, say("sort"), sort), how), notes, list, more, end, ads);
+    element("div", { class: "bar-line" }, count, element("label", { htmlFor: "order" }, say("sort"), sort), how), notes, list, failed, more, end, ads);
 
   let pageToken = "";
   let running = false;
@@ -60,11 +61,14 @@ export function searchView(address, go, signal) {
       pageToken = answer.nextPageToken ?? "";
       more.hidden = !pageToken;
       end.hidden = Boolean(pageToken) || !list.children.length;
+      failed.replaceChildren();
       if (found.length) tellShown(found, context);
     } catch (error) {
       if (error.name === "AbortError") return;
       if (first) list.replaceChildren();
-      notes.replaceChildren(failure(error, next));
+      failed.replaceChildren(failure(error, next));
+      // Not again by itself, however near the end is: a shop that is busy would be asked without a pause.
+      return;
     } finally {
       running = false;
       more.disabled = false;
@@ -88,7 +92,7 @@ export function searchView(address, go, signal) {
   const nearEnd = { seen: false };
   const watch = new IntersectionObserver(([entry]) => {
     nearEnd.seen = entry.isIntersecting;
-    if (entry.isIntersecting && pageToken) next();
+    if (entry.isIntersecting && pageToken && !failed.hasChildNodes()) next();
   }, { rootMargin: "600px" });
   watch.observe(more);
   signal.addEventListener("abort", () => watch.disconnect());
