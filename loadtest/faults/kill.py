@@ -66,14 +66,16 @@ async def kill_each(
             await part.start()
             back_s = time.monotonic()
             await asyncio.sleep(watch_s)
+            end_s = time.monotonic()
+            for load in (searches, writes, events):
+                await load.settled()
             cost = costs[part.name.partition(" ")[0]]
             cost.times += 1
-            cost.searches += searches.since(begun_s)
-            cost.writes_failed += len(writes.faults(begun_s))
-            cost.events_failed += len(events.faults(begun_s))
-            bad = [
-                one for load in (searches, writes, events) for one in load.since(back_s) if one.fault or one.degraded
-            ]
+            cost.searches += searches.since(begun_s, end_s)
+            cost.writes_failed += sum(bool(one.fault) for one in writes.since(begun_s, end_s))
+            cost.events_failed += sum(bool(one.fault) for one in events.since(begun_s, end_s))
+            watched = [one for load in (searches, writes, events) for one in load.since(back_s, end_s)]
+            bad = [one for one in watched if one.fault or one.degraded]
             well_s = max((one.due_s - back_s for one in bad), default=0.0)
             cost.recovery_s = max(cost.recovery_s, well_s)
             last = max(bad, key=lambda one: one.due_s, default=None)

@@ -66,8 +66,8 @@ class Ledger:
         else:
             written.states.append(state := _GONE)
             await self._delete(product_id)
-        # What was tried before it can no longer be what is there.
-        del written.states[: written.states.index(state)]
+        # What was tried before it can no longer be what is there; a delete among it neither.
+        del written.states[: max(place for place, tried in enumerate(written.states) if tried == state)]
         self.products_acknowledged += 1
         return ()
 

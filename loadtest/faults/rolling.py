@@ -33,6 +33,7 @@ async def restart_each(suite: Suite, load: Load, found: Findings, replicas: int 
             stopped_s = time.monotonic() - begun_s
             started_s = await replica.start()
             shared_s = await seconds_until_shared(suite, service, number, window_s)
+            await load.settled()
             outcomes = load.since(begun_s)
             says = f"stopped in {stopped_s:.1f} s, serving after {started_s:.1f} s, its share after {shared_s:.0f} s"
             found.add(f"restart {replica.name}", *told(outcomes), says)
@@ -60,6 +61,7 @@ async def join_each(suite: Suite, load: Load, found: Findings, services: Sequenc
         shared_s = await seconds_until_shared(suite, service, len(suite.services[service].replicas) - 1)
         await replica.stop()
         suite.services[service].replicas.remove(replica)
+        await load.settled()
         outcomes = load.since(begun_s)
         found.add(f"add {replica.name}", *told(outcomes), f"its share after {shared_s:.0f} s")
         found.hold(shared_s <= _JOINED_S, f"{replica.name} had its share after {shared_s:.0f} s")
@@ -81,6 +83,7 @@ async def fail_at_once(
         # Clients find it when their connections are renewed.
         await asyncio.sleep(_JOINED_S)
         await asyncio.sleep(watch_s)
+        await load.settled()
         outcomes = load.since(begun_s)
         hit = sum(bool(one.fault or _WITHOUT & set(one.degraded)) for one in load.since(begun_s + _JOINED_S))
         await replica.kill()

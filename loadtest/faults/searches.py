@@ -35,13 +35,19 @@ class Outcome:
 
 @dataclass(slots=True)
 class Load:
-    """Calls so far, in the order they ended."""
+    """Calls so far, in the order they ended, and those that have not."""
 
     outcomes: list[Outcome] = field(default_factory=list)
+    under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
     def since(self, begin_s: float, end_s: float = float("inf")) -> list[Outcome]:
         """Those that were due between two moments."""
         return [one for one in self.outcomes if begin_s <= one.due_s < end_s]
+
+    async def settled(self) -> None:
+        """Waits for those that are under way: what hangs fails last, and would be missed."""
+        if self.under_way:
+            await asyncio.wait(set(self.under_way))
 
     def faults(self, begin_s: float = 0.0) -> list[Outcome]:
         """Those since a moment that failed, or whose answer was wrong."""
@@ -54,7 +60,6 @@ async def at_rate(rate: float, call: Callable[[int], Any], load: Load) -> AsyncI
 
     A call returns what its answer was degraded by, and raises RpcError, or ValueError where an answer is wrong.
     """
-    under_way: set[asyncio.Task[None]] = set()
 
     async def one(number: int, due_s: float) -> None:
         fault, wrong, degraded = "", False, ()
@@ -72,15 +77,15 @@ async def at_rate(rate: float, call: Callable[[int], Any], load: Load) -> AsyncI
             due_s = begun_s + number / rate
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
             task = asyncio.create_task(one(number, due_s))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            load.under_way.add(task)
+            task.add_done_callback(load.under_way.discard)
 
     going = asyncio.create_task(go())
     try:
         yield
     finally:
         going.cancel()
-        await asyncio.wait({going, *under_way})
+        await asyncio.wait({going, *load.under_way})
 
 
 @asynccontextmanager
