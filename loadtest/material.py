@@ -31,7 +31,7 @@ from vitrine.v1 import (
 )
 
 # Products that only the load test has, to be deleted by it; releases and campaigns that it makes; queries with vectors.
-EXTRA, MADE, VECTORS = 60, 40, 1_000
+EXTRA, MADE, VECTORS = 60, 40, 2_000
 OTHER_MODEL = f"sha256:{0:064d}"
 _CANDIDATES, _BATCH = 50, 64
 _TIMEOUT_S = 60.0

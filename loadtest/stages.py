@@ -69,7 +69,9 @@ class Stages:
             ends = ["--duration", f"{self.seconds}s"]
             measured = self._ghz(stage, method, self._data(messages), load.in_flight, ends, streamed=streamed)
         else:
-            measured = self._cold(stage, method, load, messages)
+            # The others belong to callers up to past the knee.
+            own = messages[: len(messages) // 2] if (method.name, "cold") in SWEPT else messages
+            measured = self._cold(stage, method, load, own)
         self.say(f"{self.shape}: {stage}: {measured.rps:,.0f}/s, {measured.errors} errors")
         return measured
 
@@ -92,8 +94,8 @@ class Stages:
             self._warm(method, messages, load.in_flight)
             parts = [messages] * count
         else:
-            # Each its own, from the end: those before have used up the beginning.
-            parts = [messages[::-1][part::count] for part in range(count)]
+            # Each its own, of the half that nobody else asks.
+            parts = [messages[len(messages) // 2 + part :: count] for part in range(count)]
         points: list[Measured] = []
         for callers, part in zip(CALLERS, parts, strict=False):
             ends = ["--duration", f"{self.seconds}s"]
@@ -103,7 +105,10 @@ class Stages:
                 ends = ["--total", str(min(max(callers, expected), len(part)))]
             points.append(self._ghz(stage, method, self._data(part), callers, ends))
         rate = OPEN_SHARE * max(point.rps for point in points)
-        ends = ["--duration", f"{max(1.0, self.seconds)}s"]
+        open_s = max(1.0, self.seconds)
+        ends = ["--duration", f"{open_s}s"]
+        if temperature == "cold":
+            ends = ["--total", str(min(max(CONNECTIONS, round(rate * open_s)), len(parts[-1])))]
         data = self._data(parts[-1])
         swept = Swept(
             stage, self.shape, CALLERS, tuple(points), rate, self._ghz(stage, method, data, CONNECTIONS, ends, rate)

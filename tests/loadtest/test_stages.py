@@ -1,13 +1,15 @@
 """The load test's stages: none of the contract's methods is left out, and every stage has its limits."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from loadtest.ghz import Measured
 from loadtest.limits import NO_OP_STAGE, read_limits
 from loadtest.material import Material
 from loadtest.methods import NO_OP, methods
-from loadtest.stages import LOADS, SWEPT
+from loadtest.stages import LOADS, SWEPT, Stages
 from loadtest.suite import Targets
 from vitrine.text import normalize_text
 
@@ -58,6 +60,24 @@ def test_cold_requests_never_repeat_and_hot_ones_do(name: str) -> None:
     }
     assert len(set(asked["cold"])) == len(asked["cold"]) > 400
     assert len(set(asked["hot"])) <= 20
+
+
+def test_what_is_cold_is_asked_once_by_all_callers_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def sent(_: Stages, stage: str, _method: Any, data: Any, in_flight: int, ends: list[str], *_more: Any) -> Measured:
+        assert ends[0] == "--total"
+        asked.extend(data[number % len(data)].SerializeToString() for number in range(int(ends[1])))
+        return Measured(stage, int(ends[1]), 1e6, 1.0, 1.0, 1.0, {"OK": int(ends[1])}, in_flight=in_flight)
+
+    monkeypatch.setattr(Stages, "_data", lambda _, messages: list(messages))
+    monkeypatch.setattr(Stages, "_ghz", sent)
+    name = "SearchService/Search"
+    material = Material(NOWHERE, seed=1, popular_count=20, fresh_count=500)
+    stages = Stages(tmp_path, "suite", material, 2.0, lambda said: None)
+    stages._by_callers(methods()[name], "cold")
+    stages._one(methods()[name], LOADS[name], "cold", LOADS[name].temperatures()["cold"](material))
+    assert len(set(asked)) == len(asked) > 400
 
 
 def test_cold_queries_are_new_to_every_cache() -> None:
