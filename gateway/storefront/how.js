@@ -54,12 +54,18 @@ export async function showHow(methods) {
       one.answer.degradations?.length && `${say("degraded")} ${degradationsOf(one.answer).join("; ")}`,
     ].filter(Boolean);
     const line = grpcurl(one, config);
+    const command = element("code", {}, line);
     const copy = element("button", { type: "button", class: "quiet" }, say("copy"));
     copy.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(line);
-      copy.textContent = say("copied");
+      try {
+        await navigator.clipboard.writeText(line);
+        copy.textContent = say("copied");
+      } catch {
+        // The clipboard is there on secure origins only, where the visitor lets us: else it is marked, to be copied.
+        getSelection().selectAllChildren(command);
+      }
     });
-    return element("section", {}, element("h3", {}, one.method), drawn(one), element("ul", {}, facts.map((fact) => element("li", {}, fact))), element("div", { class: "command" }, element("code", {}, line), copy));
+    return element("section", {}, element("h3", {}, one.method), drawn(one), element("ul", {}, facts.map((fact) => element("li", {}, fact))), element("div", { class: "command" }, command, copy));
   });
   openPanel(say("how"), parts);
 }

@@ -20,7 +20,11 @@ async function reviews(id, signal) {
   const { results = [] } = await recommend(message, signal);
   const list = results.map(({ product }) =>
     element("li", { lang: product.language }, product.rating && stars(product.rating), product.title && element("h3", {}, product.title), element("p", {}, product.description)));
-  return element("section", { class: "reviews" }, element("h2", {}, say("reviews")), list.length ? element("ul", {}, list) : element("p", {}, say("noReviews")));
+  return reviewSection(list.length ? element("ul", {}, list) : element("p", {}, say("noReviews")));
+}
+
+function reviewSection(content) {
+  return element("section", { class: "reviews" }, element("h2", {}, say("reviews")), content);
 }
 
 /** An act that is told as an event, and says so once it is durable. */
@@ -59,7 +63,9 @@ export function productView(id, signal) {
       similar,
       shelf(say("goesWith"), "COMPLEMENTARY", { productIds: [id], without: similar.ready, signal }));
     view.removeAttribute("aria-busy");
-    reviews(id, signal).then((section) => view.append(section), () => {});
+    reviews(id, signal).then((section) => view.append(section), (error) => {
+      if (error.name !== "AbortError") view.append(reviewSection(element("p", { class: "degraded", role: "status" }, say("partFailed"))));
+    });
     await tell("VIEW_ITEM", { products: [eventProduct(product)], placement: "product", ...(product.currencyCode ? { currencyCode: product.currencyCode } : {}) });
     if (!signal.aborted) view.append(shelf(say("forYou"), "HOME", { signal }));
   };
