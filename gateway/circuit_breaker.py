@@ -52,7 +52,8 @@ class CircuitBreaker:
 
     async def close(self) -> None:
         """Waits for the try under way."""
-        if self._try is not None:
+        # One that has ended may be of an event loop that is closed, and cannot be waited for in another.
+        if self._try is not None and not self._try.done():
             await asyncio.wait({self._try})
 
 

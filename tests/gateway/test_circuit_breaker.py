@@ -72,3 +72,21 @@ async def test_tries_beside_the_calls_one_at_a_time_until_one_succeeds() -> None
     await next_try()
     assert part.tried == 2
     assert breaker.allows(part.attempt)
+
+
+def test_closes_in_one_event_loop_after_another() -> None:
+    breaker = CircuitBreaker(1, 0.0)
+
+    async def used() -> None:
+        part = Part(breaker)
+        part.answers.set()
+        breaker.failed()
+        assert not breaker.allows(part.attempt)
+        await breaker.close()
+        assert part.tried == 1
+
+    async def closed() -> None:
+        await breaker.close()
+
+    for run in (used, closed, used):
+        asyncio.run(run())
