@@ -4,6 +4,7 @@ A key is 256 random bits, so that one round of SHA-256 is enough: nobody can go 
 hash (scrypt) would only make each call dear. The file is no secret that opens a door, but who can write it can.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -134,18 +135,27 @@ def remove_key(path: Path, name: str) -> None:
 
 
 def _write(path: Path, keys: ApiKeys) -> None:
-    """In one step, so that no reader sees half of it; the owner and group stay who may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """In one step, so that no reader sees half of it; the owner and group stay who may read it.
+
+    Raises FailedPrecondition when it cannot be written so.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    there = path.stat() if path.exists() else None
-    partial.touch(mode=0o600)
-    if there is not None:
-        # An operator's root writes what a container's user reads.
-        if (there.st_uid, there.st_gid) != (partial.stat().st_uid, partial.stat().st_gid):
-            os.chown(partial, there.st_uid, there.st_gid)
-        partial.chmod(there.st_mode & 0o777)
-    partial.write_text(keys.model_dump_json(indent=2, exclude_none=True) + "\n")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.stat() if path.exists() else None
+        partial.touch(mode=0o600)
+        if there is not None:
+            # An operator's root writes what a container's user reads.
+            if (there.st_uid, there.st_gid) != (partial.stat().st_uid, partial.stat().st_gid):
+                os.chown(partial, there.st_uid, there.st_gid)
+            partial.chmod(there.st_mode & 0o777)
+        partial.write_text(keys.model_dump_json(indent=2, exclude_none=True) + "\n")
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        fault = f"{path} cannot be written for who it belongs to: {error.strerror}; run this as its owner or as root"
+        raise FailedPrecondition(fault) from error
 
 
 def _hash(key: str) -> str:

@@ -60,6 +60,22 @@ def test_a_key_is_printed_once_and_kept_as_a_hash(tmp_path: Path, monkeypatch: p
     assert [each["name"] for each in json.loads(file.read_text())["keys"]] == ["office"]
 
 
+def test_a_file_that_cannot_be_written_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "keys.json"
+    created(file, "office", "admin")
+    before = file.read_bytes()
+
+    def refused(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    # As os.chown is for whoever is neither its owner nor root.
+    monkeypatch.setattr(Path, "chmod", refused)
+    result = run("revoke", "office", "--file", str(file))
+    assert result.exit_code == 1
+    assert "cannot be written for who it belongs to: Operation not permitted" in result.output
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("keys.json", before)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
