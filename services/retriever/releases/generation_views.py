@@ -161,10 +161,16 @@ class GenerationViews(Generic[V]):
         """Searches by a further model from now on, in views that were made after `hold`."""
         beside.catch_up()
         self._held = None
+        self.alerts.pop(_alert_of(model_digest), None)
         replaced = self.beside.get(model_digest)
         self.beside[model_digest] = beside
         if replaced is not None:
             replaced.views.close()
+
+    def give_up(self, model_digest: str, alert: str) -> None:
+        """Keeps nothing any longer for views that could not be made, and says so until they are."""
+        self._held = None
+        self.alerts[_alert_of(model_digest)] = alert
 
     def change(self, is_meant: Callable[[V], bool], change: Callable[[V], None]) -> None:
         """Changes the views that are meant, of whichever model, where there are any by now."""
@@ -173,6 +179,7 @@ class GenerationViews(Generic[V]):
 
     def drop(self, model_digest: str) -> None:
         """Searches by this model no more."""
+        self.alerts.pop(_alert_of(model_digest), None)
         gone = self.beside.pop(model_digest, None)
         if gone is not None:
             gone.views.close()
@@ -214,3 +221,7 @@ class GenerationViews(Generic[V]):
 
     def _all(self) -> list[V]:
         return [self.own, *(one.views for one in self.beside.values())]
+
+
+def _alert_of(model_digest: str) -> str:
+    return f"generation {model_digest}"

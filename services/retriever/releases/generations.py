@@ -164,7 +164,7 @@ class Generations(ABC, Generic[V, S]):
             alert = f"the generation of {digest} could not be built: {error!r}"
             # Tried again when somebody asks for it: by itself it would fail again, for ever.
             self._failed[kept] = alert
-            self._writer.change(lambda views: views.alerts.update({"generation": alert}))
+            self._writer.change(lambda views: views.give_up(digest, alert))
         finally:
             with self._lock:
                 self._building.discard(digest)

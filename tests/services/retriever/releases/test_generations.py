@@ -17,7 +17,7 @@ from services.retriever.releases.servicer import ReleaseStoreServicer
 from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
 from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, InvalidArgument, NotFound
+from vitrine.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from vitrine.offer import Offer
 from vitrine.ports import KEEP_VECTOR, Anchor, RetrievalQuery, Retriever, SimilarQuery
 from vitrine.ports.release import Generation, Release, ReleaseStore
@@ -259,6 +259,30 @@ async def test_building_while_products_change_loses_none(store: Store) -> None:
     for number in range(COUNT):
         assert await store.nearest(NEW, number) == f"p{number:03}"
     assert (await store.build())[0].vectors == COUNT
+
+
+async def test_what_could_not_be_built_holds_nothing_and_is_told_until_it_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told() -> bool:
+        alerts = (await store.retriever.get_index(deadline=soon())).alerts
+        return any(f"the generation of {NEW} could not be built" in alert for alert in alerts)
+
+    def away(*_: object, **__: object) -> Any:
+        raise Unavailable("it is away")
+
+    await store.begin()
+    await store.embed()
+    with monkeypatch.context() as failing:
+        failing.setattr(store.engine._generations, "_made", away)
+        await store.releases.build_generation(NEW, deadline=soon())
+        async with asyncio.timeout(60):
+            while not await told():  # noqa: ASYNC110 (of another thread)
+                await asyncio.sleep(0.01)
+    # Versions that die are cleared away meanwhile.
+    assert cast(Any, store.engine._writer._views)._held is None
+    await store.build()
+    assert not await told()
 
 
 async def test_with_the_last_release_its_vectors_go(store: Store, tmp_path: Path) -> None:
