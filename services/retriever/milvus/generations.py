@@ -52,16 +52,16 @@ class MilvusGenerations(Generations[MilvusViews, MilvusSnapshot]):
 
     def drop(self, model_digest: str) -> None:
         """Searches by this model no more, and removes its collection."""
-        names: list[str] = []
+        gone: list[MilvusViews] = []
 
         def dropped(views: GenerationViews[MilvusViews]) -> None:
             if (beside := views.beside.get(model_digest)) is not None:
-                names.append(beside.views.collection_name)
+                gone.append(beside.views)
             views.drop(model_digest)
 
         self._writer.change(dropped).result()
-        for name in filter(None, names):
-            self._milvus.drop(name)
+        for views in gone:
+            views.remove()
         self._words_file(model_digest).unlink(missing_ok=True)
 
     def _made(self, kept: Kept, *, read_saved: bool) -> Beside[MilvusViews]:
@@ -83,7 +83,9 @@ class MilvusGenerations(Generations[MilvusViews, MilvusSnapshot]):
         return Beside(catalogue, views, kept.fills)
 
     def _taken(self, kept: Kept) -> None:
-        """Nothing besides Milvus keeps them."""
+        # What was measured was of those before: a model that was dropped and comes again counts its fills anew.
+        with self._lock:
+            self._recalls = {key: one for key, one in self._recalls.items() if key[0] != kept.model_digest}
 
     def _recall(self, kept: Kept, snapshot: MilvusSnapshot) -> float | None:
         # It reads every vector: longer than a call may take.

@@ -1,5 +1,6 @@
 """What died and may still be read: removed from Milvus once nobody reads a revision that it lived in."""
 
+import threading
 import time
 import weakref
 from collections.abc import Iterable, Sequence
@@ -57,6 +58,18 @@ class Remains:
         held = [(ref, snapshot.revision) for ref in self._snapshots if (snapshot := ref()) is not None]
         self._snapshots = [ref for ref, _ in held]
         return min((revision for _, revision in held), default=now)
+
+    def wait_until_unread(self, most_s: float) -> None:
+        """Waits until readers hold no snapshot any more, but no longer than so; the writer must be done with it."""
+        ends_s = time.monotonic() + most_s
+        for ref in self._snapshots:
+            gone = threading.Event()
+            if (snapshot := ref()) is not None:
+                # Keeps no snapshot, and is kept itself while it waits.
+                watched = weakref.ref(snapshot, lambda _, gone=gone: gone.set())
+                del snapshot
+                gone.wait(max(0.0, ends_s - time.monotonic()))
+                del watched
 
     def succeeded(self) -> "Remains":
         """Those of views that are made anew: readers and collections stay, rows are found out again."""

@@ -22,6 +22,8 @@ from vitrine.errors import Unavailable
 
 _CATCH_UP_S = 24 * 3_600.0
 _ROWS_ASKED = 5_000
+# No search takes longer.
+_READ_S = 10.0
 
 
 class MilvusViews:
@@ -77,11 +79,6 @@ class MilvusViews:
     def living(self) -> int:
         """Products that live."""
         return self._living
-
-    @property
-    def collection_name(self) -> str:
-        """The name of the collection; "" while the catalogue is empty."""
-        return "" if self._collection is None else self._collection.name
 
     def read_from(self, catalogue: Catalogue) -> None:
         """Reads vectors, and is made anew, from another view of the same catalogue from now on."""
@@ -156,6 +153,12 @@ class MilvusViews:
         """Saves the words, and ends what merges them."""
         self._words.close()
         save_words(self._words, self._words_file, self._state)
+
+    def remove(self) -> None:
+        """Removes the collection of closed views once nobody reads it. Raises Unavailable."""
+        if self._collection is not None:
+            self._remains.wait_until_unread(_READ_S)
+            self._milvus.drop(self._collection.name)
 
     def _opened(self, state: State) -> Collection | None:
         """The collection of a catalogue and model, made where there is none."""
