@@ -54,6 +54,22 @@ async def test_an_answer_given_again_has_tokens_of_its_own(shop: Shop) -> None:
     assert [page.attribution_token for page in pages] == [first.attribution_token, again.attribution_token]
 
 
+async def test_what_takes_no_time_does_not_make_searches_look_quick(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Admission would let in too many that are late, and tell those it refuses to come back too soon."""
+    first = await ask(shop)
+    admission = shop.gateway.api.searches.pipeline.admission
+
+    def entered(*_: Any) -> None:
+        raise AssertionError("counted among the searches")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(admission, "admit", entered)
+        again = await ask(shop)
+    assert (list(again.cached), again.results) == (["answer"], first.results)
+
+
 async def deleted(shop: Shop, product_id: str) -> None:
     await shop.retriever.delete_products([product_id], deadline=Deadline.after(LIMIT_S))
 
