@@ -46,14 +46,15 @@ export function degradationsOf(answer) {
 
 export async function showHow(methods) {
   const shown = lastCalls().filter(({ method }) => methods.includes(method.split("/")[1]));
-  const config = await (await fetch("/storefront/config.json")).json();
+  // What was answered before can be told while the gateway is away; only its port for gRPC is not known then.
+  const config = await fetch("/storefront/config.json").then((response) => response.json()).catch(() => null);
   const parts = shown.slice(0, 6).map((one) => {
     const facts = [
       one.answer.cached?.length && `${say("cached")}: ${one.answer.cached.join(", ")}`,
       one.answer.rankDepth && `${say("depth")}: ${one.answer.rankDepth}`,
       one.answer.degradations?.length && `${say("degraded")} ${degradationsOf(one.answer).join("; ")}`,
     ].filter(Boolean);
-    const line = grpcurl(one, config);
+    const line = config ? grpcurl(one, config) : "";
     const command = element("code", {}, line);
     const copy = element("button", { type: "button", class: "quiet" }, say("copy"));
     copy.addEventListener("click", async () => {
@@ -65,7 +66,7 @@ export async function showHow(methods) {
         getSelection().selectAllChildren(command);
       }
     });
-    return element("section", {}, element("h3", {}, one.method), drawn(one), element("ul", {}, facts.map((fact) => element("li", {}, fact))), element("div", { class: "command" }, command, copy));
+    return element("section", {}, element("h3", {}, one.method), drawn(one), element("ul", {}, facts.map((fact) => element("li", {}, fact))), line ? element("div", { class: "command" }, command, copy) : null);
   });
   openPanel(say("how"), parts);
 }
