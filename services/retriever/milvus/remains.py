@@ -63,13 +63,7 @@ class Remains:
         """Waits until readers hold no snapshot any more, but no longer than so; the writer must be done with it."""
         ends_s = time.monotonic() + most_s
         for ref in self._snapshots:
-            gone = threading.Event()
-            if (snapshot := ref()) is not None:
-                # Keeps no snapshot, and is kept itself while it waits.
-                watched = weakref.ref(snapshot, lambda _, gone=gone: gone.set())
-                del snapshot
-                gone.wait(max(0.0, ends_s - time.monotonic()))
-                del watched
+            _wait_until_gone(ref, max(0.0, ends_s - time.monotonic()))
 
     def succeeded(self) -> "Remains":
         """Those of views that are made anew: readers and collections stay, rows are found out again."""
@@ -95,3 +89,13 @@ class Remains:
             self._milvus.drop(str(one.what))
         self._left = left
         return min((one.revision - 1 for one in rows), default=now)
+
+
+def _wait_until_gone(ref: "weakref.ref[MilvusSnapshot]", most_s: float) -> None:
+    gone = threading.Event()
+    if (snapshot := ref()) is not None:
+        # It has to be there as long as it is waited for, and the snapshot must not.
+        watched = weakref.ref(snapshot, lambda _: gone.set())
+        del snapshot
+        gone.wait(most_s)
+        del watched

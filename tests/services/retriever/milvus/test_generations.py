@@ -32,7 +32,8 @@ async def test_a_generation_that_is_dropped_stays_while_it_is_read(store: Store)
     assert collection.count(seen, soon()) == COUNT
     del held
     await dropping
-    assert store.engine._milvus.collection(collection.name, collection.dims) is None
+    engine: Any = store.engine
+    assert engine._milvus.collection(collection.name, collection.dims) is None
 
 
 async def test_recall_is_measured_anew_of_what_was_made_anew(store: Store) -> None:
