@@ -62,3 +62,14 @@ async def test_a_gateway_that_answers_by_another_vector_is_told(stand: Shop) -> 
     wrong = Shop(another, read, stand.first, read, stand.proxy, stand.redis)
     await break_redis(wrong, found, rate=30, seconds=0.4, seed=2, faults={})
     assert any("another vector" in one for one in found.missed)
+
+
+async def test_a_first_gateway_that_knows_no_vectors_is_told(stand: Shop) -> None:
+    async def empty(_request: SearchRequest) -> SearchResponse:
+        return SearchResponse()
+
+    found = Findings(COLUMNS)
+    await break_redis(
+        Shop(stand.search, read, empty, read, stand.proxy, stand.redis), found, rate=30, seconds=0.4, seed=3, faults={}
+    )
+    assert any("should find is not known" in one for one in found.missed)
