@@ -58,7 +58,7 @@ class Load:
 async def at_rate(rate: float, call: Callable[[int], Any], load: Load) -> AsyncIterator[None]:
     """Makes `call(0)`, `call(1)`, … so many a second until the end, and then waits for those under way.
 
-    A call returns what its answer was degraded by, and raises RpcError, or ValueError where an answer is wrong.
+    A call returns what its answer was degraded by; it raises ValueError where an answer is wrong, else it failed.
     """
 
     async def one(number: int, due_s: float) -> None:
@@ -69,6 +69,9 @@ async def at_rate(rate: float, call: Callable[[int], Any], load: Load) -> AsyncI
             fault = f"{error.code().name}: {error.details()}"
         except ValueError as error:
             fault, wrong = str(error), True
+        except Exception as error:
+            # Of an engine of this process, or of this code: it failed all the same.
+            fault = repr(error)
         load.outcomes.append(Outcome(due_s, time.monotonic() - due_s, fault, wrong, degraded))
 
     async def go() -> None:
