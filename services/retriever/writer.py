@@ -68,6 +68,7 @@ class Writer(Generic[V]):
         self._changes: deque[tuple[Callable[[V], None], Future[None]]] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._ended = False
         self._behind = False
         self._torn: BaseException | None = None
         self._needed = -1
@@ -95,6 +96,10 @@ class Writer(Generic[V]):
         """Has the writer's thread do something with the views, and publish; the future is done then."""
         done: Future[None] = Future()
         with self._wake:
+            if self._ended:
+                # Nobody would do it, and who waits for it would do so for ever.
+                done.set_exception(Unavailable("the retriever is shutting down"))
+                return done
             self._changes.append((work, done))
             self._wake.notify()
         return done
@@ -125,6 +130,7 @@ class Writer(Generic[V]):
                 writes = self._next_group()
                 change = self._changes.popleft() if self._changes else None
                 if self._closing and not writes and change is None:
+                    self._ended = True
                     return
             if change is not None:
                 self._change(*change)

@@ -149,3 +149,11 @@ async def test_a_full_queue_waits_for_no_group(engine: Any, shop: Any, monkeypat
     engine._preparers.many += 1
     await asyncio.gather(*(shop.fill(engine, [shop.product(n)], shop.vectors(1)) for n in (1, 2)))
     engine._preparers.many -= 1
+
+
+async def test_a_change_after_the_end_is_refused_and_not_waited_for(engine: Any) -> None:
+    await engine.close()
+    with pytest.raises(Unavailable, match="shutting down"):
+        engine._writer.change(lambda _: None).result(30)
+    with pytest.raises(Unavailable, match="shutting down"):
+        engine._writer.follow()
