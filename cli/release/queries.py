@@ -26,10 +26,11 @@ def judged_queries(path: Path) -> list[pb.JudgedQuery]:
         if row.fault:
             raise invalid(str(path), f"line {row.line} {row.fault}")
         try:
-            query, product_id, grade = row.values["query"], row.values["product_id"], float(row.values["grade"])
+            query, product_id, grade = row.values["query"], str(row.values["product_id"]), float(row.values["grade"])
+            product_id.encode()  # Half of a surrogate pair, which JSON allows, is in no product's id.
         except (KeyError, TypeError, ValueError, OverflowError):
             raise invalid(str(path), f"line {row.line} has no query, product_id and grade, a number") from None
-        grades[normalize_text(str(query))][str(product_id)] = grade
+        grades[normalize_text(str(query))][product_id] = grade
     return _messages(grades)
 
 

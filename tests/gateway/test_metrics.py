@@ -72,6 +72,7 @@ OF_ONE: dict[tuple[str, str], Any] = {
     ("vitrine_ad_events", "outcome"): range(8),
     ("vitrine_user_events", "outcome"): {"written", "duplicate", "refused"},
     ("vitrine_ranker_kept_texts", "outcome"): {"hit", "miss"},
+    ("vitrine_ranker_kept_logits", "outcome"): {"hit", "miss"},
     ("vitrine_retriever_words_memo", "outcome"): {"hit", "miss"},
 }
 
@@ -123,7 +124,7 @@ async def test_a_trace_over_http_is_the_callers_and_in_one_process_has_all_the_p
     http: httpx.AsyncClient, exporter: InMemorySpanExporter
 ) -> None:
     traceparent = {"traceparent": f"00-{'12' * 16}-{'34' * 8}-01"}
-    search = {"query": f"{MARK} watch", "visitorId": MARK, "pageSize": 3}
+    search = {"query": f"{MARK} traced watch", "visitorId": MARK, "pageSize": 3}
     await http.post("/vitrine.v1.SearchService/Search", json=search, headers=traceparent)
     spans: dict[str, Any] = {span.name: span for span in exporter.get_finished_spans()}
     root = spans["vitrine.v1.SearchService/Search"]

@@ -25,6 +25,9 @@ def test_a_file_of_judgements_is_read_query_by_query(tmp_path: Path) -> None:
     path.write_text(LINES + '{"query": "red"}\n')
     with pytest.raises(InvalidArgument, match="line 4 has no query, product_id and grade"):
         judged_queries(path)
+    path.write_text(LINES + '{"query": "red", "product_id": "\\ud800", "grade": 1}\n')
+    with pytest.raises(InvalidArgument, match="line 4"):
+        judged_queries(path)
 
 
 def test_what_visitors_did_after_a_search_judges_it(tmp_path: Path) -> None:
