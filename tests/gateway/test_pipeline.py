@@ -369,7 +369,7 @@ async def test_searches_above_the_limit_are_refused_at_the_door(open_shop: OpenS
 async def test_a_slow_redis_is_not_waited_for(open_shop: OpenShop, slow_redis: Any) -> None:
     """gnomad-browser#1208"""
     shop = await open_shop(
-        redis_url=slow_redis.url, cache_wait_s=0.005, cache_breaker_cool_down_s=60.0, kept_vectors=0, rank_depth=0
+        redis_url=slow_redis.url, cache_wait_s=0.005, cache_breaker_cool_down_s=5.0, kept_vectors=0, rank_depth=0
     )
     await shop.gateway.self_test()
     slow_redis.open.clear()
@@ -377,8 +377,8 @@ async def test_a_slow_redis_is_not_waited_for(open_shop: OpenShop, slow_redis: A
     for _ in range(30):
         answer = await shop.search("watch")
         assert (len(answer.hits), answer.degradations) == (10, (Degradation.NO_CACHE,))
-    # After the failures that open the breaker Redis is not asked any more.
-    assert slow_redis.requests - before <= 10
+    # After the failures that open the breaker Redis is asked by the tries beside the searches alone.
+    assert slow_redis.requests - before <= 20
     slow_redis.open.set()
     # On a busy machine a healthy Redis may be later than 5 ms now and then.
     async with asyncio.timeout(60):
