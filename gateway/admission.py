@@ -31,7 +31,7 @@ class Admission:
         self._duration_s = _MIN_RETRY_S
         self._clock = clock
         self._gap_s = 0.0
-        self._left_at_s = 0.0
+        self._left_at_s: float | None = None
 
     @property
     def inside(self) -> int:
@@ -53,8 +53,6 @@ class Admission:
         """Holds a place. Raises what `check` raises."""
         self.check(deadline)
         started_s = self._clock()
-        if not self._inside:
-            self._left_at_s = started_s
         self._inside += 1
         self._shown_inside.inc()
         try:
@@ -64,8 +62,11 @@ class Admission:
             self._shown_inside.dec()
             now_s = self._clock()
             self._duration_s += _WEIGHT * (now_s - started_s - self._duration_s)
-            self._gap_s += _WEIGHT * (now_s - self._left_at_s - self._gap_s)
-            self._left_at_s = now_s
+            # The first to leave an empty place tells how long a call takes, not how often one leaves: of many that came
+            # at once, and share the processor, it leaves about when the last does.
+            if self._left_at_s is not None:
+                self._gap_s += _WEIGHT * (now_s - self._left_at_s - self._gap_s)
+            self._left_at_s = now_s if self._inside else None
 
     def _refusal(self, message: str, reason: str) -> ResourceExhausted:
         self._shown_refused.inc()
