@@ -1,15 +1,22 @@
 """A small shop to search in while parts fail."""
 
 from collections.abc import Sequence
+from itertools import count
 
 import grpc.aio
 
 from cli.sample.products import Shop
 from vitrine.messages.product import product_to_message
 from vitrine.product import Product
-from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
+from vitrine.v1 import (
+    catalog_service_pb2,
+    catalog_service_pb2_grpc,
+    search_service_pb2,
+    search_service_pb2_grpc,
+)
 
 _AT_ONCE = 50
+_IN_A_ROW = 12
 
 
 def shop(count: int) -> list[Product]:
@@ -19,7 +26,7 @@ def shop(count: int) -> list[Product]:
 
 
 async def fill(channel: grpc.aio.Channel, products: Sequence[Product]) -> None:
-    """Writes them. Raises ValueError when one is refused."""
+    """Writes them, and waits until every retriever shows them. Raises ValueError when one is refused."""
     stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
     requests = (
         catalog_service_pb2.CatalogServiceUpsertProductsRequest(
@@ -31,3 +38,17 @@ async def fill(channel: grpc.aio.Channel, products: Sequence[Product]) -> None:
         for outcome in answer.outcomes:
             if outcome.status.code:
                 raise ValueError(f"the sample shop is refused: {outcome.status.message}")
+    await _shown(channel, products[-1])
+
+
+async def _shown(channel: grpc.aio.Channel, product: Product) -> None:
+    """Waits until searches find a product some times in a row: they go round gateways and retrievers, and those that
+    did not write it follow a moment later."""
+    stub = search_service_pb2_grpc.SearchServiceStub(channel)
+    found = 0
+    for number in count():
+        request = search_service_pb2.SearchRequest(query=f"{product.title} new {number}", page_size=50, rank_depth=0)
+        answer = await stub.Search(request, timeout=60)
+        found = found + 1 if product.id in {result.product.id for result in answer.results} else 0
+        if found == _IN_A_ROW:
+            return
