@@ -28,7 +28,7 @@ function reviewSection(content) {
 }
 
 /** An act that is told as an event, and says so once it is durable. */
-function act(label, done, type, product, further = {}) {
+function act(label, done, type, product, further = () => ({})) {
   const button = element("button", { type: "button" }, say(label));
   button.addEventListener("click", async () => {
     const fields = { products: [eventProduct(product)], placement: "product", ...(product.currencyCode ? { currencyCode: product.currencyCode } : {}), ...further() };
@@ -56,7 +56,7 @@ export function productView(id, signal) {
           path && element("p", { class: "path", lang: product.language }, element("a", { href: `/?q=${encodeURIComponent(path.split(" > ").at(-1))}&categories=${encodeURIComponent(path)}` }, path)),
           element("h1", {}, product.title), element("p", { class: "brand" }, product.brand), offer(product),
           element("p", { class: "acts", lang: document.documentElement.lang },
-            act("addToCart", "added", "ADD_TO_CART", product, () => ({})),
+            act("addToCart", "added", "ADD_TO_CART", product),
             act("buy", "bought", "PURCHASE", product, () => ({ transactionId: `web-${Date.now()}` })),
             element("button", { type: "button", class: "quiet", onclick: () => showHow(["GetProduct", "Recommend", "WriteUserEvents"]) }, say("how"))),
           element("p", { class: "description" }, product.description), element("h2", { lang: document.documentElement.lang }, say("details")), details(product))),
