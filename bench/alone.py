@@ -24,7 +24,7 @@ from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
 from vitrine.inference import load_session
-from vitrine.ports import Candidate, RetrievalQuery
+from vitrine.ports import Candidate, Retrieval, RetrievalQuery
 from vitrine.text import normalize_text
 from vitrine.tokenization import Tokenizer, Tokens
 from vitrine.vectors import FloatArray
@@ -60,9 +60,9 @@ class AloneRanker:
             Tokenizer(bundle), bundle.manifest.max_tokens, settings.max_query_tokens, KeptTokens(settings.kept_texts)
         )
 
-    def pairs(self, query: str, candidates: Sequence[Candidate]) -> list[Pair]:
+    def pairs(self, query: str, candidates: Sequence[Candidate], best_bm25: float) -> list[Pair]:
         """The pairs as the model reads them."""
-        built = self._pairs.build(normalize_text(query), rank_candidates(candidates, len(candidates)))
+        built = self._pairs.build(normalize_text(query), rank_candidates(candidates, best_bm25))
         return [pair for pair in built if not isinstance(pair, VitrineError)]
 
     def groups(self, pairs: Sequence[Pair]) -> list[list[Pair]]:
@@ -132,16 +132,16 @@ class AloneSearch:
         started_s = time.perf_counter()
         (vector,) = self._embedder.session.run([tokens[0].ids])
         embedded_s = time.perf_counter()
-        candidates = self._loop.run(self._retrieved(query, np.asarray(vector, dtype=np.float32), depth))
+        found = self._loop.run(self._retrieved(query, np.asarray(vector, dtype=np.float32), depth))
         retrieved_s = time.perf_counter()
-        groups = self._ranker.groups(self._ranker.pairs(query, candidates[:depth]))
+        groups = self._ranker.groups(self._ranker.pairs(query, found.candidates[:depth], found.best_bm25))
         ranking_s = time.perf_counter()
         self._ranker.run_all(groups)
         ended_s = time.perf_counter()
         return Compute(embedded_s - started_s, retrieved_s - embedded_s, ended_s - ranking_s)
 
-    async def _retrieved(self, query: str, vector: FloatArray, depth: int) -> Sequence[Candidate]:
-        found = await self._retriever.retrieve(
+    async def _retrieved(self, query: str, vector: FloatArray, depth: int) -> Retrieval:
+        return await self._retriever.retrieve(
             RetrievalQuery(
                 normalize_text(query),
                 vector,
@@ -150,7 +150,7 @@ class AloneSearch:
                 product_limit=max(depth, DEFAULT_PAGE_SIZE),
                 with_total_size=True,
                 with_pins=True,
+                with_bare_rest=True,
             ),
             deadline=Deadline.after(_LIMIT_S),
         )
-        return found.candidates

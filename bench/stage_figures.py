@@ -15,7 +15,7 @@ from bench.served import service
 from cli.sample.draw import Draw
 from cli.sample.products import Shop
 from loadtest.mixes import fresh_queries
-from vitrine.ports import Candidate
+from vitrine.ports import Candidate, best_bm25_of
 from vitrine.product import Product, checked_product
 from vitrine.product_text import embedding_text, ranking_text
 from vitrine.v1 import embedder_service_pb2, ranker_service_pb2
@@ -60,7 +60,9 @@ def rank(run: Run) -> Iterator[Figure]:
     with service(run.folder, "ranker") as target:
         for number in range(run.rounds):
             calls = list(_calls(run.seed + number, count=_CALLS_A_SECOND * run.seconds))
-            pairs = [pair for query, candidates in calls for pair in alone.pairs(query, candidates)]
+            pairs = [
+                pair for query, candidates in calls for pair in alone.pairs(query, candidates, best_bm25_of(candidates))
+            ]
             # As many pairs as wait at a time in the server: they can be of as equal length.
             waiting = [
                 pairs[start : start + _IN_FLIGHT * _BATCH] for start in range(0, len(pairs), _IN_FLIGHT * _BATCH)

@@ -12,7 +12,7 @@ from evaluation.judged_data import JudgedShop
 from gateway.search import RankScores
 from vitrine.deadline import Deadline
 from vitrine.errors import Internal
-from vitrine.ports import Candidate, InputType, RetrievalQuery
+from vitrine.ports import Candidate, InputType, RetrievalQuery, best_bm25_of
 from vitrine.product import Product
 from vitrine.product_text import embedding_text, ranking_text
 from vitrine.vectors import FloatArray
@@ -72,7 +72,7 @@ async def judged_features(engines: Engines, shop: JudgedShop, advance: Advance) 
         )
         found = (await engines.retriever.retrieve(asked, deadline=_later())).candidates
         ranks = await _ranked(engines, query, found, {one: products[one] for one in grades})
-        best_bm25 = max((_source(one, "lexical") for one in found), default=0.0) or 1.0
+        best_bm25 = best_bm25_of(found) or 1.0
         for candidate in sorted((one for one in found if one.product_id in ranks), key=lambda one: one.product_id):
             rank = ranks[candidate.product_id]
             queries.append(query)
@@ -98,8 +98,9 @@ async def _ranked(
 ) -> dict[str, RankScores]:
     """What the ranker says of each judged product, with evidence relative to the query's best BM25."""
     head = [replace(one, product=judged[one.product_id]) for one in found if one.product_id in judged]
-    others = [one for one in found if one.product_id not in judged]
-    ordered = await engines.rank_stage.order(query, [*head, *others], asked=len(head), deadline=_later())
+    ordered = await engines.rank_stage.order(
+        query, head, best_bm25=best_bm25_of(found), asked=len(head), deadline=_later()
+    )
     if len(ordered.ranks) < len(judged):
         raise Internal(f"only {len(ordered.ranks)} of {len(judged)} products of {query!r} were ranked; see the log")
     ranked = zip(ordered.candidates, ordered.ranks, strict=False)

@@ -10,7 +10,7 @@ from gateway.search import RankScores
 from services.ranker.engine import MAX_CANDIDATES
 from vitrine.deadline import Deadline
 from vitrine.errors import Internal
-from vitrine.ports import Candidate, InputType, RetrievalQuery
+from vitrine.ports import Candidate, InputType, RetrievalQuery, best_bm25_of
 from vitrine.product import Product
 
 ORDERS = ("lexical", "dense", "fused", "ranked")
@@ -56,7 +56,9 @@ async def search_orders(engines: Engines, shop: JudgedShop, rank_depth: int, adv
 async def _full_orders(engines: Engines, whole: RetrievalQuery, rank_depth: int) -> dict[str, list[str]]:
     words = replace(whole, vector=None, model_digest="", product_limit=0)
     fused = await _retrieved(engines, whole)
-    ordered = await engines.rank_stage.order(whole.text, fused, asked=rank_depth, deadline=_later())
+    ordered = await engines.rank_stage.order(
+        whole.text, fused, best_bm25=best_bm25_of(fused), asked=rank_depth, deadline=_later()
+    )
     _check_ranked(whole.text, len(ordered.ranks), min(rank_depth, len(fused)))
     return {
         "lexical": _ids(await _retrieved(engines, words)),
@@ -72,8 +74,7 @@ async def _judged_orders(
     """The judged products' orders, and the ranker's probability of each."""
     found = await _retrieved(engines, whole)
     judged = [replace(one, product=products[one.product_id]) for one in found if one.product_id in grades]
-    others = [one for one in found if one.product_id not in grades]
-    ranks = await _ranks(engines, whole.text, judged, others)
+    ranks = await _ranks(engines, whole.text, judged, best_bm25_of(found))
     orders = {
         "lexical": _ids(_by_source(judged, "lexical")),
         "dense": _ids(_by_source(judged, "dense")),
@@ -83,16 +84,12 @@ async def _judged_orders(
     return orders, {product_id: rank.probability for product_id, rank in ranks.items()}
 
 
-async def _ranks(
-    engines: Engines, query: str, judged: Sequence[Candidate], others: Sequence[Candidate]
-) -> dict[str, RankScores]:
+async def _ranks(engines: Engines, query: str, judged: Sequence[Candidate], best_bm25: float) -> dict[str, RankScores]:
     """What the ranker says of each judged product, in as many calls as its limit needs."""
     ranks: dict[str, RankScores] = {}
     for start in range(0, len(judged), MAX_CANDIDATES):
         head = judged[start : start + MAX_CANDIDATES]
-        # All others follow, because evidence is relative to the query's best BM25, whoever has it.
-        candidates = [*head, *judged[:start], *judged[start + len(head) :], *others]
-        ordered = await engines.rank_stage.order(query, candidates, asked=len(head), deadline=_later())
+        ordered = await engines.rank_stage.order(query, head, best_bm25=best_bm25, asked=len(head), deadline=_later())
         _check_ranked(query, len(ordered.ranks), len(head))
         ranked = zip(ordered.candidates, ordered.ranks, strict=False)
         ranks |= {one.product_id: rank for one, rank in ranked if rank is not None}

@@ -1,6 +1,7 @@
 """What scoring only as many candidates as the page needs costs in quality, and saves: against all of them scored."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -44,10 +45,13 @@ async def settled_ranking(
             if (error := found.items[0].error) is not None:
                 raise Internal(f"query {query!r} cannot be embedded: {error}")
             words = RetrievalQuery(query, found.vectors[0], found.model_digest, product_limit=depth)
-            candidates = (await engines.retriever.retrieve(words, deadline=_later())).candidates
+            retrieval = await engines.retriever.retrieve(words, deadline=_later())
+            order = partial(
+                engines.rank_stage.order, query, retrieval.candidates, best_bm25=retrieval.best_bm25, asked=depth
+            )
             # The page first: afterwards all logits are kept.
-            page = await engines.rank_stage.order(query, candidates, asked=depth, deadline=_later(), shown=SHOWN)
-            every = await engines.rank_stage.order(query, candidates, asked=depth, deadline=_later())
+            page = await order(deadline=_later(), shown=SHOWN)
+            every = await order(deadline=_later())
             settled[query] = [one.product_id for one in page.candidates]
             whole[query] = [one.product_id for one in every.candidates]
             pairs.append((len(page.ranks), len(every.ranks)))

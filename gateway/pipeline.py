@@ -104,6 +104,7 @@ class SearchPipeline:
             facets=search.facets,
             with_total_size=True,
             with_pins=True,
+            with_bare_rest=True,
         )
         retrieval, orders = await self._orders.orders(words, turns, notes, deadline)
         ordered, teams = interleaved(orders[0], orders[1], call.answer_id) if len(orders) > 1 else (orders[0], ())

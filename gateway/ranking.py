@@ -45,7 +45,14 @@ class RankStage:
         self._reserve_s = reserve_s
 
     async def order(
-        self, query: str, candidates: Sequence[Candidate], *, asked: int, deadline: Deadline, shown: int | None = None
+        self,
+        query: str,
+        candidates: Sequence[Candidate],
+        *,
+        best_bm25: float,
+        asked: int,
+        deadline: Deadline,
+        shown: int | None = None,
     ) -> Ordered:
         """Ranks the first `asked` candidates, which carry their products, or as many as there is time for.
 
@@ -58,7 +65,7 @@ class RankStage:
         if wanted == 0:
             return Ordered(candidates)
         ends = Deadline.after(min(self._timeout_s, deadline.remaining_s() - self._reserve_s))
-        waiting = rank_candidates(candidates, wanted)
+        waiting = rank_candidates(candidates[:wanted], best_bm25)
         ranked: list[RankedCandidate] = []
         looked_at = 0
         fitted = self._depth
@@ -138,22 +145,20 @@ def interleaved(first: Ordered, second: Ordered, seed: str) -> tuple[Ordered, Se
     ), [team for _, team in drafted]
 
 
-def rank_candidates(candidates: Sequence[Candidate], depth: int) -> list[RankCandidate]:
-    """The first `depth` candidates, which carry their products, as the ranker is asked: their text and evidence.
+def rank_candidates(candidates: Sequence[Candidate], best_bm25: float) -> list[RankCandidate]:
+    """Candidates, which carry their products, as the ranker is asked: their text and evidence.
 
-    Training asks here too, so that a model learns on the very evidence that it is served.
+    `best_bm25` is the best of all that were retrieved with them. Training asks here too, so that a model learns on the
+    very evidence that it is served.
     """
-    # Not a generator within a generator: this runs over the whole window, on the event loop.
-    bm25 = [found.score for candidate in candidates for found in candidate.sources if found.source == "lexical"]
-    best_bm25 = max(bm25, default=0.0) or 1.0
     ranked = []
-    for candidate in candidates[:depth]:
+    for candidate in candidates:
         product = candidate.product
         if product is None:
             raise Internal(f"candidate {candidate.product_id} came without its product")
         scores = {found.source: found.score for found in candidate.sources}
         # Without a query vector dense is 0 for all, so that the order does not follow it.
-        evidence = Evidence(dense=scores.get("dense", 0.0), lexical=scores.get("lexical", 0.0) / best_bm25)
+        evidence = Evidence(dense=scores.get("dense", 0.0), lexical=scores.get("lexical", 0.0) / (best_bm25 or 1.0))
         ranked.append(RankCandidate(product.id, ranking_text(product), product.revision, evidence))
     return ranked
 

@@ -48,6 +48,7 @@ class SearchOrders:
                         order = await self._rank_stage.order(
                             retrieval.reading.model_text or words.text,
                             others,
+                            best_bm25=retrieval.best_bm25,
                             asked=turn.depth,
                             deadline=deadline,
                             # Taste may bring any of those that were ranked to the front.

@@ -66,7 +66,7 @@ class TextRetrieval:
     async def _lexical(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> None:
         """Searches by words while the query is being embedded, so that the retriever has that part ready."""
         with notes.timed("lexical"):
-            early = RetrievalQuery(words.text, filter=words.filter, depth=words.depth, product_limit=0)
+            early = RetrievalQuery(words.text, filter=words.filter, depth=1, product_limit=0)
             await self._retriever.retrieve(early, deadline=deadline)
 
     async def _embedded(self, text: str, notes: Notes, deadline: Deadline) -> QueryVector | None:

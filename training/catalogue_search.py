@@ -21,7 +21,7 @@ from training.errors import TrainingError
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
-from vitrine.ports import Candidate, InputType, RetrievalQuery
+from vitrine.ports import Candidate, InputType, RetrievalQuery, best_bm25_of
 from vitrine.product import Product
 from vitrine.product_text import embedding_text
 
@@ -98,14 +98,12 @@ class Shown:
 def as_shown(found: Sequence[Candidate], chosen: Sequence[int], products: dict[str, Product]) -> list[Shown]:
     """The candidates at the places `chosen` as the ranker would be asked for them.
 
-    All others follow when evidence is made, because it is relative to the query's best BM25, whoever has it.
+    Their evidence is relative to the query's best BM25, whoever has it.
     """
     head = [replace(found[place], product=products[found[place].product_id]) for place in chosen]
-    taken = set(chosen)
-    others = [candidate for place, candidate in enumerate(found) if place not in taken]
     return [
         Shown(one.id, one.text, one.evidence.dense, one.evidence.lexical)
-        for one in rank_candidates([*head, *others], len(head))
+        for one in rank_candidates(head, best_bm25_of(found))
         if one.evidence is not None
     ]
 

@@ -86,11 +86,12 @@ class AdRelevance:
         wanted = RetrievalQuery(text=normalized, filter=limits, depth=_RANKED)
         retrieval = await self._text_retrieval.retrieve(wanted, notes, deadline)
         with notes.timed("rank"):
-            ordered = await self._rank_stage.order(normalized, retrieval.candidates, asked=_RANKED, deadline=deadline)
+            ordered = await self._rank_stage.order(
+                normalized, retrieval.candidates, best_bm25=retrieval.best_bm25, asked=_RANKED, deadline=deadline
+            )
         if ordered.degradation is not None:
             notes.degradations.append(ordered.degradation)
         found = {}
-        best_bm25 = max((text_scores(one).get("bm25", 0.0) for one in ordered.candidates), default=0.0) or 1.0
         for place, candidate in enumerate(ordered.candidates):
             scores = text_scores(candidate)
             rank = ordered.ranks[place] if place < len(ordered.ranks) else None
@@ -101,7 +102,7 @@ class AdRelevance:
                 relevance, least = scores["cosine"], self._settings.min_query_cosine
             else:
                 # Neither ranker nor embedder: by words, and only what has most of them.
-                relevance, least = scores["bm25"] / best_bm25, self._settings.min_probability
+                relevance, least = scores["bm25"] / (retrieval.best_bm25 or 1.0), self._settings.min_probability
             if candidate.product is not None and relevance >= least and relevance > 0:
                 found[candidate.product_id] = Relevant(
                     candidate.product, min(relevance, 1.0), source, text=text, features=scores

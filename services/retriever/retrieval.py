@@ -127,8 +127,9 @@ def retrieve(
     if query.highlight:
         described, wanted = products.read(rows, True), wanted_words(reading)
         highlights = [highlights_of(described[row], wanted) for row in rows]
-    sources = union.sources(places)
-    for index, position in enumerate(positions.tolist() if len(pinned) or models else ()):
+    told_of = len(shown) if query.with_bare_rest else len(positions)
+    sources = union.sources(places[:told_of])
+    for index, position in enumerate(positions[:told_of].tolist() if len(pinned) or models else ()):
         pin = [SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else []
         model = [SourceScore("model_number", index + 1, 0.0)] if position in models else []
         sources[index] = (*sources[index], *pin, *model)
@@ -140,7 +141,7 @@ def retrieve(
             Candidate,
             [columns.ids[position] for position in positions.tolist()],
             fused,
-            sources,
+            [*sources, *[()] * (len(positions) - told_of)],
             [*shown, *[None] * unshown],
             [*(highlights or [()] * len(shown)), *[()] * unshown],
         )
@@ -155,6 +156,7 @@ def retrieve(
         facets=told.facets,
         total_size=told.total_size,
         next_cursor=told.next_cursor,
+        best_bm25=float(union.bm25.max(initial=0.0)),
     )
 
 

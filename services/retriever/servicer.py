@@ -43,7 +43,8 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
 
     async def Retrieve(self, request: pb.RetrieveRequest, context: Context) -> pb.RetrieveResponse:
         query = query_from_message(request)
-        return retrieval_to_message(await self._engine.retrieve(query, deadline=self._deadline(context)))
+        retrieval = await self._engine.retrieve(query, deadline=self._deadline(context))
+        return retrieval_to_message(retrieval, with_bare_rest=query.with_bare_rest)
 
     async def RetrieveSimilar(self, request: pb.RetrieveSimilarRequest, context: Context) -> pb.RetrieveSimilarResponse:
         query = similar_from_message(request)

@@ -52,7 +52,7 @@ def stage_over(ranker: Ranker) -> RankStage:
 
 
 async def ordered(stage: RankStage, timeout_s: float = 30.0) -> Ordered:
-    return await stage.order("watch", CANDIDATES, asked=32, deadline=Deadline.after(timeout_s))
+    return await stage.order("watch", CANDIDATES, best_bm25=4.0, asked=32, deadline=Deadline.after(timeout_s))
 
 
 def ids_of(answer: Ordered) -> list[str]:

@@ -20,7 +20,7 @@ from training.served_lists import ListFile, ServedList
 from training.shop_files import ShopItem
 from training.sources.files import SourceFiles, Sources, open_sources
 from vitrine.deadline import Deadline
-from vitrine.ports import Lane, ModelInfo, RankCandidate, RankedCandidate, Ranking
+from vitrine.ports import Lane, ModelInfo, RankCandidate, RankedCandidate, Ranking, best_bm25_of
 from vitrine.product import Product, checked_product
 
 SETTINGS = MiningSettings(made_lists=20, depth=16, too_near=1.0)
@@ -81,7 +81,8 @@ def test_evidence_is_what_the_gateway_gives_the_ranker(mined: Mined, embedder: P
             found = await search.find(served.query)
             products = await search.products([candidate.product_id for candidate in found])
             whole = [replace(candidate, product=products[candidate.product_id]) for candidate in found]
-            await stage.order(served.query, whole, asked=16, deadline=Deadline.after(60))
+            best_bm25 = best_bm25_of(found)
+            await stage.order(served.query, whole, best_bm25=best_bm25, asked=16, deadline=Deadline.after(60))
         return ranker.asked
 
     head = asyncio.run(asked())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import repeat
 
 import numpy as np
 
@@ -47,6 +48,7 @@ from vitrine.ports import (
     Source,
     SourceScore,
     WriteResult,
+    best_bm25_of,
 )
 from vitrine.product import Product
 from vitrine.v1 import retriever_service_pb2 as pb
@@ -80,6 +82,7 @@ def query_to_message(query: RetrievalQuery) -> pb.RetrieveRequest:
         cursor=query.cursor,
         highlight=query.highlight,
         with_pins=query.with_pins,
+        with_bare_rest=query.with_bare_rest,
     )
 
 
@@ -109,13 +112,21 @@ def query_from_message(message: pb.RetrieveRequest) -> RetrievalQuery:
         cursor=message.cursor,
         highlight=message.highlight,
         with_pins=message.with_pins,
+        with_bare_rest=message.with_bare_rest,
     )
 
 
-def retrieval_to_message(retrieval: Retrieval) -> pb.RetrieveResponse:
-    """The answer of a call."""
+def retrieval_to_message(retrieval: Retrieval, *, with_bare_rest: bool) -> pb.RetrieveResponse:
+    """The answer of a call; what follows the products goes by columns on wish."""
+    candidates = retrieval.candidates
+    whole = len(candidates)
+    while with_bare_rest and whole and candidates[whole - 1].product is None:
+        whole -= 1
+    bare = candidates[whole:]
     return pb.RetrieveResponse(
-        candidates=[_candidate_to_message(candidate) for candidate in retrieval.candidates],
+        candidates=[_candidate_to_message(candidate) for candidate in candidates[:whole]],
+        rest=pb.BareCandidates(product_ids=[one.product_id for one in bare], scores=[one.score for one in bare]),
+        best_bm25=retrieval.best_bm25,
         shortfall=shortfall_to_message(retrieval.shortfall),
         revision=retrieval.revision,
         lexical_ms=retrieval.lexical_ms,
@@ -130,8 +141,11 @@ def retrieval_to_message(retrieval: Retrieval) -> pb.RetrieveResponse:
 
 def retrieval_from_message(message: pb.RetrieveResponse) -> Retrieval:
     """The candidates of an answer."""
+    candidates = tuple(map(_candidate_from_message, message.candidates))
+    best_bm25 = message.best_bm25 if message.HasField("best_bm25") else best_bm25_of(candidates)
     return Retrieval(
-        candidates=tuple(_candidate_from_message(candidate) for candidate in message.candidates),
+        candidates=(*candidates, *map(Candidate, message.rest.product_ids, message.rest.scores, repeat(()))),
+        best_bm25=best_bm25,
         shortfall=shortfall_from_message(message.shortfall),
         revision=message.revision,
         lexical_ms=message.lexical_ms,

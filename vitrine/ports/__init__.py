@@ -40,6 +40,7 @@ from vitrine.ports.retrieval import (
     SimilarQuery,
     Source,
     SourceScore,
+    best_bm25_of,
 )
 from vitrine.ports.retriever import (
     KEEP_VECTOR,
@@ -116,4 +117,5 @@ __all__ = [
     "WordReading",
     "WriteResult",
     "check_vector_index",
+    "best_bm25_of",
 ]

@@ -1,5 +1,6 @@
 """Searches of the retriever by words and vectors: queries and what they find."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, NamedTuple
@@ -63,6 +64,7 @@ class RetrievalQuery:
     cursor: str = ""
     highlight: bool = False
     with_pins: bool = False
+    with_bare_rest: bool = False
 
 
 class SourceScore(NamedTuple):
@@ -76,7 +78,7 @@ class SourceScore(NamedTuple):
 # Not frozen, which takes thrice as long to make, and each answer has some hundreds.
 @dataclass(slots=True)
 class Candidate:
-    """A product found, its fused score (larger is better) and the sources that found it."""
+    """A product found, its fused score (larger is better), and the sources that found it, untold of a bare one."""
 
     product_id: str
     score: float
@@ -85,9 +87,14 @@ class Candidate:
     highlights: tuple[Highlight, ...] = ()
 
 
+def best_bm25_of(candidates: Iterable[Candidate]) -> float:
+    """The best BM25 of candidates that tell their sources; 0.0 where words found none."""
+    return max((found.score for one in candidates for found in one.sources if found.source == "lexical"), default=0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Candidates, best first or in the order asked for, no id twice; the last three as in the proto."""
+    """Candidates, best first or in the order asked for, no id twice; the last four as in the proto."""
 
     candidates: tuple[Candidate, ...]
     shortfall: Shortfall | None
@@ -99,6 +106,7 @@ class Retrieval:
     total_size: int | None = None
     next_cursor: str = ""
     version: str = ""
+    best_bm25: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class WordReading(_message.Message):
     def __init__(self, word: _Optional[str] = ..., read_as: _Optional[_Iterable[str]] = ..., why: _Optional[str] = ...) -> None: ...
 
 class RetrieveRequest(_message.Message):
-    __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description", "order_by", "facets", "highlight", "with_total_size", "window", "first_ids", "cursor", "with_pins")
+    __slots__ = ("text", "vector", "model_digest", "filter", "depth", "product_limit", "with_description", "order_by", "facets", "highlight", "with_total_size", "window", "first_ids", "cursor", "with_pins", "with_bare_rest")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +159,7 @@ class RetrieveRequest(_message.Message):
     FIRST_IDS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     WITH_PINS_FIELD_NUMBER: _ClassVar[int]
+    WITH_BARE_REST_FIELD_NUMBER: _ClassVar[int]
     text: str
     vector: _common_pb2.PackedVectors
     model_digest: str
@@ -174,7 +175,8 @@ class RetrieveRequest(_message.Message):
     first_ids: _containers.RepeatedScalarFieldContainer[str]
     cursor: str
     with_pins: bool
-    def __init__(self, text: _Optional[str] = ..., vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., depth: _Optional[int] = ..., product_limit: _Optional[int] = ..., with_description: bool = ..., order_by: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[FacetSpec, _Mapping]]] = ..., highlight: bool = ..., with_total_size: bool = ..., window: _Optional[int] = ..., first_ids: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ..., with_pins: bool = ...) -> None: ...
+    with_bare_rest: bool
+    def __init__(self, text: _Optional[str] = ..., vector: _Optional[_Union[_common_pb2.PackedVectors, _Mapping]] = ..., model_digest: _Optional[str] = ..., filter: _Optional[_Union[ProductFilter, _Mapping]] = ..., depth: _Optional[int] = ..., product_limit: _Optional[int] = ..., with_description: bool = ..., order_by: _Optional[str] = ..., facets: _Optional[_Iterable[_Union[FacetSpec, _Mapping]]] = ..., highlight: bool = ..., with_total_size: bool = ..., window: _Optional[int] = ..., first_ids: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ..., with_pins: bool = ..., with_bare_rest: bool = ...) -> None: ...
 
 class SourceScore(_message.Message):
     __slots__ = ("source", "rank", "score")
@@ -200,8 +202,16 @@ class Candidate(_message.Message):
     highlights: _containers.RepeatedCompositeFieldContainer[Highlight]
     def __init__(self, product_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[SourceScore, _Mapping]]] = ..., product: _Optional[_Union[_product_pb2.Product, _Mapping]] = ..., highlights: _Optional[_Iterable[_Union[Highlight, _Mapping]]] = ...) -> None: ...
 
+class BareCandidates(_message.Message):
+    __slots__ = ("product_ids", "scores")
+    PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    product_ids: _containers.RepeatedScalarFieldContainer[str]
+    scores: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, product_ids: _Optional[_Iterable[str]] = ..., scores: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class RetrieveResponse(_message.Message):
-    __slots__ = ("candidates", "shortfall", "revision", "lexical_ms", "dense_ms", "facets", "total_size", "reading", "next_cursor", "version")
+    __slots__ = ("candidates", "shortfall", "revision", "lexical_ms", "dense_ms", "facets", "total_size", "reading", "next_cursor", "version", "rest", "best_bm25")
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     SHORTFALL_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -212,6 +222,8 @@ class RetrieveResponse(_message.Message):
     READING_FIELD_NUMBER: _ClassVar[int]
     NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    REST_FIELD_NUMBER: _ClassVar[int]
+    BEST_BM25_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
     shortfall: _common_pb2.Shortfall
     revision: int
@@ -222,7 +234,9 @@ class RetrieveResponse(_message.Message):
     reading: QueryReading
     next_cursor: str
     version: str
-    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., revision: _Optional[int] = ..., lexical_ms: _Optional[float] = ..., dense_ms: _Optional[float] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., total_size: _Optional[int] = ..., reading: _Optional[_Union[QueryReading, _Mapping]] = ..., next_cursor: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+    rest: BareCandidates
+    best_bm25: float
+    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., shortfall: _Optional[_Union[_common_pb2.Shortfall, str]] = ..., revision: _Optional[int] = ..., lexical_ms: _Optional[float] = ..., dense_ms: _Optional[float] = ..., facets: _Optional[_Iterable[_Union[Facet, _Mapping]]] = ..., total_size: _Optional[int] = ..., reading: _Optional[_Union[QueryReading, _Mapping]] = ..., next_cursor: _Optional[str] = ..., version: _Optional[str] = ..., rest: _Optional[_Union[BareCandidates, _Mapping]] = ..., best_bm25: _Optional[float] = ...) -> None: ...
 
 class Anchor(_message.Message):
     __slots__ = ("product_id", "weight")

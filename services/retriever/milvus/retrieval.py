@@ -107,20 +107,22 @@ def retrieve(
     if query.highlight:
         described, wanted = products.read(shown, True), wanted_words(reading)
         highlights = {row: highlights_of(described[row], wanted) for row in shown}
+    sources = union.sources(places[: len(shown) if query.with_bare_rest else None])
+    sources += [()] * (len(rows) - len(sources))
     candidates = tuple(
         # What a list holds beyond what was found by score has none.
         Candidate(
             product_id=id_of[row],
             score=float(scores[place]) if place >= 0 else 0.0,
             sources=(
-                *sources,
+                *of_one,
                 *([SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else ()),
                 *([SourceScore("model_number", index + 1, 0.0)] if row in models else ()),
             ),
             product=read.get(row),
             highlights=highlights.get(row, ()),
         )
-        for index, (row, place, sources) in enumerate(zip(rows, places.tolist(), union.sources(places), strict=True))
+        for index, (row, place, of_one) in enumerate(zip(rows, places.tolist(), sources, strict=True))
     )
     is_weighted = settings.fusion == "convex" and has_words and vector is not None
     return Retrieval(
@@ -133,6 +135,7 @@ def retrieve(
         facets=told.facets,
         total_size=told.total_size,
         next_cursor=told.next_cursor,
+        best_bm25=float(union.bm25.max(initial=0.0)),
     )
 
 

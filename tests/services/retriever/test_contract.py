@@ -10,7 +10,7 @@ import pytest
 from services.retriever.engine import RetrieverEngine
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, NotFound
-from vitrine.ports import Anchor, RetrievalQuery, Retriever, Shortfall, SimilarQuery
+from vitrine.ports import Anchor, RetrievalQuery, Retriever, Shortfall, SimilarQuery, best_bm25_of
 from vitrine.product import Availability, ProductKind
 
 
@@ -46,6 +46,23 @@ async def test_candidates_carry_products_up_to_the_limit(retriever: Retriever, s
     assert {c.product_id: c.product for c in described.candidates}[product.id] == replace(
         product, language="en", revision=1
     )
+
+
+async def test_a_bare_rest_is_the_same_list_told_in_fewer_words(retriever: Retriever, shop: Any) -> None:
+    vectors = shop.vectors(20)
+    await shop.fill(retriever, [shop.product(n) for n in range(20)], vectors)
+    query = {"text": "智能手表", "vector": vectors[7], "product_limit": 3}
+    whole = await shop.search(retriever, **query)
+    bare = await shop.search(retriever, **query, with_bare_rest=True)
+    assert len(whole.candidates) == 20
+    assert bare.candidates[:3] == whole.candidates[:3]
+    assert [(one.product_id, one.score) for one in bare.candidates[3:]] == [
+        (one.product_id, one.score) for one in whole.candidates[3:]
+    ]
+    assert not any(one.sources or one.product for one in bare.candidates[3:])
+    # The ranker's evidence is relative to the best of all, whoever has it.
+    assert bare.best_bm25 == whole.best_bm25 == pytest.approx(best_bm25_of(whole.candidates))
+    assert (await shop.search(retriever, vector=vectors[7])).best_bm25 == 0.0
 
 
 async def test_deleted_products_are_gone_and_unknown_ids_are_named(retriever: Retriever, shop: Any) -> None:
