@@ -60,10 +60,11 @@ app.add_typer(train_app, name="train")
 @app.callback()
 def reached(
     api_key_file: Annotated[
-        Path | None, typer.Option(help="File of the API key for the gateway. [default: VITRINE_CLIENT_API_KEY]")
+        Path | None, typer.Option(help="File of the API key for the gateway.", show_default="VITRINE_CLIENT_API_KEY")
     ] = None,
     ca: Annotated[
-        str | None, typer.Option(help="PEM file of authorities to trust, or public; TLS. [default: VITRINE_CLIENT_CA]")
+        str | None,
+        typer.Option(help="PEM file of authorities to trust, or public; TLS.", show_default="VITRINE_CLIENT_CA"),
     ] = None,
 ) -> None:
     """How the gateway is reached, by the commands that call it."""
@@ -144,7 +145,10 @@ def ingest(
         bool, typer.Option("--force", help="With --sync: delete even most of the feed's products.")
     ] = False,
     feed: Annotated[
-        str, typer.Option(help="Name of the feed, where its file has another name each day. [default: the file's path]")
+        str,
+        typer.Option(
+            help="Name of the feed, where its file has another name each day.", show_default="the file's path"
+        ),
     ] = "",
     offers: Annotated[
         bool, typer.Option("--offers", help="Change prices and availability alone, of products that are there.")
@@ -153,9 +157,11 @@ def ingest(
     encoding: Annotated[str, typer.Option(help="Encoding of the text, where it is not found rightly.")] = "",
     engine: Annotated[
         Literal["stream", "ray"] | None,
-        typer.Option(help="Who embeds: the gateway's embedder, or a Ray job (docs/scaling.md). [default: stream]"),
+        typer.Option(help="Who embeds: the gateway's embedder, or a Ray job (docs/scaling.md).", show_default="stream"),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="gRPC target of the gateway. [default: 127.0.0.1:50051]")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="gRPC target of the gateway.", show_default="127.0.0.1:50051")
+    ] = None,
 ) -> None:
     """Write a shop's products into the catalogue. Cut off, the same command goes on where it was."""
     from cli.ingest.settings import IngestSettings
@@ -214,7 +220,9 @@ def search(
 def top(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(help="Addresses that show metrics, host:port. [default: as the settings of this machine say]"),
+        typer.Argument(
+            help="Addresses that show metrics, host:port.", show_default="as the settings of this machine say"
+        ),
     ] = None,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds from one frame to the next.")] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Print one frame, of all since the processes started.")] = False,
@@ -232,7 +240,7 @@ def top(
 def suggest(
     text: Annotated[str, typer.Argument(help="What a shopper typed so far.")],
     limit: Annotated[int, typer.Option(min=1, max=20)] = 8,
-    language: Annotated[str, typer.Option(help="Preferred language: zh, en. [default: by the text]")] = "",
+    language: Annotated[str, typer.Option(help="Preferred language: zh, en.", show_default="by the text")] = "",
     target: Annotated[str, typer.Option(help="gRPC target of the gateway.")] = "127.0.0.1:50051",
 ) -> None:
     """Complete what a shopper began to type and print the suggestions as a table."""

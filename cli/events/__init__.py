@@ -46,7 +46,9 @@ def import_(
     format: Annotated[
         Format, typer.Option(help="Vitrine's own, GA4's BigQuery export, or User Behavior Insights.")
     ] = Format.VITRINE,
-    target: Annotated[str | None, typer.Option(help="gRPC target of the gateway. [default: 127.0.0.1:50051]")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="gRPC target of the gateway.", show_default="127.0.0.1:50051")
+    ] = None,
 ) -> None:
     """Write a file's events into the store. Cut off, the same command goes on where it was."""
     from cli.events.terminal import import_file

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 app = typer.Typer(name="experiments", help="Experiments: check, bucket, report.", no_args_is_help=True)
 
 _File = Annotated[
-    Path | None, typer.Option("--file", help="TOML file of experiments. [default: VITRINE_EXPERIMENTS_FILE]")
+    Path | None, typer.Option("--file", help="TOML file of experiments.", show_default="VITRINE_EXPERIMENTS_FILE")
 ]
 
 

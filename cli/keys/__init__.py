@@ -11,7 +11,8 @@ from gateway.auth.scopes import Scope
 app = typer.Typer(no_args_is_help=True, help="API keys, kept as hashes in a file that running gateways follow.")
 
 _File = Annotated[
-    Path | None, typer.Option("--file", help="File of the keys. [default: VITRINE_AUTH_KEYS_FILE, else data/keys.json]")
+    Path | None,
+    typer.Option("--file", help="File of the keys.", show_default="VITRINE_AUTH_KEYS_FILE, else data/keys.json"),
 ]
 _DEFAULT_FILE = Path("data/keys.json")
 
@@ -20,8 +21,8 @@ _DEFAULT_FILE = Path("data/keys.json")
 def create(
     name: Annotated[str, typer.Option(help="Who the key is for, as logs will show it.")],
     scope: Annotated[list[Scope], typer.Option(help="What it may do; more than one may be given.")],
-    rate: Annotated[float | None, typer.Option(min=0.001, help="Calls a second. [default: the gateway's]")] = None,
-    days: Annotated[float | None, typer.Option(min=0.001, help="Days until it expires. [default: never]")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Calls a second.", show_default="the gateway's")] = None,
+    days: Annotated[float | None, typer.Option(min=0.001, help="Days until it expires.", show_default="never")] = None,
     file: _File = None,
 ) -> None:
     """Make a key and print it, once: only its hash is kept."""

@@ -11,7 +11,7 @@ app = typer.Typer(name="release", help="Releases: models that answer together.",
 _Target = Annotated[str, typer.Option(help="gRPC target of the gateway.")]
 _Name = Annotated[str, typer.Argument(help="The release's name.")]
 _TARGET = "127.0.0.1:50051"
-_OF = "bundle's folder, or its digest. [default: that of the release that serves]"
+_OF = "bundle's folder, or its digest; else that of the release that serves."
 
 
 @app.command("list")

@@ -15,10 +15,11 @@ app = typer.Typer(name="snapshot", help="Snapshots of the catalogue: create, lis
 
 _Place = Annotated[str, typer.Argument(help="Folder of snapshots, or s3://bucket/path.")]
 _Folder = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of the catalogue. [default: VITRINE_RETRIEVER_DATA_DIR]")
+    Path | None, typer.Option("--data-dir", help="Folder of the catalogue.", show_default="VITRINE_RETRIEVER_DATA_DIR")
 ]
 _Url = Annotated[
-    str | None, typer.Option("--catalogue-url", help="PostgreSQL of the catalogue. [default: VITRINE_CATALOGUE_URL]")
+    str | None,
+    typer.Option("--catalogue-url", help="PostgreSQL of the catalogue.", show_default="VITRINE_CATALOGUE_URL"),
 ]
 
 
