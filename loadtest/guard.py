@@ -117,7 +117,7 @@ async def _served(
 
     server = await Server.start("nothing", ServerSettings(), add, passes, door)
     headers = (("authorization", f"Bearer {credentials}"),) if credentials else ()
-    async with open_channel(f"127.0.0.1:{server.port}", tls=tls, headers=headers) as channel:
+    async with open_channel(f"127.0.0.1:{server.port}", tls=tls, headers=lambda: headers) as channel:
         stub, request = search_service_pb2_grpc.SearchServiceStub(channel), search_service_pb2.SuggestRequest()
         yield lambda: stub.Suggest(request, timeout=10)
     await server.stop(0)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Any
 
 import grpc
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Unavailable
 from vitrine.followed_file import FollowedFile
-from vitrine.renewed_channel import Headers, RenewedChannel
+from vitrine.renewed_channel import Headers, RenewedChannel, no_headers
 from vitrine.server_settings import KEEPALIVE_TIME_S, KEEPALIVE_TIMEOUT_S, MAX_MESSAGE_BYTES
 from vitrine.status import error_from_rpc
 from vitrine.tls import ClientTls
@@ -42,13 +42,14 @@ class ChannelSettings(BaseModel):
 
 
 def open_channel(
-    target: str, settings: ChannelSettings | None = None, *, tls: ClientTls | None = None, headers: Headers = ()
+    target: str, settings: ChannelSettings | None = None, *, tls: ClientTls | None = None, headers: Headers = no_headers
 ) -> grpc.aio.Channel:
     """A channel that spreads calls over all addresses of `target` ("embedder:50052"), made once and shared.
 
     Every method of Vitrine may be repeated without harm (writes go by id), so calls that find their server away
     are tried again; when most calls fail gRPC's throttling ends the retries, and they fail fast. `tls`: whom to trust
-    and what to show, followed when its files change; None: in the clear. `headers` go with every call.
+    and what to show, followed when its files change; None: in the clear. `headers` is asked at every
+    call for what goes with it.
 
     Raises FailedPrecondition when a file of `tls` is wrong.
     """
@@ -56,7 +57,7 @@ def open_channel(
     uri = target if "://" in target or target.startswith(("unix:", "ipv4:", "ipv6:")) else f"dns:///{target}"
     options = _options(settings)
     if tls is None:
-        if not headers:
+        if headers is no_headers:
             return grpc.aio.insecure_channel(uri, options=options)
         return RenewedChannel(lambda: grpc.aio.insecure_channel(uri, options=options), None, headers)
     if tls.server_name:
@@ -141,7 +142,7 @@ async def call(method: Any, request: Any, *, deadline: Deadline, wait_for_ready:
 
 async def stream(
     method: Any, requests: AsyncIterable[Any], *, deadline: Deadline, wait_for_ready: bool = False
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     """Calls a stub's method that streams both ways and yields its answers.
 
     Raises the errors of `vitrine.errors`, and whatever `requests` raises.

@@ -53,7 +53,7 @@ def open_gateway(target: str, settings: ClientSettings | None = None) -> grpc.ai
     if credentials and tls is None and not is_of_this_machine(target):
         _log.warning("the API key travels in the clear; set VITRINE_CLIENT_CA", target=target)
     headers = (("authorization", f"Bearer {credentials}"),) if credentials else ()
-    return open_channel(target, tls=tls, headers=headers)
+    return open_channel(target, tls=tls, headers=lambda: headers)
 
 
 def is_of_this_machine(target: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 from vitrine.channel import call
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal
+from vitrine.retry_budget import RetryBudget
 
 # Further tries that may be in hand, and what each call adds: where all are slow, they are a tenth of the load at most.
 _MOST = 50.0
@@ -19,13 +20,13 @@ class Reads:
     def __init__(self, patience_s: float) -> None:
         """`patience_s`: how long a replica may take, while there are further tries in hand."""
         self._patience_s = patience_s
-        self._tries = _MOST
+        self._budget = RetryBudget(_MOST, _SHARE)
 
     async def call(self, method: Any, request: Any, *, deadline: Deadline) -> Any:
         """As `vitrine.channel.call`."""
-        self._tries = min(_MOST, self._tries + _SHARE)
+        self._budget.begin_call()
         for _ in range(_MOST_OF_A_CALL):
-            if self._tries < 1:
+            if not self._budget.is_left:
                 break
             try:
                 patience = Deadline.after(self._patience_s)
@@ -35,5 +36,5 @@ class Reads:
                     raise
             except Internal:
                 pass
-            self._tries -= 1
+            self._budget.take()
         return await call(method, request, deadline=deadline)

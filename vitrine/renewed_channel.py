@@ -1,4 +1,4 @@
-"""A channel that is opened anew when its certificates change, and sends the same headers with every call."""
+"""A channel that is opened anew when its certificates change, and sends headers with every call."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,16 +12,22 @@ from vitrine.followed_file import FollowedFile
 # Calls that are under way on the channel before get this long to end.
 _OLD_CHANNEL_S = 60.0
 
-Headers = Sequence[tuple[str, str]]
+# Asked for each call: a token may be another by then.
+Headers = Callable[[], Sequence[tuple[str, str]]]
+
+
+def no_headers() -> Sequence[tuple[str, str]]:
+    """None."""
+    return ()
 
 
 class RenewedChannel(grpc.aio.Channel):
     """Stands for a grpc.aio channel, the one that `opened` gives; new calls go over the newest."""
 
     def __init__(
-        self, opened: Callable[[], grpc.aio.Channel], followed: FollowedFile[Any] | None, headers: Headers = ()
+        self, opened: Callable[[], grpc.aio.Channel], followed: FollowedFile[Any] | None, headers: Headers = no_headers
     ) -> None:
-        """`followed`: the files that the channel depends on; `headers` go with every call."""
+        """`followed`: the files that the channel depends on; `headers`: what goes with every call."""
         self._opened = opened
         self._followed = followed
         self.headers = headers
@@ -101,6 +107,6 @@ class _Method:
         if channel is not self._of:
             self._bound = getattr(channel, self._kind)(*self._arguments, **self._named)
             self._of = channel
-        if self._channel.headers:
-            named["metadata"] = (*(named.get("metadata") or ()), *self._channel.headers)
+        if headers := self._channel.headers():
+            named["metadata"] = (*(named.get("metadata") or ()), *headers)
         return self._bound(*arguments, **named)

@@ -134,7 +134,7 @@ class ServerTls:
 class ClientTls:
     """What a client trusts (None: the authorities that gRPC ships with) and shows."""
 
-    ca: Path | None
+    ca: Path | None = None
     identity: Identity | None = None
     server_name: str = ""
 

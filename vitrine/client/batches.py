@@ -1,0 +1,98 @@
+"""Products of a source as requests: full ones while it gives, what there is when it pauses."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from dataclasses import dataclass, field
+
+from vitrine.errors import VitrineError, invalid
+from vitrine.server_settings import MAX_MESSAGE_BYTES
+from vitrine.v1.catalog_service_pb2 import CatalogServiceUpsertProductsRequest
+from vitrine.v1.product_pb2 import Product
+
+_BATCH_BYTES = 1024 * 1024
+# Room for the frame around a product in a request.
+_MAX_PRODUCT_BYTES = MAX_MESSAGE_BYTES - 1024
+_PAUSE_S = 0.05
+
+
+@dataclass(slots=True)
+class ProductBatch:
+    """A request, or the refusal of one product that cannot travel."""
+
+    request: CatalogServiceUpsertProductsRequest = field(default_factory=CatalogServiceUpsertProductsRequest)
+    refusal: tuple[str, VitrineError] | None = None
+    size: int = 0
+
+    def takes(self, product: Product, most: int) -> bool:
+        """Whether the product fits: an id goes into a batch once, so that the later one wins."""
+        held = self.request.products
+        return (
+            len(held) < most
+            and self.size + product.ByteSize() <= _BATCH_BYTES
+            and all(other.id != product.id for other in held)
+        )
+
+    def add(self, product: Product) -> None:
+        """Takes the product in."""
+        self.request.products.append(product)
+        self.size += product.ByteSize()
+
+
+async def batched(
+    products: AsyncIterable[Product] | Iterable[Product], batch_products: int
+) -> AsyncIterator[ProductBatch]:
+    """The products in order. Raises InvalidArgument for a wrong `batch_products`, and what `products` raises, after
+    what came before it.
+    """
+    if not 1 <= batch_products <= 500:
+        raise invalid("batch_products", f"is {batch_products}; give 1 to 500")
+    batch = ProductBatch()
+    source = _pauses(products) if isinstance(products, AsyncIterable) else _without_pauses(products)
+    fault: Exception | None = None
+    try:
+        async for product in source:
+            if product is None:
+                if batch.request.products:
+                    yield batch
+                    batch = ProductBatch()
+                continue
+            size = product.ByteSize()
+            is_too_large = size > _MAX_PRODUCT_BYTES
+            if batch.request.products and (is_too_large or not batch.takes(product, batch_products)):
+                yield batch
+                batch = ProductBatch()
+            if is_too_large:
+                error = invalid("product", f"has {size} bytes as a message; {_MAX_PRODUCT_BYTES} travel at most")
+                yield ProductBatch(refusal=(product.id, error))
+            else:
+                batch.add(product)
+    except Exception as raised:
+        fault = raised
+    if batch.request.products:
+        yield batch
+    if fault is not None:
+        raise fault
+
+
+async def _without_pauses(products: Iterable[Product]) -> AsyncIterator[Product]:
+    for product in products:
+        yield product
+
+
+async def _pauses(products: AsyncIterable[Product]) -> AsyncIterator[Product | None]:
+    """The products, and None where the next one is some time in coming."""
+    iterator = aiter(products)
+    coming: asyncio.Future[Product] | None = None
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(iterator))
+            done, _ = await asyncio.wait({coming}, timeout=_PAUSE_S)
+            if not done:
+                yield None
+            try:
+                yield await coming
+            except StopAsyncIteration:
+                return
+    finally:
+        if coming is not None:
+            coming.cancel()

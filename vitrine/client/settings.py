@@ -1,0 +1,60 @@
+"""What a client of the gateway shows and trusts, as the environment says it: VITRINE_CLIENT_…"""
+
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from vitrine.errors import FailedPrecondition
+from vitrine.followed_file import FollowedFile
+from vitrine.tls import ClientTls, identity_of
+
+SHIPPED_AUTHORITIES = "public"
+
+
+class ClientSettings(BaseSettings):
+    """What a client of the gateway shows and trusts."""
+
+    model_config = SettingsConfigDict(env_prefix="VITRINE_CLIENT_", frozen=True)
+
+    api_key: SecretStr | None = Field(None, description="API key or token to send; unset: none")
+    api_key_file: Path | None = Field(None, description="file that holds it, instead; read anew when it changes")
+    ca: str = Field("", description="authorities to trust, a PEM file, or public for those of the web; empty: no TLS")
+    certificate: Path | None = Field(None, description="certificate to show, PEM, where the gateway asks for one")
+    key: Path | None = Field(None, description="its private key, PEM")
+    server_name: str = Field("", description="name that the gateway's certificate must have, where not the target's")
+
+    def credentials(self) -> str:
+        """The key or token; empty: none. Raises FailedPrecondition when its file cannot be read."""
+        if self.api_key_file is None:
+            return self.api_key.get_secret_value() if self.api_key else ""
+        try:
+            return self.api_key_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise FailedPrecondition(f"{self.api_key_file} holds no API key that can be read: {error}") from None
+
+    def current_credentials(self) -> Callable[[], str]:
+        """Gives the key or token of now. Raises FailedPrecondition when its file cannot be read."""
+        if self.api_key_file is None:
+            return self.credentials
+        return FollowedFile("client API key", [self.api_key_file], self.credentials).value
+
+    def tls(self) -> ClientTls | None:
+        """Whom to trust; None: in the clear. Raises FailedPrecondition when half a pair is set."""
+        identity = identity_of(self.certificate, self.key, "VITRINE_CLIENT_")
+        if not self.ca:
+            return None
+        return ClientTls(None if self.ca == SHIPPED_AUTHORITIES else Path(self.ca), identity, self.server_name)
+
+
+def is_of_this_machine(target: str) -> bool:
+    """Whether what is sent to a target or URL stays on this machine."""
+    if target.startswith("unix:"):
+        return True
+    host = target.rpartition("/")[2].removeprefix("ipv4:").removeprefix("ipv6:").rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
