@@ -49,7 +49,7 @@ class Events:
     async def pages(
         self, page_token: str = "", *, page_size: int = 500, timeout_s: float | None = None
     ) -> AsyncIterator[pb.ListUserEventsResponse]:
-        """All events up to now in the order of arrival, page by page; a page's next_page_token is where to go on later."""
+        """All events up to now in the order of arrival; the next_page_token of a page is where to go on later."""
         while True:
             request = pb.ListUserEventsRequest(page_size=page_size, page_token=page_token)
             page = await self._calls.answer(_LIST, request, timeout_s)
