@@ -13,7 +13,10 @@ def embedder(
     base: Annotated[str, typer.Option(help="packaged:minilm, packaged:e5, a bundle, a folder or a Hugging Face id.")],
     out: Out,
     run_dir: RunDir,
-    events: Annotated[list[Path] | None, typer.Option(help="What shoppers did; repeatable.")] = None,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(help="What shoppers did: files, or the folder of `vitrine events export`; repeatable."),
+    ] = None,
     judgements: Annotated[list[Path] | None, typer.Option(help="Rows of query, product_id, grade; repeatable.")] = None,
     labels: Annotated[int | None, typer.Option(min=0, help="Labelled pairs to draw; unset: all, 0: none.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="How product columns are read, as in `vitrine ingest`.")] = None,
@@ -57,11 +60,14 @@ def embedder(
         from training.embedder_fine_tuning import FineTuning
         from training.sources.clicks import EventWeights
         from training.sources.files import SourceFiles
+        from training.sources.reading import event_paths
 
         use_threads(threads)
         weights = EventWeights(click_weight, cart_weight, purchase_weight, eta)
         plan = EmbedderPlan(
-            files=SourceFiles(tuple(products), tuple(events or ()), tuple(judgements or ()), mapping, weights),
+            files=SourceFiles(
+                tuple(products), tuple(event_paths(events or ())), tuple(judgements or ()), mapping, weights
+            ),
             base=base,
             revision=revision,
             tuning=FineTuning(

@@ -16,7 +16,10 @@ def ranker(
     embedder: Annotated[Path, typer.Option(help="Embedder bundle whose retrieval the ranker follows.")] = Path(
         "models/embedder"
     ),
-    events: Annotated[list[Path] | None, typer.Option(help="What shoppers did; repeatable.")] = None,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(help="What shoppers did: files, or the folder of `vitrine events export`; repeatable."),
+    ] = None,
     judgements: Annotated[list[Path] | None, typer.Option(help="Rows of query, product_id, grade; repeatable.")] = None,
     labels: Annotated[int | None, typer.Option(min=0, help="Labelled pairs to draw; unset: all, 0: none.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="How product columns are read, as in `vitrine ingest`.")] = None,
@@ -57,10 +60,11 @@ def ranker(
         from training.ranker_fine_tuning import RankerTuning
         from training.ranker_teachers import teacher_spec
         from training.sources.files import SourceFiles
+        from training.sources.reading import event_paths
 
         use_threads(threads)
         plan = RankerPlan(
-            files=SourceFiles(tuple(products), tuple(events or ()), tuple(judgements or ()), mapping),
+            files=SourceFiles(tuple(products), tuple(event_paths(events or ())), tuple(judgements or ()), mapping),
             base=base,
             revision=revision,
             embedder=embedder,

@@ -16,7 +16,10 @@ def tune(
     products: Annotated[list[Path], typer.Option(help="The shop's products: JSON lines, CSV or Parquet; repeatable.")],
     base: Annotated[str, typer.Option(help="packaged:minilm, packaged:e5, a bundle, a folder or a Hugging Face id.")],
     run_dir: RunDir,
-    events: Annotated[list[Path] | None, typer.Option(help="What shoppers did; repeatable.")] = None,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(help="What shoppers did: files, or the folder of `vitrine events export`; repeatable."),
+    ] = None,
     judgements: Annotated[list[Path] | None, typer.Option(help="Rows of query, product_id, grade; repeatable.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="How product columns are read, as in `vitrine ingest`.")] = None,
     embedder: Annotated[Path, typer.Option(help="For a ranker: the bundle whose retrieval it follows.")] = Path(
@@ -41,6 +44,7 @@ def tune(
         from training.embedder_fine_tuning import FineTuning
         from training.ranker_fine_tuning import RankerTuning
         from training.sources.files import SourceFiles
+        from training.sources.reading import event_paths
         from training.tuning_objectives import TuningPlan, tune_training
 
         use_threads(threads)
@@ -50,7 +54,7 @@ def tune(
         fixed += ["--labels", str(labels)] if labels is not None else []
         plan = TuningPlan(
             what=what,
-            files=SourceFiles(tuple(products), tuple(events or ()), tuple(judgements or ()), mapping),
+            files=SourceFiles(tuple(products), tuple(event_paths(events or ())), tuple(judgements or ()), mapping),
             base=base,
             revision=revision,
             trials=trials,

@@ -8,10 +8,11 @@ import numpy as np
 from evaluation.recommendation.data import Dataset, TextVectors
 from evaluation.recommendation.leave_one_out import leave_one_out
 from evaluation.shop_folder import file_of
-from training.recommendation.event_files import event_paths, read_visitor_events
+from training.recommendation.event_files import read_visitor_events
 from training.recommendation.shop import facts_of
 from training.run_folder import file_digest
 from training.sources.catalogue import read_products
+from training.sources.reading import event_paths
 
 
 def read_recommendation_folder(folder: Path, vectors_of: TextVectors, mapping: Path | None = None) -> Dataset:

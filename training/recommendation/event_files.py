@@ -36,17 +36,6 @@ class _Done:
     position: int
 
 
-def event_paths(paths: Sequence[Path]) -> list[Path]:
-    """The files, and for a folder (as `vitrine events export` writes) its Parquet files. Raises TrainingError."""
-    found: list[Path] = []
-    for path in paths:
-        inside = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-        if not inside:
-            raise TrainingError(f"{path}: a folder without Parquet files; give what `vitrine events export` wrote")
-        found += inside
-    return found
-
-
 def read_visitor_events(
     paths: Sequence[Path], product_ids: Sequence[str], note: Callable[[str], None]
 ) -> VisitorEvents:

@@ -13,12 +13,13 @@ from training.e5_weights import Floats
 from training.errors import NothingToLearn, TrainingError
 from training.recommendation.bundle import write_bundle
 from training.recommendation.candidates import ProductFacts
-from training.recommendation.event_files import VisitorEvents, event_paths, read_visitor_events
+from training.recommendation.event_files import VisitorEvents, read_visitor_events
 from training.recommendation.recommender import Parts, RecommenderSettings, train_parts
 from training.recommendation.text_vectors import text_vectors
 from training.sources.catalogue import read_catalogue, read_products
 from training.sources.events import read_events
 from training.sources.examination import estimate_examination
+from training.sources.reading import event_paths
 from training.sources.store import SourceStore, open_store
 from training.whole_folder import check_replaceable
 from vitrine.bundle import MANIFEST

@@ -1,6 +1,6 @@
 """Rows of a source file, whatever its format; what can't be read ends as one line."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from training.errors import TrainingError
@@ -14,6 +14,17 @@ def read_rows(path: Path) -> Iterator[Row]:
         yield from RowFile(path).rows()
     except InvalidArgument as error:
         raise TrainingError(error.violations[0].description) from error
+
+
+def event_paths(paths: Sequence[Path]) -> list[Path]:
+    """The files, and for a folder (as `vitrine events export` writes) its Parquet files. Raises TrainingError."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+        if not inside:
+            raise TrainingError(f"{path}: a folder without Parquet files; give what `vitrine events export` wrote")
+        found += inside
+    return found
 
 
 def need_columns(path: Path, row: Row, needed: Collection[str]) -> None:

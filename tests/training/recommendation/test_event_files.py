@@ -9,7 +9,8 @@ from pyarrow import parquet
 
 from tests.training.recommendation.made_shop import write_lines
 from training.errors import TrainingError
-from training.recommendation.event_files import VisitorEvents, event_paths, read_visitor_events
+from training.recommendation.event_files import VisitorEvents, read_visitor_events
+from training.sources.reading import event_paths
 from vitrine.v1 import user_event_pb2
 
 IDS = ("a", "b", "c")
