@@ -8,7 +8,7 @@ PROTOS := $(wildcard protos/vitrine/v1/*.proto)
 # Further arguments of up, up-suite, test, loadtest and bench: make up ARGS="--help"
 ARGS ?=
 
-.PHONY: up up-suite test check lint types layers protos check-protos check-docs check-alerts audit audit-refresh loadtest bench clean
+.PHONY: up up-suite test check lint types layers protos proto-image release-protos check-protos check-docs check-alerts reference docs docs-serve audit audit-refresh loadtest examples bench clean
 
 up: $(VENV)/.serving  ## The whole suite in one process: gRPC on 127.0.0.1:50051, HTTP on 127.0.0.1:8080
 	@$(BIN)/vitrine up $(ARGS)
@@ -38,21 +38,41 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -Iprotos \
 protos: $(VENV)/.testing  ## Generated code, from protos/
 	$(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
 
-check-protos: $(VENV)/.testing
+proto-image: build/vitrine.binpb  ## The contract as one file, from which buf generates clients
+
+build/vitrine.binpb: $(PROTOS) | $(VENV)/.testing
+	@mkdir -p build
+	$(PROTOC) --include_imports --include_source_info --descriptor_set_out=$@ $(PROTOS) google/rpc/error_details.proto
+
+release-protos: build/vitrine.binpb  ## protos/released.binpb: what check-protos holds later protos to
+	$(BIN)/buf build $< --path vitrine --exclude-source-info --output protos/released.binpb
+
+check-protos: build/vitrine.binpb
 	@set -eu; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
-	$(PROTOC) --include_imports --include_source_info --descriptor_set_out="$$scratch/vitrine.binpb" $(PROTOS); \
-	$(BIN)/buf lint "$$scratch/vitrine.binpb" --path vitrine --config buf.yaml; \
+	$(BIN)/buf lint $< --path vitrine --config buf.yaml; \
+	$(BIN)/buf breaking $< --path vitrine --against protos/released.binpb --config buf.yaml \
+	  || { echo 'protos/ breaks clients of the last release (protos/released.binpb): add beside what is there' >&2; \
+	       exit 1; }; \
 	$(PROTOC) --python_out="$$scratch" --pyi_out="$$scratch" --grpc_python_out="$$scratch" $(PROTOS); \
 	touch "$$scratch/vitrine/v1/__init__.py"; \
 	diff -r -x __pycache__ "$$scratch/vitrine/v1" vitrine/v1 \
 	  || { echo 'vitrine/v1 does not follow from protos/: run make protos' >&2; exit 1; }; \
-	echo 'protos: lint clean, generated code fresh'
+	echo 'protos: lint clean, nothing that clients have is gone, generated code fresh'
 
 check-alerts: $(VENV)/.testing  ## Dashboards and alerts against the code; by promtool, too, where it is on PATH
 	$(BIN)/pytest -q tests/deploy/test_observability.py
 
-check-docs: $(VENV)/.testing
+check-docs: $(VENV)/.testing  ## Links, the reference against the code, and the site, built strictly
 	$(BIN)/pytest -q tests/docs
+
+reference: $(VENV)/.testing  ## The pages of docs/ that the code writes: settings, API, metrics, commands
+	@$(BIN)/python -m reference
+
+docs: $(VENV)/.testing  ## The documentation as a site: build/site
+	$(BIN)/mkdocs build --strict --quiet
+
+docs-serve: $(VENV)/.testing  ## The same on 127.0.0.1:8000, built anew as pages change
+	$(BIN)/mkdocs serve --watch CONTRIBUTING.md --watch reference
 
 audit: $(VENV)/.testing  ## Known vulnerabilities, by audit/advisories.json: without the network
 	@$(BIN)/python -m audit
@@ -62,6 +82,9 @@ audit-refresh: $(VENV)/.testing  ## That file anew, from osv.dev
 
 loadtest: $(VENV)/.testing  ## ghz against every method, in one process and as a suite: build/loadtest
 	@$(BIN)/python -m loadtest $(ARGS)
+
+examples: build/vitrine.binpb  ## Go, TypeScript and Java against a suite, or the one at ADDRESS=; ARGS="go" for one
+	@$(BIN)/python -m examples $(ARGS)
 
 bench: $(VENV)/.testing  ## Speed as ratios within one run: build/bench/report.md and report.json
 	@$(BIN)/python -m bench $(ARGS)
