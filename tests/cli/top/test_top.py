@@ -11,9 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.top.scrape import Scrape, read_page
-from cli.top.window import Window
-from tests.docs.metrics_table import metrics_table
+from vitrine.metrics_window import Window
+from vitrine.scrape import Scrape, read_page
 
 ROOT = Path(__file__).parents[3]
 SEARCH = "/vitrine.v1.SearchService/Search"
@@ -108,5 +107,5 @@ def test_a_process_that_is_away_is_left_out_and_none_at_all_is_one_clear_line(ad
 
 def test_what_is_drawn_is_what_processes_show() -> None:
     drawn = set(re.findall(r"\bvitrine_\w+", (ROOT / "cli/top/frame.py").read_text()))
-    shown = {re.sub("_bucket$", "", name) for name in re.findall(r"`(vitrine_\w+)`", "\n".join(metrics_table()))}
+    shown = {re.sub("_bucket$", "", name) for name in re.findall(r"`(vitrine_\w+)`", (ROOT / "docs/metrics.md").read_text())}
     assert {re.sub("_count$", "", name) for name in drawn} - shown == set()
