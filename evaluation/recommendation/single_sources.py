@@ -7,7 +7,7 @@ from implicit.nearest_neighbours import ItemItemRecommender
 from scipy import sparse
 
 from evaluation.recommendation.ranking import Scores
-from services.retriever.relations import als_gram, als_user
+from services.retriever.relations import als_inverse, als_user
 from training.e5_weights import Floats
 from training.recommendation.candidates import Als
 from training.recommendation.histories import History
@@ -77,15 +77,10 @@ def cosine_neighbours(interactions: Interactions) -> sparse.csr_array:
 
 def by_factors(als: Als) -> Scores:
     """Histories folded in, as the retriever does it; products without factors are not found."""
-    gram, known = als_gram(als.factors), als.factors.any(axis=1)
+    inverse, known = als_inverse(als.factors, als.regularization), als.factors.any(axis=1)
 
     def scores(histories: Sequence[History]) -> Floats:
-        users = np.stack(
-            [
-                als_user(als.factors, gram, one.liked, one.weights, alpha=als.alpha, regularization=als.regularization)
-                for one in histories
-            ]
-        )
+        users = np.stack([als_user(als.factors, inverse, one.liked, one.weights, alpha=als.alpha) for one in histories])
         return np.where(known, users @ als.factors.T, -np.inf).astype(np.float32)
 
     return scores

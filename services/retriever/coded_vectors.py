@@ -40,32 +40,32 @@ class CodedView:
 
     @classmethod
     def of(cls, vectors: FloatArray) -> "CodedView":
-        """(n, d) float32 vectors that do not change, which are not copied."""
-        firsts = range(0, len(vectors) - BLOCK + 1, BLOCK) if vectors.shape[1] else ()
-        return cls(vectors, [_coded(vectors[first : first + BLOCK]) for first in firsts])
+        """(n, d) float32 vectors that do not change, which are not copied: one block, if they are enough for one."""
+        return cls(vectors, [_coded(vectors)] if len(vectors) >= BLOCK and vectors.shape[1] else [])
 
     @property
     def nbytes(self) -> int:
         """Bytes in memory."""
-        return self.vectors.nbytes + len(self.blocks) * BLOCK * _codes(self.vectors.shape[1]) * _BITS // 8
+        coded: int = sum(block.ntotal for block in self.blocks)
+        return self.vectors.nbytes + coded * _codes(self.vectors.shape[1]) * _BITS // 8
 
     def proposed(self, query: FloatArray, usable: BoolArray, wanted: int) -> IntArray:
         """Usable (n,) positions, ascending, which hold those of the largest inner products with the (d,) query."""
-        found = []
+        found, first = [], 0
         breadth = max(_LEAST, (_EACH + _SHARED // max(len(self.blocks), 1)) * wanted)
-        for number, block in enumerate(self.blocks):
-            here = usable[number * BLOCK : (number + 1) * BLOCK]
+        for block in self.blocks:
+            here = usable[first : first + block.ntotal]
             count = int(np.count_nonzero(here))
             # A filter thins a block, so more of it is proposed until as many are usable.
-            wider = breadth * BLOCK // max(count, 1)
+            wider = breadth * len(here) // max(count, 1)
             if wider < count:
                 places = np.sort(block.search(query[None], wider)[1][0])
                 places = places[here[places]]
             else:
                 places = np.flatnonzero(here)
-            found.append(places + number * BLOCK)
-        coded = len(self.blocks) * BLOCK
-        return np.concatenate([*found, np.flatnonzero(usable[coded:]) + coded])
+            found.append(places + first)
+            first += len(here)
+        return np.concatenate([*found, np.flatnonzero(usable[first:]) + first])
 
 
 class CodedVectors:

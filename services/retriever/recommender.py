@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.retriever.coded_vectors import CodedView
-from services.retriever.relations import als_gram, behaviour_vectors
+from services.retriever.relations import als_inverse, behaviour_vectors
 from vitrine.errors import FailedPrecondition
 from vitrine.learned_products import IntArray, LearnedProducts, read_learned_products
 from vitrine.recommender_bundle import RecommenderBundle, load_recommender
@@ -26,7 +26,7 @@ class Recommender:
         self.digest = bundle.manifest.digest
         self.dim = bundle.manifest.dim
         self.learned = learned
-        self.gram = als_gram(learned.factors)
+        self.als_inverse = als_inverse(learned.factors, self.manifest.als_regularization)
         # Of the others nothing is known, and a score of 0 would say otherwise.
         self.factored: NDArray[np.bool_] = np.asarray(learned.factors.any(axis=1))
         self.coded_factors = CodedView.of(learned.factors)

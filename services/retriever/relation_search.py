@@ -90,7 +90,10 @@ class RelationSearch(Protocol):
 
 def text_search(anchors: Anchors, snapshot: Searched) -> RelationSearch | None:
     """TEXT, where it has something to go by."""
-    return _ByText(snapshot.dense, snapshot.columns, anchors) if len(anchors.ids) else None
+    if not anchors.ids:
+        return None
+    vectors = snapshot.columns.vectors[anchors.positions]
+    return _ByText(snapshot.dense, snapshot.columns, vectors, anchors.weights)
 
 
 def learned_searches(
@@ -106,11 +109,10 @@ def learned_searches(
         places = anchors.learned[factored]
         parts = als_parts(
             recommender.learned.factors,
-            recommender.gram,
+            recommender.als_inverse,
             anchors.numbers[factored],
             anchors.weights[places],
             alpha=recommender.manifest.als_alpha,
-            regularization=recommender.manifest.als_regularization,
         )
         searches[Relation.ALS] = _ByAls(columns, behaviour, parts, places)
     for relation in NEIGHBOUR_RELATIONS:
@@ -192,17 +194,16 @@ class _ByNeighbours:
 class _ByText:
     dense: DenseView
     columns: ColumnsView
-    anchors: Anchors
+    anchors: FloatArray
+    weights: FloatArray
 
     def found(self, allowed: BoolArray, depth: int) -> IntArray:
-        vectors = self.columns.vectors[self.anchors.positions]
-        groups = interests(vectors, self.anchors.weights.astype(np.float64), TEXT_INTERESTS)
-        near = self.dense.search_each(vectors[[anchor for anchor, _ in groups]], allowed, depth, _TEXT_EXAMINED)
+        groups = interests(self.anchors, self.weights.astype(np.float64), TEXT_INTERESTS)
+        near = self.dense.search_each(self.anchors[[anchor for anchor, _ in groups]], allowed, depth, _TEXT_EXAMINED)
         positions = np.unique(np.concatenate([found for found, _ in near]))
-        scores, _ = nearest(self.columns.vectors[positions], vectors)
+        scores, _ = nearest(self.columns.vectors[positions], self.anchors)
         return best_positions(self.columns, positions, scores, depth)[0]
 
     def seen(self, positions: IntArray) -> Seen:
-        vectors = self.columns.vectors[self.anchors.positions]
-        cosines, places = nearest(self.columns.vectors[positions], vectors)
+        cosines, places = nearest(self.columns.vectors[positions], self.anchors)
         return Seen(cosines, np.ones(len(positions), np.bool_), places)

@@ -26,32 +26,31 @@ def behaviour_vectors(
     return l2_normalized(placed)
 
 
-def als_gram(factors: FloatArray) -> Doubles:
+def als_inverse(factors: FloatArray, regularization: float) -> Doubles:
     """(f, f): what `als_parts` needs of all (p, f) factors, made once."""
     wide = factors.astype(np.float64)
-    gram: Doubles = wide.T @ wide
-    return gram
+    return np.asarray(np.linalg.inv(wide.T @ wide + regularization * np.eye(wide.shape[1])), np.float64)
 
 
 def als_parts(
-    factors: FloatArray, gram: Doubles, rows: IntArray, weights: FloatArray, *, alpha: float, regularization: float
+    factors: FloatArray, inverse: Doubles, rows: IntArray, weights: FloatArray, *, alpha: float
 ) -> FloatArray:
     """(len(rows), f): what each anchor adds to the factor of a visitor who is folded in; their sum is that factor.
 
     Confidence in an anchor is 1 + alpha * its weight (Hu, Koren, Volinsky 2008, where the parts explain a score, §5).
+    By Woodbury's identity the system that is solved is as large as the history, not as wide as the factors.
     """
     liked = factors[rows].astype(np.float64)
-    confidence = 1.0 + alpha * np.asarray(weights, np.float64)
-    system = gram + liked.T @ (liked * (confidence - 1.0)[:, None]) + regularization * np.eye(len(gram))
-    parts: FloatArray = np.linalg.solve(system, (liked * confidence[:, None]).T).T.astype(np.float32)
+    added = alpha * np.asarray(weights, np.float64)
+    shared = liked @ inverse
+    system = np.eye(len(liked)) + (shared @ liked.T) * added
+    parts: FloatArray = (np.linalg.solve(system, shared) * (1.0 + added)[:, None]).astype(np.float32)
     return parts
 
 
-def als_user(
-    factors: FloatArray, gram: Doubles, rows: IntArray, weights: FloatArray, *, alpha: float, regularization: float
-) -> FloatArray:
+def als_user(factors: FloatArray, inverse: Doubles, rows: IntArray, weights: FloatArray, *, alpha: float) -> FloatArray:
     """(f,) factor of a visitor with these anchors; a product's score is its inner product with the product's."""
-    parts = als_parts(factors, gram, rows, weights, alpha=alpha, regularization=regularization)
+    parts = als_parts(factors, inverse, rows, weights, alpha=alpha)
     user: FloatArray = parts.sum(axis=0, dtype=np.float64).astype(np.float32)
     return user
 

@@ -25,6 +25,8 @@ ITEM_BYTES: dict[Storage, float] = {"float32": 4, "float16": 2, "int8": 1, "pq":
 # Rows that are gathered at a time: they stay in the processor's cache between gathering and multiplying.
 _BLOCK = 2_048
 _LEVELS = 127.0
+# What each float16 is as float32, by its bits: looking up takes half the time of converting.
+_WIDENED: FloatArray = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 _IntArray = NDArray[np.int64]
 # Some of what is called is not in the package's type stubs.
 _faiss: Any = faiss
@@ -63,8 +65,10 @@ class VectorView:
 
     def __getitem__(self, positions: Any) -> FloatArray:
         """float32 vectors of an array of positions, (k, dim), or of one position, (dim,), the exact ones."""
-        read: FloatArray = (self.exact or self).codes[positions].astype(np.float32)
-        return read
+        read = (self.exact or self).codes[positions]
+        if read.dtype == np.float16:
+            return np.asarray(_WIDENED.take(read.view(np.uint16), mode="clip"))
+        return np.asarray(read, np.float32)
 
     @property
     def dim(self) -> int:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from gateway.recommendation.evidence import CATEGORIES
 from gateway.recommendation.features import features, price_fit, shares
 from gateway.recommendation.popular import LIMIT
-from services.retriever.relations import als_gram, als_user
+from services.retriever.relations import als_inverse, als_user
 from training.e5_weights import Floats
 from training.recommendation.histories import History
 from training.recommendation.interactions import Integers
@@ -181,22 +181,15 @@ def _anchor_matrix(block: Sequence[History], count: int) -> sparse.csr_array:
 
 def _als_scores(als: Als, block: Sequence[History]) -> Floats:
     known = np.asarray(als.factors.any(axis=1))
-    gram = als_gram(als.factors)
+    inverse = als_inverse(als.factors, als.regularization)
     scores = np.full((len(block), len(als.factors)), np.nan, np.float32)
     # Systems this small take many times as long on several threads, the more so on a busy machine.
     with threadpool_limits(1, "blas"):
         for row, history in enumerate(block):
             learned = known[history.liked]
             if learned.any():
-                user = als_user(
-                    als.factors,
-                    gram,
-                    history.liked[learned],
-                    history.weights[learned],
-                    alpha=als.alpha,
-                    regularization=als.regularization,
-                )
-                scores[row] = als.factors @ user
+                liked, weights = history.liked[learned], history.weights[learned]
+                scores[row] = als.factors @ als_user(als.factors, inverse, liked, weights, alpha=als.alpha)
     scores[:, ~known] = np.nan
     return scores
 

@@ -182,11 +182,10 @@ class _Search:
             return []
         parts = als_parts(
             recommender.learned.factors,
-            recommender.gram,
+            recommender.als_inverse,
             self._numbers[factored],
             self._weights[self._learned[factored]],
             alpha=recommender.manifest.als_alpha,
-            regularization=recommender.manifest.als_regularization,
         )
         numbers = np.flatnonzero(recommender.factored)
         return self._best(numbers, recommender.learned.factors[numbers] @ parts.sum(axis=0))

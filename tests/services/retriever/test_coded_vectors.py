@@ -26,8 +26,18 @@ def coded(vectors: FloatArray) -> CodedView:
     return writer.view()
 
 
+@pytest.fixture(scope="module")
+def whole(vectors: FloatArray) -> CodedView:
+    faiss.omp_set_num_threads(1)
+    return CodedView.of(vectors)
+
+
+@pytest.mark.parametrize("view", ["coded", "whole"])
 @pytest.mark.parametrize(("share", "wanted"), [(1.0, 1), (1.0, 40), (0.5, 40), (0.05, 40), (0.01, 10)])
-def test_the_best_are_among_those_proposed(coded: CodedView, vectors: FloatArray, share: float, wanted: int) -> None:
+def test_the_best_are_among_those_proposed(
+    view: str, request: pytest.FixtureRequest, vectors: FloatArray, share: float, wanted: int
+) -> None:
+    coded = request.getfixturevalue(view)
     random = np.random.default_rng(4)
     usable = random.random(COUNT) < share
     found = 0
@@ -67,10 +77,8 @@ def test_without_numbers_nothing_breaks() -> None:
     assert not len(nothing)
 
 
-def test_vectors_that_do_not_change_are_coded_as_those_written_and_not_copied(
-    coded: CodedView, vectors: FloatArray
-) -> None:
-    whole = CodedView.of(vectors)
+def test_vectors_that_do_not_change_are_one_block_and_not_copied(whole: CodedView, vectors: FloatArray) -> None:
     assert whole.vectors is vectors
-    usable = np.ones(COUNT, np.bool_)
-    assert whole.proposed(vectors[7], usable, 40).tolist() == coded.proposed(vectors[7], usable, 40).tolist()
+    assert [block.ntotal for block in whole.blocks] == [COUNT]
+    assert whole.nbytes == vectors.nbytes + COUNT * 16
+    assert len(CodedView.of(vectors[: BLOCK - 1]).blocks) == 0

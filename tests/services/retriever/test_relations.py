@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.retriever.relations import (
-    als_gram,
+    als_inverse,
     als_parts,
     als_user,
     behaviour_vectors,
@@ -27,10 +27,10 @@ def test_a_visitor_is_folded_in_as_the_whole_system_says() -> None:
     wide = factors.astype(np.float64)
     system = wide.T @ np.diag(confidence) @ wide + 0.3 * np.eye(6)
     expected = np.linalg.solve(system, wide.T @ (confidence * liked))
-    gram = als_gram(factors)
-    user = als_user(factors, gram, rows, weights, alpha=2.5, regularization=0.3)
+    inverse = als_inverse(factors, 0.3)
+    user = als_user(factors, inverse, rows, weights, alpha=2.5)
     np.testing.assert_allclose(user, expected, rtol=1e-5)
-    parts = als_parts(factors, gram, rows, weights, alpha=2.5, regularization=0.3)
+    parts = als_parts(factors, inverse, rows, weights, alpha=2.5)
     assert parts.shape == (3, 6)
     # What an anchor adds is its confidence times its likeness to the product, as the visitor sees it (§5).
     product = wide[9]
@@ -41,9 +41,9 @@ def test_a_visitor_is_folded_in_as_the_whole_system_says() -> None:
 
 def test_the_more_it_counts_the_nearer_a_visitor_is_to_an_anchor() -> None:
     factors = np.random.default_rng(2).normal(size=(30, 5)).astype(np.float32)
-    gram = als_gram(factors)
+    inverse = als_inverse(factors, 0.1)
     scores = [
-        float(factors[4] @ als_user(factors, gram, np.array([4]), np.array([weight]), alpha=1.0, regularization=0.1))
+        float(factors[4] @ als_user(factors, inverse, np.array([4]), np.array([weight]), alpha=1.0))
         for weight in (0.1, 1.0, 10.0, 1e6)
     ]
     assert scores == sorted(scores)
