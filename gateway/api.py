@@ -7,6 +7,7 @@ from gateway.auth.audit import audited
 from gateway.catalog import MAX_DIGESTS, Catalog
 from gateway.kept_answers import KeptAnswers
 from gateway.messages import visitor_to_message
+from gateway.ops.query_counts import QueryCounts
 from gateway.recommendation import messages as recommendation_messages
 from gateway.recommendation.pipeline import Recommender
 from gateway.suggest.messages import suggest_from_message, suggested_to_message
@@ -45,6 +46,7 @@ class Api:
         catalog: Catalog,
         user_events: UserEvents,
         campaigns: Campaigns,
+        query_counts: QueryCounts | None = None,
     ) -> None:
         self.searches = searches
         self.suggester = suggester
@@ -52,12 +54,16 @@ class Api:
         self.catalog = catalog
         self.user_events = user_events
         self.campaigns = campaigns
+        self._query_counts = query_counts
 
     async def search(
         self, request: search_service_pb2.SearchRequest, deadline: Deadline
     ) -> search_service_pb2.SearchResponse:
         """Finds products for a query."""
-        return await self.searches.search(request, deadline)
+        answer = await self.searches.search(request, deadline)
+        if self._query_counts is not None:
+            self._query_counts.count(request, answer)
+        return answer
 
     async def suggest(
         self, request: search_service_pb2.SuggestRequest, deadline: Deadline

@@ -20,6 +20,8 @@ from starlette.routing import Route
 
 from gateway.api import Api
 from gateway.auth.guard import AuthGuard
+from gateway.ops.api import OpsApi
+from gateway.ops.routes import ops_routes
 from gateway.recommend import recommend
 from gateway.releases.api import ReleaseApi
 from gateway.settings import GatewaySettings
@@ -46,6 +48,7 @@ class _BodyTooLarge(ResourceExhausted):
 def http_application(
     api: Api,
     release_api: ReleaseApi,
+    ops_api: OpsApi,
     settings: GatewaySettings,
     is_ready: Callable[[], bool],
     guard: AuthGuard | None = None,
@@ -75,12 +78,13 @@ def http_application(
 
     return Starlette(
         routes=[
-            *(rpc(call.path, call.request_type, call.method) for call in unary_calls(api, release_api)),
+            *(rpc(call.path, call.request_type, call.method) for call in unary_calls(api, release_api, ops_api)),
             _route("/recommend", recommended, settings, guard),
             Route("/healthz", _alive),
             Route("/readyz", readiness),
             Route("/metrics", metrics),
             *storefront_routes(settings),
+            *ops_routes(settings),
         ],
         exception_handlers={HTTPException: _refused},
     )

@@ -32,6 +32,10 @@ from gateway.http import http_application
 from gateway.http_server import http_server
 from gateway.kept_answers import KeptAnswers
 from gateway.model_agreement import require_one_model
+from gateway.ops.api import OpsApi
+from gateway.ops.query_counts import QueryCounts
+from gateway.ops.readings import Readings
+from gateway.ops.servicer import OpsServicer
 from gateway.personalisation import Personalisation
 from gateway.pipeline import SearchPipeline
 from gateway.query_vectors import QueryVectors
@@ -78,6 +82,7 @@ from vitrine.tls import TlsSettings
 from vitrine.v1 import (
     ad_service_pb2_grpc,
     catalog_service_pb2_grpc,
+    ops_service_pb2_grpc,
     recommendation_service_pb2_grpc,
     release_service_pb2_grpc,
     search_service_pb2_grpc,
@@ -193,6 +198,11 @@ class Gateway:
         self._answers = KeptAnswers(
             pipeline, ports.retriever, self._releases, limit_bytes=settings.kept_answers_mb * 1_000_000
         )
+        self._query_counts = (
+            QueryCounts(self._event_store.connection, events.prefix) if settings.ops and self._event_store else None
+        )
+        readings = Readings(settings.ops_processes, f"{settings.host}:{settings.http_port}") if settings.ops else None
+        self.ops_api = OpsApi(readings, self._event_store, self._query_counts)
         self.api = Api(
             self._answers,
             self._suggester,
@@ -200,6 +210,7 @@ class Gateway:
             Catalog(ports.embedder, ports.retriever, Admission(settings.max_writes, "writes"), self._releases),
             UserEvents(self._event_store, campaigns, Admission(events.max_writes, "writes of events")),
             campaigns,
+            self._query_counts,
         )
 
     def add_to(self, server: grpc.aio.Server) -> tuple[str, ...]:
@@ -214,6 +225,8 @@ class Gateway:
         ad_service_pb2_grpc.add_AdServiceServicer_to_server(AdServicer(self.api, self._settings), server)
         releases = ReleaseServicer(self.release_api, self._settings.default_timeout_s)
         release_service_pb2_grpc.add_ReleaseServiceServicer_to_server(releases, server)
+        ops = OpsServicer(self.ops_api, self._settings.default_timeout_s)
+        ops_service_pb2_grpc.add_OpsServiceServicer_to_server(ops, server)
         return SERVICES
 
     async def self_test(self) -> None:
@@ -253,7 +266,9 @@ class Gateway:
     @asynccontextmanager
     async def http(self, guard: AuthGuard | None = None) -> AsyncIterator[int]:
         """Serves HTTP, drained on the way out; yields the port. Raises FailedPrecondition when it cannot be had."""
-        application = http_application(self.api, self.release_api, self._settings, lambda: self.ready, guard)
+        application = http_application(
+            self.api, self.release_api, self.ops_api, self._settings, lambda: self.ready, guard
+        )
         async with http_server(application, self._settings, self._settings.tls(TlsSettings())) as port:
             try:
                 yield port
@@ -269,6 +284,8 @@ class Gateway:
         await self._suggester.close()
         await self._releases.close()
         await self._vectors.close()
+        if self._query_counts is not None:
+            await self._query_counts.close()
         if self._spare_reads is not None:
             await self._spare_reads.close()
         if self._event_store is not None:

@@ -6,6 +6,7 @@ from pydantic import AliasChoices, Field, NonNegativeFloat, NonNegativeInt, Posi
 from pydantic_settings import SettingsConfigDict
 
 from gateway.search import MAX_RANK_DEPTH
+from vitrine.comma_list import CommaList
 from vitrine.errors import FailedPrecondition
 from vitrine.server_settings import ServerSettings
 from vitrine.tls import ServerTls, TlsSettings, identity_of
@@ -20,6 +21,10 @@ class GatewaySettings(ServerSettings):
     port: NonNegativeInt = Field(50_051, le=65_535, description="gRPC port; 0 takes a free one")
     http_port: NonNegativeInt = Field(8_080, le=65_535, description="HTTP/JSON port; 0 takes a free one")
     storefront: bool = Field(True, description="whether the HTTP port serves the shop's page at /")
+    ops: bool = Field(False, description="whether the operators' page is served at /ops, and OpsService answers")
+    ops_processes: CommaList = Field(
+        (), description="addresses of metrics, host:port with commas, that /ops shows; empty: this process alone"
+    )
     max_body_bytes: PositiveInt = Field(1024 * 1024, description="largest HTTP request body")
     tls_certificate: Path | None = Field(
         None, description="certificate to show to callers, PEM, gRPC and HTTP; unset: VITRINE_TLS_CERTIFICATE"

@@ -8,9 +8,10 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from gateway.api import Api
+from gateway.ops.api import OpsApi
 from gateway.releases.api import ReleaseApi
 
-_RELEASES = "vitrine.v1.ReleaseService"
+_RELEASES, _OPS = "vitrine.v1.ReleaseService", "vitrine.v1.OpsService"
 SERVICES = (
     "vitrine.v1.SearchService",
     "vitrine.v1.RecommendationService",
@@ -18,6 +19,7 @@ SERVICES = (
     "vitrine.v1.UserEventService",
     "vitrine.v1.AdService",
     _RELEASES,
+    _OPS,
 )
 
 
@@ -30,14 +32,15 @@ class UnaryCall:
     method: Callable[..., Awaitable[Message]]
 
 
-def unary_calls(api: Api, release_api: ReleaseApi) -> Iterator[UnaryCall]:
+def unary_calls(api: Api, release_api: ReleaseApi, ops_api: OpsApi) -> Iterator[UnaryCall]:
     """Each unary call of SERVICES, answered by the method of its name in snake case.
 
     Raises AttributeError when a call has no such method.
     """
     pool = descriptor_pool.Default()
+    answering_of = {_RELEASES: release_api, _OPS: ops_api}
     for service in SERVICES:
-        answering = release_api if service == _RELEASES else api
+        answering = answering_of.get(service, api)
         for method in pool.FindServiceByName(service).methods:
             if not (method.client_streaming or method.server_streaming):
                 name = re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower()

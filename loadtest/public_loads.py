@@ -11,6 +11,7 @@ from loadtest.material import MADE, Material, some
 from loadtest.methods import NO_OP
 from vitrine.v1 import ad_service_pb2 as ads
 from vitrine.v1 import catalog_service_pb2 as catalog
+from vitrine.v1 import ops_service_pb2 as ops
 from vitrine.v1 import recommendation_service_pb2 as recommendation
 from vitrine.v1 import release_pb2
 from vitrine.v1 import release_service_pb2 as releases
@@ -128,6 +129,10 @@ PUBLIC = {
         lambda _: [ads.DeleteCampaignsRequest(ids=[f"load-{number}"]) for number in range(MADE)],
         changes=True,
     ),
+    # Each reads all metrics, or thousands of events: for a few people, not for shoppers.
+    "OpsService/GetOverview": Load(only(ops.GetOverviewRequest()), in_flight=1),
+    "OpsService/ListQueries": Load(only(ops.ListQueriesRequest()), in_flight=2),
+    "OpsService/ListWorstRankedClicks": Load(only(ops.ListWorstRankedClicksRequest(events=1_000)), in_flight=1),
     "ReleaseService/ListReleases": Load(only(releases.ListReleasesRequest())),
     "ReleaseService/CreateRelease": Load(
         only(_release(RELEASE)),

@@ -57,6 +57,7 @@ def running_shape(shape: str, folder: Path, products: int, recommender: Path) ->
     ports = {name: free_port() for name in names}
     settings = {f"VITRINE_{name}_PORT": str(port) for name, port in ports.items()}
     settings |= {"VITRINE_UP_SAMPLE_PRODUCTS": str(products), "VITRINE_UP_SAMPLE_REVIEWS": "0"}
+    settings["VITRINE_GATEWAY_OPS"] = "true"
     options = [*SHAPES[shape], "--recommender", str(recommender)]
     with started(folder, *options, settings={**_WHOLE, **settings}):
         gateway = f"127.0.0.1:{ports['GATEWAY']}"

@@ -1,11 +1,9 @@
 """Which of the models that a service has shall answer a call: named by digest, the first where a call names none."""
 
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from pydantic import BeforeValidator
-from pydantic_settings import NoDecode
-
+from vitrine.comma_list import CommaList
 from vitrine.errors import FailedPrecondition
 
 T = TypeVar("T")
@@ -26,9 +24,5 @@ def served(models: Mapping[str, T], digest: str, setting: str) -> T:
     return models[digest]
 
 
-def _divided(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-# A setting of several folders: with commas between them in its environment variable.
-Folders = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_divided)]
+# A setting of several folders.
+Folders = CommaList

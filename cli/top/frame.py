@@ -6,8 +6,8 @@ from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from cli.top.scrape import Scrape
-from cli.top.window import Window
+from vitrine.metrics_window import Window
+from vitrine.scrape import Scrape
 
 _FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 _STAGES = {

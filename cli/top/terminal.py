@@ -8,12 +8,12 @@ from rich.live import Live
 
 from cli.top.frame import frame
 from cli.top.scrape import scraped
-from cli.top.window import Window
 from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
 from vitrine.errors import Unavailable
+from vitrine.metrics_window import Window
 from vitrine.server_settings import ServerSettings
 
 

@@ -43,5 +43,9 @@ SCOPES = {
     "/vitrine.v1.ReleaseService/FlipRelease": Scope.ADMIN,
     "/vitrine.v1.ReleaseService/RollbackRelease": Scope.ADMIN,
     "/vitrine.v1.ReleaseService/AdoptRelease": Scope.ADMIN,
+    # What people searched for.
+    "/vitrine.v1.OpsService/GetOverview": Scope.ADMIN,
+    "/vitrine.v1.OpsService/ListQueries": Scope.ADMIN,
+    "/vitrine.v1.OpsService/ListWorstRankedClicks": Scope.ADMIN,
     "/metrics": Scope.ADMIN,
 }

@@ -153,15 +153,24 @@ class EventStore:
         size, token, wanted, more = 0, page_token, page_size, True
         while more and wanted and size < _PAGE_BYTES:
             entries = await self._entries(token, min(wanted, _LIST_CHUNK_EVENTS), deadline)
-            pipeline = self._redis.pipeline(transaction=False)
-            for _, entry in entries:
-                pipeline.hget(self._visitor_key("events", entry[b"v"]), entry[b"e"])
-            # Erased between the two commands: not there any more.
-            kept = [value for value in (await self._reply(pipeline.execute(), deadline) if entries else ()) if value]
-            events += (unpacked_event(value.partition(b" ")[2]) for value in kept)
+            kept = await self._kept(entries, deadline)
+            events += map(unpacked_event, kept)
             more, wanted, size = bool(entries), wanted - len(entries), size + sum(map(len, kept))
             token = entries[-1][0].decode() if entries else token
         return EventPage(tuple(events), token)
+
+    async def latest_events(self, limit: int, *, deadline: Deadline) -> list[UserEvent]:
+        """The events that arrived last, at most `limit`, newest first."""
+        events: list[UserEvent] = []
+        last, wanted = "+", limit
+        while wanted:
+            command = self._redis.xrevrange(f"{self._tag}:stream", last, "-", min(wanted, _CHUNK_EVENTS))
+            entries = await self._reply(command, deadline)
+            events += map(unpacked_event, await self._kept(entries, deadline))
+            if not entries:
+                break
+            last, wanted = f"({entries[-1][0].decode()}", wanted - len(entries)
+        return events
 
     async def purge_events(self, page_token: str, before: datetime | None, *, deadline: Deadline) -> int:
         """Drops at most MAX_PURGED events up to `page_token` that arrived before a time; the number dropped.
@@ -206,6 +215,15 @@ class EventStore:
             return await self._reply(command, deadline)
         except ResponseError:
             raise invalid("page_token", f"{token or last!r} is not a next_page_token") from None
+
+    async def _kept(self, entries: Any, deadline: Deadline) -> list[bytes]:
+        """The data of the stream's entries, without those that were erased since these were read."""
+        if not entries:
+            return []
+        pipeline = self._redis.pipeline(transaction=False)
+        for _, entry in entries:
+            pipeline.hget(self._visitor_key("events", entry[b"v"]), entry[b"e"])
+        return [value.partition(b" ")[2] for value in await self._reply(pipeline.execute(), deadline) if value]
 
     def _visitor_key(self, part: str, digest: bytes) -> str:
         return visitor_key(self._settings.prefix, part, digest)

@@ -110,7 +110,12 @@ async def fuzzed_server(folder: Path) -> AsyncIterator[FuzzedServer]:
         stack.push_async_callback(retriever.close)
         await _fill(embedder, retriever)
         settings = GatewaySettings(
-            redis_url=redis_url, http_port=0, cache_wait_s=5.0, embed_timeout_s=_PATIENCE_S, rank_timeout_s=_PATIENCE_S
+            redis_url=redis_url,
+            http_port=0,
+            ops=True,
+            cache_wait_s=5.0,
+            embed_timeout_s=_PATIENCE_S,
+            rank_timeout_s=_PATIENCE_S,
         )
         gateway = Gateway(
             settings,
