@@ -13,7 +13,8 @@ _MAX_RETRY_S = 5.0
 _WEIGHT = 0.1
 # So many are let in whatever is expected: what is expected is known from calls that were let in.
 _ALWAYS = 8
-_SHARE = 0.8
+# More would leave no room for a search that takes longer than those before it.
+_SHARE = 0.5
 
 
 class Admission:

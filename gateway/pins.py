@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from gateway.ranking import Ordered
 from vitrine.ports import Candidate, SourceScore
@@ -13,9 +14,9 @@ def is_pinned(sources: Sequence[SourceScore]) -> bool:
 
 
 def apart(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
-    """The pinned candidates and the others, each in their order."""
-    pinned = [one for one in candidates if is_pinned(one.sources)]
-    return pinned, [one for one in candidates if not is_pinned(one.sources)] if pinned else list(candidates)
+    """The pinned candidates, which the retriever puts first, and the others."""
+    pinned = list(takewhile(lambda one: is_pinned(one.sources), candidates))
+    return pinned, list(candidates[len(pinned) :])
 
 
 def with_pins(pinned: Sequence[Candidate], others: Ordered) -> Ordered:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ Args = TypeVarTuple("Args")
 _log = structlog.get_logger("vitrine.compute")
 
 _ROOT = Path("/")
+# A third of the weight of a thread that computes nothing.
+_NICE = 5
 # While live and bulk work wait, one turn in so many is bulk's.
 _BULK_SHARE = 8
 # How long bulk work waits for live work that may follow: a batcher forms its next batch once the last one is back.
@@ -28,13 +31,23 @@ _MOMENT_S = 0.002
 _NO_LIMIT = 1 << 60
 
 
+def give_way() -> None:
+    """Has the calling thread leave the processors to event loops and searches, who hand models their work.
+
+    Saturated models would else make everybody wait for a turn: who is to be refused, and who asks whether all is well.
+    """
+    # Elsewhere niceness is the whole process's.
+    if sys.platform == "linux":
+        os.nice(_NICE)
+
+
 def thread_quota(root: Path = _ROOT) -> int:
     """Threads that may run at once: the smaller of CPU affinity and cgroup quota (v1 or v2), at least 1.
 
     A quota of 1.5 processors is 1 thread: a second one would be throttled half of the time. `root` holds proc and sys.
     """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([affinity, *(int(quota) for quota in _cpu_quotas(root))]))
+    return max(1, min([affinity, *(int(quota) for quota in cpu_quotas(root))]))
 
 
 def memory_limit_bytes(root: Path = _ROOT) -> int | None:
@@ -43,8 +56,8 @@ def memory_limit_bytes(root: Path = _ROOT) -> int | None:
     None where the system does not say (no /proc).
     """
     limits = [
-        *_numbers(_cgroup_files(root, "", "memory.max")),
-        *_numbers(_cgroup_files(root, "memory", "memory.limit_in_bytes")),
+        *_numbers(cgroup_files(root, "", "memory.max")),
+        *_numbers(cgroup_files(root, "memory", "memory.limit_in_bytes")),
     ]
     machine = root / "proc/meminfo"
     if machine.exists():
@@ -68,13 +81,14 @@ def report_openmp_clash() -> None:
         )
 
 
-def _cpu_quotas(root: Path) -> list[float]:
+def cpu_quotas(root: Path = _ROOT) -> list[float]:
+    """The processors that cgroups (v1 or v2) let this process use, of each group that has a quota."""
     quotas = []
-    for file in _cgroup_files(root, "", "cpu.max"):
+    for file in cgroup_files(root, "", "cpu.max"):
         quota, period = file.read_text().split()
         if quota != "max":
             quotas.append(int(quota) / int(period))
-    for file in _cgroup_files(root, "cpu", "cpu.cfs_quota_us"):
+    for file in cgroup_files(root, "cpu", "cpu.cfs_quota_us"):
         quota_us = int(file.read_text())
         if quota_us > 0:
             quotas.append(quota_us / int((file.parent / "cpu.cfs_period_us").read_text()))
@@ -85,7 +99,7 @@ def _numbers(files: list[Path]) -> list[int]:
     return [int(text) for text in (file.read_text().strip() for file in files) if text != "max"]
 
 
-def _cgroup_files(root: Path, controller: str, name: str) -> list[Path]:
+def cgroup_files(root: Path, controller: str, name: str) -> list[Path]:
     """The limit files of this process's cgroup and of those above it; `controller` "" is version 2."""
     membership = root / "proc/self/cgroup"
     if not membership.exists():
@@ -122,7 +136,7 @@ class ComputeBudget:
         self._memory_limit = limit
         self._reserved = {"interpreter and libraries": _resident_bytes()}
         self._process = os.getpid()
-        self._model_thread = ThreadPoolExecutor(1, "vitrine-model")
+        self._model_thread = ThreadPoolExecutor(1, "vitrine-model", give_way)
         self._work_threads = ThreadPoolExecutor(self.threads, "vitrine-work")
         self._model_busy = False
         self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from vitrine.bundle import Bundle
-from vitrine.compute import ComputeBudget
+from vitrine.compute import ComputeBudget, give_way
 from vitrine.errors import FailedPrecondition, Internal
 from vitrine.vectors import FloatArray
 
@@ -128,7 +128,7 @@ class OnnxSession:
         self._pad_id = bundle.manifest.pad_id
         self._session = open_onnx(weights, 1)
         self._threads = threads
-        self._row_threads = ThreadPoolExecutor(threads, "vitrine-rows")
+        self._row_threads = ThreadPoolExecutor(threads, "vitrine-rows", give_way)
         needed = {"input_ids", "attention_mask"} | ({"token_type_ids"} if bundle.manifest.kind == "ranker" else set())
         self._inputs = {tensor.name for tensor in self._session.get_inputs()}
         self._output = "vectors" if bundle.manifest.kind == "embedder" else "logits"

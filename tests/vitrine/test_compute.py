@@ -300,3 +300,10 @@ def test_serving_with_onnxruntime_loads_no_openmp() -> None:
     done = python("import services.embedder.engine, vitrine.compute as c; print(c.openmp_runtimes())")
     assert done.stdout == "[]\n", done.stderr
     assert isinstance(openmp_runtimes(), list)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+async def test_models_give_way_to_the_event_loop(budget: ComputeBudget) -> None:
+    own = os.nice(0)
+    assert await budget.run_model(os.nice, 0) == min(19, own + 5)
+    assert (await budget.run(os.nice, 0), os.nice(0)) == (own, own)
