@@ -1,4 +1,5 @@
 # One image per service: docker build --build-arg SERVICE=embedder|retriever|ranker|gateway .
+# And one that carries a recommender's bundle to them, where there is no folder to mount: SERVICE=recommender.
 ARG SERVICE=gateway
 
 FROM python:3.11-slim AS build
@@ -59,5 +60,10 @@ FROM runtime AS gateway
 USER vitrine
 EXPOSE 50051 8080
 CMD ["python", "-m", "gateway"]
+
+FROM runtime AS recommender
+COPY models/recommender recommender
+USER vitrine
+CMD ["cp", "-r", "recommender/.", "/recommender"]
 
 FROM ${SERVICE}

@@ -8,7 +8,7 @@ PROTOS := $(wildcard protos/vitrine/v1/*.proto)
 # Further arguments of up, up-suite, test, loadtest and bench: make up ARGS="--help"
 ARGS ?=
 
-.PHONY: up up-suite test check lint types layers protos proto-image release-protos check-protos check-docs check-alerts reference docs docs-serve audit audit-refresh loadtest examples bench clean
+.PHONY: up up-suite test check lint types layers protos proto-image release-protos check-protos check-docs check-alerts check-kubernetes manifests reference docs docs-serve audit audit-refresh loadtest examples bench clean
 
 up: $(VENV)/.serving  ## The whole suite in one process: gRPC on 127.0.0.1:50051, HTTP on 127.0.0.1:8080
 	@$(BIN)/vitrine up $(ARGS)
@@ -19,7 +19,7 @@ up-suite: $(VENV)/.serving  ## The same as separate processes
 test: $(VENV)/.testing  ## All tests, two files at a time
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
-check: lint types layers check-protos check-docs check-alerts audit  ## All that is wrong without running the services
+check: lint types layers check-protos check-docs check-alerts check-kubernetes audit  ## All that is wrong without running the services
 
 lint: $(VENV)/.testing
 	$(BIN)/ruff check
@@ -61,6 +61,12 @@ check-protos: build/vitrine.binpb
 
 check-alerts: $(VENV)/.testing  ## Dashboards and alerts against the code; by promtool, too, where it is on PATH
 	$(BIN)/pytest -q tests/deploy/test_observability.py
+
+check-kubernetes: $(VENV)/.testing  ## Manifests against Kubernetes' schemas and the code; rendered anew where kustomize is on PATH
+	$(BIN)/pytest -q tests/deploy/test_kubernetes.py
+
+manifests: $(VENV)/.testing  ## tests/deploy/rendered: what kustomize makes of deploy/kubernetes
+	@$(BIN)/python -m tests.deploy.render
 
 check-docs: $(VENV)/.testing  ## Links, the reference against the code, and the site, built strictly
 	$(BIN)/pytest -q tests/docs

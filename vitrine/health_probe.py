@@ -1,7 +1,7 @@
 """Asks a server for its health, for container health checks: `python -m vitrine.health_probe 127.0.0.1:50051`.
 
 Over TLS where VITRINE_TLS_CA is set, or --ca given; --name is what the certificate is of, since a container reaches
-itself by another name.
+itself by another name. --service live asks only whether the server answers.
 """
 
 import argparse
@@ -66,6 +66,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", help="for example 127.0.0.1:50051")
     parser.add_argument("--ca", type=Path, help="authorities to trust, PEM, in place of VITRINE_TLS_CA")
     parser.add_argument("--name", default="", help="name that the certificate must have")
+    parser.add_argument("--service", default="", help="service to ask about; the whole server without it")
     said = parser.parse_args()
     if not said.targets:
         print("name at least one target, for example 127.0.0.1:50051", file=sys.stderr)
@@ -73,7 +74,7 @@ def main() -> int:
     try:
         tls = _tls(said.ca, said.name)
         for target in said.targets:
-            if not is_serving(target, tls=tls):
+            if not is_serving(target, said.service, tls=tls):
                 print(f"{target} is not serving", file=sys.stderr)
                 return 1
     except VitrineError as error:

@@ -5,13 +5,11 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import REGISTRY
 
-import cli.up.one_process  # noqa: F401  # all that a process can show
+from tests.deploy.shown_metrics import shown
 
 ROOT = Path(__file__).parents[2]
 OBSERVABILITY = ROOT / "deploy/observability"
@@ -23,24 +21,12 @@ QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.g
 ADDED = {"job", "instance", "service", "le"}
 
 
-def _shown() -> dict[str, set[str]]:
-    """The label names of each of our series, by its name as it is scraped."""
-    shown: dict[str, set[str]] = {}
-    collectors: set[Any] = set(REGISTRY._names_to_collectors.values())
-    for collector in collectors:
-        name, labels = getattr(collector, "_name", ""), set(getattr(collector, "_labelnames", ()))
-        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
-        for suffix in suffixes.get(getattr(collector, "_type", ""), [""]):
-            shown[name + suffix] = labels
-    return {name: labels for name, labels in shown.items() if name.startswith("vitrine_")}
-
-
 @pytest.mark.parametrize("query", [*(rule["expr"] for rule in RULES), *QUERIES])
 def test_queries_ask_for_what_is_shown(query: str) -> None:
-    shown = _shown()
+    series = shown()
     named = set(re.findall(r"\bvitrine_\w+", query))
-    assert named - shown.keys() == set()
-    known = ADDED.union(*(shown[name] for name in named))
+    assert named - series.keys() == set()
+    known = ADDED.union(*(series[name] for name in named))
     asked = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", query))
     for by in re.findall(r"\bby \(([^)]*)\)", query):
         asked |= {label.strip() for label in by.split(",")}

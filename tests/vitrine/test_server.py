@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 
 from vitrine.call import Context
 from vitrine.errors import FailedPrecondition, ResourceExhausted
+from vitrine.health import LIVE
 from vitrine.server import Server
 from vitrine.server_settings import ServerSettings
 from vitrine.status import error_from_rpc
@@ -153,6 +154,8 @@ async def test_a_model_that_breaks_in_service_is_not_serving_and_comes_back(serv
     with capture_logs() as logs:
         await until(lambda: _is(channel, NOT_SERVING))
     assert "self-test failed" in [log["event"] for log in logs]
+    # Who restarts what hangs is not to restart this.
+    assert await check(channel, LIVE) == SERVING
     model.fault = None
     await until(lambda: _is(channel, SERVING))
 
