@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from gateway.page_files import PAGE_HEADERS, PageFiles
@@ -20,5 +20,12 @@ def ops_routes(settings: GatewaySettings) -> list[BaseRoute]:
     async def page(_request: Request) -> Response:
         return FileResponse(_FOLDER / "index.html", headers=PAGE_HEADERS)
 
+    async def config(_request: Request) -> Response:
+        return JSONResponse({"storefront": settings.storefront}, headers=PAGE_HEADERS)
+
     # What the page does not have itself, such as the common look, is the storefront's.
-    return [Route("/ops", page), Mount("/ops", PageFiles(directory=_FOLDER, packages=[("gateway", "storefront")]))]
+    return [
+        Route("/ops", page),
+        Route("/ops/config.json", config),
+        Mount("/ops", PageFiles(directory=_FOLDER, packages=[("gateway", "storefront")])),
+    ]

@@ -2,13 +2,14 @@
 
 import { element } from "./dom.js";
 import { compareView, homeView } from "./home_view.js";
+import { locale } from "./language.js";
 import { productView } from "./product_view.js";
 import { searchView } from "./search_view.js";
 import { suggestBox } from "./suggest_box.js";
+import { applyTheme, switches } from "./switches.js";
 import { addVisitor, chooseVisitor, currentIndex, visitors } from "./visitors.js";
-import { chooseLanguage, language, say } from "./words.js";
+import { say } from "./words.js";
 
-const THEME = "vitrine.theme";
 let leaving = new AbortController();
 
 function go(address) {
@@ -28,22 +29,10 @@ function visitorMenu() {
 }
 
 function header(query) {
-  const other = language() === "zh" ? "en" : "zh";
-  const inOther = element("button", { type: "button", class: "quiet", lang: other }, say("language"));
-  inOther.addEventListener("click", () => {
-    chooseLanguage(other);
-    show(false);
-  });
-  const theme = element("button", { type: "button", class: "quiet", "aria-label": say("theme"), title: say("theme") }, "◐");
-  theme.addEventListener("click", () => {
-    const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    localStorage.setItem(THEME, dark ? "light" : "dark");
-    document.documentElement.dataset.theme = dark ? "light" : "dark";
-  });
   return [
     element("a", { class: "brand-mark", href: "/", "aria-label": say("home") }, element("img", { src: "/storefront/icon.svg", alt: "", width: 28, height: 28 }), element("span", {}, "Vitrine")),
     suggestBox(query, go),
-    element("nav", { "aria-label": say("visitor") }, visitorMenu(), element("a", { href: "/?compare" }, say("compare")), inOther, theme),
+    element("nav", { "aria-label": say("visitor") }, visitorMenu(), element("a", { href: "/?compare" }, say("compare")), switches(say, () => show(false))),
   ];
 }
 
@@ -53,7 +42,7 @@ function show(moved) {
   leaving = new AbortController();
   const address = new URLSearchParams(location.search);
   const { signal } = leaving;
-  document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
+  document.documentElement.lang = locale();
   document.title = address.get("q") ? `${address.get("q")} · Vitrine` : "Vitrine";
   document.querySelector(".skip").textContent = say("skip");
   document.querySelector("header").replaceChildren(...header(address.get("q") ?? ""));
@@ -67,7 +56,7 @@ function show(moved) {
   }
 }
 
-document.documentElement.dataset.theme = localStorage.getItem(THEME) ?? "";
+applyTheme();
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || link.origin !== location.origin || link.pathname !== "/" || link.hash) return;

@@ -37,7 +37,8 @@ function hash(text) {
   return value >>> 0;
 }
 
-function shape(name, attributes, parent) {
+/** An element of SVG in `parent`. */
+export function shape(name, attributes, parent) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   parent.append(made);

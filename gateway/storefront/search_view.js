@@ -65,7 +65,10 @@ export function searchView(address, go, signal) {
       if (found.length) tellShown(found, context);
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (first) list.replaceChildren();
+      if (first) {
+        list.replaceChildren();
+        count.replaceChildren(query);
+      }
       failed.replaceChildren(failure(error, next));
       // Not again by itself, however near the end is: a shop that is busy would be asked without a pause.
       return;

@@ -1,21 +1,22 @@
 // Who is looking: visitors of this browser, each with an identifier of its own and a history at the shop.
 
 import { identifier } from "./identifier.js";
+import { keep, kept } from "./kept.js";
 
 const KEY = "vitrine.visitors";
 
 function stored() {
-  let kept;
+  let known;
   try {
-    kept = JSON.parse(localStorage.getItem(KEY));
+    known = JSON.parse(kept(KEY));
   } catch {
-    kept = null;
+    known = null;
   }
-  if (!kept?.all?.length) {
-    kept = { current: 0, all: [`web-${identifier()}`, `web-${identifier()}`] };
-    localStorage.setItem(KEY, JSON.stringify(kept));
+  if (!known?.all?.length) {
+    known = { current: 0, all: [`web-${identifier()}`, `web-${identifier()}`] };
+    keep(KEY, JSON.stringify(known));
   }
-  return kept;
+  return known;
 }
 
 export const visitors = () => stored().all;
@@ -23,11 +24,11 @@ export const currentIndex = () => stored().current;
 export const currentVisitor = () => stored().all[stored().current];
 
 export function chooseVisitor(index) {
-  localStorage.setItem(KEY, JSON.stringify({ ...stored(), current: index }));
+  keep(KEY, JSON.stringify({ ...stored(), current: index }));
 }
 
 /** Adds a visitor of whom nothing is known, and chooses it. */
 export function addVisitor() {
   const all = [...stored().all, `web-${identifier()}`];
-  localStorage.setItem(KEY, JSON.stringify({ all, current: all.length - 1 }));
+  keep(KEY, JSON.stringify({ all, current: all.length - 1 }));
 }

@@ -1,5 +1,7 @@
 // What the page says, in English and Chinese.
 
+import { locale, saying } from "./language.js";
+
 const WORDS = {
   en: {
     title: "Vitrine", skip: "To the content", search: "Search", searchFor: "What are you looking for?", home: "Home",
@@ -46,26 +48,11 @@ const WORDS = {
     footer: "由 Vitrine 网关提供，用的就是公开的 API。", visitorN: "访客 {n}", compareNote: "同一家店，两位访客眼中的样子。在上面选一位访客，点开几件商品，再回来看。",
   },
 };
-const KEY = "vitrine.language";
 
-/** "zh" or "en": what was chosen, else the browser's. */
-export function language() {
-  const chosen = localStorage.getItem(KEY);
-  return chosen in WORDS ? chosen : navigator.language.startsWith("zh") ? "zh" : "en";
-}
-
-export function chooseLanguage(code) {
-  localStorage.setItem(KEY, code);
-}
-
-/** The words of a name, `{…}` filled in; the name itself where there are none. */
-export function say(name, values = {}) {
-  const words = WORDS[language()][name] ?? name;
-  return words.replace(/\{(\w+)\}/g, (_, key) => values[key]);
-}
+export const say = saying(WORDS);
 
 export function money(product) {
   if (product.price === undefined) return "";
   const form = { style: "currency", currency: product.currencyCode };
-  return new Intl.NumberFormat(language() === "zh" ? "zh-CN" : "en", form).format(product.price);
+  return new Intl.NumberFormat(locale(), form).format(product.price);
 }

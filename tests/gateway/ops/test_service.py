@@ -169,7 +169,7 @@ async def test_what_is_wrong_is_named(ops_shop: OpsShop) -> None:
 async def test_it_is_off_unless_enabled_and_needs_the_scope_admin(open_ops: Any, open_guarded: Any) -> None:
     off = await open_ops(ops=False)
     async with off.gateway.http() as port, httpx.AsyncClient(trust_env=False) as client:
-        for path in ("/ops", "/ops/dom.js"):
+        for path in ("/ops", "/ops/ops.js", "/ops/dom.js", "/ops/config.json"):
             assert (await client.get(f"http://127.0.0.1:{port}{path}")).status_code == 404
     error = await refused(off.ops.GetOverview(pb.GetOverviewRequest(), timeout=LIMIT_S))
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
