@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from gateway.api import Api
 from gateway.auth.guard import AuthGuard
+from gateway.cors import cors
 from gateway.ops.api import OpsApi
 from gateway.ops.routes import ops_routes
 from gateway.recommend import recommend
@@ -86,6 +87,7 @@ def http_application(
             *storefront_routes(settings),
             *ops_routes(settings),
         ],
+        middleware=cors(settings.cors_origins),
         exception_handlers={HTTPException: _refused},
     )
 

@@ -1,10 +1,12 @@
 """What can be set of the gateway: environment variables VITRINE_GATEWAY_…"""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, AliasChoices, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
+from gateway.cors import checked_origins
 from gateway.search import MAX_RANK_DEPTH
 from vitrine.comma_list import CommaList
 from vitrine.errors import FailedPrecondition
@@ -24,6 +26,10 @@ class GatewaySettings(ServerSettings):
     ops: bool = Field(False, description="whether the operators' page is served at /ops, and OpsService answers")
     ops_processes: CommaList = Field(
         (), description="addresses of metrics, host:port with commas, that /ops shows; empty: this process alone"
+    )
+    cors_origins: Annotated[CommaList, AfterValidator(checked_origins)] = Field(
+        (),
+        description="origins whose pages may call over HTTP (https://shop.example), with commas; *: all; empty: none",
     )
     max_body_bytes: PositiveInt = Field(1024 * 1024, description="largest HTTP request body")
     tls_certificate: Path | None = Field(
