@@ -23,6 +23,8 @@ def needed(manifests: Manifests) -> set[Edge]:
         edges |= {
             (name, *_place(variable, environment[variable])) for variable in _ADDRESSES if variable in environment
         }
+        processes = filter(None, environment.get("VITRINE_GATEWAY_OPS_PROCESSES", "").split(","))
+        edges |= {(name, *_place("VITRINE_GATEWAY_OPS_PROCESSES", f"http://{one}")) for one in processes}
         edges |= {
             ("monitoring", name, int(port))
             for variable, port in environment.items()

@@ -31,7 +31,7 @@ SIZES = {"small": (100_000, 10), "large": (1_000_000, 50), "example": (1_000_000
 LISTENS_S, PATIENCE = 6.0, 10
 # Longest that Kubernetes' DNS keeps an answer; gRPC lets connections live up to a tenth longer than they are told.
 DNS_S, AGE_SPREAD = 30, 1.1
-# A load from empty takes as much memory again at its peak, by half: docs/indexes.md.
+# What a load from empty takes at its peak, to what is taken later: docs/indexes.md.
 PEAK = 1.5
 
 

@@ -108,6 +108,7 @@ BREAKS: list[tuple[Check, str, Callable[[Manifests], Any]]] = [
         lambda m: m.settings("gateway")["data"].update(VITRINE_EVENTS_REDIS_URL="redis://e:7000/0"),
     ),
     (cluster_checks.edges, "example", lambda m: without(m, "NetworkPolicy", "retriever-milvus")),
+    (cluster_checks.edges, "example", lambda m: without(m, "NetworkPolicy", "gateway-ops")),
     (
         cluster_checks.edges,
         "small",
