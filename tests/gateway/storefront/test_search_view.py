@@ -37,3 +37,24 @@ async def test_a_page_that_fails_is_asked_again_by_the_shopper_alone(shopper: Sh
     assert shopper.wrong
     assert all("429" in said for said in shopper.wrong)
     shopper.wrong.clear()
+
+
+async def test_a_browser_that_keeps_nothing_shows_the_shop_and_a_first_page_that_fails_says_of_what(
+    shopper: Shopper,
+) -> None:
+    page = shopper.page
+    await page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError') } })"
+    )
+    await shopper.opens("/?q=%E8%B7%91%E6%AD%A5%E9%9E%8B")
+    await expect(page.locator(".results .grid").first.locator(".card").first).to_be_visible()
+
+    async def busy(route: Any) -> None:
+        await route.fulfill(status=429, json={"code": "resource_exhausted", "message": "busy"})
+
+    await page.route("**/vitrine.v1.SearchService/Search", busy)
+    await shopper.opens("/?q=watch")
+    await expect(page.locator(".results .failure")).to_be_visible()
+    await expect(page.locator("h1")).to_have_text("watch")
+    assert all("429" in said for said in shopper.wrong)
+    shopper.wrong.clear()
