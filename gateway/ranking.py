@@ -13,7 +13,7 @@ from gateway.releases.current import current_release
 from gateway.search import Degradation, Personal, RankScores
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal
-from vitrine.ports import Candidate, Evidence, RankCandidate, RankedCandidate, Ranker
+from vitrine.ports import Candidate, Evidence, RankCandidate, RankedCandidate, Ranker, Ranking
 from vitrine.product_text import ranking_text
 
 log = structlog.get_logger(__name__)
@@ -68,6 +68,7 @@ class RankStage:
         waiting = rank_candidates(candidates[:wanted], best_bm25)
         ranked: list[RankedCandidate] = []
         looked_at = 0
+        scored: Ranking | None = None
         fitted = self._depth
         # Pairs whose logits were kept tell no cost: then the next are a probe as the first were.
         while depth := fitted.fit(
@@ -76,9 +77,11 @@ class RankStage:
             scored = await self._scored(query, waiting[looked_at : looked_at + depth], ends, shown)
             if scored is None:
                 break
-            ranked += scored
+            ranked += scored.ranked
             looked_at += depth
-        if looked_at == wanted:
+            if scored.cut_short:
+                break
+        if looked_at == wanted and not (scored and scored.cut_short):
             degradation = None
         elif looked_at or depth == 0:
             degradation = Degradation.RANK_DEPTH_REDUCED
@@ -96,7 +99,7 @@ class RankStage:
 
     async def _scored(
         self, query: str, candidates: Sequence[RankCandidate], ends: Deadline, shown: int | None
-    ) -> Sequence[RankedCandidate] | None:
+    ) -> Ranking | None:
         """What the ranker says of some candidates; None, logged, when it is away or not done by `ends`."""
         started_s = monotonic()
         try:
@@ -116,7 +119,7 @@ class RankStage:
             return None
         if ranking.read_pairs:
             self._depth.measured(ranking.read_pairs, monotonic() - started_s)
-        return ranking.ranked
+        return ranking
 
 
 def interleaved(first: Ordered, second: Ordered, seed: str) -> tuple[Ordered, Sequence[int]]:

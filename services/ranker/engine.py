@@ -17,7 +17,7 @@ from vitrine.batching import Batcher
 from vitrine.bundle import Bundle, Calibration, load_bundle
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, Internal, VitrineError, invalid
+from vitrine.errors import FailedPrecondition, Internal, ResourceExhausted, VitrineError, invalid
 from vitrine.inference import Session, load_session
 from vitrine.ports import (
     Explanation,
@@ -108,7 +108,7 @@ class RankerEngine:
         With `shown`, those are left out that would hardly come among so many of the best (`services.ranker.settled`).
 
         Raises InvalidArgument, FailedPrecondition for a model that is not served, ResourceExhausted when the queue is
-        full, and DeadlineExceeded.
+        full before the first was scored, and DeadlineExceeded.
         """
         served({self.digest: self}, model_digest, FURTHER_BUNDLES)
         check_counts(top_n, shown)
@@ -122,10 +122,18 @@ class RankerEngine:
         kept = self._kept_logits.get(text, candidates)
         outputs.update((index, kept[index]) for index in sound if index in kept)
         settling = Settling(candidates, self._calibration, shown, self._missed_results)
-        read = 0
+        read, cut_short = 0, False
         while turn := settling.next_turn(sound.keys(), outputs):
             lengths = [len(sound[index].ids) for index in turn]
-            logits = await self._batcher.submit([sound[index] for index in turn], lengths, deadline=deadline, lane=lane)
+            try:
+                logits = await self._batcher.submit(
+                    [sound[index] for index in turn], lengths, deadline=deadline, lane=lane
+                )
+            except ResourceExhausted:
+                if not read:
+                    raise
+                cut_short = True
+                break
             read += len(turn)
             for index, logit in zip(turn, logits, strict=True):
                 outputs[index] = logit
@@ -138,7 +146,7 @@ class RankerEngine:
         )
         scored = {index: output for index, output in outputs.items() if not isinstance(output, VitrineError)}
         ranked = self._ranked(candidates, sound, scored)
-        return Ranking(tuple(ranked[:top_n]), self._model.digest, failures, read)
+        return Ranking(tuple(ranked[:top_n]), self._model.digest, failures, read, cut_short)
 
     async def explain(
         self, query: str, candidates: Sequence[RankCandidate], *, deadline: Deadline, model_digest: str = ""

@@ -29,6 +29,7 @@ class Ranker:
     power: int = 256
     error: Exception | None = None
     answered_with: str = ""
+    cut_short: bool = False
     calls: list[int] = field(default_factory=list)
 
     async def rank(self, query: str, candidates: Sequence[RankCandidate], **_: Any) -> Ranking:
@@ -41,7 +42,8 @@ class Ranker:
             RankedCandidate(index, self.answered_with or one.id, score_of(one), score_of(one), 0.5)
             for index, one in enumerate(candidates)
         ]
-        return Ranking(tuple(sorted(ranked, key=lambda one: (-one.score, one.id))), "sha256:0", read_pairs=len(ranked))
+        ranked.sort(key=lambda one: (-one.score, one.id))
+        return Ranking(tuple(ranked), "sha256:0", read_pairs=len(ranked), cut_short=self.cut_short)
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         raise NotImplementedError
@@ -90,6 +92,11 @@ async def test_a_machine_that_gets_slow_costs_one_search_its_order_and_recovers(
     kinds += [(await ordered(stage)).degradation for _ in range(2)]
     reduced = Degradation.RANK_DEPTH_REDUCED
     assert kinds == [None, Degradation.NOT_RANKED, reduced, reduced, None, None]
+
+
+async def test_what_the_ranker_scored_before_its_queue_was_full_is_kept_and_told() -> None:
+    answer = await ordered(stage_over(ranker := Ranker(cut_short=True)))
+    assert (answer.degradation, len(answer.ranks), ranker.calls) == (Degradation.RANK_DEPTH_REDUCED, 4, [4])
 
 
 async def test_without_time_nothing_is_asked() -> None:

@@ -80,6 +80,7 @@ def ranking_to_message(ranking: Ranking) -> ranker_service_pb2.RankResponse:
         ],
         model_digest=ranking.model_digest,
         read_pairs=ranking.read_pairs,
+        cut_short=ranking.cut_short,
     )
 
 
@@ -104,6 +105,7 @@ def ranking_from_message(message: ranker_service_pb2.RankResponse) -> Ranking:
         ),
         # A server of before the field reads every pair.
         read_pairs=message.read_pairs if message.HasField("read_pairs") else len(message.ranked),
+        cut_short=message.cut_short,
     )
 
 

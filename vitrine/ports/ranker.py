@@ -53,13 +53,14 @@ class RankFailure:
 class Ranking:
     """Candidates by score, best first, ties by id; those that failed; and how many pairs the model read for it.
 
-    It did not read those whose logits were kept.
+    It did not read those whose logits were kept. `cut_short`: its queue was full before it had read all that it should.
     """
 
     ranked: tuple[RankedCandidate, ...]
     model_digest: str
     failures: tuple[RankFailure, ...] = field(default=())
     read_pairs: int = 0
+    cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)

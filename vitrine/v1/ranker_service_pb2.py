@@ -26,7 +26,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from vitrine.v1 import common_pb2 as vitrine_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvitrine/v1/ranker_service.proto\x12\nvitrine.v1\x1a\x17google/rpc/status.proto\x1a\x17vitrine/v1/common.proto\"*\n\x08\x45vidence\x12\r\n\x05\x64\x65nse\x18\x01 \x01(\x02\x12\x0f\n\x07lexical\x18\x02 \x01(\x02\"c\n\rRankCandidate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12&\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x14.vitrine.v1.Evidence\"\x9f\x01\n\x0bRankRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12-\n\ncandidates\x18\x02 \x03(\x0b\x32\x19.vitrine.v1.RankCandidate\x12\r\n\x05top_n\x18\x03 \x01(\x05\x12\x1e\n\x04lane\x18\x04 \x01(\x0e\x32\x10.vitrine.v1.Lane\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\r\n\x05shown\x18\x06 \x01(\x05\"\x9a\x01\n\x0fRankedCandidate\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\r\n\x05logit\x18\x03 \x01(\x02\x12\r\n\x05score\x18\x04 \x01(\x02\x12\x13\n\x0bprobability\x18\x05 \x01(\x02\x12\x1c\n\x14query_tokens_dropped\x18\x06 \x01(\x05\x12\x1b\n\x13text_tokens_dropped\x18\x07 \x01(\x05\"L\n\x0bRankFailure\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xa4\x01\n\x0cRankResponse\x12+\n\x06ranked\x18\x01 \x03(\x0b\x32\x1b.vitrine.v1.RankedCandidate\x12)\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x17.vitrine.v1.RankFailure\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12\x17\n\nread_pairs\x18\x04 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_read_pairs\"d\n\x0e\x45xplainRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12-\n\ncandidates\x18\x02 \x03(\x0b\x32\x19.vitrine.v1.RankCandidate\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\"Q\n\x10TokenAttribution\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x05\x12\x13\n\x0b\x61ttribution\x18\x04 \x01(\x02\"\xac\x01\n\x0b\x45xplanation\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\r\n\x05logit\x18\x03 \x01(\x02\x12\x32\n\x0cquery_tokens\x18\x04 \x03(\x0b\x32\x1c.vitrine.v1.TokenAttribution\x12\x31\n\x0btext_tokens\x18\x05 \x03(\x0b\x32\x1c.vitrine.v1.TokenAttribution\x12\x0c\n\x04text\x18\x06 \x01(\t\"V\n\x0f\x45xplainResponse\x12-\n\x0c\x65xplanations\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.Explanation\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\"\x1e\n\x1cRankerServiceGetModelRequest\"l\n\x1dRankerServiceGetModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.vitrine.v1.ModelInfo\x12%\n\x06models\x18\x02 \x03(\x0b\x32\x15.vitrine.v1.ModelInfo2\xef\x01\n\rRankerService\x12\x39\n\x04Rank\x12\x17.vitrine.v1.RankRequest\x1a\x18.vitrine.v1.RankResponse\x12\x42\n\x07\x45xplain\x12\x1a.vitrine.v1.ExplainRequest\x1a\x1b.vitrine.v1.ExplainResponse\x12_\n\x08GetModel\x12(.vitrine.v1.RankerServiceGetModelRequest\x1a).vitrine.v1.RankerServiceGetModelResponseB\x02P\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fvitrine/v1/ranker_service.proto\x12\nvitrine.v1\x1a\x17google/rpc/status.proto\x1a\x17vitrine/v1/common.proto\"*\n\x08\x45vidence\x12\r\n\x05\x64\x65nse\x18\x01 \x01(\x02\x12\x0f\n\x07lexical\x18\x02 \x01(\x02\"c\n\rRankCandidate\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12&\n\x08\x65vidence\x18\x04 \x01(\x0b\x32\x14.vitrine.v1.Evidence\"\x9f\x01\n\x0bRankRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12-\n\ncandidates\x18\x02 \x03(\x0b\x32\x19.vitrine.v1.RankCandidate\x12\r\n\x05top_n\x18\x03 \x01(\x05\x12\x1e\n\x04lane\x18\x04 \x01(\x0e\x32\x10.vitrine.v1.Lane\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\r\n\x05shown\x18\x06 \x01(\x05\"\x9a\x01\n\x0fRankedCandidate\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\r\n\x05logit\x18\x03 \x01(\x02\x12\r\n\x05score\x18\x04 \x01(\x02\x12\x13\n\x0bprobability\x18\x05 \x01(\x02\x12\x1c\n\x14query_tokens_dropped\x18\x06 \x01(\x05\x12\x1b\n\x13text_tokens_dropped\x18\x07 \x01(\x05\"L\n\x0bRankFailure\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\"\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xb7\x01\n\x0cRankResponse\x12+\n\x06ranked\x18\x01 \x03(\x0b\x32\x1b.vitrine.v1.RankedCandidate\x12)\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x17.vitrine.v1.RankFailure\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\x12\x17\n\nread_pairs\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tcut_short\x18\x05 \x01(\x08\x42\r\n\x0b_read_pairs\"d\n\x0e\x45xplainRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12-\n\ncandidates\x18\x02 \x03(\x0b\x32\x19.vitrine.v1.RankCandidate\x12\x14\n\x0cmodel_digest\x18\x03 \x01(\t\"Q\n\x10TokenAttribution\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x05\x12\x13\n\x0b\x61ttribution\x18\x04 \x01(\x02\"\xac\x01\n\x0b\x45xplanation\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\r\n\x05logit\x18\x03 \x01(\x02\x12\x32\n\x0cquery_tokens\x18\x04 \x03(\x0b\x32\x1c.vitrine.v1.TokenAttribution\x12\x31\n\x0btext_tokens\x18\x05 \x03(\x0b\x32\x1c.vitrine.v1.TokenAttribution\x12\x0c\n\x04text\x18\x06 \x01(\t\"V\n\x0f\x45xplainResponse\x12-\n\x0c\x65xplanations\x18\x01 \x03(\x0b\x32\x17.vitrine.v1.Explanation\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\"\x1e\n\x1cRankerServiceGetModelRequest\"l\n\x1dRankerServiceGetModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.vitrine.v1.ModelInfo\x12%\n\x06models\x18\x02 \x03(\x0b\x32\x15.vitrine.v1.ModelInfo2\xef\x01\n\rRankerService\x12\x39\n\x04Rank\x12\x17.vitrine.v1.RankRequest\x1a\x18.vitrine.v1.RankResponse\x12\x42\n\x07\x45xplain\x12\x1a.vitrine.v1.ExplainRequest\x1a\x1b.vitrine.v1.ExplainResponse\x12_\n\x08GetModel\x12(.vitrine.v1.RankerServiceGetModelRequest\x1a).vitrine.v1.RankerServiceGetModelResponseB\x02P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,19 +45,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RANKFAILURE']._serialized_start=561
   _globals['_RANKFAILURE']._serialized_end=637
   _globals['_RANKRESPONSE']._serialized_start=640
-  _globals['_RANKRESPONSE']._serialized_end=804
-  _globals['_EXPLAINREQUEST']._serialized_start=806
-  _globals['_EXPLAINREQUEST']._serialized_end=906
-  _globals['_TOKENATTRIBUTION']._serialized_start=908
-  _globals['_TOKENATTRIBUTION']._serialized_end=989
-  _globals['_EXPLANATION']._serialized_start=992
-  _globals['_EXPLANATION']._serialized_end=1164
-  _globals['_EXPLAINRESPONSE']._serialized_start=1166
-  _globals['_EXPLAINRESPONSE']._serialized_end=1252
-  _globals['_RANKERSERVICEGETMODELREQUEST']._serialized_start=1254
-  _globals['_RANKERSERVICEGETMODELREQUEST']._serialized_end=1284
-  _globals['_RANKERSERVICEGETMODELRESPONSE']._serialized_start=1286
-  _globals['_RANKERSERVICEGETMODELRESPONSE']._serialized_end=1394
-  _globals['_RANKERSERVICE']._serialized_start=1397
-  _globals['_RANKERSERVICE']._serialized_end=1636
+  _globals['_RANKRESPONSE']._serialized_end=823
+  _globals['_EXPLAINREQUEST']._serialized_start=825
+  _globals['_EXPLAINREQUEST']._serialized_end=925
+  _globals['_TOKENATTRIBUTION']._serialized_start=927
+  _globals['_TOKENATTRIBUTION']._serialized_end=1008
+  _globals['_EXPLANATION']._serialized_start=1011
+  _globals['_EXPLANATION']._serialized_end=1183
+  _globals['_EXPLAINRESPONSE']._serialized_start=1185
+  _globals['_EXPLAINRESPONSE']._serialized_end=1271
+  _globals['_RANKERSERVICEGETMODELREQUEST']._serialized_start=1273
+  _globals['_RANKERSERVICEGETMODELREQUEST']._serialized_end=1303
+  _globals['_RANKERSERVICEGETMODELRESPONSE']._serialized_start=1305
+  _globals['_RANKERSERVICEGETMODELRESPONSE']._serialized_end=1413
+  _globals['_RANKERSERVICE']._serialized_start=1416
+  _globals['_RANKERSERVICE']._serialized_end=1655
 # @@protoc_insertion_point(module_scope)

@@ -73,16 +73,18 @@ class RankFailure(_message.Message):
     def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class RankResponse(_message.Message):
-    __slots__ = ("ranked", "failures", "model_digest", "read_pairs")
+    __slots__ = ("ranked", "failures", "model_digest", "read_pairs", "cut_short")
     RANKED_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     READ_PAIRS_FIELD_NUMBER: _ClassVar[int]
+    CUT_SHORT_FIELD_NUMBER: _ClassVar[int]
     ranked: _containers.RepeatedCompositeFieldContainer[RankedCandidate]
     failures: _containers.RepeatedCompositeFieldContainer[RankFailure]
     model_digest: str
     read_pairs: int
-    def __init__(self, ranked: _Optional[_Iterable[_Union[RankedCandidate, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[RankFailure, _Mapping]]] = ..., model_digest: _Optional[str] = ..., read_pairs: _Optional[int] = ...) -> None: ...
+    cut_short: bool
+    def __init__(self, ranked: _Optional[_Iterable[_Union[RankedCandidate, _Mapping]]] = ..., failures: _Optional[_Iterable[_Union[RankFailure, _Mapping]]] = ..., model_digest: _Optional[str] = ..., read_pairs: _Optional[int] = ..., cut_short: bool = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("query", "candidates", "model_digest")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -389,4 +390,27 @@ async def test_with_shown_the_unlikely_are_left_out(make_bundle: BundleMaker, bu
     assert len(session.rows) == 26
     with pytest.raises(InvalidArgument, match="shown: is 0"):
         await engine.rank("watch", likely, deadline=soon(), shown=0)
+    await engine.close()
+
+
+async def test_a_queue_that_fills_up_between_turns_keeps_what_was_scored(
+    make_bundle: BundleMaker, budget: ComputeBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, session = await gated_engine(make_bundle(), budget)
+    session.gate.set()
+    submit, turns = engine._batcher.submit, []
+
+    async def full_after_one(*args: Any, **kwargs: Any) -> Any:
+        turns.append(args)
+        if len(turns) > 1:
+            raise ResourceExhausted("the queue is full")
+        return await submit(*args, **kwargs)
+
+    monkeypatch.setattr(engine._batcher, "submit", full_after_one)
+    alike = [RankCandidate(f"p{n:02}", "good", 1, Evidence(0.5, 0)) for n in range(20)]
+    ranking = await engine.rank("watch", alike, deadline=soon(), shown=3)
+    assert ranking.cut_short
+    assert len(ranking.ranked) == ranking.read_pairs == 5
+    with pytest.raises(ResourceExhausted):
+        await engine.rank("phone", alike, deadline=soon(), shown=3)
     await engine.close()
