@@ -52,6 +52,8 @@ from vitrine.vectors import FloatArray
 MAX_PRODUCTS = 500
 # The version is in memory, and every search asks for it first: so much sooner another retriever is asked for it.
 _VERSION_SHARE = 2
+# A page of digests is read by who compares whole catalogues, and is thousands of rows of a table.
+_BULK_TIMES = 10
 # Long descriptions fill a message before 500 products are in it; a quarter is left for what surrounds them.
 _REQUEST_BYTES = MAX_MESSAGE_BYTES * 3 // 4
 
@@ -64,6 +66,7 @@ class RetrieverClient:
         self._stub = retriever_service_pb2_grpc.RetrieverServiceStub(channel)
         self._reads = Reads(patience_s)
         self._version_reads = Reads(patience_s / _VERSION_SHARE)
+        self._bulk_reads = Reads(patience_s * _BULK_TIMES)
         self._version = IndexVersion(self._asked_version)
 
     async def retrieve(self, query: RetrievalQuery, *, deadline: Deadline) -> Retrieval:
@@ -154,7 +157,9 @@ class RetrieverClient:
         if page_size < 1:
             raise invalid("page_size", f"is {page_size}; ask for at least 1")
         request = pb.RetrieverServiceListProductDigestsRequest(page_token=page_token, page_size=page_size)
-        return digests_from_message(await self._reads.call(self._stub.ListProductDigests, request, deadline=deadline))
+        return digests_from_message(
+            await self._bulk_reads.call(self._stub.ListProductDigests, request, deadline=deadline)
+        )
 
     async def get_products(
         self,
