@@ -237,6 +237,25 @@ def top(
 
 
 @app.command()
+def doctor(
+    checks: Annotated[
+        list[str] | None, typer.Argument(help="Checks or their subjects, such as redis.", show_default="all")
+    ] = None,
+    address: Annotated[
+        str, typer.Option(help="Gateway of a running suite, host:port.", show_default="none: this machine")
+    ] = "",
+    http: Annotated[
+        str, typer.Option(help="Its HTTP port, host:port.", show_default="VITRINE_GATEWAY_HTTP_PORT of that host")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check this machine, or a running suite, and say what to do; status 1: problems, 2: not all could be checked."""
+    from cli.doctor.examine import examine
+
+    raise typer.Exit(asyncio.run(examine(address, http, checks or (), as_json=as_json)))
+
+
+@app.command()
 def suggest(
     text: Annotated[str, typer.Argument(help="What a shopper typed so far.")],
     limit: Annotated[int, typer.Option(min=1, max=20)] = 8,

@@ -1,0 +1,93 @@
+"""A suite that runs: its gateway, and every replica of the services behind it, each reached by itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc.aio
+
+from cli.doctor.targets import host_and_port, resolved, shown
+from gateway.settings import GatewaySettings
+from vitrine.channel import open_channel
+from vitrine.errors import VitrineError
+from vitrine.gateway_client import ClientSettings, is_of_this_machine, open_gateway
+from vitrine.scrape import Scrape, Silent, read_processes
+from vitrine.tls import ClientTls, TlsSettings, client_tls
+
+PARTS = ("embedder", "retriever", "ranker")
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One process of a service."""
+
+    part: str
+    address: str
+    channel: grpc.aio.Channel
+    tls: ClientTls | None = None
+
+    @property
+    def name(self) -> str:
+        """As findings call it."""
+        return f"{self.part} {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """`page`: the gateway's metrics, or why they cannot be read.
+
+    `unset` are parts whose target is not set here while the gateway is elsewhere; `unresolved` those whose name is not
+    known, with the fault.
+    """
+
+    address: str
+    http_url: str
+    gateway: grpc.aio.Channel
+    replicas: tuple[Replica, ...]
+    page: Scrape | Silent
+    unset: tuple[str, ...] = ()
+    unresolved: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def one_process(self) -> bool:
+        """Whether the gateway's process is the whole suite: it shows the retriever's metrics as its own."""
+        return isinstance(self.page, Scrape) and self.page.value("vitrine_retriever_products") is not None
+
+    def of(self, part: str) -> list[Replica]:
+        """The replicas of a part."""
+        return [one for one in self.replicas if one.part == part]
+
+
+@asynccontextmanager
+async def open_suite(address: str, http: str = "") -> AsyncIterator[Suite]:
+    """The suite of the gateway at `address`, whose HTTP port is at `http` (default: same host, the settings' port).
+
+    Raises InvalidArgument for what is no address, FailedPrecondition when a file of certificates is wrong.
+    """
+    host, port = host_and_port(address)
+    settings, client = GatewaySettings(), ClientSettings()
+    http_host, http_port = host_and_port(http) if http else (host, settings.http_port)
+    http_url = f"{'https' if client.tls() else 'http'}://{shown(http_host, http_port)}"
+    [page] = await read_processes([http_url], client)
+    tls, unset, unresolved = client_tls(TlsSettings()), [], {}
+    async with AsyncExitStack() as stack:
+        replicas = []
+        for part in PARTS:
+            target = getattr(settings, f"{part}_target")
+            if f"{part}_target" not in settings.model_fields_set and not is_of_this_machine(shown(host, port)):
+                unset.append(part)
+                continue
+            try:
+                for found in await resolved(target):
+                    own_tls = _named(tls, host_and_port(target)[0])
+                    channel = await stack.enter_async_context(open_channel(shown(*found), tls=own_tls))
+                    replicas.append(Replica(part, shown(*found), channel, own_tls))
+            except VitrineError as error:
+                unresolved[part] = error.message
+        gateway = await stack.enter_async_context(open_gateway(address))
+        yield Suite(address, http_url, gateway, tuple(replicas), page, tuple(unset), unresolved)
+
+
+def _named(tls: ClientTls | None, host: str) -> ClientTls | None:
+    """The same, for an address that the name `host` stands for: the certificate is of the name."""
+    return tls and ClientTls(tls.ca, tls.identity, tls.server_name or host)
