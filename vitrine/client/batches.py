@@ -1,7 +1,8 @@
 """Products of a source as requests: full ones while it gives, what there is when it pauses."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from vitrine.errors import VitrineError, invalid
@@ -40,46 +41,45 @@ class ProductBatch:
 
 async def batched(
     products: AsyncIterable[Product] | Iterable[Product], batch_products: int
-) -> AsyncIterator[ProductBatch]:
+) -> AsyncGenerator[ProductBatch, None]:
     """The products in order. Raises InvalidArgument for a wrong `batch_products`, and what `products` raises, after
     what came before it.
     """
     if not 1 <= batch_products <= 500:
         raise invalid("batch_products", f"is {batch_products}; give 1 to 500")
     batch = ProductBatch()
-    source = _pauses(products) if isinstance(products, AsyncIterable) else _without_pauses(products)
     fault: Exception | None = None
-    try:
-        async for product in source:
-            if product is None:
-                if batch.request.products:
-                    yield batch
-                    batch = ProductBatch()
-                continue
-            size = product.ByteSize()
-            is_too_large = size > _MAX_PRODUCT_BYTES
-            if batch.request.products and (is_too_large or not batch.takes(product, batch_products)):
+    async with aclosing(_pauses(products) if isinstance(products, AsyncIterable) else _at_once(products)) as source:
+        while True:
+            try:
+                product = await anext(source)
+            except StopAsyncIteration:
+                break
+            except Exception as raised:
+                fault = raised
+                break
+            if batch.request.products and (product is None or not batch.takes(product, batch_products)):
                 yield batch
                 batch = ProductBatch()
-            if is_too_large:
+            if product is None:
+                continue
+            if (size := product.ByteSize()) <= _MAX_PRODUCT_BYTES:
+                batch.add(product)
+            else:
                 error = invalid("product", f"has {size} bytes as a message; {_MAX_PRODUCT_BYTES} travel at most")
                 yield ProductBatch(refusal=(product.id, error))
-            else:
-                batch.add(product)
-    except Exception as raised:
-        fault = raised
     if batch.request.products:
         yield batch
     if fault is not None:
         raise fault
 
 
-async def _without_pauses(products: Iterable[Product]) -> AsyncIterator[Product]:
+async def _at_once(products: Iterable[Product]) -> AsyncGenerator[Product | None, None]:
     for product in products:
         yield product
 
 
-async def _pauses(products: AsyncIterable[Product]) -> AsyncIterator[Product | None]:
+async def _pauses(products: AsyncIterable[Product]) -> AsyncGenerator[Product | None, None]:
     """The products, and None where the next one is some time in coming."""
     iterator = aiter(products)
     coming: asyncio.Future[Product] | None = None

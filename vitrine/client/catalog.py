@@ -1,6 +1,7 @@
 """The shop's products: read, written, deleted."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,7 +53,7 @@ class Catalog:
         batch_products: int = 128,
         window: int = 4,
         patience: Patience | None = None,
-    ) -> AsyncIterator[Upserted]:
+    ) -> AsyncGenerator[Upserted, None]:
         """Writes products as they come, over one stream; an entry for each, in order, once it is settled.
 
         `window` batches of `batch_products` (at most 500) are under way at most, and no more is read from `products`
@@ -63,15 +64,18 @@ class Catalog:
         yielded by then is written, so that `index + 1` of the last entry says where to go on.
         """
         index = 0
-        batches = batched(products, batch_products)
-        async for settled in self.deliver(batches, window=window, patience=patience):
-            for product_id, error in _outcomes(settled):
-                yield Upserted(index, product_id, error, settled.revision)
-                index += 1
+        async with (
+            aclosing(batched(products, batch_products)) as batches,
+            aclosing(self.deliver(batches, window=window, patience=patience)) as delivered,
+        ):
+            async for settled in delivered:
+                for product_id, error in _outcomes(settled):
+                    yield Upserted(index, product_id, error, settled.revision)
+                    index += 1
 
     def deliver(
         self, batches: AsyncIterator[Sent], *, window: int = 4, patience: Patience | None = None
-    ) -> AsyncIterator[Settled[Sent]]:
+    ) -> AsyncGenerator[Settled[Sent], None]:
         """As `upsert`, of requests that the caller makes: each batch once, in order, when it is settled."""
         return Delivery[Sent](self._calls, window=window, patience=patience or Patience()).run(batches)
 

@@ -10,6 +10,7 @@ from vitrine.client.calls import Calls, Method
 from vitrine.client.catalog import Catalog
 from vitrine.client.connecting import Connecting
 from vitrine.client.events import Events
+from vitrine.client.ops import Ops
 from vitrine.client.releases import Releases
 from vitrine.client.requests import (
     PlacementName,
@@ -61,13 +62,14 @@ class Client:
         authorities); None: what VITRINE_CLIENT_CA says, without it in the clear. `timeout_s`: a whole call's time,
         retries included, where the call is given none.
 
-        Raises FailedPrecondition when a key or a file of certificates is wrong.
+        Raises FailedPrecondition when the key is none that can be sent, and on opening where a file of `tls` is wrong.
         """
         self._calls = Calls(Connecting(target, api_key, tls), timeout_s, retries or Retries())
         self.catalog = Catalog(self._calls)
         self.events = Events(self._calls)
         self.ads = Ads(self._calls)
         self.releases = Releases(self._calls)
+        self.ops = Ops(self._calls)
 
     async def __aenter__(self) -> "Client":
         self._calls.open()

@@ -22,7 +22,7 @@ class Connecting:
     """How the gateway at `target` is reached; what is None comes from the environment, VITRINE_CLIENT_…"""
 
     def __init__(self, target: str, api_key: Key, tls: ClientTls | None) -> None:
-        """Raises FailedPrecondition when a file is wrong, or the key is none that can be sent."""
+        """Raises FailedPrecondition when the key is none that can be sent, or its file cannot be read."""
         settings = ClientSettings()
         self.target = target
         self._tls = tls or settings.tls()

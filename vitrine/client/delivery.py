@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -75,9 +75,10 @@ class Delivery(Generic[Sent]):
         self._outgoing: asyncio.Queue[pb.CatalogServiceUpsertProductsRequest | None] = asyncio.Queue()
         self._settled: asyncio.Queue[Settled[Sent] | None] = asyncio.Queue()
         self._all_read = False
+        self._is_wanted = asyncio.Event()
         self._moved_at_s = time.monotonic()
 
-    async def run(self, batches: AsyncIterator[Sent]) -> AsyncIterator[Settled[Sent]]:
+    async def run(self, batches: AsyncIterator[Sent]) -> AsyncGenerator[Settled[Sent], None]:
         """Delivers all batches. Raises the error that no attempt mends, the last one when patience is over, or what
         stopped `batches`, after all before it is acknowledged.
         """
@@ -108,23 +109,31 @@ class Delivery(Generic[Sent]):
                 self._window.append(batch)
                 if batch.request.products:
                     self._outgoing.put_nowait(batch.request)
+                    self._is_wanted.set()
                 self._settle_unsent()
         finally:
             self._all_read = True
             self._outgoing.put_nowait(None)
+            self._is_wanted.set()
 
     async def _send(self) -> None:
         attempt = 0
         try:
-            while True:
+            while await self._is_wanted.wait() and not (self._all_read and not self._window):
                 moved_at_s = self._moved_at_s
                 try:
-                    return await self._stream()
+                    await self._stream()
                 except VitrineError as error:
                     fault = self._calls.connecting.explained(error)
                     waited_s = time.monotonic() - self._moved_at_s
                     if not isinstance(fault, PASSING) or (self._window and waited_s > self._patience.give_up_s):
                         raise fault from error.__cause__
+                else:
+                    continue
+                if not self._window and not self._all_read:
+                    # Nothing is lost with this stream; the next one waits for what is to be sent.
+                    self._is_wanted.clear()
+                    continue
                 attempt = 1 if self._moved_at_s > moved_at_s else attempt + 1
                 wait_s = self._backoff.backoff_s(attempt)
                 if isinstance(fault, ResourceExhausted) and fault.retry_after_s is not None:
