@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from functools import cache
 
 import kubernetes_validate
+import yaml
 
 from tests.deploy import network_edges
-from tests.deploy.manifests import Manifests, selects
+from tests.deploy.manifests import Manifests, number, selects
+from tests.deploy.render import ROOT
 from tests.deploy.shown_metrics import shown
 
 # Those with all that the manifests use: the pause before a stop came with 1.30.
@@ -80,8 +82,12 @@ def scaling(manifests: Manifests) -> Iterator[str]:
         if "replicas" in target["spec"]:
             yield f"{name}: each apply would set the replicas back"
         for metric in scaler["spec"]["metrics"]:
-            if metric["type"] == "Pods" and metric["pods"]["metric"]["name"] not in rules:
+            if metric["type"] != "Pods":
+                continue
+            if metric["pods"]["metric"]["name"] not in rules:
                 yield f"{name}: the adapter has no {metric['pods']['metric']['name']}"
+            if number(metric["pods"]["target"]["averageValue"]) >= _alert_at_s("VitrineQueueWait"):
+                yield f"{name} grows only when the wait has called somebody"
         kinds = {metric["type"] for metric in scaler["spec"]["metrics"]}
         if kinds != ({"Resource"} if name == "gateway" else {"Pods", "Resource"}):
             yield f"{name} scales by {kinds}"
@@ -107,6 +113,12 @@ def availability(manifests: Manifests) -> Iterator[str]:
             "topology.kubernetes.io/zone",
         }:
             yield f"{name} may lie on one node, or in one zone"
+
+
+def _alert_at_s(alert: str) -> float:
+    groups = yaml.safe_load((ROOT / "deploy/observability/prometheus/alerts.yml").read_text(encoding="utf-8"))["groups"]
+    [expression] = [rule["expr"] for group in groups for rule in group["rules"] if rule["alert"] == alert]
+    return float(expression.rpartition(">")[2])
 
 
 @cache

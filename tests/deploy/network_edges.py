@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 
 from tests.deploy.manifests import Manifest, Manifests, selects
 
-# Who calls, who is called, at which port; pods by their workload, others by their namespace, or ANYWHERE.
-Edge = tuple[str, str, int]
-ANYWHERE = "anywhere"
+# Who calls, who is called, at which port and by what ("53/UDP"); pods by their workload, others by their namespace, or
+# ANYWHERE.
+Edge = tuple[str, str, str]
+ANYWHERE, ANY_PORT = "anywhere", "any"
 # Where a secret says where a store is, the port that it has by custom.
 _STORE_PORTS = {"VITRINE_GATEWAY_REDIS_URL": 6379, "VITRINE_EVENTS_REDIS_URL": 6379, "VITRINE_CATALOGUE_URL": 5432}
 _TARGETS = ("VITRINE_GATEWAY_EMBEDDER_TARGET", "VITRINE_GATEWAY_RETRIEVER_TARGET", "VITRINE_GATEWAY_RANKER_TARGET")
@@ -19,28 +20,28 @@ def needed(manifests: Manifests) -> set[Edge]:
     edges: set[Edge] = set()
     for name in manifests.workloads:
         environment = manifests.environment(name)
-        edges.add((name, "kube-system", 53))
+        edges |= {(name, "kube-system", "53/UDP"), (name, "kube-system", "53/TCP")}
         edges |= {
             (name, *_place(variable, environment[variable])) for variable in _ADDRESSES if variable in environment
         }
         processes = filter(None, environment.get("VITRINE_GATEWAY_OPS_PROCESSES", "").split(","))
         edges |= {(name, *_place("VITRINE_GATEWAY_OPS_PROCESSES", f"http://{one}")) for one in processes}
         edges |= {
-            ("monitoring", name, int(port))
+            ("monitoring", name, f"{port}/TCP")
             for variable, port in environment.items()
             if variable.endswith("_METRICS_PORT")
         }
-    return edges | {(ANYWHERE, "gateway", 50051), (ANYWHERE, "gateway", 8080)}
+    return edges | {(ANYWHERE, "gateway", "50051/TCP"), (ANYWHERE, "gateway", "8080/TCP")}
 
 
-def _place(variable: str, address: str) -> tuple[str, int]:
+def _place(variable: str, address: str) -> tuple[str, str]:
     if address.startswith("secret:"):
-        return ANYWHERE, _STORE_PORTS[variable]
+        return ANYWHERE, f"{_STORE_PORTS[variable]}/TCP"
     url = urlsplit(address.replace("dns:///", "dns://"))
     assert url.hostname is not None, address
     assert url.port is not None, address
     # service, or service.namespace
-    return url.hostname.split(".")[-1], url.port
+    return url.hostname.split(".")[-1], f"{url.port}/TCP"
 
 
 def allowed(manifests: Manifests) -> set[Edge]:
@@ -53,21 +54,23 @@ def allowed(manifests: Manifests) -> set[Edge]:
         edges |= {(name, place, port) for place, port in ways_out[name] if place not in manifests.workloads}
         edges |= {(place, name, port) for place, port in ways_in[name] if place not in manifests.workloads}
         for place, port in ways_out[name]:
-            if place in manifests.workloads and {(name, port), (ANYWHERE, port), (ANYWHERE, 0)} & {*ways_in[place]}:
+            if place in manifests.workloads and {(name, port), (ANYWHERE, port), (ANYWHERE, ANY_PORT)} & {
+                *ways_in[place]
+            }:
                 edges.add((name, place, port))
     return edges
 
 
-def _ways(manifests: Manifests, policies: list[Manifest], workload: str, direction: str) -> Iterator[tuple[str, int]]:
-    """Who, at which port, a workload may call (egress) or be called by; port 0 is all of them."""
+def _ways(manifests: Manifests, policies: list[Manifest], workload: str, direction: str) -> Iterator[tuple[str, str]]:
+    """Who, at which port, a workload may call (egress) or be called by."""
     labels = manifests.labels(workload)
     held = [
         one for one in policies if direction.capitalize() in one["policyTypes"] and selects(one["podSelector"], labels)
     ]
     if not held:
-        yield ANYWHERE, 0
+        yield ANYWHERE, ANY_PORT
     for rule in (rule for policy in held for rule in policy.get(direction, ())):
-        ports = [one["port"] for one in rule.get("ports", [{"port": 0}])]
+        ports = [f"{one['port']}/{one.get('protocol', 'TCP')}" for one in rule.get("ports", ())] or [ANY_PORT]
         peers = rule.get("to" if direction == "egress" else "from")
         places = [ANYWHERE] if not peers else [place for peer in peers for place in _places(manifests, peer)]
         yield from ((place, port) for place in places for port in ports)

@@ -15,7 +15,7 @@ from services.ranker.__main__ import SERVICES as RANKER_SERVICES
 from services.retriever.__main__ import SERVICES as RETRIEVER_SERVICES
 from services.retriever.settings import RetrieverSettings
 from tests.deploy.manifests import Manifest, Manifests, number
-from tests.deploy.render import SOURCES
+from tests.deploy.render import ROOT
 from tests.deploy.service_settings import SERVERS, classes, known, read
 from vitrine.health import LIVE
 
@@ -127,15 +127,14 @@ def resources(manifests: Manifests) -> Iterator[str]:
 
 def images(manifests: Manifests) -> Iterator[str]:
     """Ours are those that the Dockerfile builds, of this version; others' are those of the compose files."""
-    root = SOURCES.parents[1]
     built, taken = {"vitrine-recommender"}, set[str]()
-    for path in root.glob("docker-compose*.yml"):
+    for path in ROOT.glob("docker-compose*.yml"):
         text = path.read_text(encoding="utf-8").replace("!override", "")
         for one in yaml.safe_load(text)["services"].values():
             if "image" in one:
                 (built if "build" in one else taken).add(one["image"])
-    stages = set(re.findall(r"^FROM \S+ AS (\w+)$", (root / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
-    version = re.search(r'^version = "(.*)"$', (root / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    stages = set(re.findall(r"^FROM \S+ AS (\w+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
+    version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     assert version is not None
     for name in manifests.workloads:
         pod = manifests.pod(name)
@@ -192,7 +191,7 @@ def rights(manifests: Manifests) -> Iterator[str]:
 
 def secrets(manifests: Manifests) -> Iterator[str]:
     """Passwords, keys and certificates come from secrets that the page says how to make, and stand in no manifest."""
-    page = (SOURCES.parents[1] / "docs/kubernetes.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
     made = set(re.findall(r"create secret \w+ ([\w-]+)", page))
     if manifests.of_kind("Secret"):
         yield "a secret stands in a manifest"

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCES = Path(__file__).parents[2] / "deploy/kubernetes"
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "deploy/kubernetes"
 RENDERED = Path(__file__).parent / "rendered"
 OVERLAYS = ("small", "large", "example")
 

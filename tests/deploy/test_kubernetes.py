@@ -9,7 +9,7 @@ import yaml
 
 from tests.deploy import cluster_checks, pod_checks
 from tests.deploy.manifests import Manifests, number, read_yaml
-from tests.deploy.render import OVERLAYS, RENDERED, SOURCES, build, digest, kustomize
+from tests.deploy.render import OVERLAYS, RENDERED, ROOT, SOURCES, build, digest, kustomize
 
 Check = Callable[[Manifests], Iterator[str]]
 CHECKS: tuple[Check, ...] = (*cluster_checks.CHECKS, *pod_checks.CHECKS)
@@ -49,7 +49,7 @@ def test_the_page_says_what_each_size_needs(overlay: str) -> None:
         memory += count * number(resources["requests"]["memory"])
         for claim in workload["spec"].get("volumeClaimTemplates", ()):
             disk += count * number(claim["spec"]["resources"]["requests"]["storage"])
-    page = (SOURCES.parents[1] / "docs/kubernetes.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
     [needs] = re.findall(r"^\| needs free \| (.*) \| (.*) \|$", page, re.MULTILINE)
     said = [float(one) for one in re.findall(r"[\d.]+", needs[["small", "large"].index(overlay)])]
     held = [processors, *([most] if most != processors else []), memory / 2**30, disk / 2**30]
@@ -80,6 +80,18 @@ def without(manifests: Manifests, kind: str, name: str) -> None:
 
 
 BREAKS: list[tuple[Check, str, Callable[[Manifests], Any]]] = [
+    (
+        cluster_checks.scaling,
+        "large",
+        lambda m: spec(m, "HorizontalPodAutoscaler", "embedder")["metrics"][0]["pods"]["target"].update(
+            averageValue="1"
+        ),
+    ),
+    (
+        cluster_checks.edges,
+        "small",
+        lambda m: spec(m, "NetworkPolicy", "stores")["ingress"][0]["ports"][0].update(protocol="UDP"),
+    ),
     (cluster_checks.schema, "small", lambda m: m.container("ranker").update(imagePolicy="Always")),
     (cluster_checks.schema, "large", lambda m: spec(m, "HorizontalPodAutoscaler", "ranker").update(maxReplicas="many")),
     (pod_checks.settings, "small", lambda m: m.settings("gateway")["data"].update(VITRINE_GATEWAY_RERANK_DEPTH="8")),
