@@ -2,7 +2,7 @@
 
 from gateway.auth.settings import AuthSettings
 from gateway.settings import GatewaySettings
-from vitrine.gateway_client import ClientSettings
+from vitrine.client.settings import ClientSettings
 from vitrine.tls import TlsSettings
 
 
@@ -19,6 +19,7 @@ def hints(settings: GatewaySettings) -> str:
         grpc_how, curl_how = grpc_how + header, curl_how + header
     http = f"{scheme}://{settings.host}:{settings.http_port}"
     page = f" The shop's page: {http}/" if settings.storefront else ""
+    page += f" The operators': {http}/ops" if settings.ops else ""
     return f"""
 Vitrine is up: gRPC on {grpc}, HTTP on {http}.{page} Try
 

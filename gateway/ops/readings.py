@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vitrine.gateway_client import ClientSettings
+from vitrine.client.settings import ClientSettings
 from vitrine.metrics_window import Window
 from vitrine.scrape import Scrape, Silent, own_scrape, read_processes
 

@@ -26,6 +26,7 @@ def ops_routes(settings: GatewaySettings) -> list[BaseRoute]:
     # What the page does not have itself, such as the common look, is the storefront's.
     return [
         Route("/ops", page),
+        Route("/ops/", page),
         Route("/ops/config.json", config),
         Mount("/ops", PageFiles(directory=_FOLDER, packages=[("gateway", "storefront")])),
     ]

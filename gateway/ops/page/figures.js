@@ -10,12 +10,15 @@ const KEPT = 100;
 // What the strip's lines are drawn from: this page's readings, newest last.
 const readings = [];
 
+// Without the calls that this page makes: where nobody shops, they would be all that is seen.
+const methodsOf = ({ methods = [] }) => methods.filter(({ method }) => !method.includes("OpsService/"));
 const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
-const rateOf = (overview, method) => sum((overview.methods ?? []).filter((one) => one.method === `/vitrine.v1.${method}`).map((one) => one.perSecond));
-const searchTime = (overview) => (overview.methods ?? []).find(({ method }) => method === "/vitrine.v1.SearchService/Search")?.latencyS;
+const rateOf = (overview, method) => sum(methodsOf(overview).filter((one) => one.method === `/vitrine.v1.${method}`).map((one) => one.perSecond));
+const searchTime = (overview) => methodsOf(overview).find(({ method }) => method === "/vitrine.v1.SearchService/Search")?.latencyS;
 const shareOf = (overview, cache, tier) => (overview.caches ?? []).find((one) => one.cache === cache && one.tier === tier)?.share;
 
-function failedShare({ methods = [] }) {
+function failedShare(overview) {
+  const methods = methodsOf(overview);
   const all = sum(methods.map(({ perSecond }) => perSecond));
   return all ? sum(methods.map(({ perSecond, failedShare: share = 0 }) => perSecond * share)) / all : 0;
 }
@@ -64,7 +67,7 @@ const column = (name, text = false) => ({ name: name && say(name), text });
 
 /** All tables, in the order of the page; `show(overview)` fills them. */
 export function tables() {
-  const calls = table(say("calls"), [column("method", true), column("perSecond"), column("half"), column("nine"), column("most"), column("distribution", true), column("failedShare"), column("codes", true)], { empty: say("noCalls"), wide: true });
+  const calls = table(say("calls"), [column("method", true), column("perSecond"), column("half"), column("nine"), column("most"), column("distribution", true), column("failedShare"), column("codes", true)], { empty: say("noCalls"), note: say("callsNote"), wide: true });
   const lacking = table(say("degradations"), [column("of", true), column("kind", true), column("perSecond"), column("sinceStart")], { empty: say("noDegradations") });
   const models = table(say("models"), [column("model", true), column("runs"), column("items"), column("runTime"), column("liveHalf"), column("liveMost"), column("waits", true), column("bulkMost"), column("waiting")], { empty: say("noModels"), wide: true });
   const caches = table(say("caches"), [column("cache", true), column("tier", true), column("share"), column("perSecond")], { empty: say("noCaches") });
@@ -75,7 +78,7 @@ export function tables() {
     roots: [calls, lacking, caches, models, stages, indexes, processes].map(({ root }) => root),
     show(overview) {
       const now = Date.parse(overview.time) / 1000;
-      calls.fill((overview.methods ?? []).map(({ method, perSecond, latencyS, failedShare: failed, codes = [] }) => {
+      calls.fill(methodsOf(overview).map(({ method, perSecond, latencyS, failedShare: failed, codes = [] }) => {
         const name = method.replace("/vitrine.v1.", "");
         const others = codes.filter(({ code }) => code !== "OK").map(({ code, perSecond: rate }) => `${code} ${percent(rate / perSecond)}`);
         return [name, number(perSecond, 2), latencyS ? time(latencyS.p50) : "", latencyS ? time(latencyS.p90) : "", latencyS ? time(latencyS.p99) : "", drawn(latencyS, name), failed ? alarm(percent(failed)) : percent(0), others.join(", ")];

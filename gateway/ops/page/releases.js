@@ -72,8 +72,6 @@ export function releaseTable(told) {
   return {
     root: list.root,
     async load() {
-      // Not while somebody is about to press one of the buttons.
-      if (list.root.contains(document.activeElement) && document.activeElement.tagName === "BUTTON") return;
       try {
         shown(await call("ReleaseService/ListReleases"));
       } catch (error) {

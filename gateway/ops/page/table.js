@@ -20,6 +20,8 @@ export function table(title, columns, { empty, note, wide = false } = {}) {
     /** Says words instead of rows. */
     say,
     fill(rows) {
+      // Not under the hands of somebody who is at a link or button of it.
+      if (body.contains(document.activeElement)) return;
       body.replaceChildren(...rows.map((cells) => element("tr", {}, cells.map((cell, index) => {
         const { text } = columns[index];
         return index ? element("td", { class: text ? "" : "number" }, cell) : element("th", { scope: "row" }, cell);

@@ -70,8 +70,7 @@ class OpsShop:
 
     async def queries(self, order_by: str = "SEARCHES", limit: int = 0) -> dict[str, tuple[int, int, int]]:
         """Queries listed: searches, those without results, and those without words, as of this moment."""
-        order = ops_service_pb2.QueryOrder.Value(f"QUERY_ORDER_{order_by}")
-        request = ops_service_pb2.ListQueriesRequest(order_by=order, limit=limit)
+        request = ops_service_pb2.ListQueriesRequest(order_by=f"QUERY_ORDER_{order_by}", limit=limit)
         answer = await self.ops.ListQueries(request, timeout=LIMIT_S)
         return {one.query: (round(one.searches), round(one.no_results), round(one.no_words)) for one in answer.queries}
 
@@ -79,7 +78,7 @@ class OpsShop:
         """Writes an event of a visitor about products and where they stood."""
         event = user_event_pb2.UserEvent(
             event_id=f"e{next(self.numbers)}",
-            event_type=user_event_pb2.EventType.Value(f"EVENT_TYPE_{kind}"),
+            event_type=f"EVENT_TYPE_{kind}",
             visitor_id=visitor_id,
             products=[user_event_pb2.EventProduct(product_id=one, position=position) for one, position in places],
             **fields,
@@ -98,10 +97,10 @@ class OpsShop:
             for one in answer.queries
         }
 
-    async def create_release(self, name: str, **digests: str) -> None:
-        """Writes a release."""
+    async def create_release(self, name: str) -> None:
+        """Writes a release of the second ranker."""
         stub = release_service_pb2_grpc.ReleaseServiceStub(self.channel)
-        release = release_pb2.Release(name=name, **digests)
+        release = release_pb2.Release(name=name, ranker_digest=self.second_ranker)
         await stub.CreateRelease(release_service_pb2.CreateReleaseRequest(release=release), timeout=LIMIT_S)
 
 

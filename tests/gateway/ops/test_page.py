@@ -21,8 +21,8 @@ from vitrine.v1 import retriever_service_pb2
 
 __all__ = ["browser", "open_guarded", "pytestmark"]
 _PATIENCE_MS = 60_000
-# Chromium says of each refusal that it was one.
-_REFUSED = "status of 40"
+# What Chromium says itself of calls that were refused, or that the test held up.
+_SAID_OF_REFUSALS = ("status of 40", "ERR_FAILED")
 
 
 @dataclass(slots=True)
@@ -68,9 +68,9 @@ async def operator(browser: Any, open_ops: Any, open_guarded: Any) -> AsyncItera
     shop.ranker.error = None
     await shop.tells("SELECT_ITEM", "ana", ("p007", 9), query="smart watch")
     await shop.tells("SELECT_ITEM", "ben", ("p130", 1), query="跑步鞋")
-    await shop.create_release("spring", ranker_digest=shop.second_ranker)
+    await shop.create_release("spring")
     guarded = await open_guarded(shop)
-    context = await browser.new_context(locale="en-GB", viewport={"width": 1440, "height": 1000})
+    context = await browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
     context.set_default_timeout(_PATIENCE_MS)
     operator = Operator(await context.new_page(), shop, guarded)
     hosts = set()
@@ -79,44 +79,31 @@ async def operator(browser: Any, open_ops: Any, open_guarded: Any) -> AsyncItera
     operator.page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     yield operator
     await context.close()
-    assert [said for said in operator.wrong if _REFUSED not in said] == []
+    assert [said for said in operator.wrong if not any(one in said for one in _SAID_OF_REFUSALS)] == []
     assert hosts == {guarded.http.base_url.netloc.decode()}
 
 
 def admin_key(guarded: GuardedShop) -> str:
     """A key with the scope admin alone, known at once."""
     key = guarded.key("boss", Scope.ADMIN)
-    guarded.guard._keys.look()  # type: ignore[union-attr]
+    assert guarded.guard._keys is not None
+    guarded.guard._keys.look()
     return key
 
 
-async def test_a_key_without_the_scope_is_refused_and_can_be_forgotten(operator: Operator) -> None:
-    other = operator.guarded.key("shop", Scope.SEARCH)
-    key = admin_key(operator.guarded)
-    page = operator.page
+async def test_a_key_is_asked_for_and_figures_queries_and_clicks_are_shown(operator: Operator) -> None:
+    page, other, key = operator.page, operator.guarded.key("shop", Scope.SEARCH), admin_key(operator.guarded)
     await operator.enters(other)
     await expect(page.get_by_role("alert")).to_contain_text("needs the scope admin")
     await page.get_by_label("API key").fill(key)
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("region", name="Calls")).to_be_visible()
-    await expect(page.get_by_role("alert")).to_have_count(0)
-    await page.reload()
-    await expect(page.get_by_role("region", name="Calls")).to_be_visible()
-    await page.get_by_role("button", name="Forget the key").click()
-    await expect(page.get_by_label("API key")).to_be_focused()
-    await page.reload()
-    await expect(page.get_by_label("API key")).to_be_visible()
-
-
-async def test_rates_queries_and_clicks_are_shown(operator: Operator) -> None:
-    await operator.enters(admin_key(operator.guarded))
     search = operator.rows("Calls").filter(has_text="SearchService/Search")
-    await expect(search).to_have_count(1)
-    # Made while the page is open, they show at its next reading.
+    await expect(search.get_by_role("img")).to_have_count(1)
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    # Made while the page is open, they show at its next readings.
     for number in range(5):
         await operator.shop.search(f"blue watch {number}")
     await expect(operator.figure("searchRate")).not_to_have_text("0")
-    await expect(search.get_by_role("img")).to_have_count(1)
     await expect(operator.rows("Lacking, refused, left").filter(has_text="not ranked")).to_have_count(1)
     await expect(operator.rows("Models: batches and waits").filter(has_text="ranker")).to_have_count(1)
     await expect(operator.rows("Caches by tier").filter(has_text="Answers")).to_have_count(2)
@@ -127,47 +114,56 @@ async def test_rates_queries_and_clicks_are_shown(operator: Operator) -> None:
     await expect(operator.rows("Found by meaning alone").first).to_contain_text("qwzx")
     cells = operator.rows("Worst-ranked clicks").first.locator("th, td")
     await expect(cells).to_have_text(["smart watch", "1", "9", "9", "p007"])
+    # A gateway that is away is said, and what was read stays.
+    await page.route("**/*OpsService/GetOverview", lambda route: route.abort())
+    await expect(page.get_by_role("alert")).to_contain_text("could not be read")
+    await expect(search).to_have_count(1)
+    await page.unroute("**/*OpsService/GetOverview")
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    await page.reload()
+    await expect(page.get_by_role("region", name="Calls")).to_be_visible()
+    await page.get_by_role("button", name="Forget the key").click()
+    await expect(page.get_by_label("API key")).to_be_focused()
 
 
-async def test_a_release_is_flipped_and_rolled_back_after_a_question(operator: Operator) -> None:
+async def test_releases_are_flipped_in_both_languages_and_themes(operator: Operator) -> None:
     page = operator.page
     await operator.enters(admin_key(operator.guarded))
     row = operator.rows("Releases").first
     await expect(row).to_contain_text("spring")
+    await operator.leaves_picture("ops-en-light")
     await page.get_by_role("button", name="Make spring serve").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("in place of the first models")
     await expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(dialog).to_have_count(0)
-    await expect(page.get_by_role("button", name="Make spring serve")).to_be_visible()
+    await page.get_by_role("button", name="Light or dark").click()
     await page.get_by_role("button", name="Make spring serve").click()
+    await operator.leaves_picture("ops-en-dark")
     await dialog.get_by_role("button", name="Make it serve").click()
     await expect(page.get_by_text("spring serves now.")).to_be_visible()
     await expect(row).to_contain_text("serves")
-    await page.get_by_role("button", name="Roll back").click()
-    await dialog.get_by_role("button", name="Roll back").click()
-    await expect(page.get_by_text("What served before serves again.")).to_be_visible()
-    await expect(row).to_contain_text("kept for rollback")
+    for query in ("black smart watch", "双肩电脑包"):
+        await operator.shop.search(query)
+    await page.get_by_role("button", name="中文").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    await expect(operator.rows("热门查询").first).to_contain_text("smart watch")
+    await expect(operator.rows("发布").first).to_contain_text("服务中")
+    await operator.leaves_picture("ops-zh-dark")
+    await page.get_by_role("button", name="明暗切换").click()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    await expect(operator.rows("阶段").filter(has_text="rank")).to_have_count(1)
+    await page.get_by_role("region", name="索引与召回探测").scroll_into_view_if_needed()
+    await operator.leaves_picture("ops-zh-light")
+    await page.get_by_role("button", name="回滚").click()
+    await dialog.get_by_role("button", name="回滚").click()
+    await expect(page.get_by_text("之前的发布已重新服务。")).to_be_visible()
+    await expect(operator.rows("发布").first).to_contain_text("留作回滚")
     audited = [one["method"] for one in operator.guarded.audited() if one["outcome"] == "OK"]
     assert audited == ["/vitrine.v1.ReleaseService/FlipRelease", "/vitrine.v1.ReleaseService/RollbackRelease"]
-
-
-async def test_both_languages_both_themes_and_a_phone(operator: Operator) -> None:
-    page = operator.page
-    await operator.enters(admin_key(operator.guarded))
-    for theme in ("light", "dark"):
-        if theme == "dark":
-            await page.get_by_role("button", name="Light or dark").click()
-        for language, other, calls in (("en", "中文", "Calls"), ("zh-CN", "English", "调用")):
-            await expect(page.locator("html")).to_have_attribute("lang", language)
-            await expect(operator.rows(calls).first).to_be_visible()
-            await expect(operator.rows("Top queries" if language == "en" else "热门查询").first).to_be_visible()
-            await expect(page.locator("html")).to_have_attribute("data-theme", "dark" if theme == "dark" else "")
-            await operator.leaves_picture(f"ops-{language[:2]}-{theme}")
-            await page.get_by_role("button", name=other).click()
     await page.set_viewport_size({"width": 390, "height": 844})
     await page.reload()
-    await expect(operator.rows("Calls").first).to_be_visible()
+    await expect(operator.rows("调用").first).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-    await operator.leaves_picture("ops-phone")
+    await operator.leaves_picture("ops-zh-phone")
