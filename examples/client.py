@@ -45,4 +45,5 @@ CLIENTS = (
         ("npm ci --no-audit --no-fund", _GENERATE, "npm run --silent build"),
         "npm run --silent start",
     ),
+    Client("java", ("javac", "mvn"), ("mvn -B -q -ntp compile",), "mvn -B -q -ntp exec:java"),
 )
