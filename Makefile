@@ -75,10 +75,10 @@ reference: $(VENV)/.testing  ## The pages of docs/ that the code writes: setting
 	@$(BIN)/python -m reference
 
 docs: $(VENV)/.testing  ## The documentation as a site: build/site
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 docs-serve: $(VENV)/.testing  ## The same on 127.0.0.1:8000, built anew as pages change
-	$(BIN)/mkdocs serve --watch CONTRIBUTING.md --watch reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --watch CONTRIBUTING.md --watch reference
 
 audit: $(VENV)/.testing  ## Known vulnerabilities, by audit/advisories.json: without the network
 	@$(BIN)/python -m audit

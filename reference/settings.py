@@ -22,7 +22,7 @@ from reference.markdown import plain, table
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
-from vitrine.gateway_client import ClientSettings
+from vitrine.client.settings import ClientSettings
 from vitrine.server_settings import ServerSettings
 from vitrine.tls import TlsSettings
 from vitrine.trace_export import TracingSettings
