@@ -193,7 +193,9 @@ def _message(body: bytes, request_type: type[Message]) -> Message:
     try:
         return json_format.Parse(body, request_type())
     except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
-        raise invalid("body", f"is not a {request_type.DESCRIPTOR.name} in JSON: {error}") from error
+        # In one line: json_format divides its words into several.
+        reason = " ".join(str(error).split())
+        raise invalid("body", f"is not a {request_type.DESCRIPTOR.name} in JSON: {reason}") from error
 
 
 def _error_response(error: Exception) -> Response:
