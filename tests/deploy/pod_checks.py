@@ -28,7 +28,7 @@ HEALTH = {
 # What docs/kubernetes.md says that each size is for: products, and searches a second.
 SIZES = {"small": (100_000, 10), "large": (1_000_000, 50), "example": (1_000_000, 50)}
 # Until a service listens, on one busy processor (docs/kubernetes.md), and how much longer it may take.
-LISTENS_S, PATIENCE = 6.0, 10
+LISTENS_S, PATIENCE = 10.0, 10
 # Longest that Kubernetes' DNS keeps an answer; gRPC lets connections live up to a tenth longer than they are told.
 DNS_S, AGE_SPREAD = 30, 1.1
 # What a load from empty takes at its peak, to what is taken later: docs/indexes.md.
