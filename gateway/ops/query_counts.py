@@ -8,19 +8,21 @@ popularity does: a search counts half as much with each day, and one that nobody
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
+from redis.exceptions import ResponseError
 
 from gateway.events.connection import Connection
 from gateway.events.popularity import FORGOTTEN_HALF_LIVES, Decay, asked_query
 from vitrine.deadline import Deadline
-from vitrine.errors import Unavailable, VitrineError
+from vitrine.errors import DeadlineExceeded, VitrineError
 from vitrine.v1 import search_service_pb2 as search
 
 SEARCHES, NO_RESULTS, NO_WORDS = KINDS = ("searches", "no_results", "no_words")
 _EVERY_S = 5.0
 _WRITE_TIMEOUT_S = 5.0
+# A gateway that ends has little time.
+_LAST_WRITE_TIMEOUT_S = 1.0
 # Different queries that wait to be written; of more, those that come last are not counted.
 _MOST_WAITING = 5_000
 _AT_ONCE = 500
@@ -76,7 +78,8 @@ class QueryCounts:
 
         Raises Unavailable and DeadlineExceeded.
         """
-        await self._write(deadline)
+        # Where that fails for another reason than that nobody is there, what was written before is listed.
+        await self._try_to_write(deadline)
         now, weights = datetime.now(UTC), dict[str, dict[str, float]]()
         eras = [era for era in (self._decay.era(now), self._decay.era(now) - 1) if self._decay.share(era, now)]
         for era in eras:
@@ -100,28 +103,28 @@ class QueryCounts:
             self._writing.cancel()
             await asyncio.wait({self._writing})
         if self._waiting and not self._is_away:
-            await self._try_to_write()
+            await self._try_to_write(Deadline.after(_LAST_WRITE_TIMEOUT_S))
 
     async def _write_later(self) -> None:
         while self._waiting:
             await asyncio.sleep(_EVERY_S)
-            await self._try_to_write()
+            await self._try_to_write(Deadline.after(_WRITE_TIMEOUT_S))
         self._writing = None
 
-    async def _try_to_write(self) -> None:
+    async def _try_to_write(self, deadline: Deadline) -> None:
         try:
-            await self._write(Deadline.after(_WRITE_TIMEOUT_S))
+            await self._write(deadline)
             self._is_away = False
-        except VitrineError as error:
+        except (VitrineError, ResponseError) as error:
             if not self._is_away:
-                log.warning("event store away, queries are counted in this process meanwhile", error=error.message)
+                log.warning("queries are counted in this process, the event store does not take them", error=str(error))
             self._is_away = True
-        except Exception:
-            # Statistics: what is wrong with them is logged, and the next are counted.
-            log.exception("queries could not be counted")
 
     async def _write(self, deadline: Deadline) -> None:
-        """Moves what waits to the store. Where that is away it goes on waiting; what was late may be there, or lost."""
+        """Moves what waits to the store; what it does not take goes on waiting, but for what may be there already.
+
+        Raises Unavailable, DeadlineExceeded, and ResponseError where it is full.
+        """
         waiting, self._waiting = self._waiting, {}
         counts = [(asked, count) for query, count in waiting.items() if (asked := asked_query(query))]
         now = datetime.now(UTC)
@@ -133,21 +136,22 @@ class QueryCounts:
                 for kind, number in zip(KINDS, count, strict=True):
                     if number:
                         pipeline.zincrby(self._key(era, kind), number * growth, query.encode("utf-8", "replace"))
-            if len(some) == len(counts):
-                self._forget(pipeline, era, growth)
             try:
                 await self._connection.reply(pipeline.execute(), deadline)
-            except Unavailable:
-                self._wait_on(counts)
+            except (VitrineError, ResponseError) as error:
+                self._wait_on(counts[_AT_ONCE:] if isinstance(error, DeadlineExceeded) else counts)
                 raise
             counts = counts[_AT_ONCE:]
+        await self._forget(era, growth, deadline)
 
-    def _forget(self, pipeline: Any, era: int, growth: float) -> None:
+    async def _forget(self, era: int, growth: float, deadline: Deadline) -> None:
+        pipeline = self._connection.redis.pipeline(transaction=False)
         for kind in KINDS:
             key = self._key(era, kind)
             pipeline.zremrangebyscore(key, "-inf", growth * 2**-_FORGOTTEN_DAYS)
             pipeline.zremrangebyrank(key, 0, -1 - _MOST_KEPT)
             pipeline.expire(key, round(FORGOTTEN_HALF_LIVES * self._decay.half_life_s))
+        await self._connection.reply(pipeline.execute(), deadline)
 
     def _wait_on(self, counts: list[tuple[str, list[int]]]) -> None:
         for query, count in counts:
