@@ -14,8 +14,8 @@ from cli.doctor.machine import Machine
 from cli.doctor.suite import Suite
 from cli.doctor.targets import host_and_port, shown
 from gateway.settings import GatewaySettings
+from vitrine.client.settings import ClientSettings, is_of_this_machine
 from vitrine.errors import FailedPrecondition
-from vitrine.gateway_client import ClientSettings, is_of_this_machine
 from vitrine.tls import Identity, TlsSettings, identity_of
 
 _TIMEOUT_S = 5.0

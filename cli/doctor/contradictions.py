@@ -15,8 +15,8 @@ from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.retriever.settings import RetrieverSettings
 from vitrine.channel import ChannelSettings
+from vitrine.client.settings import ClientSettings
 from vitrine.errors import FailedPrecondition
-from vitrine.gateway_client import ClientSettings
 from vitrine.server_settings import KEEPALIVE_TIME_S
 from vitrine.tls import TlsSettings, client_tls, service_tls
 

@@ -10,8 +10,8 @@ from cli.doctor.findings import Finding, ok, problem, warning
 from cli.doctor.machine import Machine
 from gateway.auth.api_keys import read_keys
 from gateway.auth.settings import AuthSettings
+from vitrine.client.settings import ClientSettings
 from vitrine.errors import FailedPrecondition
-from vitrine.gateway_client import ClientSettings
 
 _SOON_S = 14 * 86_400.0
 

@@ -17,8 +17,8 @@ from gateway.settings import GatewaySettings
 from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
+from vitrine.client.settings import ClientSettings
 from vitrine.errors import FailedPrecondition, Unavailable
-from vitrine.gateway_client import ClientSettings
 from vitrine.health_probe import is_serving
 from vitrine.server_settings import ServerSettings
 from vitrine.tls import TlsSettings, client_tls

@@ -16,8 +16,8 @@ import vitrine.v1.ranker_service_pb2
 import vitrine.v1.retriever_service_pb2  # noqa: F401
 from cli.doctor.check import check
 from cli.doctor.findings import Finding, ok, problem, unknown, warning
-from cli.doctor.suite import PARTS, Replica, Suite
-from vitrine.gateway_client import ClientSettings
+from cli.doctor.suite import Replica, Suite
+from vitrine.client.settings import ClientSettings, is_of_this_machine
 
 _TIMEOUT_S = 5.0
 _OURS = "vitrine/"
@@ -56,11 +56,13 @@ async def health(suite: Suite) -> AsyncIterator[Finding]:
             f"where the {part} of {suite.address} is, is not known here",
             f"set VITRINE_GATEWAY_{part.upper()}_TARGET as it is set for the gateway",
         )
-    for part in PARTS:
-        if len(suite.of(part)) == 1:
-            yield warning(
-                f"there is one {part}: nothing takes its place while it restarts", "run two (docs/reliability.md)"
-            )
+    # On one machine that is how it is meant.
+    alone = [one.part for one in suite.replicas if len(suite.of(one.part)) == 1 and not is_of_this_machine(one.address)]
+    if alone:
+        yield warning(
+            f"there is one {', one '.join(alone)}: nothing takes its place while it restarts",
+            "run two (docs/reliability.md)",
+        )
 
 
 @check(

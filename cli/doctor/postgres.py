@@ -127,4 +127,4 @@ def _revision(engine: sa.Engine) -> int:
 def _unset(examined: Machine | Suite) -> Finding:
     if isinstance(examined, Suite) and not examined.one_process and len(examined.of("retriever")) > 1:
         return unknown("several retrievers, and VITRINE_CATALOGUE_URL is not set here", "set it as it is set for them")
-    return ok("VITRINE_CATALOGUE_URL is not set: the catalogue is a file of SQLite")
+    return ok("VITRINE_CATALOGUE_URL is not set here, so the catalogue is taken for a file of SQLite")

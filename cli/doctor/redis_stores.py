@@ -47,6 +47,11 @@ async def cache(examined: Machine | Suite) -> AsyncIterator[Finding]:
         )
     elif policy not in ("allkeys-lru", "allkeys-lfu"):
         yield warning(f"the cache evicts by {policy}", "set maxmemory-policy allkeys-lru or allkeys-lfu")
+    databases = [each for name, each in info.items() if name.startswith("db") and isinstance(each, dict)]
+    if lasting := sum(int(each["keys"]) - int(each["expires"]) for each in databases):
+        yield warning(
+            f"{lasting:,} keys of the cache never expire, and none of ours is so", "give the cache a Redis of its own"
+        )
     if most == 0:
         yield warning("the cache has no maxmemory: it grows to what the machine has", "set maxmemory, such as 256mb")
     worst = f"{statistics.median(seconds) * 1e3:.2f} ms, at worst {max(seconds) * 1e3:.2f} ms"
@@ -163,4 +168,7 @@ def _version(info: dict[str, Any]) -> str:
 def _unset(examined: Machine | Suite, variable: str) -> Finding:
     if isinstance(examined, Machine) or examined.one_process:
         return ok(f"{variable} is not set: `vitrine up` starts a Valkey of its own, set as it must be")
-    return unknown(f"{variable} is not set here", "set it as it is set for the gateway")
+    return unknown(
+        f"{variable} is not set here",
+        "set it as it is for the gateway (`vitrine up --suite` starts one, set as it must be)",
+    )

@@ -9,8 +9,9 @@ import grpc.aio
 from cli.doctor.targets import host_and_port, resolved, shown
 from gateway.settings import GatewaySettings
 from vitrine.channel import open_channel
+from vitrine.client import Client
+from vitrine.client.settings import ClientSettings, is_of_this_machine
 from vitrine.errors import VitrineError
-from vitrine.gateway_client import ClientSettings, is_of_this_machine, open_gateway
 from vitrine.scrape import Scrape, Silent, read_processes
 from vitrine.tls import ClientTls, TlsSettings, client_tls
 
@@ -84,8 +85,8 @@ async def open_suite(address: str, http: str = "") -> AsyncIterator[Suite]:
                     replicas.append(Replica(part, shown(*found), channel, own_tls))
             except VitrineError as error:
                 unresolved[part] = error.message
-        gateway = await stack.enter_async_context(open_gateway(address))
-        yield Suite(address, http_url, gateway, tuple(replicas), page, tuple(unset), unresolved)
+        gateway = await stack.enter_async_context(Client(address))
+        yield Suite(address, http_url, gateway.channel, tuple(replicas), page, tuple(unset), unresolved)
 
 
 def _named(tls: ClientTls | None, host: str) -> ClientTls | None:

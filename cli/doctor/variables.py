@@ -26,8 +26,8 @@ from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.rules import read_rules
 from services.retriever.settings import RetrieverSettings
+from vitrine.client.settings import ClientSettings
 from vitrine.errors import FailedPrecondition
-from vitrine.gateway_client import ClientSettings
 from vitrine.tls import TlsSettings
 from vitrine.trace_export import TracingSettings
 

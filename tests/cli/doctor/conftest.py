@@ -73,7 +73,11 @@ async def is_well(name: str, examined: object = None) -> None:
 
 async def tells(name: str, verdict: Verdict, *words: str, examined: object = None) -> Finding:
     """The first finding of the check that has the verdict and all the words, and says what to do."""
-    found = await seen(name, examined)
+    return among(await seen(name, examined), verdict, *words)
+
+
+def among(found: Sequence[Finding], verdict: Verdict, *words: str) -> Finding:
+    """The same of findings."""
     for finding in found:
         if finding.verdict == verdict and all(word in f"{finding.seen} -> {finding.todo}" for word in words):
             assert finding.todo

@@ -1,19 +1,28 @@
 """Settings: misspelt, unreadable, and at odds with each other."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cli.doctor.findings import Verdict
-from cli.doctor.variables import CLASSES, variables
+from cli.doctor.variables import CLASSES, COMPOSE, variables
 from reference.settings import SECTIONS
 from tests.cli.doctor.conftest import is_well, tells
+from tests.cli.up.running import ROOT
 
 
 def test_every_class_of_settings_is_known() -> None:
     assert set(CLASSES) == {section.settings for section in SECTIONS}
     known = {name for one in CLASSES for name in variables(one)}
     assert {"VITRINE_CATALOGUE_URL", "REDIS_URL", "VITRINE_RANKER_BATCH__BULK_SHARE"} <= known
+
+
+def test_what_only_the_compose_files_read_is_known() -> None:
+    put_in = {
+        name for path in ROOT.glob("docker-compose*.yml") for name in re.findall(r"\$\{(VITRINE_\w+)", path.read_text())
+    }
+    assert put_in - {name for one in CLASSES for name in variables(one)} == COMPOSE
 
 
 async def test_a_name_that_nothing_reads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,8 @@ async def test_a_cache(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _set(store, {"maxmemory": "0", "maxmemory-policy": "noeviction"})
     await tells("redis.cache", Verdict.PROBLEM, "evicts nothing", "allkeys-lru")
     await tells("redis.cache", Verdict.WARNING, "no maxmemory")
+    store.set("another program's", "word")
+    await tells("redis.cache", Verdict.WARNING, "1 keys of the cache never expire", "of its own")
     _set(store, {"maxmemory-policy": "volatile-ttl"})
     await tells("redis.cache", Verdict.WARNING, "evicts by volatile-ttl")
     monkeypatch.setenv("VITRINE_GATEWAY_CACHE_WAIT_S", "0.0000001")

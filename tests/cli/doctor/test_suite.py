@@ -41,6 +41,7 @@ from tests.vitrine.certificates import Authority
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.guard import Door
+from vitrine.ports import IndexInfo
 from vitrine.ports.release import Release
 
 
@@ -64,15 +65,23 @@ async def test_a_whole_run(running: Running, redis_url: str, monkeypatch: Any, c
     assert status == 1
 
 
-async def test_as_separate_parts_all_are_well_but_that_there_is_one_of_each(suite: Suite) -> None:
+async def test_as_separate_parts_all_are_well(suite: Suite) -> None:
     found = await seen("parts.health", suite)
-    assert [finding.verdict for finding in found] == [Verdict.OK] * 4 + [Verdict.WARNING] * 3
+    assert [finding.verdict for finding in found] == [Verdict.OK] * 4
     for name in ("parts.contract", "models.agreement", "index.recall", "releases.state", "certificates.shown"):
         await is_well(name, suite)
     for name in ("redis.cache", "redis.events"):
         await tells(name, Verdict.UNKNOWN, "is not set here", examined=suite)
+    await tells("clocks.stores", Verdict.UNKNOWN, "is set here", examined=suite)
     await tells("search.http", Verdict.PROBLEM, "does not answer", "--http", examined=suite)
     await tells("clocks.gateway", Verdict.UNKNOWN, "tells no Date", examined=suite)
+
+
+async def test_there_is_one_of_a_part_on_another_machine(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    # To the system this machine too, and by its address another.
+    monkeypatch.setenv("VITRINE_GATEWAY_RANKER_TARGET", f"0.0.0.0:{running.servers['ranker'].port}")
+    async with open_suite(running.address, f"127.0.0.1:{free_port()}") as suite:
+        await tells("parts.health", Verdict.WARNING, "there is one ranker", "run two", examined=suite)
 
 
 async def test_the_gateway_s_clock_and_http(running: Running) -> None:
@@ -131,22 +140,14 @@ async def test_replicas_of_other_models(
     await budget.close()
 
 
-class Unwell:
-    """A retriever that says of its index what it does when searches of cells find too little."""
-
-    def __init__(self, engine: RetrieverEngine) -> None:
-        self._engine = engine
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    async def get_index(self, *, deadline: Deadline) -> Any:
-        info = await self._engine.get_index(deadline=deadline)
-        return replace(info, recall=0.71, alerts=("recall is 0.71, below 0.9",))
-
-
 async def test_recall_is_below_its_floor(running: Running, start_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = await start_server(retriever_services(Unwell(running.retriever)))
+    well = running.retriever.get_index
+
+    async def unwell(*, deadline: Deadline) -> IndexInfo:
+        return replace(await well(deadline=deadline), recall=0.71, alerts=("recall is 0.71, below 0.9",))
+
+    monkeypatch.setattr(running.retriever, "get_index", unwell)
+    server = await start_server(retriever_services(running.retriever))
     monkeypatch.setenv("VITRINE_GATEWAY_RETRIEVER_TARGET", f"127.0.0.1:{server.port}")
     async with open_suite(running.address, f"127.0.0.1:{free_port()}") as suite:
         await tells("index.recall", Verdict.PROBLEM, "finds 71.0%", "below its floor 90.0%", examined=suite)
