@@ -293,28 +293,27 @@ def recommend(
 ) -> None:
     """Recommend to a visitor, or by products, and print the results with their reasons."""
     from cli.recommend import placed, recommend_and_print
-    from vitrine.v1 import recommendation_service_pb2, retriever_service_pb2
+    from vitrine.client import ProductFilter, Profile
+    from vitrine.client.requests import RecommendOptions
 
     placement, product_ids = placed(
         similar_to=similar_to, goes_with=goes_with, cart=cart, ads=ads, content=content, about=about
     )
-    request = recommendation_service_pb2.RecommendRequest(
-        placement=placement,
-        visitor_id=visitor,
-        product_ids=product_ids,
-        profile_text=profile,
-        profile=recommendation_service_pb2.Profile(
+    options: RecommendOptions = {
+        "product_ids": product_ids,
+        "profile_text": profile,
+        "profile": Profile(
             languages=language,
             categories=likes_category,
             min_price=min_price,
             max_price=max_price,
             currency_code=currency,
         ),
-        country_code=country,
-        query=query,
-        filter=retriever_service_pb2.ProductFilter(categories=category),
-        exclude_product_ids=exclude,
-        page_size=page_size,
-        explain=explain,
-    )
-    asyncio.run(recommend_and_print(request, target))
+        "country_code": country,
+        "query": query,
+        "filter": ProductFilter(categories=category),
+        "exclude_product_ids": exclude or (),
+        "page_size": page_size,
+        "explain": explain,
+    }
+    asyncio.run(recommend_and_print(placement, visitor, options, target))

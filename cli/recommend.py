@@ -1,19 +1,16 @@
 """Recommendations from the command line: a table with the reasons."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from vitrine.channel import call
-from vitrine.deadline import Deadline
+from vitrine.client import Client
+from vitrine.client.requests import PlacementName, RecommendOptions
 from vitrine.errors import invalid
-from vitrine.gateway_client import open_gateway
-from vitrine.v1 import common_pb2, recommendation_reason_pb2, recommendation_service_pb2_grpc
+from vitrine.v1 import common_pb2, recommendation_reason_pb2
 from vitrine.v1 import recommendation_service_pb2 as pb
 
-_TIMEOUT_S = 10.0
 _REASONS = 3
 
 
@@ -25,31 +22,32 @@ def placed(
     ads: bool,
     content: bool,
     about: Sequence[str] | None,
-) -> tuple[Any, Sequence[str]]:
+) -> tuple[PlacementName, Sequence[str]]:
     """The placement that the options name, HOME where they name none, and its products.
 
     Raises InvalidArgument where they name two.
     """
-    asked = {
-        "similar_to": (pb.PLACEMENT_SIMILAR, similar_to),
-        "with": (pb.PLACEMENT_COMPLEMENTARY, goes_with),
-        "cart": (pb.PLACEMENT_CART, cart),
-        "ads": (pb.PLACEMENT_ADS, ads),
-        "content": (pb.PLACEMENT_CONTENT, content),
-        "about": (pb.PLACEMENT_CONTENT, about),
+    asked: dict[str, tuple[PlacementName, bool | Sequence[str] | None]] = {
+        "similar_to": ("similar", similar_to),
+        "with": ("complementary", goes_with),
+        "cart": ("cart", cart),
+        "ads": ("ads", ads),
+        "content": ("content", content),
+        "about": ("content", about),
     }
     given = [name for name, (_, value) in asked.items() if value]
     if len(given) > 1:
         raise invalid(given[1].replace("_", "-"), f"is given beside {given[0].replace('_', '-')}; ask for one of them")
-    placement, value = asked[given[0]] if given else (pb.PLACEMENT_HOME, None)
+    placement, value = asked[given[0]] if given else ("home", None)
     return placement, value if isinstance(value, Sequence) else ()
 
 
-async def recommend_and_print(request: pb.RecommendRequest, target: str) -> None:
+async def recommend_and_print(
+    placement: PlacementName, visitor_id: str, options: RecommendOptions, target: str
+) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
-    async with open_gateway(target) as channel:
-        stub = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
-        answer = await call(stub.Recommend, request, deadline=Deadline.after(_TIMEOUT_S))
+    async with Client(target) as client:
+        answer = await client.recommend(placement, visitor_id=visitor_id, **options)
     console = Console()
     console.print(_table(answer))
     console.print(_footer(answer), markup=False)

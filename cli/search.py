@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from rich.console import Console
 from rich.table import Table
 
-from vitrine.channel import call
-from vitrine.deadline import Deadline
-from vitrine.gateway_client import open_gateway
+from vitrine.client import Client
+from vitrine.client.requests import OrderBy, SearchOptions
 from vitrine.messages.facets import facet_specs_to_messages
 from vitrine.messages.product import filter_to_message
 from vitrine.ports import FacetSpec, ProductFilter
@@ -17,16 +17,14 @@ from vitrine.v1 import (
     ranker_service_pb2,
     retriever_service_pb2,
     search_service_pb2,
-    search_service_pb2_grpc,
 )
 
-_TIMEOUT_S = 10.0
 _WORDS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked; fields are those of SearchRequest, facets as `facet_spec` reads them."""
+    """What is asked; fields are those of `Client.search`, facets as `facet_spec` reads them."""
 
     query: str
     filter: ProductFilter
@@ -36,17 +34,16 @@ class Asked:
     page_size: int = 10
     explain: bool = False
 
-    def request(self) -> search_service_pb2.SearchRequest:
-        """As a message."""
-        return search_service_pb2.SearchRequest(
-            query=self.query,
-            page_size=self.page_size,
-            filter=filter_to_message(self.filter),
-            order_by=self.order_by,
-            facets=facet_specs_to_messages(map(facet_spec, self.facets)),
-            visitor_id=self.visitor_id,
-            explain=self.explain,
-        )
+    def options(self) -> SearchOptions:
+        """The keywords."""
+        return {
+            "page_size": self.page_size,
+            "filter": filter_to_message(self.filter),
+            # The gateway says which there are.
+            "order_by": cast(OrderBy, self.order_by),
+            "facets": facet_specs_to_messages(map(facet_spec, self.facets)),
+            "explain": self.explain,
+        }
 
 
 def facet_spec(text: str) -> FacetSpec:
@@ -60,10 +57,8 @@ def facet_spec(text: str) -> FacetSpec:
 
 async def search_and_print(asked: Asked, target: str) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
-    request = asked.request()
-    async with open_gateway(target) as channel:
-        stub = search_service_pb2_grpc.SearchServiceStub(channel)
-        answer = await call(stub.Search, request, deadline=Deadline.after(_TIMEOUT_S))
+    async with Client(target) as client:
+        answer = await client.search(asked.query, visitor_id=asked.visitor_id, **asked.options())
     console = Console()
     console.print(_table(answer, asked.explain))
     for facet in answer.facets:

@@ -4,20 +4,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vitrine.channel import call
-from vitrine.deadline import Deadline
-from vitrine.gateway_client import open_gateway
-from vitrine.v1 import common_pb2, retriever_service_pb2, search_service_pb2, search_service_pb2_grpc
-
-_TIMEOUT_S = 10.0
+from vitrine.client import Client
+from vitrine.v1 import common_pb2, retriever_service_pb2
 
 
 async def suggest_and_print(text: str, limit: int, language: str, target: str) -> None:
     """Asks the gateway at `target` and prints the answer. Raises the errors of `vitrine.errors`."""
-    request = search_service_pb2.SuggestRequest(text=text, limit=limit, language=language)
-    async with open_gateway(target) as channel:
-        stub = search_service_pb2_grpc.SearchServiceStub(channel)
-        answer = await call(stub.Suggest, request, deadline=Deadline.after(_TIMEOUT_S))
+    async with Client(target) as client:
+        answer = await client.suggest(text, limit=limit, language=language)
     table = Table("suggestion", "kind", "product", "score")
     for one in answer.suggestions:
         table.add_row(marked_text(one), kind_of(one), one.product_id, f"{one.score:.3f}")

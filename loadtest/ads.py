@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vitrine.gateway_client import open_gateway
+from vitrine.client import Client
 from vitrine.v1 import (
     ad_service_pb2,
     ad_service_pb2_grpc,
@@ -56,9 +56,9 @@ def main(
 
 
 async def _measured(target: str, callers: int, budget: float, query: str) -> int:
-    async with open_gateway(target) as channel:
-        ads = ad_service_pb2_grpc.AdServiceStub(channel)
-        search = search_service_pb2_grpc.SearchServiceStub(channel)
+    async with Client(target) as gateway:
+        ads = ad_service_pb2_grpc.AdServiceStub(gateway.channel)
+        search = search_service_pb2_grpc.SearchServiceStub(gateway.channel)
         found = await search.Search(search_service_pb2.SearchRequest(query=query), timeout=_LIMIT_S)
         ids = [result.product.id for result in found.results]
         if len(ids) <= _PRODUCTS:
@@ -71,7 +71,8 @@ async def _measured(target: str, callers: int, budget: float, query: str) -> int
         ]
         await ads.UpsertCampaigns(ad_service_pb2.UpsertCampaignsRequest(campaigns=campaigns), timeout=_LIMIT_S)
         seen, began_s = Spending(), time.monotonic()
-        await asyncio.gather(*(_shop(channel, ads, seen, query, budget, f"{number}") for number in range(callers)))
+        shops = (_shop(gateway.channel, ads, seen, query, budget, f"{number}") for number in range(callers))
+        await asyncio.gather(*shops)
         took_s, spent = time.monotonic() - began_s, await _spent(ads)
         await ads.DeleteCampaigns(ad_service_pb2.DeleteCampaignsRequest(ids=[_SPENDER, _RIVAL]), timeout=_LIMIT_S)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())

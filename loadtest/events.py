@@ -25,7 +25,7 @@ from cli.up.supervisor import Supervisor
 from gateway.events.record import packed_event
 from gateway.events.settings import EventsSettings
 from loadtest.mixes import popular_queries
-from vitrine.gateway_client import open_gateway
+from vitrine.client import Client
 from vitrine.messages.user_event import event_from_message
 from vitrine.user_event import checked_event
 from vitrine.v1 import (
@@ -82,7 +82,7 @@ async def _measure(seconds: float, batch: int, writers: int, searchers: int, fol
         store_id = supervisor.process_id("events")
         assert store_id is not None
         target, gateway_id = await _started(stack, folder, server)
-        channel = await stack.enter_async_context(open_gateway(target))
+        channel = (await stack.enter_async_context(Client(target))).channel
         write = user_event_service_pb2_grpc.UserEventServiceStub(channel).WriteUserEvents
         search = search_service_pb2_grpc.SearchServiceStub(channel).Search
         client = await stack.enter_async_context(redis.asyncio.from_url(server.url))

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from vitrine.channel import call
+from vitrine.client import Client
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
-from vitrine.gateway_client import open_gateway
 from vitrine.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -118,8 +118,8 @@ async def _flipped(
     writes: bool,
     adopt: str,
 ) -> _Counts:
-    async with open_gateway(target) as channel:
-        suite, counts = _Suite(channel, rank_depth), _Counts()
+    async with Client(target) as gateway:
+        suite, counts = _Suite(gateway.channel, rank_depth), _Counts()
         whole: dict[str, set[Shown]] = {query: set() for query in _QUERIES}
         for name in releases:
             await suite.flip(name)

@@ -19,8 +19,8 @@ import typer
 
 from loadtest.ghz import Measured, ToolFailed, run_call
 from loadtest.requests import write_descriptors, write_messages
+from vitrine.client import Client
 from vitrine.deadline import Deadline
-from vitrine.gateway_client import open_gateway
 from vitrine.product import Product, checked_product
 from vitrine.v1 import (
     recommendation_service_pb2 as recommendation_pb2,
@@ -102,12 +102,12 @@ def measure(
 async def _measured(target: str, products: int, calls: int) -> dict[str, list[float]]:
     """Milliseconds of whole calls and of their stages."""
     random = np.random.default_rng(3)
-    async with open_gateway(target) as channel:
-        events = user_event_service_pb2_grpc.UserEventServiceStub(channel)
+    async with Client(target) as gateway:
+        events = user_event_service_pb2_grpc.UserEventServiceStub(gateway.channel)
         for visitor in range(VISITORS):
             seen = random.choice(products, EVENTS, replace=False).tolist()
             await events.WriteUserEvents(_history(visitor, seen), timeout=_LIMIT_S)
-        recommendation = recommendation_service_pb2_grpc.RecommendationServiceStub(channel)
+        recommendation = recommendation_service_pb2_grpc.RecommendationServiceStub(gateway.channel)
         stages: dict[str, list[float]] = {}
         for number in range(-VISITORS, calls):
             began_s = time.perf_counter()

@@ -15,7 +15,7 @@ import grpc.aio
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from vitrine.gateway_client import open_gateway
+from vitrine.client import Client
 from vitrine.v1 import search_service_pb2, search_service_pb2_grpc
 
 _BAR = 48
@@ -134,8 +134,8 @@ async def traced_search(target: str, query: str, visitor: str, trace_id: str, pa
     """Searches as a caller who traces it."""
     request = search_service_pb2.SearchRequest(query=query, visitor_id=visitor, page_size=10)
     traceparent = f"00-{trace_id}-{parent_id}-01"
-    async with open_gateway(target) as channel:
-        stub = search_service_pb2_grpc.SearchServiceStub(channel)
+    async with Client(target) as gateway:
+        stub = search_service_pb2_grpc.SearchServiceStub(gateway.channel)
         await stub.Search(request, timeout=30, metadata=(("traceparent", traceparent),))
 
 

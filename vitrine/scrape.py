@@ -11,7 +11,7 @@ import httpx
 from prometheus_client import REGISTRY, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from vitrine.gateway_client import ClientSettings, is_of_this_machine
+from vitrine.client.settings import ClientSettings, is_of_this_machine
 from vitrine.tls import read_authorities
 
 _TIMEOUT_S = 5.0

@@ -6,38 +6,29 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vitrine.channel import call
-from vitrine.deadline import Deadline
-from vitrine.gateway_client import open_gateway
-from vitrine.v1 import ad_service_pb2, ad_service_pb2_grpc, common_pb2
+from vitrine.client import Client, refused
+from vitrine.v1 import ad_service_pb2, common_pb2
 
-_TIMEOUT_S = 10.0
 _MAX_CAMPAIGNS = 100
 _MAX_BYTES = 1024 * 1024
 
 
 async def upsert_campaigns(campaigns: Sequence[ad_service_pb2.Campaign], target: str) -> int:
     """Writes campaigns and prints those refused; how many. Raises the errors of `vitrine.errors`."""
-    refused = 0
-    async with open_gateway(target) as channel:
-        stub = ad_service_pb2_grpc.AdServiceStub(channel)
+    failed = 0
+    async with Client(target) as client:
         for batch in _batches(campaigns):
-            request = ad_service_pb2.UpsertCampaignsRequest(campaigns=batch)
-            answer = await call(stub.UpsertCampaigns, request, deadline=Deadline.after(_TIMEOUT_S))
-            refused += _print_refused(answer.outcomes)
-    typer.echo(f"{len(campaigns) - refused:,} campaigns written, {refused:,} refused")
-    return refused
+            failed += _print_refused((await client.ads.upsert(batch)).outcomes)
+    typer.echo(f"{len(campaigns) - failed:,} campaigns written, {failed:,} refused")
+    return failed
 
 
 async def delete_campaigns(ids: Sequence[str], target: str) -> int:
     """Deletes campaigns and prints those that were not there; how many. Raises the errors of `vitrine.errors`."""
-    async with open_gateway(target) as channel:
-        stub = ad_service_pb2_grpc.AdServiceStub(channel)
-        request = ad_service_pb2.DeleteCampaignsRequest(ids=ids)
-        answer = await call(stub.DeleteCampaigns, request, deadline=Deadline.after(_TIMEOUT_S))
-    refused = _print_refused(answer.outcomes)
-    typer.echo(f"{len(ids) - refused:,} campaigns deleted")
-    return refused
+    async with Client(target) as client:
+        failed = _print_refused((await client.ads.delete(ids)).outcomes)
+    typer.echo(f"{len(ids) - failed:,} campaigns deleted")
+    return failed
 
 
 async def print_campaigns(target: str) -> None:
@@ -45,16 +36,9 @@ async def print_campaigns(target: str) -> None:
     table = Table()
     for heading in ("id", "name", "state", "products", "daily budget", "today", "in all", "seen", "clicks"):
         table.add_column(heading, justify="left" if heading in ("id", "name", "state") else "right")
-    async with open_gateway(target) as channel:
-        stub = ad_service_pb2_grpc.AdServiceStub(channel)
-        token, is_last = "", False
-        while not is_last:
-            request = ad_service_pb2.ListCampaignsRequest(page_token=token)
-            page = await call(stub.ListCampaigns, request, deadline=Deadline.after(_TIMEOUT_S))
-            for report in page.campaigns:
-                table.add_row(*_cells(report))
-            token = page.next_page_token
-            is_last = not token
+    async with Client(target) as client:
+        async for report in client.ads.campaigns():
+            table.add_row(*_cells(report))
     Console().print(table)
 
 
@@ -76,10 +60,10 @@ def _cells(report: ad_service_pb2.CampaignReport) -> Iterator[str]:
 
 
 def _print_refused(outcomes: Sequence[common_pb2.ItemOutcome]) -> int:
-    refused = [one for one in outcomes if one.HasField("status")]
-    for one in refused:
-        typer.echo(f"{one.id}: {one.status.message}", err=True)
-    return len(refused)
+    failed = refused(outcomes)
+    for one in failed:
+        typer.echo(f"{one.id}: {one.error.message}", err=True)
+    return len(failed)
 
 
 def _batches(campaigns: Sequence[ad_service_pb2.Campaign]) -> Iterator[list[ad_service_pb2.Campaign]]:

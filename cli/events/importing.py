@@ -1,7 +1,6 @@
 """One import of events, from its file to its report."""
 
 import asyncio
-import random
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -10,22 +9,16 @@ from pathlib import Path
 from cli.events.batches import Batch, batched
 from cli.events.layouts import layout_of
 from cli.ingest.checkpoint import Checkpoint, Progress, fingerprint_of
+from cli.ingest.patience import retries_of
 from cli.ingest.report import Refusal, Report
 from cli.ingest.settings import IngestSettings
 from cli.ingest.shown_run import Moved, Waits
-from vitrine.channel import call
-from vitrine.deadline import Deadline
-from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable
-from vitrine.gateway_client import open_gateway
-from vitrine.messages.common import error_from_message
+from vitrine.client import Client, Retries, refused
+from vitrine.client.retries import PASSING
 from vitrine.rows import RowFile
 from vitrine.v1 import user_event_service_pb2 as events_pb
-from vitrine.v1 import user_event_service_pb2_grpc
 
-# What another attempt may mend.
-_PASSING = (Unavailable, ResourceExhausted, DeadlineExceeded)
 _CALL_S = 30.0
-_MAX_BACKOFF_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +55,9 @@ class EventImport:
         was sent but not settled is sent again the next time, which the store knows by its ids.
         `moved` hears of the file's position after each batch, `waits` of each wait for the gateway, and why.
         """
-        async with open_gateway(self._settings.target) as channel:
-            stub = user_event_service_pb2_grpc.UserEventServiceStub(channel)
-            if self._progress.rows and await self._is_empty(stub):
+        # A store that is full says so by event: waiting is done here, for both.
+        async with Client(self._settings.target, timeout_s=_CALL_S, retries=Retries(attempts=1)) as client:
+            if self._progress.rows and await _is_empty(client):
                 self._progress = Progress(fingerprint=self._progress.fingerprint)
             began_at_s, resumed_rows = time.monotonic(), self._progress.rows
             self._report = Report(self._checkpoint.report_path, self._progress.report_bytes)
@@ -72,7 +65,7 @@ class EventImport:
             under_way: deque[tuple[Batch, asyncio.Task[events_pb.WriteUserEventsResponse]]] = deque()
             try:
                 while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                    under_way.append((batch, asyncio.create_task(self._answered(stub, batch, waits))))
+                    under_way.append((batch, asyncio.create_task(self._answered(client, batch, waits))))
                     if len(under_way) == self._settings.window:
                         await self._settle_first(under_way, moved)
                 while under_way:
@@ -92,30 +85,26 @@ class EventImport:
             unused=self._unused,
         )
 
-    async def _answered(
-        self, stub: user_event_service_pb2_grpc.UserEventServiceStub, batch: Batch, waits: Waits
-    ) -> events_pb.WriteUserEventsResponse:
+    async def _answered(self, client: Client, batch: Batch, waits: Waits) -> events_pb.WriteUserEventsResponse:
         """The answer to a batch, after as many attempts as there is patience for."""
         if not batch.places:
             return events_pb.WriteUserEventsResponse()
         give_up_at_s, attempt = time.monotonic() + self._settings.give_up_s, 0
+        retries = retries_of(self._settings, waits)
         while True:
+            attempt += 1
             try:
-                answer: events_pb.WriteUserEventsResponse = await call(
-                    stub.WriteUserEvents, batch.request, deadline=Deadline.after(_CALL_S)
-                )
-                # A store that is full says so by event.
-                for outcome in answer.outcomes:
-                    if isinstance(error := error_from_message(outcome.status), _PASSING):
-                        raise error
+                answer = await client.events.write(batch.request.events)
+                for one in refused(answer.outcomes):
+                    if isinstance(one.error, PASSING):
+                        raise one.error
                 return answer
-            except _PASSING as error:
+            except PASSING as error:
                 if time.monotonic() > give_up_at_s:
                     raise
-                wait_s = min(_MAX_BACKOFF_S, self._settings.first_backoff_s * 2 ** min(attempt, 10))
-                attempt += 1
+                wait_s = retries.backoff_s(error, attempt)
                 waits(wait_s, error)
-                await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))
+                await asyncio.sleep(wait_s)
 
     async def _settle_first(
         self, under_way: "deque[tuple[Batch, asyncio.Task[events_pb.WriteUserEventsResponse]]]", moved: Moved
@@ -124,9 +113,8 @@ class EventImport:
         answer = await task
         under_way.popleft()
         refusals = list(batch.refusals)
-        for event, (row, line), outcome in zip(batch.request.events, batch.places, answer.outcomes, strict=True):
-            if error := error_from_message(outcome.status):
-                refusals.append(Refusal.of(row, line, event.event_id, error))
+        for one in refused(answer.outcomes):
+            refusals.append(Refusal.of(*batch.places[one.index], one.id, one.error))
         self._report.add(sorted(refusals, key=lambda refusal: refusal.row))
         refused_events = len(refusals) - len(batch.refusals)
         self._progress = Progress(
@@ -141,8 +129,9 @@ class EventImport:
         self._checkpoint.save(self._progress)
         moved(batch.position, self._progress)
 
-    async def _is_empty(self, stub: user_event_service_pb2_grpc.UserEventServiceStub) -> bool:
-        """Whether the store holds nothing: then it is not the one that the checkpoint is of."""
-        request = events_pb.ListUserEventsRequest(page_size=1)
-        answer = await call(stub.ListUserEvents, request, deadline=Deadline.after(_CALL_S), wait_for_ready=True)
-        return not answer.next_page_token
+
+async def _is_empty(client: Client) -> bool:
+    """Whether the store holds nothing: then it is not the one that the checkpoint is of."""
+    async for _ in client.events.pages(page_size=1):
+        return False
+    return True

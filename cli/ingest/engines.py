@@ -6,6 +6,7 @@ from typing import Protocol
 from cli.ingest.batches import Batch
 from cli.ingest.delivery import Delivery, Outcomes
 from cli.ingest.settings import IngestSettings
+from vitrine.client import Client
 from vitrine.errors import VitrineError
 
 
@@ -18,13 +19,14 @@ class Way(Protocol):
 
 
 def way_of(
+    client: Client,
     settings: IngestSettings,
     settle: Callable[[Batch, Outcomes], None],
     waits: Callable[[float, VitrineError], None],
 ) -> Way:
     """Over the gateway, whose embedder embeds, or by a Ray job; `settle` and `waits` as for `Delivery`."""
     if settings.engine == "stream":
-        return Delivery(settings, settle, waits)
+        return Delivery(client, settings, settle, waits)
     # Only who wants Ray has it, and waits for it.
     from cli.ingest.ray.delivery import RayDelivery
 

@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.ingest.checkpoint import Checkpoint, Progress
-from cli.ingest.patience import patient_call
+from cli.ingest.patience import client_of
 from cli.ingest.report import Refusal, Report
 from cli.ingest.settings import IngestSettings
 from cli.ingest.shown_run import Moved, Waits
-from vitrine.errors import InvalidArgument, VitrineError, invalid
+from vitrine.client import Client, refused
+from vitrine.errors import InvalidArgument, invalid
 from vitrine.feeds.opening import open_feed
-from vitrine.gateway_client import open_gateway
-from vitrine.messages.common import error_from_message
 from vitrine.messages.product import offer_to_message
 from vitrine.offer import Offer
 from vitrine.rows import Row
-from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 
 _OFFERS = 500
 
@@ -50,17 +48,16 @@ class OfferIngest:
         began_at_s = time.monotonic()
         waiting: list[tuple[Row, Offer]] = []
         refusals: list[Refusal] = []
-        async with open_gateway(self._settings.target) as channel:
-            stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
+        async with client_of(self._settings, waits) as client:
 
             async def send(row: Row) -> None:
-                refused = [*refusals, *await self._sent(stub, waiting, waits)]
-                self._report.add(sorted(refused, key=lambda refusal: refusal.row))
+                failed = [*refusals, *await _sent(client, waiting)]
+                self._report.add(sorted(failed, key=lambda refusal: refusal.row))
                 self._progress = self._progress.model_copy(
                     update={
                         "rows": row.number,
-                        "accepted": self._progress.accepted + len(waiting) + len(refusals) - len(refused),
-                        "refused": self._progress.refused + len(refused),
+                        "accepted": self._progress.accepted + len(waiting) + len(refusals) - len(failed),
+                        "refused": self._progress.refused + len(failed),
                     }
                 )
                 waiting.clear()
@@ -92,17 +89,14 @@ class OfferIngest:
             raise invalid("row", row.fault)
         return self.feed.offer(row.values)
 
-    async def _sent(
-        self, stub: catalog_service_pb2_grpc.CatalogServiceStub, offers: list[tuple[Row, Offer]], waits: Waits
-    ) -> list[Refusal]:
-        """What of the offers was refused."""
-        if not offers:
-            return []
-        request = catalog_service_pb2.UpdateOffersRequest(offers=[offer_to_message(offer) for _, offer in offers])
-        answer = await patient_call(stub.UpdateOffers, request, self._settings, waits)
-        outcomes: list[VitrineError | None] = [error_from_message(outcome.status) for outcome in answer.outcomes]
-        return [
-            Refusal.of(row.number, row.line, offer.id, error)
-            for (row, offer), error in zip(offers, outcomes, strict=True)
-            if error is not None
-        ]
+
+async def _sent(client: Client, offers: list[tuple[Row, Offer]]) -> list[Refusal]:
+    """What of the offers was refused."""
+    if not offers:
+        return []
+    answer = await client.catalog.update_offers([offer_to_message(offer) for _, offer in offers])
+    return [
+        Refusal.of(row.number, row.line, offer.id, one.error)
+        for one in refused(answer.outcomes)
+        for row, offer in [offers[one.index]]
+    ]

@@ -1,43 +1,36 @@
-"""Calls that are made again while the gateway is away or full."""
-
-import asyncio
-import random
-import time
-from collections.abc import Callable
-from typing import Any
+"""How long an ingest goes on while the gateway is away or full."""
 
 from cli.ingest.settings import IngestSettings
-from vitrine.channel import call
-from vitrine.deadline import Deadline
-from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable, VitrineError
+from cli.ingest.shown_run import Waits
+from vitrine.client import Client, Patience, Retries
 
-# What another attempt may mend.
-PASSING = (Unavailable, ResourceExhausted, DeadlineExceeded)
-_MAX_BACKOFF_S = 10.0
+_LONGEST_WAIT_S = 10.0
 
 
-def backoff_s(error: VitrineError, attempt: int, settings: IngestSettings) -> float:
-    """Seconds to wait before attempt number `attempt` (from 0) after the error."""
-    wait_s = min(_MAX_BACKOFF_S, settings.first_backoff_s * 2.0 ** min(attempt, 10))
-    if isinstance(error, ResourceExhausted) and error.retry_after_s is not None:
-        wait_s = max(wait_s, error.retry_after_s)
-    return wait_s * random.uniform(0.5, 1.0)
+def retries_of(settings: IngestSettings, waits: Waits) -> Retries:
+    """Attempts without number, each for `call_timeout_s`; `waits` hears of each wait in seconds, and why."""
+    return Retries(
+        attempts=None,
+        first_wait_s=settings.first_backoff_s,
+        longest_wait_s=_LONGEST_WAIT_S,
+        # One process that waits between its attempts is no storm.
+        budget=None,
+        attempt_timeout_s=settings.call_timeout_s,
+        on_wait=waits,
+    )
 
 
-async def patient_call(
-    method: Any, request: Any, settings: IngestSettings, waits: Callable[[float, VitrineError], None]
-) -> Any:
-    """The reply of an idempotent call. Raises the error that no attempt mends, or the last when `give_up_s` is over."""
-    began_at_s = time.monotonic()
-    attempt = 0
-    while True:
-        try:
-            deadline = Deadline.after(settings.call_timeout_s)
-            return await call(method, request, deadline=deadline, wait_for_ready=True)
-        except PASSING as error:
-            if time.monotonic() - began_at_s > settings.give_up_s:
-                raise
-            wait_s = backoff_s(error, attempt, settings)
-            waits(wait_s, error)
-            await asyncio.sleep(wait_s)
-            attempt += 1
+def client_of(settings: IngestSettings, waits: Waits) -> Client:
+    """A client whose calls go on for `give_up_s`."""
+    return Client(settings.target, timeout_s=settings.give_up_s, retries=retries_of(settings, waits))
+
+
+def patience_of(settings: IngestSettings, waits: Waits) -> Patience:
+    """The same of streams."""
+    return Patience(
+        give_up_s=settings.give_up_s,
+        stream_timeout_s=settings.stream_timeout_s,
+        first_wait_s=settings.first_backoff_s,
+        longest_wait_s=_LONGEST_WAIT_S,
+        on_wait=waits,
+    )

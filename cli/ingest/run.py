@@ -9,17 +9,16 @@ from cli.ingest.checkpoint import Checkpoint, Progress, fingerprint_of
 from cli.ingest.delivery import Outcomes
 from cli.ingest.engines import way_of
 from cli.ingest.ledger import Ledger
-from cli.ingest.patience import patient_call
+from cli.ingest.patience import client_of
 from cli.ingest.report import Refusal, Report
 from cli.ingest.settings import IngestSettings
 from cli.ingest.shown_run import Moved, Waits
 from cli.ingest.sync import NONE_GONE, Gone, delete_gone, keep_digests
+from vitrine.client import Client
 from vitrine.errors import NotFound
 from vitrine.feeds.opening import open_feed
-from vitrine.gateway_client import open_gateway
 from vitrine.product import Product
 from vitrine.product_digest import content_digest
-from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 
 _SHOWN_REPEATED = 5
 
@@ -84,19 +83,19 @@ class Ingest:
         """
         self._ledger = Ledger(self._settings.state_dir, self._settings.target, self._feed_name)
         try:
-            async with open_gateway(self._settings.target) as channel:
-                return await self._run(catalog_service_pb2_grpc.CatalogServiceStub(channel), moved, waits)
+            async with client_of(self._settings, waits) as client:
+                return await self._run(client, moved, waits)
         finally:
             self._ledger.close()
 
-    async def _run(self, stub: catalog_service_pb2_grpc.CatalogServiceStub, moved: Moved, waits: Waits) -> Summary:
-        if self._progress.last_id and not await self._is_kept(stub, self._progress.last_id, waits):
+    async def _run(self, client: Client, moved: Moved, waits: Waits) -> Summary:
+        if self._progress.last_id and not await self._is_kept(client, self._progress.last_id):
             self._progress = Progress(fingerprint=self._progress.fingerprint)
         if not self._progress.run:
             self._progress = self._progress.model_copy(update={"run": self._ledger.runs + 1})
         self._ledger.begin(self._progress.run)
         if self._sync:
-            await keep_digests(stub, self._ledger, self._settings, waits)
+            await keep_digests(client, self._ledger)
         began_at_s, resumed_rows = time.monotonic(), self._progress.rows
         self._report = Report(self._checkpoint.report_path, self._progress.report_bytes)
         rows = self.feed.source.rows(skip=resumed_rows)
@@ -107,10 +106,10 @@ class Ingest:
 
         is_unchanged = self._is_unchanged if self._sync else _never
         batches = batched(rows, self.feed, self._settings, is_unchanged)
-        await way_of(self._settings, settle, waits).run(batches)
+        await way_of(client, self._settings, settle, waits).run(batches)
         gone = NONE_GONE
         if self._sync:
-            gone = await delete_gone(stub, self._ledger, self._settings, waits, force=self._force)
+            gone = await delete_gone(client, self._ledger, self._settings, force=self._force)
         self._checkpoint.clear()
         progress, products = self._progress, self.feed.products
         return Summary(
@@ -162,11 +161,10 @@ class Ingest:
         )
         self._checkpoint.save(self._progress)
 
-    async def _is_kept(self, stub: catalog_service_pb2_grpc.CatalogServiceStub, product_id: str, waits: Waits) -> bool:
+    async def _is_kept(self, client: Client, product_id: str) -> bool:
         """Whether the catalogue still has the last product acknowledged: it may be another one, or emptied since."""
-        request = catalog_service_pb2.GetProductRequest(id=product_id)
         try:
-            await patient_call(stub.GetProduct, request, self._settings, waits)
+            await client.catalog.get(product_id)
         except NotFound:
             return False
         return True

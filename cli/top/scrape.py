@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from vitrine.client.settings import ClientSettings
 from vitrine.errors import Unavailable
-from vitrine.gateway_client import ClientSettings
 from vitrine.scrape import Scrape, Silent, read_processes
 
 

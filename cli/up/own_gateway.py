@@ -4,8 +4,8 @@ import os
 
 from gateway.auth.settings import AuthSettings
 from gateway.settings import GatewaySettings
+from vitrine.client.settings import ClientSettings
 from vitrine.errors import FailedPrecondition
-from vitrine.gateway_client import ClientSettings
 from vitrine.tls import TlsSettings
 
 

@@ -15,6 +15,8 @@ from cli.sample.reviews import reviews
 from cli.sample.visitors import Visitors
 from cli.up.own_gateway import may_write
 from cli.up.settings import UpSettings
+from vitrine.client import Client
+from vitrine.client.retries import unheard
 from vitrine.errors import Internal
 from vitrine.mapping import load_mapping
 from vitrine.product_row import ProductRows
@@ -48,7 +50,8 @@ async def fill_if_empty(
     for mapping, values in ((None, _products(settings)), (Path("reviews"), _reviews(settings))):
         rows = (Row(number, number, number, row) for number, row in enumerate(values, start=1))
         batches = batched(rows, ProductRows(load_mapping(mapping)), ingest)
-        await Delivery(ingest, _settle, lambda _wait_s, _error: None).run(batches)
+        async with Client(target) as client:
+            await Delivery(client, ingest, _settle, unheard).run(batches)
     mark.unlink()
     say(f"filled in {monotonic() - began_at_s:.0f} s")
 

@@ -26,10 +26,10 @@ from services.embedder.settings import EmbedderSettings
 from services.ranker.settings import RankerSettings
 from services.retriever.settings import RetrieverSettings
 from vitrine.channel import open_channel
+from vitrine.client import Client
 from vitrine.deadline import Deadline
-from vitrine.gateway_client import open_gateway
 from vitrine.server_settings import ServerSettings
-from vitrine.tls import TlsSettings, client_tls
+from vitrine.tls import ClientTls, TlsSettings, client_tls
 
 _LOOK_UP_S = 10.0
 
@@ -91,7 +91,7 @@ async def _bring_up(
     for name in parts:
         supervisor.add(Child(name, [sys.executable, "-m", f"services.{name}"], environment))
     tls = client_tls(TlsSettings())
-    await asyncio.gather(*(_serves(open_channel(_target(part), tls=tls)) for part in parts.values()))
+    await asyncio.gather(*(_part_serves(part, tls) for part in parts.values()))
     async with (
         open_channel(_target(parts["embedder"]), tls=tls) as embedder,
         open_channel(_target(parts["retriever"]), tls=tls) as retriever,
@@ -99,7 +99,8 @@ async def _bring_up(
         await require_model_of_index(EmbedderClient(embedder), RetrieverClient(retriever))
     # Last, so that its first self-test finds all parts.
     supervisor.add(Child("gateway", [sys.executable, "-m", "gateway"], environment))
-    await _serves(open_gateway(_target(gateway)))
+    async with Client(_target(gateway)) as client:
+        await _serves(client.channel)
     supervisor.strict = False
 
     async def products_kept() -> int:
@@ -111,13 +112,17 @@ async def _bring_up(
     typer.echo(hints(gateway))
 
 
-async def _serves(opened: grpc.aio.Channel) -> None:
+async def _part_serves(part: ServerSettings, tls: ClientTls | None) -> None:
+    async with open_channel(_target(part), tls=tls) as channel:
+        await _serves(channel)
+
+
+async def _serves(channel: grpc.aio.Channel) -> None:
     """Waits until the server there says that it is serving."""
-    async with opened as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
-        async for reply in watch:
-            if reply.status == health_pb2.HealthCheckResponse.SERVING:
-                return
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+    async for reply in watch:
+        if reply.status == health_pb2.HealthCheckResponse.SERVING:
+            return
 
 
 def _target(settings: ServerSettings) -> str:

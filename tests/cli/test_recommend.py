@@ -6,7 +6,6 @@ import pytest
 
 from cli.recommend import placed
 from vitrine.errors import InvalidArgument
-from vitrine.v1 import recommendation_service_pb2 as pb
 
 NOTHING: dict[str, Any] = {
     "similar_to": None,
@@ -21,16 +20,16 @@ NOTHING: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("given", "placement", "product_ids"),
     [
-        ({}, pb.PLACEMENT_HOME, ()),
-        ({"similar_to": ["a"]}, pb.PLACEMENT_SIMILAR, ["a"]),
-        ({"goes_with": ["a", "b"]}, pb.PLACEMENT_COMPLEMENTARY, ["a", "b"]),
-        ({"cart": ["a"]}, pb.PLACEMENT_CART, ["a"]),
-        ({"ads": True}, pb.PLACEMENT_ADS, ()),
-        ({"content": True}, pb.PLACEMENT_CONTENT, ()),
-        ({"about": ["a"]}, pb.PLACEMENT_CONTENT, ["a"]),
+        ({}, "home", ()),
+        ({"similar_to": ["a"]}, "similar", ["a"]),
+        ({"goes_with": ["a", "b"]}, "complementary", ["a", "b"]),
+        ({"cart": ["a"]}, "cart", ["a"]),
+        ({"ads": True}, "ads", ()),
+        ({"content": True}, "content", ()),
+        ({"about": ["a"]}, "content", ["a"]),
     ],
 )
-def test_options_name_a_placement(given: dict[str, Any], placement: int, product_ids: Any) -> None:
+def test_options_name_a_placement(given: dict[str, Any], placement: str, product_ids: Any) -> None:
     assert placed(**NOTHING | given) == (placement, product_ids)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from cli.search import Asked, facet_line, facet_spec, sources_line, words_line
+from vitrine.client.requests import search_request
 from vitrine.messages.facets import facets_to_messages
 from vitrine.ports import Facet, FacetSpec, FacetValue, ProductFilter
 from vitrine.v1 import ranker_service_pb2 as pb
@@ -33,7 +34,7 @@ def test_a_facet_is_read_from_its_key_and_bounds(text: str, spec: FacetSpec) -> 
 
 def test_what_is_asked_becomes_a_request() -> None:
     asked = Asked("", ProductFilter(expression="price < 3"), "price desc", ("brand", "price:1,2"))
-    request = asked.request()
+    request = search_request(asked.query, "", "", asked.options())
     assert (request.query, request.order_by, request.filter.expression) == ("", "price desc", "price < 3")
     assert [(facet.key, facet.limit, list(facet.bounds)) for facet in request.facets] == [
         ("brand", 20, []),

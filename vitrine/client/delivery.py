@@ -12,7 +12,7 @@ from vitrine.channel import stream
 from vitrine.client.calls import Calls, Method
 from vitrine.client.retries import PASSING, Retries, unheard
 from vitrine.deadline import Deadline
-from vitrine.errors import ResourceExhausted, Unavailable, VitrineError
+from vitrine.errors import Unavailable, VitrineError
 from vitrine.status import error_of
 from vitrine.v1 import catalog_service_pb2 as pb
 
@@ -135,9 +135,7 @@ class Delivery(Generic[Sent]):
                     self._is_wanted.clear()
                     continue
                 attempt = 1 if self._moved_at_s > moved_at_s else attempt + 1
-                wait_s = self._backoff.backoff_s(attempt)
-                if isinstance(fault, ResourceExhausted) and fault.retry_after_s is not None:
-                    wait_s = max(wait_s, fault.retry_after_s)
+                wait_s = self._backoff.backoff_s(fault, attempt)
                 self._patience.on_wait(wait_s, fault)
                 await asyncio.sleep(wait_s)
         finally:

@@ -41,15 +41,17 @@ class Retries:
         """Seconds to wait after the error of attempt number `attempt` (from 1); None: it is not tried again."""
         if self.attempts is not None and attempt >= self.attempts:
             return None
-        if isinstance(error, ResourceExhausted):
-            # No sooner than it was said; spread, as others were told the same.
-            return None if error.retry_after_s is None else error.retry_after_s * random.uniform(1.0, 1.25)
-        if isinstance(error, Unavailable) or (isinstance(error, DeadlineExceeded) and self.attempt_timeout_s):
-            return self.backoff_s(attempt)
-        return None
+        if isinstance(error, ResourceExhausted) and error.retry_after_s is None:
+            return None
+        if isinstance(error, DeadlineExceeded) and self.attempt_timeout_s is None:
+            return None
+        return self.backoff_s(error, attempt) if isinstance(error, PASSING) else None
 
-    def backoff_s(self, attempt: int) -> float:
-        """Seconds to wait after attempt number `attempt` (from 1) by the clients' own measure."""
+    def backoff_s(self, error: VitrineError, attempt: int) -> float:
+        """Seconds to wait after the error of attempt number `attempt` (from 1): no sooner than it says, if so."""
+        if isinstance(error, ResourceExhausted) and error.retry_after_s is not None:
+            # Spread, as others were told the same.
+            return error.retry_after_s * random.uniform(1.0, 1.25)
         # 2 ** 30 is beyond every longest wait, and no overflow.
         wait_s: float = self.first_wait_s * 2 ** min(attempt - 1, 30)
         return min(self.longest_wait_s, wait_s) * random.uniform(0.5, 1.0)

@@ -14,7 +14,7 @@ from ray.util.queue import Queue
 
 from cli.ingest.batches import Batch
 from cli.ingest.delivery import Outcomes
-from cli.ingest.patience import PASSING, backoff_s
+from cli.ingest.patience import retries_of
 from cli.ingest.ray.batch_embedder import EMBEDDINGS, BatchEmbedder
 from cli.ingest.ray.feed import FeedSource
 from cli.ingest.settings import IngestSettings
@@ -22,6 +22,7 @@ from gateway.clients.retriever import RetrieverClient
 from gateway.product_embeddings import at_field
 from services.embedder.settings import EmbedderSettings
 from vitrine.channel import open_channel
+from vitrine.client.retries import PASSING
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
 from vitrine.messages.embedder import embeddings_from_message
@@ -141,7 +142,9 @@ class RayDelivery:
 
     async def _patiently(self, write: Callable[[], Any]) -> tuple[ItemOutcome, ...]:
         began_at_s, attempt = time.monotonic(), 0
+        retries = retries_of(self._settings, self._waits)
         while True:
+            attempt += 1
             try:
                 outcomes: tuple[ItemOutcome, ...] = await write()
                 for outcome in outcomes:
@@ -151,10 +154,9 @@ class RayDelivery:
             except PASSING as error:
                 if time.monotonic() - began_at_s > self._settings.give_up_s:
                     raise
-                wait_s = backoff_s(error, attempt, self._settings)
+                wait_s = retries.backoff_s(error, attempt)
                 self._waits(wait_s, error)
                 await asyncio.sleep(wait_s)
-                attempt += 1
 
 
 def _connect(settings: IngestSettings) -> None:

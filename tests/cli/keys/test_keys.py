@@ -21,10 +21,8 @@ from gateway.auth.settings import AuthSettings
 from gateway.http_server import http_server
 from gateway.settings import GatewaySettings
 from tests.vitrine.certificates import Authority
-from vitrine.channel import call
-from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, PermissionDenied, Unauthenticated, Unavailable
-from vitrine.gateway_client import ClientSettings, open_gateway
+from vitrine.client import Client
+from vitrine.errors import PermissionDenied, Unavailable
 from vitrine.guard import Door
 from vitrine.tls import ServerTls
 from vitrine.v1 import catalog_service_pb2, catalog_service_pb2_grpc, product_pb2
@@ -133,59 +131,27 @@ async def guarded(keys_file: Path, reader: str, tmp_path: Path, start_server: An
     await guard.close()
 
 
-def client(folder: Path, key: str) -> ClientSettings:
-    return ClientSettings.model_validate(
-        {
-            "api_key": key,
-            "ca": str(folder / "ca.pem"),
-            "certificate": folder / "client.pem",
-            "key": folder / "client.key",
-            "server_name": "shop.example",
-        }
-    )
-
-
-async def test_clients_send_their_key_over_tls_with_every_kind_of_call(
-    guarded: Any, reader: str, keys_file: Path
+@pytest.mark.parametrize("as_file", [True, False])
+async def test_commands_send_their_key_over_tls(
+    guarded: Any, reader: str, as_file: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, folder = guarded
-    target, deadline = f"127.0.0.1:{server.port}", Deadline.after(30)
-    request = catalog_service_pb2.GetProductRequest(id="p1")
-    upsert = catalog_service_pb2.CatalogServiceUpsertProductsRequest()
-    async with open_gateway(target, client(folder, reader)) as channel:
-        stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
-        assert (await call(stub.GetProduct, request, deadline=deadline)).product.id == "p1"
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            [_ async for _ in stub.UpsertProducts(iter([upsert]), timeout=30)]
-        assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
-    async with open_gateway(target, client(folder, reader + "x")) as channel:
-        stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
-        with pytest.raises(Unauthenticated, match="not known"):
-            await call(stub.GetProduct, request, deadline=deadline)
     (folder / "key.txt").write_text(reader + "\n")
-    settings = client(folder, "").model_copy(update={"api_key_file": folder / "key.txt"})
-    async with open_gateway(target, settings) as channel:
-        stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
+    shown = {"API_KEY_FILE": str(folder / "key.txt")} if as_file else {"API_KEY": reader}
+    settings = shown | {
+        "CA": str(folder / "ca.pem"),
+        "CERTIFICATE": str(folder / "client.pem"),
+        "KEY": str(folder / "client.key"),
+        "SERVER_NAME": "shop.example",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"VITRINE_CLIENT_{name}", value)
+    async with Client(f"127.0.0.1:{server.port}") as client:
+        assert (await client.catalog.get("p1")).id == "p1"
         with pytest.raises(PermissionDenied, match="scope catalogue, and key:reader has search"):
-            await call(stub.ListProductDigests, catalog_service_pb2.ListProductDigestsRequest(), deadline=deadline)
-
-
-@pytest.mark.parametrize(
-    ("target", "warned"),
-    [("127.0.0.1:1", False), ("localhost:1", False), ("[::1]:1", False), ("unix:/a", False), ("dns:///shop:1", True)],
-)
-async def test_a_key_that_would_travel_in_the_clear_is_warned_of(
-    target: str, warned: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with open_gateway(target, ClientSettings.model_validate({"api_key": "vtr_secret"})):
-        pass
-    assert ("travels in the clear" in caplog.text) is warned
-    assert "vtr_secret" not in caplog.text + repr(ClientSettings.model_validate({"api_key": "vtr_secret"}))
-
-
-def test_a_key_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(FailedPrecondition, match=r"none\.txt holds no API key"):
-        open_gateway("127.0.0.1:1", ClientSettings(api_key_file=Path("none.txt")))
+            [_ async for _ in client.catalog.digests()]
+        with pytest.raises(PermissionDenied, match="scope catalogue, and key:reader has search"):
+            [_ async for _ in client.catalog.upsert([product_pb2.Product(id="p2", title="Watch")])]
 
 
 async def test_top_reads_metrics_of_a_gateway_that_asks_for_a_key(
