@@ -28,7 +28,7 @@ def test_a_container_runs_the_service_itself_and_not_as_root(client: Client, ser
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_threads_follow_the_cpu_limit(client: Client, service: str) -> None:
-    """text-embeddings-inference#170: threads were sized to the host and not to the quota."""
+    """text-embeddings-inference#170 (case 67): threads were sized to the host and not to the quota."""
     limit = inspect(service)["HostConfig"]["NanoCpus"] // 1_000_000_000
     assert limit >= 1
     quota = "from vitrine.compute import thread_quota; print(thread_quota())"

@@ -50,13 +50,13 @@ async def test_gives_back_what_was_written(open_cache: OpenCache, dtype: str, to
 
 
 async def test_writings_of_one_query_share_a_key(open_cache: OpenCache) -> None:
-    """openmed#1468"""
+    """openmed#1468 (case 79)"""
     cache = open_cache()
     assert cache.key(SPACE, normalize_text("ｉＰｈｏｎｅ　１５\u200b")) == cache.key(SPACE, normalize_text("iphone 15"))
 
 
 async def test_another_model_prefix_or_number_format_is_a_miss(open_cache: OpenCache) -> None:
-    """spiceai#7275"""
+    """spiceai#7275 (case 119)"""
     cache = open_cache()
     await written(cache, SPACE, "watch", vector_of(1))
     other = VectorSpace("sha256:" + "cd" * 32, 8)
@@ -66,7 +66,7 @@ async def test_another_model_prefix_or_number_format_is_a_miss(open_cache: OpenC
 
 
 async def test_a_vector_of_another_width_under_the_same_key_is_refused(open_cache: OpenCache) -> None:
-    """Beledarians_LM_Studio_Toolbox#97"""
+    """Beledarians_LM_Studio_Toolbox#97 (case 122)"""
     cache = open_cache()
     await written(cache, VectorSpace(SPACE.digest, 384), "watch", vector_of(1, 384))
     assert await cache.read(VectorSpace(SPACE.digest, 768), ["watch"]) == [None]
@@ -93,7 +93,7 @@ async def test_a_damaged_value_is_a_miss(open_cache: OpenCache, raw: Any, damage
 
 
 async def test_a_value_of_another_key_is_a_miss(open_cache: OpenCache, raw: Any) -> None:
-    """redis-py#2665: what a mixed-up connection would answer."""
+    """redis-py#2665 (case 117): what a mixed-up connection would answer."""
     cache = open_cache()
     await written(cache, SPACE, "watch", vector_of(1))
     raw.set(cache.key(SPACE, "phone"), raw.get(cache.key(SPACE, "watch")))
@@ -114,7 +114,7 @@ async def test_a_key_of_another_kind_is_a_miss(open_cache: OpenCache, raw: Any) 
 
 
 async def test_every_key_has_a_ttl_and_they_differ(open_cache: OpenCache, raw: Any) -> None:
-    """gorse#1006"""
+    """gorse#1006 (case 130)"""
     cache = open_cache(ttl_s=1_000.0, ttl_jitter=0.2)
     for index in range(50):
         await written(cache, SPACE, f"query {index}", vector_of(index))
@@ -137,7 +137,7 @@ async def test_many_keys_are_read_in_chunks(open_cache: OpenCache, raw: Any) -> 
 
 
 async def test_cancelled_readers_leave_no_reply_for_the_next(open_cache: OpenCache, slow_redis: Any) -> None:
-    """redis-py#2665, through a slow proxy"""
+    """redis-py#2665 (case 117), through a slow proxy"""
     cache = open_cache(slow_redis.url)
     for index in range(20):
         await written(cache, SPACE, f"query {index}", vector_of(index))
@@ -160,7 +160,7 @@ async def test_cancelled_readers_leave_no_reply_for_the_next(open_cache: OpenCac
 
 
 async def test_a_reader_whose_time_is_over_leaves_no_reply_for_the_next(open_cache: OpenCache, slow_redis: Any) -> None:
-    """redis-py#2665, with deadlines"""
+    """redis-py#2665 (case 117), with deadlines"""
     patient = open_cache(slow_redis.url)
     hasty = open_cache(slow_redis.url, wait_s=0.002, breaker=CircuitBreaker(1_000, 60.0))
     for index in range(5):
@@ -257,7 +257,7 @@ async def test_a_server_that_talks_nonsense_costs_a_clear_error_only(
 
 
 def test_can_be_used_by_one_event_loop_after_another(redis_url: str) -> None:
-    """redis-py#2633"""
+    """redis-py#2633 (case 118)"""
     cache = EmbeddingCache(
         redis_url,
         prefix="test",

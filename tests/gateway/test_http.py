@@ -164,7 +164,7 @@ async def test_other_requests_are_refused_in_json(
 
 
 async def test_a_large_body_is_refused_with_its_size_and_the_limit(http: httpx.AsyncClient, shop: Any) -> None:
-    """text-embeddings-inference#50"""
+    """text-embeddings-inference#50 (case 53)"""
     reply = await http.post(SEARCH, json={"query": "x" * 20_000})
     assert reply.status_code == 413
     assert "the body has 20012 bytes; at most 10000 are allowed" in reply.json()["message"]

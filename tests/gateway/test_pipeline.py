@@ -97,7 +97,7 @@ async def test_a_cached_vector_gives_the_same_answer(shop: Any) -> None:
 
 @pytest.mark.parametrize("page_size", [7, 10, 100])
 async def test_pages_neither_repeat_nor_skip(shop: Any, page_size: int) -> None:
-    """trieve#1001"""
+    """trieve#1001 (case 115)"""
     whole = ids_of(await shop.search("watch", page_size=100))
     found: list[str] = []
     token = ""
@@ -129,7 +129,7 @@ async def test_later_pages_keep_the_scores_of_the_first(shop: Any) -> None:
 
 
 async def test_pages_hold_while_the_catalogue_changes(own_shop: Any) -> None:
-    """trieve#1001: what is deleted vanishes, and is made up for from further down."""
+    """trieve#1001 (case 115): what is deleted vanishes, and is made up for from further down."""
     first = await own_shop.search("watch", page_size=10)
     whole = ids_of(await own_shop.search("watch", page_size=100))
     gone = whole[12:15]
@@ -196,7 +196,7 @@ async def test_wrong_fields_are_named(shop: Any, fields: dict[str, Any], message
 
 
 async def test_a_query_that_is_cut_is_told_each_time(shop: Any) -> None:
-    """sentence-transformers#4060"""
+    """sentence-transformers#4060 (case 55)"""
     query = "手表鞋灯" * 128
     for _ in range(2):
         answer = await shop.search(query)
@@ -340,7 +340,7 @@ async def test_embedder_and_index_that_move_on_together_are_followed(own_shop: A
 
 
 async def test_many_callers_of_a_cold_query_cost_one_embedding(open_shop: OpenShop, redis_url: str) -> None:
-    """cacheable#888"""
+    """cacheable#888 (case 123)"""
     shop = await open_shop(redis_url=redis_url, max_searches=1_000, rank_depth=0)
     await shop.gateway.self_test()
     answers = await asyncio.gather(*(shop.search("白色 咖啡机", timeout_s=60) for _ in range(100)))

@@ -55,7 +55,7 @@ async def vector_of(vectors: QueryVectors, text: str) -> Any:
 async def test_a_thousand_callers_of_one_cold_query_cost_one_run(
     embedder: Any, open_cache: Callable[..., EmbeddingCache]
 ) -> None:
-    """cacheable#888"""
+    """cacheable#888 (case 123)"""
     runs = []
 
     class Counting:

@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 async def test_the_process_serves_and_ends_on_sigterm(suite: Any, redis_url: str, channel_to: Any) -> None:
-    """serve#5966: proxy variables in its surroundings do not matter."""
+    """serve#5966 (case 38): proxy variables in its surroundings do not matter."""
     port, http_port = free_port(), free_port()
     environment = {
         "VITRINE_GATEWAY_PORT": str(port),
@@ -107,7 +107,7 @@ async def test_a_redis_url_that_is_none_is_refused_by_name(shop: Any) -> None:
 
 
 async def test_calls_before_the_parts_are_open_are_unavailable(start_server: Any, channel_to: Any, shop: Any) -> None:
-    """microservices-demo#62: NOT_SERVING while the retriever is away, SERVING once it is there."""
+    """microservices-demo#62 (case 37): NOT_SERVING while the retriever is away, SERVING once it is there."""
     shop.retriever.error = Unavailable("starting")
     tested = asyncio.Event()
 

@@ -37,7 +37,7 @@ def soon() -> Deadline:
 
 
 async def test_a_thousand_callers_share_one_run() -> None:
-    """cacheable#888"""
+    """cacheable#888 (case 123)"""
     flights, work = SingleFlight[str, int](), Work()
     callers = [asyncio.create_task(flights.run("cold", work, deadline=soon())) for _ in range(1_000)]
     await work.started.wait()
@@ -55,7 +55,7 @@ async def test_keys_do_not_share() -> None:
 
 
 async def test_followers_get_the_result_when_the_leader_is_cancelled() -> None:
-    """slatedb#1611"""
+    """slatedb#1611 (case 125)"""
     flights, work = SingleFlight[str, int](), Work()
     leader = asyncio.create_task(flights.run("cold", work, deadline=soon()))
     await work.started.wait()
@@ -70,7 +70,7 @@ async def test_followers_get_the_result_when_the_leader_is_cancelled() -> None:
 
 
 async def test_a_follower_takes_over_when_the_run_itself_is_cancelled() -> None:
-    """slatedb#1611"""
+    """slatedb#1611 (case 125)"""
     flights = SingleFlight[str, int]()
     runs: list[int] = []
 
@@ -94,7 +94,7 @@ async def test_work_that_is_always_cancelled_ends_as_an_error() -> None:
 
 
 async def test_an_error_reaches_all_callers_and_is_not_kept() -> None:
-    """slatedb#1611"""
+    """slatedb#1611 (case 125)"""
     flights, work = SingleFlight[str, int](), Work()
     work.error = Unavailable("away")
     work.may_end.set()

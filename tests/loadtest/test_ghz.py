@@ -88,7 +88,7 @@ def test_every_message_is_sent_and_every_failure_counted(served: tuple[str, Heal
     load = partial(run_call, "noop", NO_OP, target, data=tmp_path / "data.bin", descriptors=tmp_path / "vitrine.binpb")
     row = load(in_flight=4, ends=["--total", "40"])
     assert row.codes == {"OK": 30, "Unavailable": 10}
-    # ghz#103: one connection loads one replica.
+    # ghz#103 (case 14): one connection loads one replica.
     assert len(health.callers) == 4
     assert 0 < row.p50_ms <= row.p95_ms <= row.p99_ms
     # ghz#169: calls in flight at the end were counted as failed.

@@ -92,7 +92,7 @@ async def make_callers(request: pytest.FixtureRequest) -> AsyncIterator[MakeCall
 
 
 async def test_the_next_batch_takes_all_that_waits(make_callers: MakeCallers) -> None:
-    """triton server#3624: the batcher ran 1 while 4 waited."""
+    """triton server#3624 (case 46): the batcher ran 1 while 4 waited."""
     callers = make_callers()
     await callers.occupy()
     waiting = [callers.call((f"q{number}", 8)) for number in range(4)]
@@ -109,7 +109,7 @@ async def test_calls_of_one_moment_share_a_batch(make_callers: MakeCallers) -> N
 
 
 async def test_a_lone_caller_is_alone_and_waits_for_nobody(make_callers: MakeCallers) -> None:
-    """triton server#4129: one caller at a time gives batches of 1, the metric says so, and no timer delays it."""
+    """triton server#4129 (case 47): one caller at a time has batches of 1, says the metric, and no timer delays it."""
     callers = make_callers()
     turns = 0
     for number in range(10):
@@ -124,7 +124,7 @@ async def test_a_lone_caller_is_alone_and_waits_for_nobody(make_callers: MakeCal
 
 
 async def test_batches_do_not_stay_small_after_high_load(make_callers: MakeCallers) -> None:
-    """triton server#4841: mean batch size at the end is that of the beginning."""
+    """triton server#4841 (case 49): mean batch size at the end is that of the beginning."""
     callers = make_callers(max_batch_tokens=256)
     means = []
     for _ in range(10):
@@ -140,7 +140,7 @@ async def test_batches_do_not_stay_small_after_high_load(make_callers: MakeCalle
 
 
 async def test_like_lengths_go_together(make_callers: MakeCallers) -> None:
-    """text-embeddings-inference#65: 31 short texts and one long one; together they would pad 512 / 8 times."""
+    """text-embeddings-inference#65 (case 43): 31 short texts and a long one; together they would pad 512 / 8 times."""
     callers = make_callers()
     await callers.occupy()
     callers.call(*[(f"short {number}", 8) for number in range(31)], ("long", 512))
@@ -166,7 +166,7 @@ async def test_padding_is_bounded_whatever_the_lengths(make_callers: MakeCallers
 
 
 async def test_memory_is_bounded_by_tokens_not_by_items(make_callers: MakeCallers) -> None:
-    """infinity#517: eight texts of 8,192 tokens, again and again; each run stays within the budget."""
+    """infinity#517 (case 50): eight texts of 8,192 tokens, again and again; each run stays within the budget."""
     callers = make_callers(max_batch_tokens=16_384)
     await callers.occupy()
     for _ in range(2):
@@ -209,7 +209,7 @@ async def test_a_full_queue_refuses_at_once_and_never_breaks(make_callers: MakeC
 
 
 async def test_many_tiny_texts_are_all_answered(make_callers: MakeCallers) -> None:
-    """text-embeddings-inference#726: 25 calls of 5 one-letter texts."""
+    """text-embeddings-inference#726 (case 42): 25 calls of 5 one-letter texts."""
     callers = make_callers()
     tasks = [callers.call(*[(f"{number}{letter}", 3) for letter in "abcde"]) for number in range(25)]
     answers = await asyncio.gather(*tasks)
@@ -217,7 +217,7 @@ async def test_many_tiny_texts_are_all_answered(make_callers: MakeCallers) -> No
 
 
 async def test_a_call_over_the_whole_limit_is_refused_for_good(make_callers: MakeCallers) -> None:
-    """gaia#918: the same huge batch must not be retried into the same wall."""
+    """gaia#918 (case 51): the same huge batch must not be retried into the same wall."""
     callers = make_callers(max_queue_tokens=1_024)
     with pytest.raises(
         ResourceExhausted, match=r"80000 tokens is over the queue's limit of 1024; send fewer"

@@ -63,7 +63,7 @@ def test_no_bundle(tmp_path: Path) -> None:
 
 
 def test_an_embedder_where_a_ranker_is_needed(folder: Path) -> None:
-    """infinity#106: an embedding model loaded as a reranker failed late and opaquely."""
+    """infinity#106 (case 143): an embedding model loaded as a reranker failed late and opaquely."""
     write_bundle(folder, manifest())
     with pytest.raises(FailedPrecondition, match="is for the embedder, and one for the ranker is needed"):
         load_bundle(folder, "ranker")

@@ -201,7 +201,7 @@ async def test_what_the_requests_raise_reaches_the_caller(serve_embed: Any, stub
 
 
 async def test_a_request_above_the_cap_is_refused_before_it_is_sent(serve_embed: Any, stub_to: Any) -> None:
-    """text-embeddings-inference#50: the error names the bytes and the limit."""
+    """text-embeddings-inference#50 (case 53): the error names the bytes and the limit."""
     stub = stub_to((await serve_embed()).port)
     with pytest.raises(ResourceExhausted, match=r"\(5000005 vs\. 4194304\)"):
         await call(stub.Embed, EmbedRequest(texts=["x" * 5_000_000]), deadline=soon())
@@ -407,7 +407,7 @@ async def test_traffic_comes_back_soon_after_a_long_stop(serve_embed: Any, stub_
 async def test_proxy_variables_do_not_matter(
     serve_embed: Any, stub_to: Any, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """serve#5966: with proxy variables set, calls between services went to the proxy and never came back."""
+    """serve#5966 (case 38): with proxy variables set, calls between services went to the proxy and never came back."""
     for name in ("http_proxy", "grpc_proxy", "https_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port}")
     for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
@@ -420,7 +420,7 @@ async def test_proxy_variables_do_not_matter(
 
 
 def test_clients_ping_no_more_often_than_servers_allow() -> None:
-    """sglang#19986: the server's default allowed one ping in 300 s, and clients were sent away."""
+    """sglang#19986 (case 9): the server's default allowed one ping in 300 s, and clients were sent away."""
     assert ChannelSettings().keepalive_time_s > ServerSettings().min_ping_interval_s
 
 
@@ -470,7 +470,7 @@ async def listening(accept: Callable[..., Any]) -> AsyncIterator[int]:
 
 
 async def test_our_channel_sends_no_bandwidth_pings(serve_embed: Any) -> None:
-    """grpc-java#5188: Python's bandwidth pings made a strict proxy close the connection with too_many_pings."""
+    """grpc-java#5188 (case 10): Python's bandwidth pings made a strict proxy close the connection: too_many_pings."""
 
     async def embed(message: Any, context: Context) -> Any:
         return EmbedResponse(prompt="x" * 50_000)
@@ -495,7 +495,7 @@ async def test_our_channel_sends_no_bandwidth_pings(serve_embed: Any) -> None:
 async def test_pings_are_allowed_by_our_server_and_fewer_after_another_one_complains(
     serve_embed: Any, stub_to: Any
 ) -> None:
-    """sglang#19986 and grpc#16210: clients sent away for their pings, which came back in a storm.
+    """sglang#19986 (case 9) and grpc#16210: clients sent away for their pings, which came back in a storm.
 
     Our server lets a long call with pings be. A strict one says ENHANCE_YOUR_CALM; the call is tried once more, and
     the client pings half as often, which is let be.

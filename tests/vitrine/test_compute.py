@@ -75,7 +75,7 @@ async def budget() -> AsyncIterator[ComputeBudget]:
 def test_threads_follow_the_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], quota: int
 ) -> None:
-    """text-embeddings-inference#170: two processors granted on a host of 64."""
+    """text-embeddings-inference#170 (case 67): two processors granted on a host of 64."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     assert thread_quota(machine(tmp_path, files)) == quota
 
@@ -203,7 +203,7 @@ async def test_an_error_reaches_its_caller_and_the_next_runs(budget: ComputeBudg
 
 
 def test_a_model_that_does_not_fit_is_refused() -> None:
-    """marqo#796: a model of 2 GB in 1 GB of memory, and the process just died."""
+    """marqo#796 (case 81): a model of 2 GB in 1 GB of memory, and the process just died."""
     budget = ComputeBudget(threads=1, memory_bytes=1 << 30)
     with pytest.raises(FailedPrecondition, match=r"ranker needs about 2,048 MiB .* the limit is 1,024 MiB") as refused:
         budget.reserve("ranker", 2 << 30)
@@ -211,7 +211,7 @@ def test_a_model_that_does_not_fit_is_refused() -> None:
 
 
 def test_models_do_not_pile_up() -> None:
-    """marqo#343: five models where two fit; the third is refused, and the message names who holds the memory."""
+    """marqo#343 (case 82): five models where two fit; the third is refused, with who holds the memory."""
     # So large that what the test's own process holds is a rounding error.
     budget = ComputeBudget(threads=1, memory_bytes=1 << 40)
     budget.reserve("model 1", 400 << 30)
@@ -250,7 +250,7 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_forked_child_is_told_and_does_not_hang() -> None:
-    """Megatron-Bridge#5328: encode in the parent, fork, encode in the child."""
+    """Megatron-Bridge#5328 (case 69): encode in the parent, fork, encode in the child."""
     code = """
 import asyncio, os, sys
 from pathlib import Path

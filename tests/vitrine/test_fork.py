@@ -32,7 +32,7 @@ def test_a_forked_child_ends_at_once_and_says_why() -> None:
 
 
 def test_process_pools_spawn() -> None:
-    """grpc#31885: a process pool started after the server."""
+    """grpc#31885 (case 7): a process pool started after the server."""
     done = run(
         """
         import multiprocessing

@@ -25,7 +25,7 @@ def generated(pattern: str, marker: str) -> set[tuple[int, ...]]:
 
 
 def test_the_lowest_allowed_runtimes_can_load_the_generated_code() -> None:
-    """grpc#39912: generated code newer than the installed runtime fails at import."""
+    """grpc#39912 (case 35): generated code newer than the installed runtime fails at import."""
     [protobuf] = generated("*_pb2.py", r"# Protobuf Python Version: ([\d.]+)")
     [grpcio] = generated("*_pb2_grpc.py", r"GRPC_GENERATED_VERSION = '([\d.]+)'")
     assert protobuf <= lowest("protobuf")

@@ -48,14 +48,14 @@ def test_a_server_that_still_loads_is_not_ready_and_then_is() -> None:
 
 
 def test_a_reply_later_than_one_second_is_still_a_reply() -> None:
-    """microservices-demo#62: probes with a limit of 1 s restarted what was only slow."""
+    """microservices-demo#62 (case 37): probes with a limit of 1 s restarted what was only slow."""
     with served(SlowHealth()) as target:
         assert is_serving(target)
         assert not is_serving(target, timeout_s=0.2)
 
 
 def test_proxy_variables_do_not_reach_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """serve#5966: readiness was wrong where the surroundings name a proxy."""
+    """serve#5966 (case 38): readiness was wrong where the surroundings name a proxy."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     servicer = health.HealthServicer()

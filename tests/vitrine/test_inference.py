@@ -56,7 +56,7 @@ def test_rows_are_padded_and_masked() -> None:
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
 def test_vectors_are_normalised_and_the_same_in_any_company(tiny: Bundle, runtime: Runtime) -> None:
-    """sentence-transformers#2312: a text's vector changed with the batch it was in."""
+    """sentence-transformers#2312 (case 63): a text's vector changed with the batch it was in."""
     session = open_session(tiny, runtime)
     rows = [[2, *[5 + (number + place) % 5 for place in range(1 + number % 9)], 3] for number in range(32)]
     alone = np.concatenate([vectors(session, [row]) for row in rows])
@@ -76,7 +76,7 @@ def test_both_runtimes_give_the_same_vectors(tiny: Bundle) -> None:
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
 def test_an_output_that_is_not_finite_fails_alone_and_is_counted(tiny: Bundle, runtime: Runtime) -> None:
-    """text-embeddings-inference#59: all-null vectors, with status 200."""
+    """text-embeddings-inference#51 (case 59): all-null vectors, with status 200."""
     session = open_session(tiny, runtime)
 
     def counted() -> float:
@@ -92,7 +92,7 @@ def test_an_output_that_is_not_finite_fails_alone_and_is_counted(tiny: Bundle, r
 
 
 def test_weights_in_float16_are_computed_in_float32(tiny: Bundle, tmp_path: Path) -> None:
-    """sentence-transformers#3233: a model kept in float16 gave NaN; sums that leave its range must not."""
+    """sentence-transformers#3233 (case 137): a model kept in float16 gave NaN; sums that leave its range must not."""
     from safetensors.numpy import load_file, save_file
 
     for name in ("tokenizer.json", "config.json", "model.onnx"):
@@ -121,7 +121,7 @@ def test_torch_keeps_to_the_budget_in_every_thread(tiny: Bundle) -> None:
 
 
 def test_onnxruntime_gets_the_budgets_threads(tiny: Bundle) -> None:
-    """text-embeddings-inference#170: threads by the quota, whatever the host has; a lone text needs none of its own."""
+    """text-embeddings-inference#170 (case 67): threads by the quota, and none of its own for a lone text."""
     code = """
 import sys, psutil
 from pathlib import Path
@@ -159,14 +159,14 @@ def test_parts_hold_every_row_once_and_no_more_than_their_share(lengths: list[in
 
 
 def test_a_model_that_does_not_fit_is_refused_before_it_is_read(tiny: Bundle) -> None:
-    """marqo#796: the container just died."""
+    """marqo#796 (case 81): the container just died."""
     budget = ComputeBudget(threads=1, memory_bytes=1 << 20)
     with pytest.raises(FailedPrecondition, match=r"model tiny .* needs about .* MiB of memory; the limit is 1 MiB"):
         load_session(tiny, budget)
 
 
 def test_a_model_larger_than_this_machine_is_refused_with_need_and_limit(tiny: Bundle, tmp_path: Path) -> None:
-    """marqo#796, with the limit that holds here; a file with a hole stands for 4 TiB of weights."""
+    """marqo#796 (case 81), with the limit that holds here; a file with a hole stands for 4 TiB of weights."""
     huge = damaged(tiny, tmp_path)
     os.truncate(tmp_path / "model.onnx", 1 << 42)
     with pytest.raises(FailedPrecondition, match=r"needs about 8,388,672 MiB of memory; the limit is [\d,]+ MiB"):
@@ -174,7 +174,7 @@ def test_a_model_larger_than_this_machine_is_refused_with_need_and_limit(tiny: B
 
 
 def test_memory_does_not_grow_with_long_batches(tiny: Bundle) -> None:
-    """infinity#517: eight long texts, again and again, of ever new lengths."""
+    """infinity#517 (case 50): eight long texts, again and again, of ever new lengths."""
     session = open_session(tiny)
     session.run([[5] * 256] * 8)
     process = psutil.Process()
@@ -185,7 +185,7 @@ def test_memory_does_not_grow_with_long_batches(tiny: Bundle) -> None:
 
 
 def test_the_shipped_vectors_are_the_same_in_any_company() -> None:
-    """sentence-transformers#2312, for int8: one scale for a whole batch would mix its texts."""
+    """sentence-transformers#2312 (case 63), for int8: one scale for a whole batch would mix its texts."""
     bundle = load_bundle(SHIPPED, "embedder")
     session, tokenizer = open_session(bundle), Tokenizer(bundle)
     rows = [tokens.ids for tokens in tokenizer.encode(TEXTS, bundle.manifest.max_tokens)]
@@ -215,14 +215,14 @@ def test_a_file_that_is_no_model_is_named(tiny: Bundle, tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_fit_the_architecture_are_refused(tiny: Bundle, tmp_path: Path) -> None:
-    """fastembed#688: weights and runtime that disagreed gave NaN without a word."""
+    """fastembed#688 (case 61): weights and runtime that disagreed gave NaN without a word."""
     config = json.loads(tiny.path("config.json").read_text()) | {"num_hidden_layers": 3}
     with pytest.raises(FailedPrecondition, match=r"does not fit config.json: missing \['encoder.layer.2"):
         open_session(damaged(tiny, tmp_path, config_json=json.dumps(config).encode()), "torch")
 
 
 def test_an_embedder_in_a_rankers_place_is_refused(tiny: Bundle) -> None:
-    """infinity#106: an embedding model loaded where a reranker is needed."""
+    """infinity#106 (case 143): an embedding model loaded where a reranker is needed."""
     ranker = Bundle(tiny.folder, Manifest.model_validate({**tiny.manifest.model_dump(), "kind": "ranker"}))
     with pytest.raises(FailedPrecondition, match=r"has the inputs .*'token_type_ids'.* are needed"):
         open_session(ranker)

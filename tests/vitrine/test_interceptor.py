@@ -85,7 +85,7 @@ async def test_a_handler_that_cancels_itself_answers_cancelled(serve_embed: Any,
 
 
 async def test_the_first_status_stays_when_a_handler_raises_after_abort(serve_embed: Any, stub_to: Any) -> None:
-    """grpc#33890: what was raised after abort was swallowed silently."""
+    """grpc#33890 (case 33): what was raised after abort was swallowed silently."""
 
     async def embed(message: Any, context: Context) -> Any:
         try:
@@ -104,7 +104,7 @@ async def test_the_first_status_stays_when_a_handler_raises_after_abort(serve_em
 
 
 async def test_abort_survives_a_catch_all(serve_embed: Any, stub_to: Any) -> None:
-    """grpc#36009: abort raises a plain Exception, which catch-alls turned into UNKNOWN."""
+    """grpc#36009 (case 34): abort raises a plain Exception, which catch-alls turned into UNKNOWN."""
 
     async def embed(message: Any, context: Context) -> Any:
         try:
@@ -185,7 +185,7 @@ async def test_a_call_whose_deadline_passed_is_counted_as_such(serve_embed: Any,
 
 
 async def test_an_answer_above_the_cap_names_size_and_limit(serve_embed: Any, stub_to: Any) -> None:
-    """grpc.io#1254: 2,000 vectors of 1,024 floats (8 MB) broke on a cap that nobody named; as float16 they fit."""
+    """grpc.io#1254 (case 15): 2,000 vectors of 1,024 floats broke on a cap that nobody named; as float16 they fit."""
 
     async def embed(message: Any, context: Context) -> Any:
         width = 2 if message.vector_type == 2 else 4
@@ -215,7 +215,7 @@ async def test_a_streamed_answer_above_the_cap_names_size_and_limit(serve_embed:
 
 
 async def test_a_request_above_the_cap_names_size_and_limit_and_is_logged(serve_embed: Any, stub_to: Any) -> None:
-    """text-embeddings-inference#50: a 2.1 MB payload got a 413 and the server logged nothing."""
+    """text-embeddings-inference#50 (case 53): a 2.1 MB payload got a 413 and the server logged nothing."""
     server = await serve_embed(max_message_bytes=1_000_000)
     logged = asyncio.Event()
     with capture_logs() as logs:
@@ -263,7 +263,7 @@ async def test_an_error_within_a_stream_arrives_after_the_answers_before_it(serv
 async def test_abort_under_tracing_keeps_code_text_and_trailers(
     serve_embed: Any, stub_to: Any, exporter: InMemorySpanExporter
 ) -> None:
-    """opentelemetry-python-contrib#2065: the wrapper of the context broke abort with trailing metadata."""
+    """opentelemetry-python-contrib#2065 (case 30): the wrapper of the context broke abort with trailing metadata."""
 
     async def embed(message: Any, context: Context) -> Any:
         context.set_trailing_metadata((("kept", "yes"),))
@@ -314,7 +314,7 @@ class RefuseAll(grpc.aio.ServerInterceptor):
 async def test_a_refusal_by_another_interceptor_is_a_span_with_its_status(
     stub_to: Any, exporter: InMemorySpanExporter
 ) -> None:
-    """opentelemetry-python-contrib#2261: abort from an interceptor crashed the instrumentation."""
+    """opentelemetry-python-contrib#2261 (case 31): abort from an interceptor crashed the instrumentation."""
     ours = CallInterceptor(default_timeout_s=5, max_message_bytes=1_000, on_internal=lambda: None)
     server = grpc.aio.server(interceptors=(ours, RefuseAll()))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -347,7 +347,7 @@ class Closed:
 async def test_who_is_refused_at_the_door_is_seen_in_span_and_metrics(
     serve_embed: Any, stub_to: Any, exporter: InMemorySpanExporter
 ) -> None:
-    """opentelemetry-python-contrib#2261: an abort by an interceptor broke the instrumentation."""
+    """opentelemetry-python-contrib#2261 (case 31): an abort by an interceptor broke the instrumentation."""
     came_in: list[Any] = []
 
     async def embed(message: Any, context: Context) -> Any:

@@ -16,7 +16,7 @@ from vitrine.v1.embedder_service_pb2 import EmbedRequest, EmbedResponse
 
 
 async def test_calls_are_histograms_by_method_and_code(serve_embed: Any, stub_to: Any, free_port: int) -> None:
-    """qdrant#2857: averages without histograms gave no p99 over replicas."""
+    """qdrant#2857 (case 74): averages without histograms gave no p99 over replicas."""
 
     async def embed(message: Any, context: Context) -> Any:
         if not message.texts:
@@ -50,7 +50,7 @@ async def test_a_taken_port_is_refused_by_name() -> None:
 
 
 async def test_series_stay_few_whatever_is_called(serve_embed: Any, channel_to: Any) -> None:
-    """text-embeddings-inference#271: one histogram grew to 100,000 series in an hour."""
+    """text-embeddings-inference#271 (case 73): one histogram grew to 100,000 series in an hour."""
     channel = channel_to((await serve_embed()).port)
 
     def series() -> int:

@@ -136,7 +136,7 @@ def test_values_of_every_source_are_read() -> None:
     ],
 )
 def test_a_wrong_value_names_its_field(row: dict[str, Any], field: str, message: str) -> None:
-    """Empty and blank titles are dify#6807 and azure-search-openai-demo#1134: refused by name, never embedded."""
+    """dify#6807, azure-search-openai-demo#1134 (cases 57, 58): empty and blank titles are refused by name."""
     with pytest.raises(InvalidArgument) as caught:
         native(**row)
     assert [violation.field for violation in caught.value.violations] == [field]

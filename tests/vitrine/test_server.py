@@ -108,7 +108,7 @@ async def test_a_port_in_use_is_refused_by_name(serve_embed: Any) -> None:
 
 
 async def test_not_serving_while_the_model_loads_then_serving(channel_to: Any) -> None:
-    """microservices-demo#62: probes that got no answer while a slow model loaded restarted the service for ever."""
+    """microservices-demo#62 (case 37): probes without an answer while a slow model loaded restarted it for ever."""
     server = Server("slow", ServerSettings())
     await server.listen([SERVICE])
     try:
@@ -146,7 +146,7 @@ class Model:
 
 
 async def test_a_model_that_breaks_in_service_is_not_serving_and_comes_back(serve_embed: Any, channel_to: Any) -> None:
-    """server#3627: health stayed green while every inference failed."""
+    """server#3627 (case 70): health stayed green while every inference failed."""
     model = Model()
     server = await serve_embed(model.embed, self_test=model.self_test, self_test_interval_s=0.05)
     channel = channel_to(server.port)
@@ -209,7 +209,7 @@ async def test_a_self_test_that_hangs_has_failed(serve_embed: Any, channel_to: A
 
 
 async def test_health_answers_while_the_service_is_saturated(serve_embed: Any, channel_to: Any, stub_to: Any) -> None:
-    """vllm#38157, kserve#5019: health and light calls waited behind heavy work on the same loop."""
+    """vllm#38157, kserve#5019 (cases 18, 19): health and light calls waited behind heavy work on the same loop."""
     done = threading.Event()
 
     def crunch() -> None:
@@ -235,7 +235,7 @@ async def test_health_answers_while_the_service_is_saturated(serve_embed: Any, c
 
 
 async def test_huge_messages_do_not_hold_up_health(serve_embed: Any, channel_to: Any) -> None:
-    """grpc#39803: deserialising 100 MB on the loop made health probes time out; the cap refuses it early."""
+    """grpc#39803 (case 17): deserialising 100 MB on the loop made health probes time out; the cap refuses it early."""
     server = await serve_embed()
     channel = channel_to(server.port)
 

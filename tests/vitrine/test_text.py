@@ -37,19 +37,19 @@ def test_cleaning_twice_changes_nothing_and_the_result_can_be_encoded(text: str)
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1))
 def test_full_width_forms_equal_half_width_ones(text: str) -> None:
-    """openmed#1468: full-width digits and letters missed half-width patterns."""
+    """openmed#1468 (case 79): full-width digits and letters missed half-width patterns."""
     full_width = "".join(chr(ord(c) + 0xFEE0) for c in text)
     assert normalize_text(full_width) == normalize_text(text)
 
 
 def test_the_full_width_query_of_the_report() -> None:
-    """openmed#1468."""
+    """openmed#1468 (case 79)."""
     assert normalize_text("ｉＰｈｏｎｅ\u3000１５\u200b") == normalize_text("iPhone 15") == "iphone 15"
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", "\u3000", "\u200b", "\ufeff\u200d\x00", "\u2028\u00ad"])
 def test_what_shows_nothing_is_empty(blank: str) -> None:
-    """azure-search-openai-demo#1134: blanks of every kind must count as empty."""
+    """azure-search-openai-demo#1134 (case 58): blanks of every kind must count as empty."""
     assert normalize_text(blank) == ""
 
 

@@ -59,6 +59,6 @@ def test_normalized_rows_have_length_one_or_stay_zero(vectors: FloatArray) -> No
 
 
 def test_tiny_and_huge_rows_normalize_without_nan() -> None:
-    """model2vec#368: a small norm underflowed and gave NaN."""
+    """model2vec#368 (case 62): a small norm underflowed and gave NaN."""
     vectors = l2_normalized(np.array([[1e-32, 0], [3e38, 3e38], [0, 0], [1e-45, 0]], np.float32))
     np.testing.assert_allclose(vectors, [[1, 0], [0.5**0.5, 0.5**0.5], [0, 0], [1, 0]], rtol=1e-6)

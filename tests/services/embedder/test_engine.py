@@ -61,19 +61,19 @@ async def test_the_model_is_named(embedder: Embedder) -> None:
 
 
 async def test_the_prompt_that_was_used_is_told(embedder: Embedder) -> None:
-    """text-embeddings-inference#230: vectors differed from the reference because of a hidden prefix."""
+    """text-embeddings-inference#230 (case 65): vectors differed from the reference because of a hidden prefix."""
     query = await embedder.embed(["red watch"], input_type=InputType.QUERY, deadline=soon())
     document = await embedder.embed(["red watch"], input_type=InputType.DOCUMENT, deadline=soon())
     by_hand = await embedder.embed([query.prompt + "red watch"], input_type=InputType.DOCUMENT, deadline=soon())
     assert (query.prompt, document.prompt) == ("query: ", "")
     assert query.items[0].tokens == document.items[0].tokens + 1
-    # fastembed#251: the same text as query and as passage gave one vector.
+    # fastembed#251 (case 66): the same text as query and as passage gave one vector.
     assert query.vectors[0] @ document.vectors[0] < 0.999
     assert query.vectors[0] @ by_hand.vectors[0] > 0.9999
 
 
 async def test_one_empty_text_fails_alone(embedder: Embedder) -> None:
-    """dify#6807: one empty string broke the whole batch."""
+    """dify#6807 (case 57): one empty string broke the whole batch."""
     found = await embedder.embed(["red", "", "blue"], input_type=InputType.QUERY, deadline=soon())
     first, empty, last = found.items
     assert (first.error, last.error) == (None, None)
@@ -87,7 +87,7 @@ async def test_one_empty_text_fails_alone(embedder: Embedder) -> None:
 
 @pytest.mark.parametrize("text", [" ", "\t", "\n", "\u3000", "\u200b", "\ufeff \u200d", "\x00"])
 async def test_white_space_of_every_kind_is_empty(embedder: Embedder, text: str) -> None:
-    """azure-search-openai-demo#1134: an empty text was replaced by a space."""
+    """azure-search-openai-demo#1134 (case 58): an empty text was replaced by a space."""
     found = await embedder.embed([text], input_type=InputType.QUERY, deadline=soon())
     assert isinstance(found.items[0].error, InvalidArgument)
 
@@ -99,7 +99,7 @@ async def test_half_a_surrogate_pair_is_left_out(embedder: Embedder) -> None:
 
 
 async def test_full_width_text_has_the_vector_of_half_width_text(embedder: Embedder) -> None:
-    """openmed#1468: full-width digits and letters."""
+    """openmed#1468 (case 79): full-width digits and letters."""
     found = await embedder.embed(
         ["ＲＥＤ\u3000Ｗａｔｃｈ\u200b", "red watch"], input_type=InputType.QUERY, deadline=soon()
     )
@@ -107,7 +107,7 @@ async def test_full_width_text_has_the_vector_of_half_width_text(embedder: Embed
 
 
 async def test_truncation_is_reported_for_each_text(embedder: Embedder) -> None:
-    """text-embeddings-inference#218 and sentence-transformers#4060: 15 tokens too many, cut without a word."""
+    """text-embeddings-inference#218, sentence-transformers#4060 (cases 54, 55): 15 tokens too many, cut silently."""
     fits, too_long = "red " * 254, "red " * 254 + "blue " * 15
     found = await embedder.embed([too_long, fits, "red"], input_type=InputType.DOCUMENT, deadline=soon())
     assert [(item.tokens, item.tokens_dropped) for item in found.items] == [(271, 15), (256, 0), (3, 0)]
@@ -132,20 +132,20 @@ async def test_too_many_characters_fail_the_item(embedder: Embedder) -> None:
 
 @pytest.mark.parametrize("count", [0, 257, 10_000])
 async def test_too_few_or_too_many_texts_name_the_limit(embedder: Embedder, count: int) -> None:
-    """gaia#918: a call of 10,000 texts."""
+    """gaia#918 (case 51): a call of 10,000 texts."""
     with pytest.raises(InvalidArgument, match=f"texts: has {count} entries; give 1 to 256"):
         await embedder.embed(["red"] * count, input_type=InputType.QUERY, deadline=soon())
 
 
 async def test_unknown_tokens_give_a_finite_vector(embedder: Embedder) -> None:
-    """model2vec#368: only unknown tokens, and a norm that became 0."""
+    """model2vec#368 (case 62): only unknown tokens, and a norm that became 0."""
     found = await embedder.embed(["zzz qqq", "🙂"], input_type=InputType.DOCUMENT, deadline=soon())
     assert np.isfinite(found.vectors).all()
     assert [item.error for item in found.items] == [None, None]
 
 
 async def test_a_vector_that_is_not_finite_is_an_error_of_its_text(embedder: Embedder) -> None:
-    """text-embeddings-inference#51: all-null vectors returned with 200."""
+    """text-embeddings-inference#51 (case 59): all-null vectors returned with 200."""
     found = await embedder.embed(["red", "poison", "blue"], input_type=InputType.QUERY, deadline=soon())
     assert [type(item.error) for item in found.items] == [type(None), Internal, type(None)]
     assert not found.vectors[1].any()
@@ -157,7 +157,7 @@ async def test_no_time_left(embedder: Embedder) -> None:
 
 
 async def test_many_callers_of_tiny_texts_are_all_answered(embedder: Embedder) -> None:
-    """text-embeddings-inference#726: 25 calls of 5 one-letter texts at once."""
+    """text-embeddings-inference#726 (case 42): 25 calls of 5 one-letter texts at once."""
     calls = [
         embedder.embed([f"{letter}" for letter in "abcde"], input_type=InputType.QUERY, deadline=soon())
         for _ in range(25)
@@ -167,7 +167,7 @@ async def test_many_callers_of_tiny_texts_are_all_answered(embedder: Embedder) -
 
 
 async def test_the_largest_call_is_answered(embedder: Embedder) -> None:
-    """infinity#517: 256 texts that all fill the window are run in parts that memory can hold."""
+    """infinity#517 (case 50): 256 texts that all fill the window are run in parts that memory can hold."""
     found = await embedder.embed(["red " * 300] * 256, input_type=InputType.QUERY, deadline=soon(), lane=Lane.BULK)
     assert found.vectors.shape == (256, 32)
     assert {item.tokens_dropped for item in found.items} == {47}
@@ -183,7 +183,7 @@ async def test_the_self_test_knows_its_model(engine: EmbedderEngine) -> None:
 async def test_another_models_vector_fails_the_self_test(
     make_embedder_bundle: Any, budget: ComputeBudget, vector: list[float]
 ) -> None:
-    """fastembed#688: weights that do not fit must not be served."""
+    """fastembed#688 (case 61): weights that do not fit must not be served."""
     known = {"text": "red watch", "input_type": "query", "vector_head": vector}
     engine = await EmbedderEngine.open(EmbedderSettings(bundle=make_embedder_bundle(self_test=known)), budget)
     with pytest.raises(Internal, match="do not fit together") as failed:
@@ -193,7 +193,7 @@ async def test_another_models_vector_fails_the_self_test(
 
 
 async def test_a_model_that_gives_nan_fails_the_self_test(make_embedder_bundle: Any, budget: ComputeBudget) -> None:
-    """sentence-transformers#3233: a half-precision model that gives NaN is refused at start, not found by callers."""
+    """sentence-transformers#3233 (case 137): a half-precision model that gives NaN is refused at start."""
     known = {"text": "poison", "input_type": "query", "vector_head": [1.0] * 32}
     engine = await EmbedderEngine.open(EmbedderSettings(bundle=make_embedder_bundle(self_test=known)), budget)
     with pytest.raises(Internal, match="not finite"):

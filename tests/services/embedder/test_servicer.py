@@ -144,7 +144,7 @@ async def test_cancelled_calls_never_reach_the_model(channel: grpc.aio.Channel, 
 async def test_a_slow_model_stalls_neither_health_nor_light_calls(
     channel: grpc.aio.Channel, busy: threading.Event
 ) -> None:
-    """kserve#5019 and vllm#38157: inference and health shared one loop, and health took 30 s."""
+    """kserve#5019 and vllm#38157 (cases 18, 19): inference and health shared one loop, and health took 30 s."""
     stub: Any = embedder_service_pb2_grpc.EmbedderServiceStub(channel)
     health: Any = health_pb2_grpc.HealthStub(channel)
     waiting = [stub.Embed(Request(texts=["red"] * 100, input_type=QUERY)) for _ in range(20)]
@@ -199,7 +199,7 @@ async def status_of(server: Server) -> int:
 
 
 async def test_never_serving_with_a_wrong_model(make_embedder_bundle: Any, budget: ComputeBudget, serve: Any) -> None:
-    """fastembed#688: weights that disagree with their runtime; readiness says so."""
+    """fastembed#688 (case 61): weights that disagree with their runtime; readiness says so."""
     known = {"text": "red watch", "input_type": "query", "vector_head": [1.0, *[0.0] * 31]}
     engine = await EmbedderEngine.open(EmbedderSettings(bundle=make_embedder_bundle(self_test=known)), budget)
     tested = asyncio.Event()
@@ -221,7 +221,7 @@ async def test_never_serving_with_a_wrong_model(make_embedder_bundle: Any, budge
 async def test_not_serving_once_every_inference_fails(
     make_embedder_bundle: Any, budget: ComputeBudget, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """triton server#3627: health stayed green while every inference failed."""
+    """triton server#3627 (case 70): health stayed green while every inference failed."""
     engine = await EmbedderEngine.open(EmbedderSettings(bundle=make_embedder_bundle()), budget)
     server = await serve(engine)
     await server.serving()

@@ -105,7 +105,7 @@ async def test_order_is_by_score_and_ties_by_id(engine: RankerEngine) -> None:
 
 
 async def test_probability_is_the_sigmoid_applied_once(engine: RankerEngine) -> None:
-    """hindsight#1512: a sigmoid over a sigmoid flattens everything to 0.5."""
+    """hindsight#1512 (case 133): a sigmoid over a sigmoid flattens everything to 0.5."""
     ranking = await engine.rank("watch", candidates("strong strong strong", "bad bad bad"), deadline=soon())
     best, worst = ranking.ranked
     assert (best.logit, best.score, worst.logit) == (12.0, 12.0, -6.0)
@@ -115,7 +115,7 @@ async def test_probability_is_the_sigmoid_applied_once(engine: RankerEngine) -> 
 
 @pytest.mark.parametrize(("strength", "probabilities"), [("strong strong ", 20), ("strong " * 20, 1)])
 async def test_strong_hits_keep_their_order(engine: RankerEngine, strength: str, probabilities: int) -> None:
-    """haiku.rag#529: twenty relevant products, all 1.0 in a rounded probability; the order must stay by logit."""
+    """haiku.rag#529 (case 134): twenty relevant products, all 1.0 in a rounded probability; they stay in order."""
     texts = [strength + "hair " * extra for extra in range(20)]
     ranking = await engine.rank("watch", candidates(*texts), deadline=soon())
     assert ids(ranking) == [f"p{index}" for index in reversed(range(20))]
@@ -125,7 +125,7 @@ async def test_strong_hits_keep_their_order(engine: RankerEngine, strength: str,
 
 
 async def test_close_scores_stay_apart(engine: RankerEngine) -> None:
-    """sentence-transformers#3894: 2^-12 apart at 20 is one number in float16, and two in float32."""
+    """sentence-transformers#3894 (case 135): 2^-12 apart at 20 is one number in float16, and two in float32."""
     ranking = await engine.rank("watch", candidates("strong " * 5, "strong " * 5 + "hair"), deadline=soon())
     assert ids(ranking) == ["p1", "p0"]
     assert ranking.ranked[0].score > ranking.ranked[1].score
@@ -133,7 +133,7 @@ async def test_close_scores_stay_apart(engine: RankerEngine) -> None:
 
 
 async def test_any_finite_logit_is_an_answer(engine: RankerEngine) -> None:
-    """embed-rerank#17: a logit of 7.45 is no probability, and is accepted."""
+    """embed-rerank#17 (case 142): a logit of 7.45 is no probability, and is accepted."""
     ranking = await engine.rank("watch", candidates("strong " * 100, "bad " * 100), deadline=soon())
     assert [ranked.logit for ranked in ranking.ranked] == [400.0, -200.0]
     assert 0 < ranking.ranked[1].probability < ranking.ranked[0].probability < 1
@@ -193,7 +193,7 @@ async def test_a_bad_candidate_fails_alone(engine: RankerEngine, bad: RankCandid
 
 
 async def test_a_logit_that_is_not_finite_fails_its_item_alone(engine: RankerEngine) -> None:
-    """sentence-transformers#3233: NaN never leaves as a score."""
+    """sentence-transformers#3233 (case 137): NaN never leaves as a score."""
     ranking = await engine.rank("watch", candidates("good", "broken", "strong"), deadline=soon())
     assert ids(ranking) == ["p2", "p0"]
     (failure,) = ranking.failures
@@ -220,7 +220,7 @@ async def test_a_bad_call_names_its_field(
 
 
 async def test_long_query_and_long_product_keep_the_query(engine: RankerEngine) -> None:
-    """sentence-transformers#574, MiniSearch#2260: the query keeps its cap, the product is cut, and both are told."""
+    """sentence-transformers#574, MiniSearch#2260 (cases 138, 139): query kept to its cap, product cut, both told."""
     (ranked,) = (await engine.rank("好" * 260, candidates("good " + "货" * 500), deadline=soon())).ranked
     window = (await engine.get_model(deadline=soon())).max_tokens
     cap = (window - 3) // 2
@@ -230,7 +230,7 @@ async def test_long_query_and_long_product_keep_the_query(engine: RankerEngine) 
 
 
 async def test_the_answer_does_not_depend_on_company(engine: RankerEngine) -> None:
-    """sentence-transformers#2312: scored alone, or among 200 of other lengths."""
+    """sentence-transformers#2312 (case 63): scored alone, or among 200 of other lengths."""
     asked = [RankCandidate(f"p{n:03}", "good " * (n % 40 + 1) + "hair " * n) for n in range(100)]
     together = await engine.rank("watch", asked, deadline=soon())
     for ranked in together.ranked[::25]:
@@ -239,7 +239,7 @@ async def test_the_answer_does_not_depend_on_company(engine: RankerEngine) -> No
 
 
 async def test_pairs_of_like_length_share_a_batch(make_bundle: BundleMaker, budget: ComputeBudget) -> None:
-    """text-embeddings-inference#65 and #713: one long product must not pad all the short ones to its length."""
+    """text-embeddings-inference#65, #713 (cases 43, 45): one long product must not pad the short ones to its length."""
     real, padded = (batcher_metric("vitrine_batch_tokens_total", kind=kind) for kind in ("real", "padded"))
     engine, session = await gated_engine(make_bundle(), budget)
     session.gate.set()
@@ -302,7 +302,7 @@ async def test_a_full_queue_refuses_at_once(make_bundle: BundleMaker, budget: Co
 
 
 async def test_a_failing_model_fails_calls_and_self_test(make_bundle: BundleMaker, budget: ComputeBudget) -> None:
-    """server#3627: while inference raises, the self-test that health follows raises too."""
+    """server#3627 (case 70): while inference raises, the self-test that health follows raises too."""
     engine, session = await gated_engine(make_bundle(), budget)
     session.gate.set()
     await engine.self_test()
@@ -318,7 +318,7 @@ async def test_a_failing_model_fails_calls_and_self_test(make_bundle: BundleMake
 
 
 async def test_self_test_passes_the_queue(make_bundle: BundleMaker, budget: ComputeBudget) -> None:
-    """vllm#38157: a full queue is no reason to call the model dead."""
+    """vllm#38157 (case 19): a full queue is no reason to call the model dead."""
     engine, session = await gated_engine(make_bundle(), budget, BatchSettings(max_queue_tokens=40))
     tasks = [asyncio.create_task(engine.rank("watch", candidates("good", "bad"), deadline=soon())) for _ in range(20)]
     await asyncio.to_thread(session.entered.wait, 60)
@@ -333,7 +333,7 @@ async def test_self_test_passes_the_queue(make_bundle: BundleMaker, budget: Comp
 async def test_self_test_refuses_a_wrong_or_nan_model(
     make_bundle: BundleMaker, budget: ComputeBudget, document: str
 ) -> None:
-    """fastembed#688, sentence-transformers#3233: weights that give NaN, or not the known answer, never serve."""
+    """fastembed#688, sentence-transformers#3233 (cases 61, 137): NaN, or not the known answer, and it never serves."""
     folder = make_bundle(self_test={"query": "watch", "document": document, "logit": 5.0})
     engine = await RankerEngine.open(RankerSettings(bundle=folder), budget)
     with pytest.raises(Internal):
@@ -353,7 +353,7 @@ async def test_self_test_refuses_a_wrong_or_nan_model(
 async def test_a_bundle_that_is_no_ranker_is_refused_at_start(
     make_bundle: BundleMaker, budget: ComputeBudget, changes: dict[str, object], fault: str
 ) -> None:
-    """infinity#106: an embedding model where a reranker is needed is refused with the reason, not by a 500 later."""
+    """infinity#106 (case 143): an embedding model where a reranker is needed is refused with the reason."""
     with pytest.raises(FailedPrecondition, match=fault):
         await RankerEngine.open(RankerSettings(bundle=make_bundle(**changes)), budget)
 

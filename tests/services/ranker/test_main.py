@@ -44,7 +44,7 @@ async def test_serves_and_stops(make_bundle: Callable[..., Path]) -> None:
 
 
 async def test_a_bundle_of_another_kind_ends_the_process_with_the_reason(make_bundle: Callable[..., Path]) -> None:
-    """infinity#106: not an opaque 500 at the first call."""
+    """infinity#106 (case 143): not an opaque 500 at the first call."""
     process = await start(make_bundle(kind="embedder"))
     entry = await logged(process, "cannot serve")
     assert "for the embedder, and one for the ranker is needed" in str(entry["error"])

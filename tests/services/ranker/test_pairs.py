@@ -39,7 +39,7 @@ def test_the_product_is_normalised(tokenizer: Tokenizer) -> None:
 
 @pytest.mark.parametrize("query_words", [1, 5, 6])
 def test_a_long_product_never_takes_from_the_query(tokenizer: Tokenizer, query_words: int) -> None:
-    """sentence-transformers#574: cutting the longest side first cut the query."""
+    """sentence-transformers#574 (case 138): cutting the longest side first cut the query."""
     built = pair(tokenizer, "good " * query_words, "strong " * 500)
     assert built.ids[: query_words + 2] == [FIRST, *[GOOD] * query_words, LAST]
     assert len(built.ids) == 16
@@ -60,12 +60,12 @@ def test_a_short_product_gives_no_room_to_a_long_query(tokenizer: Tokenizer) -> 
 
 @pytest.mark.parametrize("length", [6, 7, 8, 500])
 def test_the_closing_token_always_stays(tokenizer: Tokenizer, length: int) -> None:
-    """sentence-transformers#3787: a cut that takes the closing tokens leaves garbage scores."""
+    """sentence-transformers#3787 (case 141): a cut that takes the closing tokens leaves garbage scores."""
     assert pair(tokenizer, "good " * 6, "strong " * length).ids[-1] == LAST
 
 
 def test_the_unit_of_cutting_is_the_token(tokenizer: Tokenizer) -> None:
-    """MiniSearch#2260: 512 Chinese characters are 512 tokens here, 512 letters of one word are one."""
+    """MiniSearch#2260 (case 139): 512 Chinese characters are 512 tokens here, 512 letters of one word are one."""
     assert pair(tokenizer, "good", "货" * 512).text_tokens_dropped == 512 - 12
     assert pair(tokenizer, "good", "w" * 512).text_tokens_dropped == 0
 

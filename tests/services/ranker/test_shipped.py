@@ -50,7 +50,7 @@ async def test_the_right_product_comes_first(shipped: RankerEngine, query: str, 
 
 
 async def test_company_hardly_moves_a_score(shipped: RankerEngine) -> None:
-    """sentence-transformers#2312: alone or in a batch; int8 ranges follow the batch, so scales go by token."""
+    """sentence-transformers#2312 (case 63): alone or in a batch; int8 ranges follow it, so scales go by token."""
     asked = [RankCandidate(f"p{index:02}", text) for index, text in enumerate(PRODUCTS)]
     together = await shipped.rank("蓝牙耳机", asked, deadline=Deadline.after(60))
     spread = together.ranked[0].score - together.ranked[-1].score

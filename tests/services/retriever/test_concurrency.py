@@ -216,7 +216,7 @@ async def test_writes_that_wait_to_be_prepared_are_bounded_and_keep_their_deadli
 
 
 async def test_the_first_k_are_the_same_at_any_depth(engine: Any, shop: Any) -> None:
-    """neural-search#325: the score depended on the page size (case 114); trieve#1001: no repeats, no gaps (115)."""
+    """neural-search#325: scores depended on the page size (case 114); trieve#1001: no repeats, no gaps (case 115)."""
     vectors = shop.vectors(500)
     await shop.fill(engine, [shop.product(n) for n in range(500)], vectors)
     for query in ({"text": "smart watch 手表"}, {"vector": vectors[0]}, {"text": "智能", "vector": vectors[1]}):
