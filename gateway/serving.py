@@ -43,6 +43,7 @@ from gateway.rank_depth import RankDepth
 from gateway.ranking import RankStage
 from gateway.recommendation.candidates import Candidates
 from gateway.recommendation.fusion import Fusion
+from gateway.recommendation.kept_listings import KeptListings
 from gateway.recommendation.pipeline import Recommender
 from gateway.recommendation.placement import PlacementRecommender
 from gateway.recommendation.placements import fused_of, placements_of, tastes_of
@@ -163,7 +164,7 @@ class Gateway:
         campaigns = Campaigns(self._event_store, events.prefix, ads)
         ad_relevance = AdRelevance(candidates, text_retrieval, rank_stage, ports.retriever, ads)
         placements: dict[Placement, PlacementRecommender] = {
-            **placements_of(candidates, fused),
+            **placements_of(candidates, fused, KeptListings(ports.retriever, recommendation.answers_kept_s)),
             Placement.ADS: Ads(
                 campaigns.ledger, self._spare_reads, ad_relevance, ClickExpectation(fused, ads.click_rate), ads
             ),

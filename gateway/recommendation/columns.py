@@ -63,7 +63,8 @@ def columns_of(related: Related, evidence: Evidence, now: datetime) -> dict[str,
     columns["trained_events"] = related.trained_events.astype(np.float32)
     times_s = [math.nan if one.update_time is None else one.update_time.timestamp() for one in products]
     columns["age_days"] = ((now.timestamp() - np.array(times_s)) / 86_400).astype(np.float32)
-    columns["not_in_stock"] = np.array([one.availability is not Availability.IN_STOCK for one in products], np.float32)
+    in_stock = Availability.IN_STOCK
+    columns["not_in_stock"] = np.array([one.availability is not in_stock for one in products], np.float32)
     if weighed := set().union(*evidence.popular_in_category.values()):
         columns["popular_in_category"] = np.array(
             [category_weight(one, evidence)[0] if one.id in weighed else math.nan for one in products], np.float32

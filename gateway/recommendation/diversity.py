@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from gateway.recommendation.query import Recommendation
 from vitrine.product import CATEGORY_SEPARATOR
 
-# How alike two products are, in parts that add up to 1.
-_SAME_CATEGORY, _SAME_TOP_CATEGORY, _SAME_BRAND = 0.35, 0.35, 0.3
+# How alike two products of the same category, top category and brand are, in parts that add up to 1.
+_PARTS = np.array([0.35, 0.35, 0.3])
 
 
 def diversified(
@@ -22,23 +22,19 @@ def diversified(
     """
     points = (1.0 - diversity) * relevance
     paths = [one.product.categories[0] if one.product.categories else "" for one in scored]
-    features = (
-        (_SAME_CATEGORY, _codes(paths)),
-        (_SAME_TOP_CATEGORY, _codes([path.split(CATEGORY_SEPARATOR)[0] for path in paths])),
-        (_SAME_BRAND, _codes([one.product.brand for one in scored])),
-    )
+    tops = [path.split(CATEGORY_SEPARATOR, 1)[0] for path in paths]
+    codes = np.array([_codes(paths), _codes(tops), _codes([one.product.brand for one in scored])])
     likest = np.zeros(len(scored))
     taken: list[int] = []
     for _ in range(min(count, len(scored))):
         best = int(np.argmax(points - diversity * likest))
         taken.append(best)
         points[best] = -np.inf
-        alike = sum(part * ((codes == codes[best]) & (codes[best] >= 0)) for part, codes in features)
-        likest = np.maximum(likest, alike)
+        likest = np.maximum(likest, _PARTS @ (codes == codes[:, best, None]))
     return [scored[place] for place in taken]
 
 
-def _codes(names: Sequence[str]) -> NDArray[np.int64]:
-    """A number for each different name; -1 for none, which is like nothing."""
+def _codes(names: Sequence[str]) -> list[int]:
+    """A number for each different name, and for each that has none, which is like nothing."""
     numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) if name else -1 for name in names], np.int64)
+    return [numbers.setdefault(name, place) if name else -place - 1 for place, name in enumerate(names)]

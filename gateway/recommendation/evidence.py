@@ -78,14 +78,17 @@ class EvidenceSources:
         """What is known for a subject. Raises what the retriever raises, and InvalidArgument for the profile text."""
         taste, query = visit.taste, visit.query
         of_history = self._of_history(subject, visit)
-        # What there is nothing to ask about is not called: a call in vain costs its turns of the event loop.
-        further: dict[Source, Coroutine[Any, Any, Any]] = {
-            Source.POPULAR: self._counted(Source.POPULAR, visit),
-            Source.TRENDING: self._counted(Source.TRENDING, visit),
-        }
+        lists = {Source.POPULAR: "", Source.TRENDING: ""}
         if query.country_code:
-            named = self._counted(Source.POPULAR_IN_COUNTRY, visit, country_code=query.country_code)
-            further[Source.POPULAR_IN_COUNTRY] = named
+            lists[Source.POPULAR_IN_COUNTRY] = query.country_code
+        # What is in memory, and what there is nothing to ask about, is not called: calls cost turns of the event loop.
+        found: dict[Source, Any] = {}
+        further: dict[Source, Coroutine[Any, Any, Any]] = {}
+        for source, country_code in lists.items():
+            if (kept := self._candidates.kept(source, country_code=country_code)) is not None:
+                found[source] = kept
+            else:
+                further[source] = self._counted(source, visit, country_code=country_code)
         for source, text in ((Source.SEARCHED, subject.searched), (Source.PROFILE, subject.profile_text)):
             if normalize_text(text):
                 further[source] = self._matches(source, text, visit)
@@ -93,7 +96,7 @@ class EvidenceSources:
             further[Source.NEWEST] = self._candidates.stated(query.profile, _OF_WORDS, 1.0, visit.wanted)
         with visit.notes.timed("gather"):
             (vector, liked, in_category), *others = await together(of_history, *further.values())
-        found: dict[Source, Any] = dict(zip(further, others, strict=True))
+        found |= zip(further, others, strict=True)
         weights = {anchor.product_id: anchor.weight for anchor in subject.anchors}
         seen: dict[str, int] = {}
         for action in taste.actions:
@@ -120,14 +123,16 @@ class EvidenceSources:
         liked = history.products if history else ()
         named = [*visit.query.filter.categories, *visit.query.profile.categories]
         categories = list(dict.fromkeys(named or filter(None, map(first_category, liked))))[:CATEGORIES]
-        calls: list[Coroutine[Any, Any, Any]] = [
-            self._counted(Source.POPULAR_IN_CATEGORY, visit, category=category) for category in categories
-        ]
+        source = Source.POPULAR_IN_CATEGORY
+        known = {category: self._candidates.kept(source, category=category) for category in categories}
+        asked = [category for category, kept in known.items() if kept is None]
+        calls: list[Coroutine[Any, Any, Any]] = [self._counted(source, visit, category=one) for one in asked]
         if history is not None:
             calls.append(self._noted(self._vectors.encode(history, visit.wanted.deadline), visit))
-        counted = await together(*calls)
-        vector = counted.pop() if history is not None else None
-        return vector, liked, dict(zip(categories, counted, strict=True))
+        answers = await together(*calls)
+        vector = answers.pop() if history is not None else None
+        read = dict(zip(asked, answers, strict=True))
+        return vector, liked, {category: kept or read[category] for category, kept in known.items()}
 
     async def _noted(self, call: Coroutine[Any, Any, T], visit: Visit) -> T | None:
         """What the call gives; None, and noted, where it fails."""

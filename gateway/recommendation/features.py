@@ -86,34 +86,40 @@ def features(columns: Mapping[str, FloatArray], history_length: int, count: int,
     their kind. Of a relation the model reads the score, how near it is to the call's best, exp(-distance) in standard
     deviations, and 1 / log2(1 + rank) among the call's candidates.
     """
-    found = {name: np.zeros(count, np.float32) for name in FEATURES}
-    found |= _relations({name: columns[name] for name in RELATIONS if name in columns})
+    table = np.zeros((len(FEATURES), count), np.float32)
+    found = dict(zip(FEATURES, table, strict=True))
+    _relations({name: columns[name] for name in RELATIONS if name in columns}, found)
     for name in ("searched", "profile"):
         if (ranks := columns.get(f"{name}_rank")) is not None:
-            found[f"{name}_place"] = np.where(np.isfinite(ranks), _places(np.nan_to_num(ranks, nan=1.0)), 0.0)
+            found[f"{name}_place"][:] = _or_zero(_places(ranks))
     for name in _POPULARITIES:
         if name in columns:
-            found[name] = np.log1p(99.0 * np.nan_to_num(columns[name])) / np.log(100.0)
+            found[name][:] = np.log1p(99.0 * _or_zero(columns[name])) / np.log(100.0)
     for name in _AS_THEY_ARE:
         if name in columns:
-            found[name] = np.nan_to_num(columns[name])
+            found[name][:] = _or_zero(columns[name])
     if (seen := columns.get("seen")) is not None:
-        found["seen"] = np.log1p(np.nan_to_num(seen))
+        found["seen"][:] = np.log1p(_or_zero(seen))
     if (ages := columns.get("age_days")) is not None:
-        found["fresh"] = np.exp(-np.maximum(np.nan_to_num(ages, nan=np.inf), 0.0) / _FRESH_DAYS)
+        found["fresh"][:] = _or_zero(np.exp(-np.maximum(ages, 0.0) / _FRESH_DAYS))
     if (events := columns.get("trained_events")) is not None:
-        found["trained_events"] = np.log1p(np.nan_to_num(events))
-        found["new"] = events == 0
-    found["history_length"] = np.full(count, np.log1p(history_length))
-    found["goes_with"] = np.full(count, goes_with)
-    return np.stack([found[name] for name in FEATURES], axis=1).astype(np.float32)
+        found["trained_events"][:] = np.log1p(_or_zero(events))
+        found["new"][:] = events == 0
+    found["history_length"][:] = np.log1p(history_length)
+    found["goes_with"][:] = goes_with
+    return np.ascontiguousarray(table.T)
 
 
-def _relations(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """The features of relations that know any candidate, made for all of them at once."""
+def _or_zero(column: FloatArray) -> FloatArray:
+    """The column with 0 for what is not known."""
+    return np.where(np.isnan(column), np.float32(0.0), column)
+
+
+def _relations(columns: Mapping[str, FloatArray], found: Mapping[str, FloatArray]) -> None:
+    """Writes the features of relations that know any candidate, made for all of them at once."""
     names = [name for name, scores in columns.items() if _known(name, scores).any()]
     if not names:
-        return {}
+        return
     scores = np.array([columns[name] for name in names], np.float32)
     known = np.array([_known(name, columns[name]) for name in names])
     least = np.where(known, scores, np.float32(-np.inf))
@@ -126,7 +132,9 @@ def _relations(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         "_place": np.where(known, _places(ranks), 0.0),
         "_known": known.astype(np.float32),
     }
-    return {f"{name}{part}": rows[place] for part, rows in parts.items() for place, name in enumerate(names)}
+    for part, rows in parts.items():
+        for name, row in zip(names, rows, strict=True):
+            found[f"{name}{part}"][:] = row
 
 
 def _known(name: str, scores: FloatArray) -> NDArray[np.bool_]:

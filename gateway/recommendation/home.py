@@ -1,6 +1,7 @@
 """The placement HOME: for this visitor, by history, profile, and what is popular."""
 
 from collections.abc import Coroutine
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -10,6 +11,7 @@ from gateway.recommendation.candidates import Candidates, lists_of
 from gateway.recommendation.evidence import CATEGORIES, Subject
 from gateway.recommendation.exploration import explored
 from gateway.recommendation.fused import Fused
+from gateway.recommendation.kept_listings import KeptListings
 from gateway.recommendation.placement import Listing, Visit
 from gateway.recommendation.query import Profile, Reason, Recommendation, Source
 from gateway.together import together
@@ -28,14 +30,18 @@ _NEWCOMERS = 20
 class Home:
     """Recommends to a visitor, known or not."""
 
-    def __init__(self, candidates: Candidates, arranger: Arranger, fused: Fused | None) -> None:
+    def __init__(self, candidates: Candidates, arranger: Arranger, fused: Fused | None, kept: KeptListings) -> None:
         """`fused` None: no recommender is served."""
         self._candidates = candidates
         self._arranger = arranger
         self._fused = fused
+        self._kept = kept
 
     async def recommend(self, visit: Visit) -> Listing:
         """See `PlacementRecommender.recommend`."""
+        return await self._kept.listing(visit, partial(self._made, visit))
+
+    async def _made(self, visit: Visit) -> Listing:
         taste, query = visit.taste, visit.query
         if self._fused is not None and visit.use_recommender:
             subject = Subject(taste.liked, taste.actions, taste.searched, query.profile_text)

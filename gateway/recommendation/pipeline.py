@@ -1,5 +1,6 @@
 """The pipeline of recommendation: the visitor's history, then the placement's own; each part missing is told."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -64,8 +65,8 @@ class Recommender:
             RECOMMENDATION_STAGE_SECONDS.labels(stage).observe(duration_ms / 1000)
         for kind in answer.degradations:
             RECOMMENDATION_DEGRADATIONS.labels(kind.value).inc()
-        for one in answer.results:
-            RECOMMENDATIONS.labels(query.placement.value, one.reasons[0].source.value).inc()
+        for source, count in Counter(one.reasons[0].source for one in answer.results).items():
+            RECOMMENDATIONS.labels(query.placement.value, source.value).inc(count)
         return replace(answer, timings_ms=notes.timings_ms)
 
     async def _answered(self, query: RecommendQuery, notes: Notes, deadline: Deadline) -> RecommendAnswer:

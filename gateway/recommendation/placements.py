@@ -9,6 +9,7 @@ from gateway.recommendation.fused import Fused
 from gateway.recommendation.fusion import Fusion
 from gateway.recommendation.history_vector import HistoryVectors
 from gateway.recommendation.home import Home
+from gateway.recommendation.kept_listings import KeptListings
 from gateway.recommendation.placement import PlacementRecommender
 from gateway.recommendation.query import Placement
 from gateway.recommendation.taste_scores import LearnedTaste, LikenessTaste
@@ -31,12 +32,14 @@ def tastes_of(fusion: Fusion | None, embedder: Embedder, retriever: Retriever, i
     return [TasteScale(learned, strong=1.0), likeness]
 
 
-def placements_of(candidates: Candidates, fused: Fused | None) -> dict[Placement, PlacementRecommender]:
+def placements_of(
+    candidates: Candidates, fused: Fused | None, kept: KeptListings
+) -> dict[Placement, PlacementRecommender]:
     """HOME, SIMILAR, COMPLEMENTARY and CART."""
     arranger = Arranger(candidates)
     goes_with = Anchored(candidates, arranger, fused, goes_with=True)
     return {
-        Placement.HOME: Home(candidates, arranger, fused),
+        Placement.HOME: Home(candidates, arranger, fused, kept),
         Placement.SIMILAR: Anchored(candidates, arranger, fused),
         Placement.COMPLEMENTARY: goes_with,
         Placement.CART: goes_with,

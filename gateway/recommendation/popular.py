@@ -49,6 +49,14 @@ class PopularProducts:
         self._kept_s = kept_s
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
 
+    def kept(self, category: str = "", country_code: str = "") -> Counted | None:
+        """What `read` gives where it does not ask the store; None where it would."""
+        return self._kept((category, country_code))
+
+    def kept_trending(self) -> Counted | None:
+        """The same of `trending`."""
+        return self._kept(_TRENDS)
+
     async def read(self, category: str = "", country_code: str = "", *, deadline: Deadline) -> tuple[Counted, bool]:
         """The list of a category path, of a country, or of all products; and whether it is of now."""
         if self._popularity is None:
@@ -66,17 +74,21 @@ class PopularProducts:
         trending = self._popularity.trending
         return await self._current(_TRENDS, lambda: trending(LIMIT, deadline=deadline))
 
+    def _kept(self, name: tuple[str, str]) -> Counted | None:
+        known = self._known.get(name)
+        # That of everything is read until there is something: a new shop's first events are seen at once.
+        if known is None or not (known.counted.weights or name != _EVERYWHERE):
+            return None
+        return known.counted if time.monotonic() < known.current_until else None
+
     async def _current(
         self, name: tuple[str, str], read: Callable[[], Awaitable[Sequence[PopularProduct]]]
     ) -> tuple[Counted, bool]:
-        known = self._known.get(name)
-        # That of everything is read until there is something: a new shop's first events are seen at once.
-        if known is not None and (known.counted.weights or name != _EVERYWHERE):
-            now = time.monotonic()
-            if now < known.current_until:
-                return known.counted, True
+        if (kept := self._kept(name)) is not None:
+            return kept, True
+        if (known := self._known.get(name)) is not None:
             # One caller reads the list anew; the others do with the one that is there.
-            known.current_until = now + self._kept_s
+            known.current_until = time.monotonic() + self._kept_s
         try:
             found = Counted.of(await read())
         except Exception as error:  # Only the retriever's loss fails a recommendation.

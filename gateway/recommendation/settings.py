@@ -11,6 +11,10 @@ class RecommendationSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VITRINE_RECOMMENDATION_", frozen=True)
 
+    answers_kept_s: NonNegativeFloat = Field(
+        30.0,
+        description="how long HOME shows who did nothing since the same, the catalogue being as it was; 0: never",
+    )
     bundle: str = Field(
         "", description="folder of the recommender bundle, the one that embedder and retriever serve; empty: none"
     )

@@ -286,7 +286,8 @@ async def _answer(future: "Future[T]", deadline: Deadline, what: str) -> T:
 
 async def _in_time(answer: Awaitable[T], deadline: Deadline, what: str) -> T:
     try:
-        return await asyncio.wait_for(answer, max(0.0, deadline.remaining_s()))
+        async with asyncio.timeout(max(0.0, deadline.remaining_s())):
+            return await answer
     except TimeoutError:
         raise DeadlineExceeded(f"no time left for {what}") from None
 

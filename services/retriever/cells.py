@@ -64,16 +64,12 @@ class PlacedCells:
         """Bytes in memory."""
         return self.cells.centroids.nbytes + self.assigned.nbytes + self.order.nbytes
 
-    def examined(self, queries: FloatArray, allowed: BoolArray, count: int, wanted: int) -> list[IntArray]:
-        """For each of (q, dim) queries at least `wanted` of the `count` allowed positions: those of the nearest cells.
+    def examined(self, query: FloatArray, allowed: BoolArray, count: int, wanted: int) -> IntArray:
+        """At least `wanted` of the `count` allowed positions, those of the nearest cells, and all without a cell.
 
-        All without a cell are among them. A filter thins the cells, so more of them are looked into until as many are
-        found: recall does not fall.
+        A filter thins the cells, so more of them are looked into until as many are found: recall does not fall.
         """
-        ranked = np.argsort(-(queries @ self.cells.centroids.T), axis=1)
-        return [self._examined(one, allowed, count, wanted) for one in ranked]
-
-    def _examined(self, ranked: IntArray, allowed: BoolArray, count: int, wanted: int) -> IntArray:
+        ranked = np.argsort(-(self.cells.centroids @ query))
         reach = np.cumsum(self.starts[ranked + 1] - self.starts[ranked])
         found = [np.flatnonzero(allowed[self.tail :]) + self.tail]
         total, first = 0, 0

@@ -102,9 +102,9 @@ class DenseView:
         limit = min(limit, count)
         found: list[tuple[IntArray, FloatArray] | None] = [None] * len(queries)
         if limit and not self._exact_is_faster(count, limit):
-            for place, near in enumerate(self._near(queries, allowed, count, limit, least)):
+            for place, query in enumerate(queries):
+                near = self._near(query, allowed, count, limit, least)
                 if len(near) >= limit:
-                    query = queries[place]
                     found[place] = self._best(query, near, self._scores(query, near), limit)
         missing = [place for place, one in enumerate(found) if one is None]
         if missing:
@@ -130,13 +130,11 @@ class DenseView:
             int(self.examined * self.columns.living), EXAMINED_EACH * limit, MIN_EXAMINED if least is None else least
         )
 
-    def _near(
-        self, queries: FloatArray, allowed: BoolArray, count: int, limit: int, least: int | None
-    ) -> list[IntArray]:
+    def _near(self, query: FloatArray, allowed: BoolArray, count: int, limit: int, least: int | None) -> IntArray:
         if isinstance(self.placed, PlacedCells):
-            return self.placed.examined(queries, allowed, count, self.wanted(limit, least))
+            return self.placed.examined(query, allowed, count, self.wanted(limit, least))
         assert self.placed is not None
-        return [self.placed.examined(query, allowed, limit) for query in queries]
+        return self.placed.examined(query, allowed, limit)
 
     def _scores(self, query: FloatArray, positions: IntArray) -> FloatArray:
         scores: FloatArray = self.columns.vectors.scores(query[None], positions)[0]

@@ -21,7 +21,8 @@ from vitrine.vectors import FloatArray
 
 # Anchors around which TEXT searches: a search for each of 200 would take longer than all else together.
 TEXT_INTERESTS = 3
-# Vectors that it looks at near each of them, at least: of the 40 nearest of 100,000 made products these hold 99.9 %.
+# Vectors that it looks at near each of them, at least: of the 40 nearest of 47,633 real products (Icecat, Games and a
+# Chinese shop by their texts) these hold 95 %.
 _TEXT_EXAMINED = 1_000
 
 

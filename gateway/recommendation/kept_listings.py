@@ -1,0 +1,80 @@
+"""Kept listings: what HOME showed a visitor, shown again while the visitor does nothing and the catalogue is as it was.
+
+A listing is kept under all that it depends on: what is known of the visitor, what is asked, what release and arms set,
+and the index's version, for which the retriever is asked before each answer. So an event, a write or a flip ends it at
+once; what other visitors turn to meanwhile, and the time that passes, count after some seconds.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from gateway.recommendation.placement import Listing, Visit
+from gateway.recommendation.query import RecommendQuery
+from gateway.recommendation.settings import RecommendationSettings
+from gateway.recommendation.taste import Taste
+from gateway.releases.current import current_release
+from vitrine.errors import VitrineError
+from vitrine.ports import Retriever
+from vitrine.ports.release import Release
+
+# Each takes some 40 kB.
+_MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a listing depends on."""
+
+    query: RecommendQuery
+    taste: Taste
+    settings: RecommendationSettings
+    use_recommender: bool
+    source_weights: tuple[tuple[str, float], ...]
+    release: Release
+    index_version: str
+
+
+class KeptListings:
+    """The listings of visitors with a history; of others everybody's events are news."""
+
+    def __init__(self, retriever: Retriever, kept_s: float) -> None:
+        """Each is kept for `kept_s`; 0: none is."""
+        self._retriever = retriever
+        self._kept_s = kept_s
+        self._kept: OrderedDict[_Key, Listing] = OrderedDict()
+
+    async def listing(self, visit: Visit, make: Callable[[], Awaitable[Listing]]) -> Listing:
+        """What was kept for such a visit, which its notes tell as the stage "kept"; else what `make` gives.
+
+        Raises what `make` raises.
+        """
+        if not self._kept_s or not visit.taste.liked or not (version := await self._version(visit)):
+            return await make()
+        started_s = perf_counter()
+        weights = tuple(sorted(visit.source_weights.items()))
+        release = current_release()
+        key = _Key(visit.query, visit.taste, visit.settings, visit.use_recommender, weights, release, version)
+        if (kept := self._kept.get(key)) is not None:
+            visit.notes.timings_ms["kept"] = (perf_counter() - started_s) * 1_000
+            return kept
+        listing = await make()
+        if not visit.notes.degradations:
+            self._keep(key, listing)
+        return listing
+
+    async def _version(self, visit: Visit) -> str:
+        try:
+            return await self._retriever.get_version(deadline=visit.wanted.deadline)
+        except VitrineError:
+            # A retriever that is away fails the call where it is asked for candidates, and says why.
+            return ""
+
+    def _keep(self, key: _Key, listing: Listing) -> None:
+        self._kept[key] = listing
+        # By a timer, so that what is known of a visitor who was erased is not left until others come.
+        asyncio.get_running_loop().call_later(self._kept_s, self._kept.pop, key, None)
+        if len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
