@@ -54,7 +54,12 @@ SECTIONS = (
     Section("vitrine up", "What `vitrine up` adds to the settings of the servers that it starts.", UpSettings),
     Section("vitrine ingest", "See [feeds](feeds.md).", IngestSettings),
 )
-_SERVERS = ("Gateway", "Embedder", "Retriever", "Ranker")
+_SERVERS: dict[str, type[ServerSettings]] = {
+    "GATEWAY": GatewaySettings,
+    "EMBEDDER": EmbedderSettings,
+    "RETRIEVER": RetrieverSettings,
+    "RANKER": RankerSettings,
+}
 _INTRODUCTION = """# Settings
 
 All are environment variables, read once when a process starts. A value that cannot be is refused with one line that
@@ -65,7 +70,7 @@ names the variable. Lists are written with commas; a file or folder is a path as
 
 def settings_page() -> str:
     """The page."""
-    common = f"`*` is each of {', '.join(name.upper() for name in _SERVERS)}, as in `VITRINE_RANKER_LOG_LEVEL`."
+    common = f"`*` is each of {', '.join(_SERVERS)}, as in `VITRINE_RANKER_LOG_LEVEL`."
     parts = [_INTRODUCTION, f"## Every server\n\n{common}\n\n", _table(ServerSettings, "VITRINE_*_")]
     for section in SECTIONS:
         prefix = section.settings.model_config["env_prefix"]
@@ -74,18 +79,29 @@ def settings_page() -> str:
 
 
 def _table(settings: type[BaseSettings], prefix: str) -> str:
-    known = {} if settings is ServerSettings else ServerSettings.model_fields
+    left_out = _own_fields() if settings is ServerSettings else _shared_fields(settings)
     schema = settings.model_json_schema(by_alias=False)
     rows = (
         (f"`{prefix}{name}`", _kind(form, schema), _default(field), plain(_meaning(name, field)))
         for name, field, form in _fields(settings, schema, schema)
-        if not _is_alike(known.get(name.lower()), field)
+        if name.lower() not in left_out
     )
     return table(("variable", "takes", "default", "meaning"), sorted(rows))
 
 
-def _is_alike(shared: FieldInfo | None, field: FieldInfo) -> bool:
-    return shared is not None and (shared.default, shared.description) == (field.default, field.description)
+def _shared_fields(settings: type[BaseSettings]) -> set[str]:
+    """Fields that a server has as every server has them."""
+    return {
+        name
+        for name, shared in ServerSettings.model_fields.items()
+        if (field := settings.model_fields.get(name)) is not None
+        and (shared.default, shared.description) == (field.default, field.description)
+    }
+
+
+def _own_fields() -> set[str]:
+    """Fields that each server has in its own way, such as its port."""
+    return set(ServerSettings.model_fields).difference(*map(_shared_fields, _SERVERS.values()))
 
 
 def _fields(

@@ -2,12 +2,20 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from playwright.async_api import async_playwright
 
+_CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+_PATIENCE_MS = 60_000
 ROOT = Path(__file__).parents[2]
 
 
@@ -45,3 +53,38 @@ def test_formulas_are_drawn_without_a_script(site: Path) -> None:
 
 def test_links_out_of_the_docs_name_the_file(site: Path) -> None:
     assert re.search(r"proto \(<code>protos/vitrine/v1/ad_service\.proto</code>\)", (site / "ads.html").read_text())
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Says nothing of each request."""
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(site))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.skipif(_CHROMIUM is None, reason="Chromium is not installed")
+async def test_a_phone_shows_wide_tables_and_search_finds_both_languages(address: str) -> None:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = await browser.new_page(viewport={"width": 390, "height": 800})
+        page.set_default_timeout(_PATIENCE_MS)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        for name in ("settings", "indexes", "fusion-and-calibration"):
+            await page.goto(f"{address}/{name}.html")
+            assert await page.evaluate("document.documentElement.scrollWidth") == 390, name
+        await page.set_viewport_size({"width": 1280, "height": 800})
+        for words, found in (("RANK_DEPTH", "settings.html"), ("智能手表", ".html")):
+            await page.goto(f"{address}/index.html")
+            await page.locator(".md-search__input").fill(words)
+            await page.locator(f'.md-search-result__link[href*="{found}"]').first.wait_for()
+        await browser.close()
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
