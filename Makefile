@@ -40,7 +40,8 @@ protos: $(VENV)/.testing  ## Generated code, from protos/
 
 proto-image: build/vitrine.binpb  ## The contract as one file, from which buf generates clients
 
-build/vitrine.binpb: $(PROTOS) | $(VENV)/.testing
+# The folder, too: a proto that is gone makes it old.
+build/vitrine.binpb: $(PROTOS) protos/vitrine/v1 | $(VENV)/.testing
 	@mkdir -p build
 	$(PROTOC) --include_imports --include_source_info --descriptor_set_out=$@ $(PROTOS) google/rpc/error_details.proto
 
@@ -96,7 +97,8 @@ bench: $(VENV)/.testing  ## Speed as ratios within one run: build/bench/report.m
 	@$(BIN)/python -m bench $(ARGS)
 
 clean:  ## All that make made; not the data
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	  examples/go/gen examples/typescript/dist examples/typescript/gen examples/typescript/node_modules examples/java/target
 
 $(BIN)/python:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer, with its venv module, is needed; set PYTHON' >&2; exit 1; }
