@@ -23,6 +23,11 @@ from cli.snapshot import app as snapshot_app
 from cli.train import app as train_app
 from vitrine.errors import VitrineError
 
+# Where the help shows a command.
+_BEGINNING, _PRODUCTS, _VISITORS = "Begin", "Products and searches", "Visitors"
+_OPERATING, _MODELS = "Operate", "Models"
+# How gRPC begins to say that nobody is there, or nobody who speaks its language.
+_NOBODY_THERE = ("connections to all backends failing", "failed to connect to all addresses")
 _OURS = ("cli", "evaluation", "gateway", "services", "training", "vitrine")
 
 
@@ -35,6 +40,8 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except VitrineError as error:
             message = error.message
+            if message.startswith(_NOBODY_THERE):
+                message += "; is Vitrine up there? `vitrine doctor --address HOST:PORT` says what is wrong"
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in _OURS:
                 raise
@@ -44,17 +51,20 @@ class _Commands(TyperGroup):
 
 
 app = typer.Typer(
-    name="vitrine", cls=_Commands, help="Product search for shops, in Chinese and English.", no_args_is_help=True
+    name="vitrine",
+    cls=_Commands,
+    help="Product search and recommendation for shops, in Chinese and English. Begin with: vitrine up",
+    no_args_is_help=True,
 )
-app.add_typer(ads_app, name="ads")
-app.add_typer(evaluate_app, name="evaluate")
-app.add_typer(events_app, name="events")
-app.add_typer(experiments_app, name="experiments")
-app.add_typer(keys_app, name="key")
-app.add_typer(release_app, name="release")
-app.add_typer(rules_app, name="rules")
-app.add_typer(snapshot_app, name="snapshot")
-app.add_typer(train_app, name="train")
+app.add_typer(ads_app, name="ads", rich_help_panel=_VISITORS)
+app.add_typer(evaluate_app, name="evaluate", rich_help_panel=_MODELS)
+app.add_typer(events_app, name="events", rich_help_panel=_VISITORS)
+app.add_typer(experiments_app, name="experiments", rich_help_panel=_VISITORS)
+app.add_typer(keys_app, name="key", rich_help_panel=_OPERATING)
+app.add_typer(release_app, name="release", rich_help_panel=_OPERATING)
+app.add_typer(rules_app, name="rules", rich_help_panel=_PRODUCTS)
+app.add_typer(snapshot_app, name="snapshot", rich_help_panel=_OPERATING)
+app.add_typer(train_app, name="train", rich_help_panel=_MODELS)
 
 
 @app.callback()
@@ -64,7 +74,10 @@ def reached(
     ] = None,
     ca: Annotated[
         str | None,
-        typer.Option(help="PEM file of authorities to trust, or public; TLS.", show_default="VITRINE_CLIENT_CA"),
+        typer.Option(
+            help="By TLS: PEM file of authorities to trust, or public for those of the web.",
+            show_default="VITRINE_CLIENT_CA",
+        ),
     ] = None,
 ) -> None:
     """How the gateway is reached, by the commands that call it."""
@@ -75,15 +88,17 @@ def reached(
         os.environ["VITRINE_CLIENT_CA"] = ca
 
 
-@app.command()
+@app.command(rich_help_panel=_BEGINNING)
 def version() -> None:
     """Say which version is installed."""
     print(installed_version("vitrine"))
 
 
-@app.command()
+@app.command(rich_help_panel=_BEGINNING)
 def up(
-    suite: Annotated[bool, typer.Option("--suite", help="As separate processes instead of one.")] = False,
+    suite: Annotated[
+        bool, typer.Option("--suite", help="Run each part as a process of its own, instead of all in one.")
+    ] = False,
     recommender: Annotated[
         Path | None, typer.Option(help="Folder of a recommender bundle, for all parts that read it.")
     ] = None,
@@ -110,7 +125,7 @@ def _stop_before_start(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-@app.command()
+@app.command(rich_help_panel=_BEGINNING)
 def sample(
     out: Annotated[Path, typer.Option(help="Folder for the files; made when it is not there.")],
     products: Annotated[int, typer.Option(min=1, help="How many products.")] = 2_000,
@@ -126,7 +141,7 @@ def sample(
         print(f"{count:>9,} {out / name}.jsonl")
 
 
-@app.command()
+@app.command(rich_help_panel=_PRODUCTS)
 def ingest(
     path: Annotated[
         Path,
@@ -175,7 +190,7 @@ def ingest(
         ingest_file(path, mapping, settings, sync=sync, force=force, feed_name=feed)
 
 
-@app.command()
+@app.command(rich_help_panel=_PRODUCTS)
 def search(
     query: Annotated[str, typer.Argument(help="What a shopper types; may be left out with --order-by.")] = "",
     condition: Annotated[
@@ -216,7 +231,7 @@ def search(
     asyncio.run(search_and_print(asked, target))
 
 
-@app.command()
+@app.command(rich_help_panel=_OPERATING)
 def top(
     targets: Annotated[
         list[str] | None,
@@ -236,7 +251,7 @@ def top(
         return
 
 
-@app.command()
+@app.command(rich_help_panel=_BEGINNING)
 def doctor(
     checks: Annotated[
         list[str] | None, typer.Argument(help="Checks or their subjects, such as redis.", show_default="all")
@@ -255,7 +270,7 @@ def doctor(
     raise typer.Exit(asyncio.run(examine(address, http, checks or (), as_json=as_json)))
 
 
-@app.command()
+@app.command(rich_help_panel=_PRODUCTS)
 def suggest(
     text: Annotated[str, typer.Argument(help="What a shopper typed so far.")],
     limit: Annotated[int, typer.Option(min=1, max=20)] = 8,
@@ -268,7 +283,7 @@ def suggest(
     asyncio.run(suggest_and_print(text, limit, language, target))
 
 
-@app.command()
+@app.command(rich_help_panel=_VISITORS)
 def recommend(
     visitor: Annotated[str, typer.Option(help="The shop's id of the visitor.")] = "",
     similar_to: Annotated[list[str] | None, typer.Option(help="Product ids: what is like them.")] = None,

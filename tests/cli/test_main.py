@@ -1,0 +1,23 @@
+"""The `vitrine` command as a newcomer meets it."""
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.up.ports import free_port
+
+
+def test_the_help_shows_each_command_in_a_group() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    groups = {name: command.rich_help_panel for name, command in commands.items()}
+    assert all(isinstance(group, str) for group in groups.values()), groups
+    assert {name for name, group in groups.items() if group == "Begin"} == {"version", "up", "sample", "doctor"}
+
+
+@pytest.mark.parametrize("arguments", [["search", "watch"], ["recommend"], ["suggest", "wa"], ["release", "list"]])
+def test_where_no_gateway_is_the_way_out_is_said(arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, [*arguments, "--target", f"127.0.0.1:{free_port()}"])
+    assert done.exit_code == 1
+    assert "Connection refused; is Vitrine up there? `vitrine doctor --address HOST:PORT`" in done.output
+    assert done.output.count("\n") == 1
