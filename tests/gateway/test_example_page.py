@@ -1,7 +1,11 @@
-"""The example page in Chromium: served from one origin, calling a gateway at another that wants a key."""
+"""The example page in Chromium: served from one origin, calling a gateway at another that wants a key.
+
+With VITRINE_SCREENSHOTS=docs/pictures it leaves there what was seen.
+"""
 
 import functools
 import http.server
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -51,7 +55,7 @@ async def page(
     guard = AuthGuard(AuthSettings(keys_file=tmp_path / "keys.json"), GatewaySettings())
     shop = await open_shop(own_catalogue=True, events=events_settings, cors_origins=(origin,))
     async with shop.gateway.http(guard) as port:
-        context = await browser.new_context()
+        context = await browser.new_context(viewport={"width": 800, "height": 560})
         page = await context.new_page()
         await page.goto(origin)
         await page.get_by_label("Gateway").fill(f"http://127.0.0.1:{port}")
@@ -68,6 +72,8 @@ async def test_it_searches_writes_an_event_and_says_why_it_is_refused(page: Page
     await expect(said).to_contain_text("5 of ")
     await page.get_by_role("listitem").get_by_role("button").first.click()
     await expect(said).to_contain_text("event written: p")
+    if folder := os.environ.get("VITRINE_SCREENSHOTS"):
+        await page.screenshot(path=Path(folder) / "example-browser.png")
     await page.get_by_label("Filter").fill("colour = red")
     await search.click()
     await expect(said).to_contain_text("invalid_argument (HTTP 400)")
