@@ -14,7 +14,7 @@ from vitrine.product import Product
 from vitrine.vectors import l2_normalized
 
 # Gives products' text vectors (n, dim), L2-normalised.
-TextVectors = Callable[[Sequence[Product]], Floats]
+TextVectors = Callable[[Sequence[Product]], Floats | None]
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,10 @@ def evaluate(
     """Reads, trains, asks and compares. Raises InvalidArgument or TrainingError naming what must be put right."""
     with TemporaryDirectory(prefix="vitrine-evaluation-") as scratch:
 
-        def vectors_of(products: Sequence[Product]) -> Floats:
+        def vectors_of(products: Sequence[Product]) -> Floats | None:
+            if baselines_only:  # They read no texts, and to embed these takes most of an evaluation's time.
+                return None
+
             def moved(done: int, count: int) -> None:
                 report(f"embedded {done:,} of {count:,} products")
 
@@ -63,7 +66,7 @@ def evaluate(
             transactions = read_online_retail(data_dir)
             return evaluate_baskets(
                 transactions,
-                None if baselines_only else vectors_of(transactions.products),
+                vectors_of(transactions.products),
                 replace(settings, half_life_days=_BASKETS_HALF_LIFE_DAYS),
                 report,
                 test_days=test_days,

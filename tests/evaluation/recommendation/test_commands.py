@@ -74,6 +74,21 @@ def test_bad_beauty_files_are_told_in_one_line(tmp_path: Path, line: str, said: 
     assert "Traceback" not in output
 
 
+def test_baselines_need_no_embedder(tmp_path: Path) -> None:
+    (tmp_path / "games").mkdir()
+    titles = "".join(f"{item}\tgame {item}\n" for item in range(9))
+    users = "".join(f"{user}\t{user % 3} {3 + user % 3}\t{6 + user % 3}\n" for user in range(12))
+    for name, text in (
+        ("items", f"item_id:token\ttitle:token_seq\n{titles}"),
+        ("sequences", f"user_id:token\titem_id_list:token_seq\titem_id:token\n{users}"),
+    ):
+        (tmp_path / "games" / f"{name}.tsv.gz").write_bytes(gzip.compress(text.encode()))
+    arguments = ("--dataset", "games", "--data-dir", str(tmp_path), "--embedder", str(tmp_path / "none"))
+    code, output = _evaluate(*arguments, "--baselines-only")
+    assert code == 0, output
+    assert "popularity+als" in output
+
+
 def test_games_name_line_and_column_of_an_item_that_is_not_known(tmp_path: Path) -> None:
     (tmp_path / "games").mkdir()
     with gzip.open(tmp_path / "games" / "items.tsv.gz", "wt", encoding="utf-8") as file:
