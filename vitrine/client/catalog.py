@@ -8,7 +8,7 @@ from typing import TypeVar
 from vitrine.client.batches import ProductBatch, batched
 from vitrine.client.calls import Calls, Method
 from vitrine.client.delivery import Batch, Delivery, Patience, Settled
-from vitrine.errors import VitrineError
+from vitrine.errors import VitrineError, invalid
 from vitrine.v1 import catalog_service_pb2 as pb
 from vitrine.v1.product_pb2 import Product
 from vitrine.v1.retriever_service_pb2 import Offer, ProductDigest
@@ -76,7 +76,12 @@ class Catalog:
     def deliver(
         self, batches: AsyncIterator[Sent], *, window: int = 4, patience: Patience | None = None
     ) -> AsyncGenerator[Settled[Sent], None]:
-        """As `upsert`, of requests that the caller makes: each batch once, in order, when it is settled."""
+        """As `upsert`, of requests that the caller makes: each batch once, in order, when it is settled.
+
+        Raises InvalidArgument when there is no room for a batch.
+        """
+        if window < 1:
+            raise invalid("window", f"is {window}; give 1 or more")
         return Delivery[Sent](self._calls, window=window, patience=patience or Patience()).run(batches)
 
     async def delete(

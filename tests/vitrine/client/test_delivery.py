@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
+import grpc.aio
 import pytest
 
 from tests.cli.conftest import Shelf
@@ -20,6 +21,7 @@ from vitrine.client import (
     Upserted,
     VitrineError,
 )
+from vitrine.v1 import catalog_service_pb2_grpc
 
 Open = Callable[..., Awaitable[Client]]
 QUICK = Patience(first_wait_s=0.001, give_up_s=60)
@@ -70,6 +72,26 @@ async def test_a_stream_that_is_cut_goes_on_without_loss_or_doubles(shelf: Shelf
     assert len(waits) == 3
     # What was acknowledged was not sent again.
     assert shelf.written < 40 + 3 * 3 * 4
+
+
+async def test_a_gateway_that_restarts_is_waited_for(start_server: Any, client_of: Open) -> None:
+    shelf = Shelf()
+    shelf.gate.set()
+
+    def add(server: grpc.aio.Server) -> list[str]:
+        catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server(shelf, server)
+        return ["vitrine.v1.CatalogService"]
+
+    server = await start_server(add)
+    client = await client_of(f"127.0.0.1:{server.port}")
+    done = []
+    async with aclosing(client.catalog.upsert(products(60), batch_products=2, window=3, patience=QUICK)) as upserts:
+        async for one in upserts:
+            done.append(one.id)
+            if len(done) == 10:
+                await server.stop(0)
+                await start_server(add, port=server.port)
+    assert done == list(shelf.products) == ids(60)
 
 
 async def test_another_process_goes_on_where_the_one_before_ended(shelf: Shelf, client_of: Open) -> None:
@@ -176,8 +198,15 @@ async def test_patience_ends(shelf: Shelf, client_of: Open) -> None:
     with pytest.raises(Unavailable, match="away"):
         [_ async for _ in client.catalog.upsert(products(3), patience=patience)]
     assert waits
-    with pytest.raises(InvalidArgument, match="batch_products"):
-        [_ async for _ in client.catalog.upsert(products(3), batch_products=501)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"batch_products": 501}, "batch_products: is 501"), ({"window": 0}, "window: is 0")]
+)
+async def test_what_cannot_be_is_refused(shelf: Shelf, client_of: Open, wrong: dict[str, int], said: str) -> None:
+    client = await client_of(shelf.target)
+    with pytest.raises(InvalidArgument, match=said):
+        [_ async for _ in client.catalog.upsert(products(3), **wrong)]
 
 
 async def test_leaving_early_leaves_nothing_running(shelf: Shelf, client_of: Open) -> None:
