@@ -18,7 +18,7 @@ def test_a_diff_applies(diff: str) -> None:
     done = subprocess.run(
         ["git", "apply", "--check", "-C1", "-"], cwd=ROOT, input=diff, capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"the code has changed: bring the diff in CONTRIBUTING.md up to it\n{done.stderr}"
 
 
 def test_new_files_are_new_and_whole() -> None:
