@@ -6,16 +6,16 @@ shop, on free ports, that wants a key.
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from cli.up.ports import free_port
-from examples.client import CLIENTS, Client
+from examples.client import CLIENTS, FOLDER, Client
 from gateway.auth.api_keys import add_key, new_key
 from gateway.auth.scopes import Scope
 from loadtest.suite import SuiteNotReady, started
@@ -71,27 +71,30 @@ def _suite(clients: Sequence[Client]) -> Iterator[Mapping[str, Mapping[str, str]
     if os.environ.get("ADDRESS"):
         yield {client.name: os.environ for client in clients}
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        keys = Path(scratch) / "keys.json"
-        port = str(free_port())
-        own = {
-            client.name: {
-                **os.environ,
-                "ADDRESS": f"127.0.0.1:{port}",
-                "API_KEY": _key(keys, client.name, Scope.SEARCH, Scope.EVENTS, Scope.CATALOGUE, rate_per_s=_RATE_PER_S),
-            }
-            for client in clients
+    # Kept, for its log, until the next run.
+    folder = FOLDER.parent / "build" / "examples"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    keys = folder / "keys.json"
+    port = str(free_port())
+    own = {
+        client.name: {
+            **os.environ,
+            "ADDRESS": f"127.0.0.1:{port}",
+            "API_KEY": _key(keys, client.name, Scope.SEARCH, Scope.EVENTS, Scope.CATALOGUE, rate_per_s=_RATE_PER_S),
         }
-        settings = {
-            "VITRINE_GATEWAY_PORT": port,
-            "VITRINE_GATEWAY_HTTP_PORT": str(free_port()),
-            "VITRINE_AUTH_KEYS_FILE": str(keys),
-            "VITRINE_CLIENT_API_KEY": _key(keys, "sample-shop", Scope.CATALOGUE),
-            "VITRINE_UP_SAMPLE_PRODUCTS": "600",
-        }
-        print("starting a suite with a sample shop", flush=True)
-        with started(Path(scratch), settings=settings):
-            yield own
+        for client in clients
+    }
+    settings = {
+        "VITRINE_GATEWAY_PORT": port,
+        "VITRINE_GATEWAY_HTTP_PORT": str(free_port()),
+        "VITRINE_AUTH_KEYS_FILE": str(keys),
+        "VITRINE_CLIENT_API_KEY": _key(keys, "sample-shop", Scope.CATALOGUE),
+        "VITRINE_UP_SAMPLE_PRODUCTS": "600",
+    }
+    print("starting a suite with a sample shop", flush=True)
+    with started(folder, settings=settings):
+        yield own
 
 
 def _key(keys: Path, name: str, *scopes: Scope, rate_per_s: float | None = None) -> str:
