@@ -125,7 +125,7 @@ async def test_every_key_has_a_ttl_and_they_differ(open_cache: OpenCache, raw: A
 
 
 async def test_many_keys_are_read_in_chunks(open_cache: OpenCache, raw: Any) -> None:
-    """metarank#318"""
+    """metarank#318 (case 131)"""
     cache = open_cache()
     texts = [f"query {index}" for index in range(1_050)]
     for text in (texts[0], texts[555], texts[-1]):

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from google.rpc import error_details_pb2
+from structlog.testing import capture_logs
 
 from vitrine.errors import ResourceExhausted, Unavailable
 
@@ -165,8 +166,10 @@ async def test_other_requests_are_refused_in_json(
 
 async def test_a_large_body_is_refused_with_its_size_and_the_limit(http: httpx.AsyncClient, shop: Any) -> None:
     """text-embeddings-inference#50 (case 53)"""
-    reply = await http.post(SEARCH, json={"query": "x" * 20_000})
+    with capture_logs() as logs:
+        reply = await http.post(SEARCH, json={"query": "x" * 20_000})
     assert reply.status_code == 413
+    assert [log["code"] for log in logs if log["event"] == "call failed"] == ["RESOURCE_EXHAUSTED"]
     assert "the body has 20012 bytes; at most 10000 are allowed" in reply.json()["message"]
 
     async def chunks() -> AsyncIterator[bytes]:

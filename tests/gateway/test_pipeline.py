@@ -311,7 +311,7 @@ async def test_another_model_than_the_indexs_is_refused_naming_both(shop: Any) -
 
 
 async def test_embedder_and_index_that_move_on_together_are_followed(own_shop: Any, shop_vectors: Any) -> None:
-    """Guardrails#1751: a vector kept from the model before is not used, and no search fails."""
+    """Guardrails#1751 (case 121): a vector kept from the model before is not used, and no search fails."""
     await own_shop.search("smart watch")
     await own_shop.search("smart watch")
     real = own_shop.embedder.port

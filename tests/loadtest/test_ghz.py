@@ -44,7 +44,7 @@ def test_a_missing_ghz_is_named_with_its_install_command(monkeypatch: pytest.Mon
 
 
 def test_a_ghz_that_fails_is_not_blamed_on_the_suite(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """ghz#169: the tool's own failures were taken for the server's."""
+    """ghz#169 (case 39): the tool's own failures were taken for the server's."""
     broken = tmp_path / "ghz"
     broken.write_text("#!/bin/sh\necho 'no such method' >&2\nexit 1\n")
     broken.chmod(0o755)
@@ -91,7 +91,7 @@ def test_every_message_is_sent_and_every_failure_counted(served: tuple[str, Heal
     # ghz#103 (case 14): one connection loads one replica.
     assert len(health.callers) == 4
     assert 0 < row.p50_ms <= row.p95_ms <= row.p99_ms
-    # ghz#169: calls in flight at the end were counted as failed.
+    # ghz#169 (case 39): calls in flight at the end were counted as failed.
     timed = load(in_flight=4, ends=["--duration", "0.5s"])
     assert timed.errors == timed.codes["Unavailable"]
     begun = load(in_flight=4, ends=["--total", "40"], rate=200)

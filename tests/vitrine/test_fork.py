@@ -13,7 +13,7 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_forked_child_ends_at_once_and_says_why() -> None:
-    """grpc#13464: a child forked after channels existed hung in its first call, timeouts ignored."""
+    """grpc#13464 (case 5): a child forked after channels existed hung in its first call, timeouts ignored."""
     done = run(
         """
         import os
@@ -50,7 +50,7 @@ def test_process_pools_spawn() -> None:
 
 
 def test_subprocesses_of_a_serving_process_work() -> None:
-    """grpc#17093: fork and exec in handlers hung."""
+    """grpc#17093 (case 6): fork and exec in handlers hung."""
     done = run(
         """
         import asyncio

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+import structlog
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from prometheus_client import REGISTRY
@@ -17,6 +18,7 @@ from vitrine.errors import InvalidArgument, NotFound, ResourceExhausted, Unauthe
 from vitrine.guard import Door
 from vitrine.interceptor import CallInterceptor
 from vitrine.status import error_from_rpc
+from vitrine.tracing import trace_id
 from vitrine.v1.embedder_service_pb2 import EmbedRequest, EmbedResponse, EmbedStreamRequest, EmbedStreamResponse
 
 EMBED = "/vitrine.v1.EmbedderService/Embed"
@@ -73,7 +75,7 @@ async def test_an_unknown_exception_leaves_as_internal_with_a_trace_id_that_the_
 
 
 async def test_a_handler_that_cancels_itself_answers_cancelled(serve_embed: Any, stub_to: Any) -> None:
-    """grpc#29248: a handler that raised CancelledError left a client without deadline waiting for ever."""
+    """grpc#29248 (case 1): a handler that raised CancelledError left a client without deadline waiting for ever."""
 
     async def embed(message: Any, context: Context) -> Any:
         raise asyncio.CancelledError
@@ -93,14 +95,19 @@ async def test_the_first_status_stays_when_a_handler_raises_after_abort(serve_em
         finally:
             raise ValueError("clean-up failed")
 
+    def with_trace_id(_logger: Any, _method: str, event: Any) -> Any:
+        return event | {"trace_id": trace_id()}
+
     server = await serve_embed(embed)
     with capture_logs() as logs:
-        error = await failure(stub_to(server.port))
+        structlog.get_config()["processors"].insert(0, with_trace_id)
+        error = await failure(stub_to(server.port), metadata=(("traceparent", f"00-{'ab' * 16}-{'cd' * 8}-01"),))
         await server._interceptor.idle()
     assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "no such text")
     assert ("hint", "look again") in tuple(error.trailing_metadata())
-    assert any("clean-up failed" in str(log.get("exc_info")) for log in logs)
-    assert "raised after abort" in [log["event"] for log in logs]
+    [raised, after] = [log for log in logs if log["event"] in ("call failed", "raised after abort")]
+    assert "clean-up failed" in str(raised["exc_info"])
+    assert (after["event"], raised["trace_id"], after["trace_id"]) == ("raised after abort", "ab" * 16, "ab" * 16)
 
 
 async def test_abort_survives_a_catch_all(serve_embed: Any, stub_to: Any) -> None:

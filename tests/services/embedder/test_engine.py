@@ -13,10 +13,13 @@ import pytest
 from gateway.clients.embedder import EmbedderClient
 from services.embedder.engine import EmbedderEngine
 from services.embedder.settings import EmbedderSettings
+from vitrine.bundle import load_bundle
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument, ResourceExhausted
+from vitrine.inference import load_session
 from vitrine.ports import Embedder, Embeddings, InputType, Lane
+from vitrine.tokenization import Tokenizer
 
 
 def soon() -> Deadline:
@@ -192,6 +195,17 @@ async def test_another_models_vector_fails_the_self_test(
     await engine.close()
 
 
+@pytest.mark.parametrize("prompts", [{"query": "", "document": ""}, {"query": "", "document": "query: "}])
+async def test_a_lost_or_swapped_prompt_fails_the_self_test(
+    make_embedder_bundle: Any, budget: ComputeBudget, prompts: dict[str, str]
+) -> None:
+    """fastembed#251 (case 66): the right weights, and vectors of texts without their prefix."""
+    engine = await EmbedderEngine.open(EmbedderSettings(bundle=make_embedder_bundle(prompts=prompts)), budget)
+    with pytest.raises(Internal, match="do not fit together"):
+        await engine.self_test()
+    await engine.close()
+
+
 async def test_a_model_that_gives_nan_fails_the_self_test(make_embedder_bundle: Any, budget: ComputeBudget) -> None:
     """sentence-transformers#3233 (case 137): a half-precision model that gives NaN is refused at start."""
     known = {"text": "poison", "input_type": "query", "vector_head": [1.0] * 32}
@@ -258,10 +272,16 @@ async def test_the_shipped_bundle_passes_its_self_test(shipped: EmbedderEngine) 
 
 
 async def test_shipped_vectors_know_query_from_document_and_width_from_meaning(shipped: EmbedderEngine) -> None:
+    """fastembed#251 (case 66): each way has its prompt; openmed#1468 (case 79): and one vector in any width."""
     texts = ["ｉＰｈｏｎｅ１５", "iPhone15", "苹果手机", "garden hose"]
     query = await shipped.embed(texts, input_type=InputType.QUERY, deadline=soon())
     document = await shipped.embed(texts, input_type=InputType.DOCUMENT, deadline=soon())
     assert (query.vectors[0] == query.vectors[1]).all()
     assert query.vectors[1] @ document.vectors[1] < 0.9999
+    bundle = load_bundle(EmbedderSettings().bundle, "embedder")
+    session, tokenizer = load_session(bundle, ComputeBudget(threads=1)), Tokenizer(bundle)
+    for name, found in (("query", query), ("document", document)):
+        [tokens] = tokenizer.encode([bundle.manifest.prompts[name] + "iphone15"], bundle.manifest.max_tokens)
+        assert np.asarray(session.run([tokens.ids])[0]) @ found.vectors[1] > 0.9999
     assert query.vectors[1] @ document.vectors[1] > query.vectors[1] @ document.vectors[3]
     assert query.vectors[2] @ document.vectors[1] > query.vectors[2] @ document.vectors[3]

@@ -70,7 +70,7 @@ def test_commits_reach_the_disk(tmp_path: Path) -> None:
 
 
 def test_reads_as_of_a_revision_in_chunks(tmp_path: Path) -> None:
-    """metarank#318: one giant request exceeds the limit; this one is cut (like case 131)."""
+    """metarank#318 (case 131): one giant request exceeds the limit; this one is cut."""
     catalogue = Catalogue(tmp_path)
     count = IN_CHUNK * 2 + 5
     with catalogue.transaction() as transaction:

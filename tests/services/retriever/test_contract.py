@@ -250,7 +250,7 @@ async def test_nothing_is_begun_when_the_time_is_over(retriever: Retriever, engi
 
 
 async def test_products_too_large_for_one_message_go_in_several(retriever: Retriever, shop: Any) -> None:
-    """metarank#318: one giant request exceeds the protocol's limit (like case 131)."""
+    """metarank#318 (case 131): one giant request exceeds the protocol's limit."""
     products = [shop.product(n, description=f"watch {n} " * 1_800) for n in range(260)]
     result = await shop.fill(retriever, products, shop.vectors(260))
     assert [outcome.id for outcome in result.outcomes] == [product.id for product in products]

@@ -204,7 +204,7 @@ async def test_a_corrupt_file_raises_an_alert_and_is_made_anew(open_engine: Any,
 
 
 async def test_a_graph_of_another_model_is_made_anew(open_engine: Any, shop: Any, tmp_path: Path) -> None:
-    """Guardrails#1751: a cached index was not invalidated when the model changed (like case 121)."""
+    """Guardrails#1751 (case 121): a cached index was not invalidated when the model changed."""
     made = shop.vectors(900)
     engine = await open_engine(exact_rows=300, index="hnsw")
     await shop.fill(engine, [shop.product(n) for n in range(900)], made)
