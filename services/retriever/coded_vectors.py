@@ -1,8 +1,8 @@
 """Coded vectors: half a byte for every two numbers, which finds the few worth an exact score in a tenth of the time.
 
 Product quantisation with 4-bit codes whose tables stay in registers: André, Kermarrec, Le Scouarnec, "Cache locality is
-not enough" (2015), by FAISS. Vectors are coded in blocks of their own codebooks as they come; what fills no block yet
-is always proposed.
+not enough" (2015), by FAISS. Vectors are coded in blocks of their own codebooks as they come, those that come at once
+in one; what fills no block yet is always proposed.
 """
 
 from collections.abc import Sequence
@@ -78,14 +78,14 @@ class CodedVectors:
     def extend(self, vectors: FloatArray) -> None:
         """Appends (n, d) vectors."""
         self._vectors.extend(vectors)
-        every = self._vectors.view()
-        while vectors.shape[1] and len(every) >= (len(self._blocks) + 1) * BLOCK:
-            first = len(self._blocks) * BLOCK
-            self._blocks.append(_coded(every[first : first + BLOCK]))
 
     def view(self) -> CodedView:
-        """What a reader sees from now on."""
-        return CodedView(self._vectors.view(), tuple(self._blocks))
+        """What a reader sees from now on; what came since the last one, as far as it fills blocks, is coded as one."""
+        every = self._vectors.view()
+        coded: int = sum(block.ntotal for block in self._blocks)
+        if every.shape[1] and (whole := (len(every) - coded) // BLOCK * BLOCK):
+            self._blocks.append(_coded(every[coded : coded + whole]))
+        return CodedView(every, tuple(self._blocks))
 
 
 def _codes(dim: int) -> int:

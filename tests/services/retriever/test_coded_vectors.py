@@ -23,7 +23,9 @@ def coded(vectors: FloatArray) -> CodedView:
     writer = CodedVectors(64)
     for start in range(0, COUNT, 7_000):
         writer.extend(vectors[start : start + 7_000])
-    return writer.view()
+        view = writer.view()
+    assert [block.ntotal for block in view.blocks] == [BLOCK, BLOCK]
+    return view
 
 
 @pytest.fixture(scope="module")
