@@ -15,13 +15,33 @@ export class CallError extends Error {
   }
 }
 
-export const hasKey = () => sessionStorage.getItem(KEY) !== null;
-export const keepKey = (key) => sessionStorage.setItem(KEY, key);
-export const forgetKey = () => sessionStorage.removeItem(KEY);
+let typed = null;
+
+/** What `act` does with the tab's storage; null where the browser lets nothing be kept. */
+function stored(act) {
+  try {
+    return act(sessionStorage);
+  } catch {
+    return null;
+  }
+}
+
+const currentKey = () => typed ?? stored((kept) => kept.getItem(KEY));
+export const hasKey = () => currentKey() !== null;
+
+export function keepKey(key) {
+  typed = key;
+  stored((kept) => kept.setItem(KEY, key));
+}
+
+export function forgetKey() {
+  typed = null;
+  stored((kept) => kept.removeItem(KEY));
+}
 
 /** Calls `Service/Method`; rejects with CallError. */
 export async function call(method, message = {}) {
-  const key = sessionStorage.getItem(KEY);
+  const key = currentKey();
   let response;
   try {
     response = await fetch(`/vitrine.v1.${method}`, {
