@@ -26,8 +26,6 @@ from vitrine.errors import VitrineError
 # Where the help shows a command.
 _BEGINNING, _PRODUCTS, _VISITORS = "Begin", "Products and searches", "Visitors"
 _OPERATING, _MODELS = "Operate", "Models"
-# How gRPC begins to say that nobody is there, or nobody who speaks its language.
-_NOBODY_THERE = ("connections to all backends failing", "failed to connect to all addresses")
 _OURS = ("cli", "evaluation", "gateway", "services", "training", "vitrine")
 
 
@@ -40,8 +38,6 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except VitrineError as error:
             message = error.message
-            if message.startswith(_NOBODY_THERE):
-                message += "; is Vitrine up there? `vitrine doctor --address HOST:PORT` says what is wrong"
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in _OURS:
                 raise

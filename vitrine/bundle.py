@@ -135,7 +135,9 @@ def read_manifest(folder: Path, kind: str, form: type[ManifestT]) -> ManifestT:
             raise FailedPrecondition(f"bundle {folder} is for the {found}, and one for the {kind} is needed here")
         manifest = form.model_validate(content)
     except FileNotFoundError:
-        raise FailedPrecondition(f"no bundle at {folder}: {path} does not exist") from None
+        raise FailedPrecondition(
+            f"no bundle at {folder}: {path.absolute()} does not exist; name a folder that has one"
+        ) from None
     except ValidationError as error:
         raise FailedPrecondition(f"{path} is not a bundle manifest: {error.errors()[0]['msg']}") from error
     except (ValueError, RecursionError) as error:

@@ -31,7 +31,7 @@ async def bundles(_machine: Machine) -> AsyncIterator[Finding]:
             manifest = (await asyncio.to_thread(load_bundle, folder, kind)).manifest
         except FailedPrecondition as error:
             seen, _, todo = error.message.partition("; ")
-            yield problem(seen, f"{todo or 'copy a bundle there'}, or set {variable} to another folder")
+            yield problem(seen, f"{todo or 'name a bundle of that kind'} ({variable})")
         else:
             yield ok(f"{folder}: {manifest.name} {manifest.version}, {manifest.digest[:19]}…")
 

@@ -54,5 +54,8 @@ def checks_of(scope: Scope, names: Iterable[str] = ()) -> list[Check]:
     wanted = set(names)
     if unknown := sorted(wanted - {word for one in there for word in (one.name, one.subject)}):
         subjects = ", ".join(dict.fromkeys(one.subject for one in there))
-        raise invalid("check", f"there is no {unknown[0]} of a {scope}; subjects are {subjects}")
+        elsewhere = unknown[0] in {word for one in CHECKS for word in (one.name, one.subject)}
+        way = "with" if scope == "machine" else "without"
+        fix = f"it is made {way} --address" if elsewhere else f"subjects are {subjects}"
+        raise invalid("check", f"there is no {unknown[0]} of a {scope}; {fix}")
     return [one for one in there if not wanted or wanted & {one.name, one.subject}]

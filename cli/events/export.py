@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import typer
+
 from cli.events.day_files import DayFiles, Progress
 from vitrine.client import Client, Retries
+from vitrine.errors import VitrineError
 from vitrine.messages.user_event import event_from_message
 from vitrine.user_event import UserEvent
 
@@ -37,7 +40,7 @@ def export_events(out: Path, target: str, keep_days: float | None, part_events: 
 
 async def _exported(files: DayFiles, target: str, keep_days: float | None, part_events: int) -> Exported:
     began_at = datetime.now(UTC)
-    async with Client(target, timeout_s=_CALL_S, retries=Retries(attempts=None)) as client:
+    async with Client(target, timeout_s=_CALL_S, retries=Retries(attempts=None, on_wait=_waits)) as client:
         events = await _added(files, client, part_events)
         # Last, so that it also finds who was erased after the events were read.
         erased_rows = await _cleaned(files, client)
@@ -84,6 +87,10 @@ async def _cleaned(files: DayFiles, client: Client) -> int:
             return rows
         rows += await asyncio.to_thread(files.erase, new)
         files.save(_after(progress, erased))
+
+
+def _waits(wait_s: float, error: VitrineError) -> None:
+    typer.echo(f"again in {wait_s:.1f} s: {error.message}", err=True)
 
 
 def _is_done(progress: Progress, digest: bytes, time: datetime) -> bool:

@@ -42,7 +42,8 @@ def test_as_json() -> None:
     ("arguments", "words"),
     [
         (["reddis"], "there is no reddis of a machine; subjects are packages, processors"),
-        (["search"], "there is no search of a machine"),
+        (["search"], "there is no search of a machine; it is made with --address"),
+        (["--address", "127.0.0.1:1", "settings"], "there is no settings of a suite; it is made without --address"),
         (["--address", "nowhere"], "address: 'nowhere' is not one such as 127.0.0.1:50051"),
     ],
 )
