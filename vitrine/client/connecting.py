@@ -78,6 +78,8 @@ class Connecting:
             )
         if "Socket closed" in said:
             return Unavailable(f"{self.target} closed the connection: {self._guess()} ({said})", reason=error.reason)
+        if "Failed to connect" in said:
+            return Unavailable(f"nobody listens at {self.target}; is the gateway up? ({said})", reason=error.reason)
         return error
 
     def _guess(self) -> str:

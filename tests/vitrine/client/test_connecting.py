@@ -105,6 +105,12 @@ async def test_a_connection_that_is_right_answers(
     assert (await client.search("watch")).attribution_token == "found"
 
 
+async def test_a_gateway_that_is_not_there_is_named(client_of: Open, free_port: int) -> None:
+    client = await client_of(f"127.0.0.1:{free_port}")
+    with pytest.raises(Unavailable, match=f"nobody listens at 127.0.0.1:{free_port}; is the gateway up"):
+        await client.search("watch")
+
+
 class Guarded:
     """A gateway that asks for keys, two of which it knows."""
 
