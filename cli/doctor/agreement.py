@@ -1,6 +1,7 @@
 """Models of a running suite: the same across replicas, and those that the index and the release need."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from math import isnan
 
 from cli.doctor.check import check
 from cli.doctor.findings import Finding, ok, problem, unknown, warning
@@ -46,6 +47,8 @@ async def agreement(suite: Suite) -> AsyncIterator[Finding]:
             by_part["retriever"][one.name] = index.model_digests
             recommenders[one.name] = index.recommender_digests
     for part in PARTS:
+        if not suite.of(part):
+            yield unknown(f"no {part} is known here", f"set VITRINE_GATEWAY_{part.upper()}_TARGET as for the gateway")
         if by_part[part]:
             yield _alike(
                 f"models of the {part}", by_part[part], "give all replicas the same bundles, in the same order"
@@ -73,12 +76,10 @@ async def recall(suite: Suite) -> AsyncIterator[Finding]:
     if suite.one_process and isinstance(suite.page, Scrape):
         page = suite.page
         found, floor = page.value("vitrine_retriever_recall"), page.value("vitrine_retriever_recall_floor") or 0.0
-        alerts = ("see the retriever's log",) if page.value("vitrine_retriever_alerts") else ()
-        yield _recall(
-            "the index", found if found == found else None, floor, int(page.value("vitrine_retriever_products") or 0)
-        )
-        for alert in alerts:
-            yield problem(f"the index alerts: {alert}", "docs/catalogue.md tells what each means")
+        known = None if found is None or isnan(found) else found
+        yield _recall("the index", known, floor, int(page.value("vitrine_retriever_products") or 0))
+        if page.value("vitrine_retriever_alerts"):
+            yield problem("the index alerts", "its log says of what, and docs/catalogue.md what that means")
         return
     faults: list[Finding] = []
     indexes = {one: await _index(one, faults) for one in suite.of("retriever")}

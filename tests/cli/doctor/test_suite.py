@@ -214,6 +214,8 @@ async def test_where_parts_are_is_not_known(running: Running, monkeypatch: pytes
             "parts.health", Verdict.UNKNOWN, "where the ranker", "VITRINE_GATEWAY_RANKER_TARGET", examined=suite
         )
         await tells("parts.health", Verdict.PROBLEM, "embedder..svc", "correct", examined=suite)
+        for part in ("ranker", "embedder"):
+            await tells("models.agreement", Verdict.UNKNOWN, f"no {part} is known here", examined=suite)
 
 
 async def test_a_release_whose_part_is_gone(running: Running, suite: Suite) -> None:
