@@ -1,8 +1,8 @@
-"""Kept listings: what HOME showed a visitor, shown again while the visitor does nothing and the catalogue is as it was.
+"""Kept listings: what HOME showed a visitor, shown again while the visitor does nothing and its products are the same.
 
-A listing is kept under all that it depends on: what is known of the visitor, what is asked, what release and arms set,
-and the index's version, for which the retriever is asked before each answer. So an event, a write or a flip ends it at
-once; what other visitors turn to meanwhile, and the time that passes, count after some seconds.
+A listing is kept under what is known of the visitor, what is asked, and what release and arms set, and its products are
+read before it is shown: so an event, a flip or a change of one of them ends it at once. What other visitors turn to
+meanwhile, what is new in the catalogue, and the time that passes, count after some seconds.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from gateway.recommendation.query import RecommendQuery
 from gateway.recommendation.settings import RecommendationSettings
 from gateway.recommendation.taste import Taste
 from gateway.releases.current import current_release
-from vitrine.errors import VitrineError
 from vitrine.ports import Retriever
 from vitrine.ports.release import Release
 
@@ -34,7 +33,6 @@ class _Key:
     use_recommender: bool
     source_weights: tuple[tuple[str, float], ...]
     release: Release
-    index_version: str
 
 
 class KeptListings:
@@ -49,15 +47,14 @@ class KeptListings:
     async def listing(self, visit: Visit, make: Callable[[], Awaitable[Listing]]) -> Listing:
         """What was kept for such a visit, which its notes tell as the stage "kept"; else what `make` gives.
 
-        Raises what `make` raises.
+        Raises what `make` and the retriever raise.
         """
-        if not self._kept_s or not visit.taste.liked or not (version := await self._version(visit)):
+        if not self._kept_s or not visit.taste.liked:
             return await make()
         started_s = perf_counter()
         weights = tuple(sorted(visit.source_weights.items()))
-        release = current_release()
-        key = _Key(visit.query, visit.taste, visit.settings, visit.use_recommender, weights, release, version)
-        if (kept := self._kept.get(key)) is not None:
+        key = _Key(visit.query, visit.taste, visit.settings, visit.use_recommender, weights, current_release())
+        if (kept := self._kept.get(key)) is not None and await self._is_of_now(kept, visit):
             visit.notes.timings_ms["kept"] = (perf_counter() - started_s) * 1_000
             return kept
         listing = await make()
@@ -65,12 +62,14 @@ class KeptListings:
             self._keep(key, listing)
         return listing
 
-    async def _version(self, visit: Visit) -> str:
-        try:
-            return await self._retriever.get_version(deadline=visit.wanted.deadline)
-        except VitrineError:
-            # A retriever that is away fails the call where it is asked for candidates, and says why.
-            return ""
+    async def _is_of_now(self, kept: Listing, visit: Visit) -> bool:
+        """Whether all its products are there as they were and may be shown."""
+        shown = {one.product.id: one.product.revision for one in kept.results}
+        if not shown:
+            return False
+        wanted = visit.wanted
+        found = await self._retriever.get_products(list(shown), deadline=wanted.deadline, filter=wanted.filter)
+        return shown == {product.id: product.revision for product in found.products}
 
     def _keep(self, key: _Key, listing: Listing) -> None:
         self._kept[key] = listing

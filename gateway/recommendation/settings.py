@@ -13,7 +13,7 @@ class RecommendationSettings(BaseSettings):
 
     answers_kept_s: NonNegativeFloat = Field(
         30.0,
-        description="how long HOME shows who did nothing since the same, the catalogue being as it was; 0: never",
+        description="how long HOME shows who did nothing since the same, its products being as they were; 0: never",
     )
     bundle: str = Field(
         "", description="folder of the recommender bundle, the one that embedder and retriever serve; empty: none"

@@ -28,13 +28,17 @@ async def test_who_did_nothing_since_sees_the_same_from_memory(learned: Any) -> 
     assert all(reason.features for result in explained.results for reason in result.reasons if reason.contribution)
 
 
-async def test_an_event_and_a_change_of_the_catalogue_end_it_at_once(learned: Any) -> None:
+async def test_an_event_and_a_change_of_a_product_end_it_at_once(learned: Any) -> None:
     await learned.report("ana", "p000")
     first = _ids(await learned.recommend(visitor_id="ana"))
     await learned.delete(first[0])
     without = await learned.recommend(visitor_id="ana")
     assert "kept" not in _stages(without)
     assert first[0] not in _ids(without)
+    assert "kept" in _stages(await learned.recommend(visitor_id="ana"))
+    await learned.change(_ids(without)[1], price=7.0)
+    dearer = (await learned.recommend(visitor_id="ana")).results
+    assert 7.0 in [result.product.price for result in dearer]
     await learned.report("ana", "p100")
     after = await learned.recommend(visitor_id="ana")
     assert "kept" not in _stages(after)
