@@ -60,5 +60,5 @@ def _options(command: Any) -> str:
         if record is None or {"--install-completion", "--show-completion"} & set(one.opts):
             continue
         name, meaning = record
-        rows.append((f"`{name if _is_option(one) else one.name.upper()}`", plain(meaning)))
+        rows.append((plain(f"`{name if _is_option(one) else one.name.upper()}`"), plain(meaning)))
     return table(("option", "meaning"), rows)

@@ -32,14 +32,13 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
-    """A link out of docs/ is the file's path: the site does not hold it."""
+    """A link out of docs/ is the file's path: the site does not hold it, but for CONTRIBUTING.md."""
 
     def path(link: re.Match[str]) -> str:
-        text, target = (
-            link[1].strip("`"),
-            posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), link[2])),
-        )
-        target = target.removeprefix("../")
+        folder = posixpath.join("docs", posixpath.dirname(page.file.src_uri))
+        text, target = link[1].strip("`"), posixpath.normpath(posixpath.join(folder, link[2]))
+        if target == CONTRIBUTING:
+            return f"[{text}]({CONTRIBUTING}{link[3] or ''})"
         if not (ROOT / target).exists():
             log.warning("%s links to %s, which is not there", page.file.src_uri, target)
         return f"`{target}`" if text in target else f"{text} (`{target}`)"

@@ -53,6 +53,7 @@ def test_formulas_are_drawn_without_a_script(site: Path) -> None:
 
 def test_links_out_of_the_docs_name_the_file(site: Path) -> None:
     assert re.search(r"\(<code>protos/vitrine/v1/ad_service\.proto</code>\)", (site / "ads.html").read_text())
+    assert re.search(r'<a href="?CONTRIBUTING\.html"?>CONTRIBUTING', (site / "index.html").read_text())
 
 
 class _Quiet(SimpleHTTPRequestHandler):
