@@ -21,5 +21,5 @@ def test_the_help_shows_each_command_in_a_group() -> None:
 def test_where_no_gateway_is_the_way_out_is_said(arguments: list[str]) -> None:
     done = CliRunner().invoke(app, [*arguments, "--target", f"127.0.0.1:{free_port()}"])
     assert done.exit_code == 1
-    assert re.search(r"^error: nobody listens at 127\.0\.0\.1:\d+; is the gateway up there\?", done.output)
+    assert re.search(r"^error: nobody listens at 127\.0\.0\.1:\d+; is the gateway up\?", done.output)
     assert done.output.count("\n") == 1
