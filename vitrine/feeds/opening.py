@@ -167,11 +167,13 @@ def _table(head: _Head) -> RowFile:
 
 def _delimiter(head: _Head) -> str:
     """What divides the first line into most cells."""
-    line = head.text.partition("\n")[0]
-    return max(_DELIMITERS, key=lambda delimiter: len(next(csv.reader([line], delimiter=delimiter), [])))
+    return max(_DELIMITERS, key=lambda delimiter: len(_cells(head, delimiter)))
 
 
 def _columns(head: _Head, delimiter: str) -> list[str]:
-    return [
-        name.strip() for name in next(csv.reader(head.text.splitlines()[:1], delimiter=delimiter), []) if name.strip()
-    ]
+    return [name.strip() for name in _cells(head, delimiter) if name.strip()]
+
+
+def _cells(head: _Head, delimiter: str) -> list[str]:
+    """Those of the first line, which also ends where nothing but a carriage return stands."""
+    return next(csv.reader(head.text.splitlines()[:1], delimiter=delimiter), [])
