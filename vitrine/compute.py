@@ -38,7 +38,9 @@ def give_way() -> None:
     """
     # Elsewhere niceness is the whole process's.
     if sys.platform == "linux":
-        os.nice(_NICE)
+        # Reckoned from the process's own: threads begin with the niceness of the one that starts them.
+        least = min(os.getpriority(os.PRIO_PROCESS, os.getpid()) + _NICE, 19)
+        os.nice(max(0, least - os.nice(0)))
 
 
 def thread_quota(root: Path = _ROOT) -> int:

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from vitrine.compute import ComputeBudget, memory_limit_bytes, openmp_runtimes, thread_quota
+from vitrine.compute import ComputeBudget, give_way, memory_limit_bytes, openmp_runtimes, thread_quota
 from vitrine.errors import FailedPrecondition, Unavailable
 from vitrine.ports import Lane
 
@@ -307,3 +308,6 @@ async def test_models_give_way_to_the_event_loop(budget: ComputeBudget) -> None:
     own = os.nice(0)
     assert await budget.run_model(os.nice, 0) == min(19, own + 5)
     assert (await budget.run(os.nice, 0), os.nice(0)) == (own, own)
+    # Threads that a model starts for its rows give way no more than it does.
+    with ThreadPoolExecutor(1, initializer=give_way) as rows:
+        assert await budget.run_model(lambda: rows.submit(os.nice, 0).result()) == min(19, own + 5)
