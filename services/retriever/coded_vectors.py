@@ -25,7 +25,7 @@ _BITS = 4
 _SAMPLE = 2_048
 _ROUNDS = 4
 # Proposed by each block, at least, for each one wanted, and further ones that blocks share out: where vectors have no
-# structure 98 % of 40 wanted are among them, whatever the number of blocks (measured).
+# structure 98 % of 40 wanted are among them, 96 % of one block of 400,000; of vectors in clusters all are (measured).
 _LEAST, _EACH, _SHARED = 200, 4, 12
 # Some of what is called is not in the package's type stubs.
 _faiss: Any = faiss
@@ -61,7 +61,8 @@ class CodedView:
             if wider < count:
                 places = np.sort(block.search(query[None], wider)[1][0])
                 places = places[here[places]]
-            else:
+            # A filter may leave mostly what is far from the query, too: then all of it.
+            if wider >= count or len(places) < wanted:
                 places = np.flatnonzero(here)
             found.append(places + first)
             first += len(here)

@@ -52,6 +52,17 @@ def test_the_best_are_among_those_proposed(
     assert found >= 0.98 * 20 * wanted
 
 
+@pytest.mark.parametrize("view", ["coded", "whole"])
+def test_a_filter_that_leaves_what_is_far_leaves_the_best_of_it(
+    view: str, request: pytest.FixtureRequest, vectors: FloatArray
+) -> None:
+    scores = vectors @ vectors[0]
+    usable = scores < 0
+    proposed = request.getfixturevalue(view).proposed(vectors[0], usable, 40)
+    best = np.argsort(-np.where(usable, scores, -np.inf))[:40]
+    assert len(np.intersect1d(best, proposed)) == 40
+
+
 def test_what_fills_no_block_and_what_few_are_usable_are_all_proposed(coded: CodedView, vectors: FloatArray) -> None:
     usable = np.zeros(COUNT, np.bool_)
     usable[[5, 9, BLOCK, COUNT - 1]] = True
