@@ -42,7 +42,7 @@ class KeptListings:
         """Each is kept for `kept_s`; 0: none is."""
         self._retriever = retriever
         self._kept_s = kept_s
-        self._kept: OrderedDict[_Key, Listing] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[Listing, asyncio.TimerHandle]] = OrderedDict()
 
     async def listing(self, visit: Visit, make: Callable[[], Awaitable[Listing]]) -> Listing:
         """What was kept for such a visit, which its notes tell as the stage "kept"; else what `make` gives.
@@ -54,9 +54,9 @@ class KeptListings:
         started_s = perf_counter()
         weights = tuple(sorted(visit.source_weights.items()))
         key = _Key(visit.query, visit.taste, visit.settings, visit.use_recommender, weights, current_release())
-        if (kept := self._kept.get(key)) is not None and await self._is_of_now(kept, visit):
+        if (kept := self._kept.get(key)) is not None and await self._is_of_now(kept[0], visit):
             visit.notes.timings_ms["kept"] = (perf_counter() - started_s) * 1_000
-            return kept
+            return kept[0]
         listing = await make()
         if not visit.notes.degradations:
             self._keep(key, listing)
@@ -72,8 +72,14 @@ class KeptListings:
         return shown == {product.id: product.revision for product in found.products}
 
     def _keep(self, key: _Key, listing: Listing) -> None:
-        self._kept[key] = listing
+        self._forget(key)
         # By a timer, so that what is known of a visitor who was erased is not left until others come.
-        asyncio.get_running_loop().call_later(self._kept_s, self._kept.pop, key, None)
+        timer = asyncio.get_running_loop().call_later(self._kept_s, self._forget, key)
+        self._kept[key] = listing, timer
         if len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, key: _Key) -> None:
+        """Drops a listing with its timer, which would hold its key, and end a later listing's time."""
+        if (kept := self._kept.pop(key, None)) is not None:
+            kept[1].cancel()

@@ -1,7 +1,17 @@
 """HOME again for a visitor who did nothing since: from memory, until anything that it depends on changes."""
 
-from typing import Any
+import gc
+from typing import Any, cast
 
+from gateway.notes import Notes
+from gateway.recommendation.candidates import Wanted
+from gateway.recommendation.kept_listings import KeptListings, _Key
+from gateway.recommendation.placement import Listing, Visit
+from gateway.recommendation.query import RecommendQuery
+from gateway.recommendation.settings import RecommendationSettings
+from gateway.recommendation.taste import Taste
+from vitrine.deadline import Deadline
+from vitrine.ports import Anchor, ProductFilter, Retriever
 from vitrine.v1 import recommendation_service_pb2 as pb
 
 
@@ -52,3 +62,18 @@ async def test_of_who_is_unknown_and_where_it_is_off_nothing_is_kept(learned: An
     await stand.report("ana", "p000")
     for _ in range(2):
         assert "kept" not in _stages(await stand.recommend(visitor_id="ana"))
+
+
+async def test_of_many_visitors_no_more_is_held_than_is_kept() -> None:
+    kept = KeptListings(cast(Retriever, None), kept_s=3_600)
+    settings = RecommendationSettings()
+    wanted = Wanted(ProductFilter(), frozenset(), 10, Deadline.after(60), 1.0)
+
+    async def made() -> Listing:
+        return Listing(())
+
+    for number in range(700):
+        taste = Taste(liked=(Anchor(f"p{number}", 1.0),))
+        await kept.listing(Visit(RecommendQuery(), (), taste, wanted, Notes(), settings, attribution_token=""), made)
+    # Timers that were left running would hold what is known of the visitors for an hour.
+    assert sum(type(one) is _Key and one.settings is settings for one in gc.get_objects()) <= 500
