@@ -13,8 +13,8 @@ from vitrine.scrape import Scrape, Silent, own_scrape, read_processes
 _WINDOW_S = 60.0
 # Nobody looked for so long: what was read then says nothing of now.
 _STALE_S = 180.0
-# Readings are kept so far apart, some 30 of them.
-_APART_S = 2.0
+# Readings are kept so far apart, seven of them: one takes 1 MB for each process.
+_APART_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def _resolved(address: str) -> list[str | Silent]:
     host, _, port = address.rpartition(":")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         return [Silent(address, f"has no address: {error}")]
     # A process that listens on both kinds is one process.
     kept = [one for one in found if one[0] == socket.AF_INET] or found
