@@ -18,10 +18,12 @@ class Window:
         earlier = {scrape.address: scrape for scrape in before}
         self._changes: list[tuple[float, _Changes]] = []
         for scrape in after:
-            start_s = scrape.value("process_start_time_seconds") or scrape.time_s
+            start_s = scrape.value("process_start_time_seconds")
             last = earlier.get(scrape.address)
-            if last is None or last.time_s < start_s:
+            if start_s is not None and (last is None or last.time_s < start_s):
                 last = Scrape(scrape.address, start_s, {})
+            # Where nobody says when it started (but for Linux), nothing is known before a second reading.
+            last = last or scrape
             changes: _Changes = defaultdict(list)
             for series, value in scrape.values.items():
                 changes[series[0]].append((dict(series[1]), value - last.values.get(series, 0.0)))

@@ -85,6 +85,20 @@ def test_a_process_that_was_started_again_counts_from_its_start(page: Page) -> N
     assert Window([before], [page.read("a")]).rate("vitrine_calls_total") == pytest.approx(100)
 
 
+def test_where_nobody_says_when_a_process_started_nothing_is_told_before_a_second_reading(page: Page) -> None:
+    first, second = [
+        Scrape(
+            "a",
+            time_s,
+            {name: value for name, value in page.read("a").values.items() if name[0] != "process_start_time_seconds"},
+        )
+        for time_s in (1_000.0, 1_010.0)
+    ]
+    assert Window((), [first]).rate("vitrine_calls_total") == 0
+    second.values.update({series: 1.5 * value for series, value in second.values.items()})
+    assert Window([first], [second]).rate("vitrine_calls_total") == pytest.approx(5)
+
+
 def test_once_prints_a_frame(address: str) -> None:
     done = CliRunner().invoke(app, ["top", "--once", address])
     assert done.exit_code == 0, done.output
