@@ -88,7 +88,8 @@ class Calls:
         while True:
             attempt += 1
             try:
-                answer: Answer = await call(self.bound(method), request, deadline=self._attempt_deadline(deadline))
+                attempt_deadline = self._attempt_deadline(method, deadline)
+                answer: Answer = await call(self.bound(method), request, deadline=attempt_deadline)
                 return answer
             except VitrineError as error:
                 fault = self.connecting.explained(error)
@@ -98,7 +99,8 @@ class Calls:
             self.retries.on_wait(wait_s, fault)
             await asyncio.sleep(wait_s)
 
-    def _attempt_deadline(self, deadline: Deadline) -> Deadline:
-        if self.retries.attempt_timeout_s is None:
+    def _attempt_deadline(self, method: Method[Any, Any], deadline: Deadline) -> Deadline:
+        # What is not made again has all of the call's time.
+        if self.retries.attempt_timeout_s is None or not method.is_repeatable:
             return deadline
         return min(deadline, Deadline.after(self.retries.attempt_timeout_s), key=lambda one: one.at_s)

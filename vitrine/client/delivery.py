@@ -38,7 +38,10 @@ Sent = TypeVar("Sent", bound=Batch)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a delivery goes on: `give_up_s` with products on their way and none acknowledged ends it."""
+    """How long a delivery goes on: `give_up_s` with products on their way and none acknowledged ends it, at a failure.
+
+    A gateway that takes products and never answers fails when its stream is `stream_timeout_s` old.
+    """
 
     give_up_s: float = 300.0
     # Age at which a stream is left for a new one, so that a lost peer does not hold it for ever.

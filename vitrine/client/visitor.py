@@ -97,7 +97,7 @@ class Visitor:
 
         Raises the error where the event is refused, and InvalidArgument where an answer shows no such ad.
         """
-        named = [EventProduct(product_id=one) if isinstance(one, str) else one for one in products]
+        named = [EventProduct(product_id=one) if isinstance(one, str) else _copied(one) for one in products]
         token = after if isinstance(after, str) else after.attribution_token
         if not isinstance(after, str):
             shown = {result.product.id: result for result in after.results}
@@ -131,6 +131,13 @@ class Visitor:
         answer = await self.client.events.write(events, timeout_s=timeout_s)
         for one in refused(answer.outcomes):
             raise one.error
+
+
+def _copied(product: EventProduct) -> EventProduct:
+    """The same, to write a position to: the caller's own may be said again after another answer."""
+    copy = EventProduct()
+    copy.CopyFrom(product)
+    return copy
 
 
 def _ad_token(result: SearchResult | RecommendationResult) -> str:

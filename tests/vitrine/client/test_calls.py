@@ -130,6 +130,20 @@ async def test_what_must_not_come_twice_is_never_repeated(serve_search: Serve, c
     assert len(server.requests) == 1
 
 
+async def test_what_is_not_made_again_has_all_of_the_calls_time(serve_search: Serve, client_of: Open) -> None:
+    left_s: list[float] = []
+
+    async def search(request: Any, context: Any) -> None:
+        left_s.append(context.time_remaining())
+
+    server = await serve_search(search)
+    client = await client_of(server.target, retries=Retries(attempt_timeout_s=60))
+    for is_repeatable in (True, False):
+        method = Method("SearchService/Search", SearchRequest, SearchResponse, is_repeatable=is_repeatable)
+        await client._calls.answer(method, SearchRequest(query="watch"), 600)
+    assert left_s[0] < 120 < left_s[1]
+
+
 async def test_keywords_become_the_contracts_fields(serve_search: Serve, client_of: Open) -> None:
     server = await serve_search(failing())
     client = await client_of(server.target)

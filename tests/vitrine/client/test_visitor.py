@@ -59,7 +59,10 @@ async def store_and_client(start_server: Any, client_of: Callable[..., Awaitable
 async def test_what_led_there_goes_with_what_was_done(store_and_client: tuple[Store, Client]) -> None:
     store, client = store_and_client
     visitor = client.visitor("ana", session_id="s", country_code="CN")
-    await visitor.did("select_item", "b", after=ANSWER, query="watch", placement="search")
+    product = EventProduct(product_id="b")
+    await visitor.did("select_item", product, after=ANSWER, query="watch", placement="search")
+    # It stays the caller's: after another answer it stands elsewhere.
+    assert product == EventProduct(product_id="b")
     await visitor.did("purchase", EventProduct(product_id="b", quantity=2), after="kept", currency_code="EUR")
     await visitor.did("ad_click", "c", after=SHELF)
     await visitor.saw(SHELF, placement="home")
