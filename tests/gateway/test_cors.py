@@ -53,12 +53,24 @@ async def test_other_pages_may_not(open_shop: Any, settings: dict[str, Any]) -> 
         assert "access-control-allow-origin" not in reply.headers
 
 
-@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/", "https://*.shop.example"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "shop.example",
+        "https://shop.example/",
+        "https://*.shop.example",
+        # No browser sends these, so that no page would ever be let in.
+        "https://Shop.example",
+        "https://shop.example:443",
+        "http://[::1]:80",
+        "https://商店.example",
+    ],
+)
 def test_what_is_no_origin_is_refused(origin: str) -> None:
-    with pytest.raises(ValidationError, match="is no origin; write scheme, host and port only"):
+    with pytest.raises(ValidationError, match="is no origin; write scheme, host and port as browsers send them"):
         GatewaySettings(cors_origins=(origin,))
 
 
 def test_origins_stand_with_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VITRINE_GATEWAY_CORS_ORIGINS", f"{SHOP}, http://127.0.0.1:8000")
-    assert GatewaySettings().cors_origins == (SHOP, "http://127.0.0.1:8000")
+    monkeypatch.setenv("VITRINE_GATEWAY_CORS_ORIGINS", f"{SHOP}, http://127.0.0.1:8000, http://[::1]:443")
+    assert GatewaySettings().cors_origins == (SHOP, "http://127.0.0.1:8000", "http://[::1]:443")
