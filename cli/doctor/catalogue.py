@@ -35,7 +35,7 @@ def stored_products(folder: Path) -> tuple[int, int]:
         return 0, 0
     try:
         with engine.connect() as connection:
-            dim = connection.execute(sa.select(state.c.dim)).scalar_one()
+            dim = connection.execute(sa.select(state.c.dim)).scalar_one_or_none() or 0
             return connection.execute(sa.select(sa.func.count()).where(ALIVE).select_from(version)).scalar_one(), dim
     except DatabaseError:
         # catalogue.file says what is wrong with it.

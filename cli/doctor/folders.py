@@ -1,5 +1,6 @@
 """Folders of data: that they can be written, and have room."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -26,7 +27,7 @@ _PROBE_BYTES = 1 << 20
     "machine",
     tells="the folders of VITRINE_*_DATA_DIR, _STATE_DIR, _CACHE_DIR and the audit log can be written",
 )
-async def writable(_machine: Machine) -> AsyncIterator[Finding]:
+async def writable(machine: Machine) -> AsyncIterator[Finding]:
     """A MiB is written, made durable and removed, in the folder or in the one where it would be made."""
     for variable, folder in _folders():
         try:
@@ -35,7 +36,10 @@ async def writable(_machine: Machine) -> AsyncIterator[Finding]:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            yield problem(
+            # A container's own file system, in an image of one service, has not the volumes of another.
+            of_another = error.errno == errno.EROFS and machine.in_container and variable not in os.environ
+            made = warning if of_another else problem
+            yield made(
                 f"{folder} ({variable}) cannot be written: {error.strerror}",
                 f"give it to the user {os.geteuid()} and room, or set {variable} to another folder",
             )

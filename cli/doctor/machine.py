@@ -1,5 +1,6 @@
 """The machine that is examined."""
 
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,3 +12,8 @@ class Machine:
 
     root: Path = Path("/")
     clock_ahead_s: float = field(default_factory=lambda: time.time() - time.monotonic())
+
+    @property
+    def in_container(self) -> bool:
+        """As Docker's file or Kubernetes' variable tells."""
+        return (self.root / ".dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in os.environ

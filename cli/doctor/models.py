@@ -1,6 +1,7 @@
 """Models on this machine: present, whole, of the right kind, and made for one another."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from vitrine.recommender_bundle import load_recommender
 
 
 @check("models.bundles", "machine", tells="each bundle is there, of the right kind, and every file matches its SHA-256")
-async def bundles(_machine: Machine) -> AsyncIterator[Finding]:
+async def bundles(machine: Machine) -> AsyncIterator[Finding]:
     """The embedders' and rankers' folders, as the services read them at their start."""
     embedder, ranker = EmbedderSettings(), RankerSettings()
     named: list[tuple[str, Path, BundleKind]] = [
@@ -31,7 +32,10 @@ async def bundles(_machine: Machine) -> AsyncIterator[Finding]:
             manifest = (await asyncio.to_thread(load_bundle, folder, kind)).manifest
         except FailedPrecondition as error:
             seen, _, todo = error.message.partition("; ")
-            yield problem(seen, f"{todo or 'name a bundle of that kind'} ({variable})")
+            # An image of one service has not the models of another.
+            of_another = machine.in_container and variable not in os.environ and not folder.exists()
+            made = warning if of_another else problem
+            yield made(seen, f"{todo or 'name a bundle of that kind'} ({variable})")
         else:
             yield ok(f"{folder}: {manifest.name} {manifest.version}, {manifest.digest[:19]}…")
 

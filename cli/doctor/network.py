@@ -1,7 +1,6 @@
 """Ports and names: what listens where a part would, who can reach it, and whether the others' names are known."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -58,10 +57,9 @@ async def ports(_machine: Machine) -> AsyncIterator[Finding]:
     tells="in a container, parts do not listen on 127.0.0.1, where no other reaches them",
 )
 async def listening(machine: Machine) -> AsyncIterator[Finding]:
-    """A container is told by Docker's file or Kubernetes' variable."""
-    inside = (machine.root / ".dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in os.environ
+    """Each part's address."""
     alone = {name: part.host for name, part in server_settings().items() if is_loopback(part.host)}
-    if inside and alone:
+    if machine.in_container and alone:
         yield warning(
             f"this is a container, and {', '.join(alone)} would listen on 127.0.0.1",
             "set VITRINE_GATEWAY_HOST=0.0.0.0 (and of each part that others call)",

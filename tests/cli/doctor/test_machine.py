@@ -1,15 +1,18 @@
 """Python, packages, processors, memory, folders, the system and its network: each made wrong for real."""
 
+import errno
 import os
 import resource
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from cli.doctor import packages
 from cli.doctor.findings import Verdict
 from cli.doctor.machine import Machine
 from tests.cli.doctor.conftest import among, is_well, seen, tells
@@ -237,3 +240,24 @@ async def test_names_that_are_not_known_and_localhost_that_is_ipv6(monkeypatch: 
     found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, 50052, 0, 0)) for address in ("::1", "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_wanted, **_named: found)
     await tells("network.names", Verdict.WARNING, "localhost is ::1 first", "write 127.0.0.1")
+
+
+async def test_an_image_of_one_service_lacks_what_the_others_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(**_named: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(
+        packages, "_installed", lambda name, of=packages._installed: None if name == "pyarrow" else of(name)
+    )
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    monkeypatch.chdir(tmp_path)
+    outside, inside = _root(tmp_path / "machine"), _root(tmp_path / "container", **{"-dockerenv": ""})
+    for examined, verdict in ((outside, Verdict.PROBLEM), (inside, Verdict.WARNING)):
+        await tells("packages.versions", verdict, "pyarrow", examined=examined)
+        await tells("models.bundles", verdict, "no bundle at", "VITRINE_RANKER_BUNDLE", examined=examined)
+        await tells("folders.writable", verdict, "VITRINE_INGEST_STATE_DIR", examined=examined)
+    # What is set is this part's own.
+    await tells("folders.writable", Verdict.PROBLEM, "VITRINE_RETRIEVER_DATA_DIR", examined=inside)
