@@ -95,4 +95,8 @@ async def _pauses(products: AsyncIterable[Product]) -> AsyncGenerator[Product | 
                 return
     finally:
         if coming is not None:
+            # Waited for, so that whoever gave the products may close them at once.
             coming.cancel()
+            await asyncio.wait({coming})
+            if not coming.cancelled():
+                coming.exception()  # it has been raised above, or nobody waits for it

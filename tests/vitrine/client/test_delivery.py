@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -208,7 +208,7 @@ async def test_patience_ends(shelf: Shelf, client_of: Open) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"), [({"batch_products": 501}, "batch_products: is 501"), ({"window": 0}, "window: is 0")]
 )
-async def test_what_cannot_be_is_refused(shelf: Shelf, client_of: Open, wrong: dict[str, int], said: str) -> None:
+async def test_what_cannot_be_is_refused(shelf: Shelf, client_of: Open, wrong: dict[str, Any], said: str) -> None:
     client = await client_of(shelf.target)
     with pytest.raises(InvalidArgument, match=said):
         [_ async for _ in client.catalog.upsert(products(3), **wrong)]
@@ -219,6 +219,17 @@ async def test_leaving_early_leaves_nothing_running(shelf: Shelf, client_of: Ope
     async with aclosing(client.catalog.upsert(products(30), batch_products=1, window=2)) as done:
         assert (await anext(done)).id == "p0"
     assert not [task for task in asyncio.all_tasks() if "Delivery." in repr(task)]
+
+
+async def test_a_source_that_is_waited_for_may_be_closed_once_its_upsert_is_left(shelf: Shelf, client_of: Open) -> None:
+    async def changes() -> AsyncGenerator[Product, None]:
+        for product in products(1):
+            yield product
+        await asyncio.Event().wait()
+
+    client = await client_of(shelf.target)
+    async with aclosing(changes()) as source, aclosing(client.catalog.upsert(source)) as done:
+        assert (await anext(done)).id == "p0"
 
 
 async def test_nothing_to_write_is_no_call(free_port: int, client_of: Open) -> None:
