@@ -17,7 +17,9 @@ import vitrine.v1.retriever_service_pb2  # noqa: F401
 from cli.doctor.check import check
 from cli.doctor.findings import Finding, ok, problem, unknown, warning
 from cli.doctor.suite import Replica, Suite
+from gateway.settings import GatewaySettings
 from vitrine.client.settings import ClientSettings, is_of_this_machine
+from vitrine.scrape import Silent
 
 _TIMEOUT_S = 5.0
 _OURS = "vitrine/"
@@ -44,6 +46,12 @@ async def health(suite: Suite) -> AsyncIterator[Finding]:
                 else "the retriever is away, or is of another model"
             )
             yield problem(f"{one.name} answers, and is not serving", what)
+        elif _may_be_inside(suite, one):
+            yield unknown(
+                f"{one.name} does not answer: it is away, or the gateway's process is the whole suite, as its metrics "
+                "would tell",
+                "give a key of the scope admin (VITRINE_CLIENT_API_KEY_FILE), or name the HTTP port by --http",
+            )
         else:
             yield problem(f"{one.name} does not answer: {fault}", _way_in(one))
     for part, fault in suite.unresolved.items():
@@ -77,13 +85,11 @@ async def contract(suite: Suite) -> AsyncIterator[Finding]:
         try:
             theirs = await _reflected(one.channel, service)
         except grpc.aio.AioRpcError as error:
-            why = (
-                "reflection is off"
-                if error.code() == grpc.StatusCode.UNIMPLEMENTED
-                else (error.details() or error.code().name)
-            )
+            off = error.code() == grpc.StatusCode.UNIMPLEMENTED
+            why = "reflection is off" if off else (error.details() or error.code().name)
             yield unknown(
-                f"{one.name} does not tell its contract: {why}", f"set VITRINE_{one.part.upper()}_REFLECTION=true"
+                f"{one.name} does not tell its contract: {why}",
+                f"set VITRINE_{one.part.upper()}_REFLECTION=true" if off else "see parts.health",
             )
             continue
         ours = _own(service)
@@ -103,6 +109,15 @@ async def contract(suite: Suite) -> AsyncIterator[Finding]:
 def _all(suite: Suite) -> list[Replica]:
     gateway = Replica("gateway", suite.address, suite.gateway, ClientSettings().tls())
     return [gateway] if suite.one_process else [gateway, *suite.replicas]
+
+
+def _may_be_inside(suite: Suite, one: Replica) -> bool:
+    """Whether a part whose target nobody set may have no port of its own."""
+    return (
+        one.part != "gateway"
+        and isinstance(suite.page, Silent)
+        and f"{one.part}_target" not in GatewaySettings().model_fields_set
+    )
 
 
 def _way_in(one: Replica) -> str:

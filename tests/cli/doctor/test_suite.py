@@ -65,6 +65,17 @@ async def test_a_whole_run(running: Running, redis_url: str, monkeypatch: Any, c
     assert status == 1
 
 
+async def test_where_nobody_tells_whether_it_is_one_process_a_part_without_a_port_is_no_problem(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [ranker] = suite.of("ranker")
+    away = replace(ranker, address=f"127.0.0.1:{free_port()}")
+    alone = replace(suite, replicas=(away,))
+    await tells("parts.health", Verdict.PROBLEM, "ranker", "does not answer", examined=alone)
+    monkeypatch.delenv("VITRINE_GATEWAY_RANKER_TARGET")
+    await tells("parts.health", Verdict.UNKNOWN, "ranker", "the whole suite", "scope admin", examined=alone)
+
+
 async def test_as_separate_parts_all_are_well(suite: Suite) -> None:
     found = await seen("parts.health", suite)
     assert [finding.verdict for finding in found] == [Verdict.OK] * 4
