@@ -24,8 +24,8 @@ _BITS = 4
 # Vectors of a block that its codebook is made from, and rounds of k-means.
 _SAMPLE = 2_048
 _ROUNDS = 4
-# Proposed by each block, at least, for each one wanted, and further ones that blocks share out: where vectors have no
-# structure 98 % of 40 wanted are among them, 96 % of one block of 400,000; of vectors in clusters all are (measured).
+# Proposed by each block, at least, for each one wanted, and further ones that blocks share by size: where vectors have
+# no structure 98 % of 40 wanted are among them, 96 % of one block of 400,000; of those in clusters all are (measured).
 _LEAST, _EACH, _SHARED = 200, 4, 12
 # Some of what is called is not in the package's type stubs.
 _faiss: Any = faiss
@@ -52,8 +52,9 @@ class CodedView:
     def proposed(self, query: FloatArray, usable: BoolArray, wanted: int) -> IntArray:
         """Usable (n,) positions, ascending, which hold those of the largest inner products with the (d,) query."""
         found, first = [], 0
-        breadth = max(_LEAST, (_EACH + _SHARED // max(len(self.blocks), 1)) * wanted)
+        coded: int = sum(block.ntotal for block in self.blocks)
         for block in self.blocks:
+            breadth = max(_LEAST, round((_EACH + _SHARED * block.ntotal / coded) * wanted))
             here = usable[first : first + block.ntotal]
             count = int(np.count_nonzero(here))
             # A filter thins a block, so more of it is proposed until as many are usable.

@@ -4,7 +4,7 @@ import faiss
 import numpy as np
 import pytest
 
-from services.retriever.coded_vectors import BLOCK, CodedVectors, CodedView
+from services.retriever.coded_vectors import BLOCK, CodedVectors, CodedView, _coded
 from vitrine.vectors import FloatArray
 
 COUNT = 2 * BLOCK + 3_000
@@ -50,6 +50,20 @@ def test_the_best_are_among_those_proposed(
         best = np.argsort(-np.where(usable, vectors @ query, -np.inf))[:wanted]
         found += len(np.intersect1d(best, proposed))
     assert found >= 0.98 * 20 * wanted
+
+
+def test_a_large_block_is_searched_as_deep_beside_many_small_ones(vectors: FloatArray) -> None:
+    """As after a start, when all is one block, and a day of writes."""
+    faiss.omp_set_num_threads(1)
+    large, small = 11_000, 2_048
+    ends = [large + small * number for number in range(13)]
+    several = CodedView(vectors, [_coded(vectors[:large]), *(_coded(vectors[one - small : one]) for one in ends[1:])])
+    alone = CodedView.of(vectors[: ends[-1]])
+    proposed = several.proposed(vectors[0], np.ones(COUNT, np.bool_), 100)
+    share = large / ends[-1]
+    assert len(alone.blocks) == 1
+    whole = len(alone.proposed(vectors[0], np.ones(ends[-1], np.bool_), 100))
+    assert np.count_nonzero(proposed < large) >= share * whole
 
 
 @pytest.mark.parametrize("view", ["coded", "whole"])
