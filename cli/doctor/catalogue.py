@@ -1,6 +1,7 @@
 """The catalogue's folder: whether SQLite's file and the saved views hold together, and are of the embedder's model."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
 from cli.doctor.check import check
-from cli.doctor.findings import Finding, ok, problem, warning
+from cli.doctor.findings import Finding, ok, problem, unknown, warning
 from cli.doctor.machine import Machine
 from services.embedder.settings import EmbedderSettings
 from services.retriever.saved_views import SavedViews
@@ -25,7 +26,11 @@ def _opened(folder: Path) -> sa.Engine | None:
     path = (folder / "catalogue.db").absolute()
     if not path.is_file():
         return None
-    return sa.create_engine(f"sqlite:///file:{path}?mode=ro&uri=true", poolclass=sa.NullPool)
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
 
 
 def stored_products(folder: Path) -> tuple[int, int]:
@@ -100,9 +105,12 @@ async def views(_machine: Machine) -> AsyncIterator[Finding]:
         return
     try:
         with engine.connect() as connection:
-            row = connection.execute(sa.select(state)).mappings().one()
+            row = connection.execute(sa.select(state)).mappings().one_or_none()
     except DatabaseError as error:
         yield problem(f"the catalogue of {folder} cannot be read: {error.orig}", _RESTORE)
+        return
+    if row is None:
+        yield unknown(f"nothing says what the views in {folder} are of", "see catalogue.file")
         return
     saved = SavedViews(folder)
     try:

@@ -1,6 +1,7 @@
 """Models, the catalogue, certificates and keys on disk: torn, of another model, expired, open to others."""
 
 import shutil
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,23 @@ async def test_a_catalogue_of_another_model(filled: Path, monkeypatch: pytest.Mo
 async def test_no_catalogue_yet() -> None:
     await is_well("catalogue.file")
     await is_well("catalogue.views")
+
+
+async def test_a_catalogue_in_a_folder_of_any_name_and_one_whose_state_is_lost(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = filled.with_name("5 % off? #1")
+    shutil.move(filled, moved)
+    monkeypatch.setenv("VITRINE_RETRIEVER_DATA_DIR", str(moved))
+    await tells("catalogue.file", Verdict.PROBLEM, DIGEST)
+    await is_well("catalogue.views")
+    connection = sqlite3.connect(moved / "catalogue.db")
+    connection.execute("DELETE FROM state")
+    connection.commit()
+    connection.close()
+    await tells("catalogue.file", Verdict.PROBLEM, "has no state", "vitrine snapshot restore")
+    await tells("catalogue.views", Verdict.UNKNOWN, "nothing says", "see catalogue.file")
+    await is_well("memory.limit")
 
 
 async def test_a_catalogue_that_is_damaged(filled: Path) -> None:
