@@ -26,6 +26,7 @@ _WRITTEN_S = Path(__file__).stat().st_mtime
 _DRIFT_S = 1.0
 _STEP_S = 0.5
 _DATE_S = 5.0
+_CHECKS = {"cache": "redis.cache", "event store": "redis.events"}
 _NTP = "let NTP (chrony, systemd-timesyncd) set the clocks"
 
 
@@ -66,7 +67,7 @@ async def stores(examined: Machine | Suite) -> AsyncIterator[Finding]:
                 seconds, microseconds = await client.time()
                 yield _drift(f"the {name}", seconds + microseconds / 1e6, before_s, time.time())
         except (RedisError, OSError) as error:
-            yield unknown(f"the {name} does not tell its time: {error}", f"see redis.{name.split()[0].rstrip('s')}")
+            yield unknown(f"the {name} does not tell its time: {error}", f"see {_CHECKS[name]}")
     if catalogue_url:
         asked = True
         engine = open_postgres(catalogue_url, name="vitrine-doctor")
