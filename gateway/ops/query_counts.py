@@ -70,7 +70,7 @@ class QueryCounts:
             counts[1] += 1
         elif not _has_words(answer):
             counts[2] += 1
-        if self._writing is None:
+        if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_later(), name="query counts")
 
     async def listed(self, kind: str, limit: int, *, deadline: Deadline) -> list[QueryCount]:

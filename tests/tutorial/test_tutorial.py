@@ -65,7 +65,9 @@ class Reader:
         self._clone = folder / "vitrine"
         port, http_port = free_port(), free_port()
         self._addresses = {"127.0.0.1:50051": f"127.0.0.1:{port}", "127.0.0.1:8080": f"127.0.0.1:{http_port}"}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
+        # What `make test` hands down would be arguments of the tutorial's own make.
+        foreign = re.compile("VITRINE_|MAKE|MFLAGS|ARGS")
+        inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
         self._environment = inherited | {
             "REPOSITORY": str(ROOT),
             "COLUMNS": "120",
@@ -131,7 +133,7 @@ class Reader:
 
     async def ends_the_shop(self) -> None:
         """Ctrl-C in the shop's terminal."""
-        if self._shop is not None:
+        if self._shop is not None and self._shop.returncode is None:
             os.killpg(self._shop.pid, signal.SIGINT)
             output = await self._read(self._shop, lambda _: False)
             await self._shop.wait()

@@ -167,6 +167,8 @@ async def running(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Running]:
     """Such a suite, with three products, whose targets the environment names."""
+    # Another test of this process may have loaded torch, which brings one more.
+    monkeypatch.setattr("services.retriever.engine.openmp_runtimes", list)
     budget = ComputeBudget(threads=1)
     (tmp_path / "ranker").mkdir()
     write_ranker_bundle(tmp_path / "ranker")

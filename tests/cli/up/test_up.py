@@ -188,8 +188,13 @@ async def test_a_fill_that_was_cut_off_is_made_whole(tmp_path: Path, redis_url: 
 async def test_the_suite_serves_restarts_what_dies_and_stops_all(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         collector, endpoint = await stack.enter_async_context(collecting())
-        # What the makers of collectors document; sent as soon as a search is over.
-        tracing = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        tracing = {
+            # What the makers of collectors document; sent as soon as a search is over.
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+            # A slow machine's Redis is late, which is a failed span.
+            "VITRINE_GATEWAY_CACHE_WAIT_S": "30",
+        }
         up = await stack.enter_async_context(vitrine_up(tmp_path, "--suite", **tracing))
         await up.prints("Ctrl-C stops it.")
         await check_trace(up, collector)

@@ -50,7 +50,7 @@ async def test_all_kinds_of_calls_run(
 ) -> None:
     shop = await open_shop(own_catalogue=True, events=events_settings, max_searches=10_000)
     server = await start_server(shop.gateway.add_to, self_test=shop.gateway.self_test)
-    mix = Mix(channel_to(server.port), sample_products(), 1, cold=500, timeout_s=60)
+    mix = Mix(channel_to(server.port), sample_products(), 1, cold=500, timeout_s=600)
     assert await capacity(mix, 0.1, (1, 2)) > 0
     memory, calls = Findings(COLUMNS), Findings(KINDS)
     await soak(mix, {"here": os.getpid()}, 10.0, seconds=1.0, warm_up_s=0.1, memory=memory, calls=calls)
