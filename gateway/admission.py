@@ -11,6 +11,8 @@ from vitrine.errors import ResourceExhausted
 _MIN_RETRY_S = 0.05
 _MAX_RETRY_S = 5.0
 _WEIGHT = 0.1
+# Searches leave in bursts, as the models' runs end: within one they seem to leave far more often than they do.
+_LEAST_GAP_WEIGHT = 0.02
 # So many are let in whatever is expected: what is expected is known from calls that were let in.
 _ALWAYS = 8
 # More would leave no room for a search that takes longer than those before it.
@@ -31,7 +33,7 @@ class Admission:
         self._shown_inside, self._shown_refused = INSIDE.labels(what), REFUSED.labels(what)
         self._duration_s = _MIN_RETRY_S
         self._clock = clock
-        self._gap_s = 0.0
+        self._gap_s, self._gaps = 0.0, 0
         self._left_at_s: float | None = None
 
     @property
@@ -66,7 +68,9 @@ class Admission:
             # The first to leave an empty place tells how long a call takes, not how often one leaves: of many that came
             # at once, and share the processor, it leaves about when the last does.
             if self._left_at_s is not None:
-                self._gap_s += _WEIGHT * (now_s - self._left_at_s - self._gap_s)
+                self._gaps += 1
+                weight = max(_LEAST_GAP_WEIGHT, 1 / self._gaps)
+                self._gap_s += weight * (now_s - self._left_at_s - self._gap_s)
             self._left_at_s = now_s if self._inside else None
 
     def _refusal(self, message: str, reason: str) -> ResourceExhausted:

@@ -1,7 +1,9 @@
 """The one pipeline: understand, embed, retrieve, rank, arrange; each part that is missing is told in the answer."""
 
+import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from gateway.admission import Admission
@@ -21,7 +23,7 @@ from gateway.search import Degradation, SearchAnswer, SearchHit, SearchQuery, ch
 from gateway.search_orders import SearchOrders, Turn
 from gateway.sorted_search import SortedSearch
 from vitrine.deadline import Deadline
-from vitrine.errors import Internal
+from vitrine.errors import DeadlineExceeded, Internal
 from vitrine.ports import RetrievalQuery, Retriever, Shortfall
 
 
@@ -41,8 +43,14 @@ class SearchPipeline:
         *,
         rank_depth: int,
         result_window: int,
+        at_a_time: int,
     ) -> None:
-        """`rank_depth` is the default; `result_window` is how many results a shopper can page through."""
+        """`rank_depth` is the default; `result_window` is how many results a shopper can page through.
+
+        `at_a_time` searches are worked on, and others wait: what many wait for together, as a run of the embedder,
+        ends for all of them at once, and what each then does would hold up the event loop, and whom it refuses.
+        """
+        self._places = asyncio.Semaphore(at_a_time)
         self._orders = orders
         self._retriever = retriever
         self.admission = admission
@@ -61,10 +69,9 @@ class SearchPipeline:
         retriever is away) and FailedPrecondition (embedder and index do not belong together).
         """
         text = checked_query(search)
-        with self.admission.admit(deadline):
-            deadline.check("the search")
-            notes = Notes()
-            with notes.timed("total"):
+        notes = Notes()
+        with self.admission.admit(deadline), notes.timed("total"):
+            async with self._place(deadline):
                 if search.is_sorted:
                     with answering_by(self._releases.serving):
                         # No experiment's arm has a say in such a list.
@@ -91,6 +98,19 @@ class SearchPipeline:
             cached=tuple(notes.cached),
             query_tokens_dropped=notes.query_tokens_dropped,
         )
+
+    @asynccontextmanager
+    async def _place(self, deadline: Deadline) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(deadline.remaining_s()):
+                await self._places.acquire()
+        except TimeoutError:
+            raise DeadlineExceeded("no time left before the search began") from None
+        try:
+            deadline.check("the search")
+            yield
+        finally:
+            self._places.release()
 
     async def _first_page(self, search: SearchQuery, text: str, notes: Notes, deadline: Deadline) -> SearchAnswer:
         call = self._experiments.call(search.visitor_id, SEARCH)

@@ -157,6 +157,7 @@ class Gateway:
             SortedSearch(text_retrieval, ports.retriever, popular, result_window=settings.result_window),
             rank_depth=settings.rank_depth,
             result_window=settings.result_window,
+            at_a_time=settings.searches_at_a_time,
         )
         candidates = Candidates(text_retrieval, ports.retriever, popular)
         fused = fused_of(fusion, candidates, ports.embedder, ports.retriever)

@@ -81,6 +81,7 @@ class GatewaySettings(ServerSettings):
         500, ge=MAX_RANK_DEPTH, le=1_000, description="results of a search that can be paged through"
     )
     max_searches: PositiveInt = Field(128, description="searches inside at a time; more are refused at once")
+    searches_at_a_time: PositiveInt = Field(24, description="of them, how many are worked on while the others wait")
     max_writes: PositiveInt = Field(16, description="upserts inside at a time; more are refused at once")
     write_timeout_s: PositiveFloat = Field(60.0, description="time limit of one upsert of a stream without a deadline")
 
