@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,13 @@ async def _first_fault(first: Coroutine[Any, Any, None], *others: Coroutine[Any,
     fault, *rest = await asyncio.gather(first, *others, return_exceptions=True)
     assert rest == [None] * len(others)
     return fault
+
+
+def _copy_if_there(source: str, target: str) -> str:
+    """Copies a file, but for one that what goes on in the background has put away or renamed meanwhile."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
+    return target
 
 
 class Catalogue(RuleBasedStateMachine):
@@ -251,7 +259,7 @@ class Catalogue(RuleBasedStateMachine):
     def _kill(self) -> None:
         """What lies on the disk at this moment is what kill -9 leaves: it goes on from a copy of that."""
         before, self.lives = self.lives, self.lives + 1
-        shutil.copytree(self.folder / f"data{before}", self.folder / f"data{self.lives}")
+        shutil.copytree(self.folder / f"data{before}", self.folder / f"data{self.lives}", copy_function=_copy_if_there)
         self._close()
         shutil.rmtree(self.folder / f"data{before}")
         self.engines = self._opened()
