@@ -178,7 +178,9 @@ async def test_reflection_can_be_switched_off(serve_embed: Any) -> None:
         server = await serve_embed(reflection=reflection)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             request = reflection_pb2.ServerReflectionRequest(list_services="")
-            asked = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]), timeout=30)
+            # Nothing is written where the server refuses: a write that crosses its end hides its status (grpc #36066).
+            requests = iter([request]) if reflection else None
+            asked = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(requests, timeout=30)
             with nullcontext() if expected is grpc.StatusCode.OK else pytest.raises(grpc.aio.AioRpcError):
                 assert [reply async for reply in asked]
             assert await asked.code() is expected

@@ -55,13 +55,18 @@ class GuardedShop:
     ) -> tuple[grpc.StatusCode, str, dict[str, bytes]]:
         """Code, message and trailers of a call."""
         headers = [*metadata.items(), *([("x-api-key", key)] if key else [])]
-        call = self.channel.stream_stream(method)([body], metadata=headers, timeout=30)
-        try:
-            async for _ in call:
-                pass
-        except grpc.aio.AioRpcError as error:
-            return error.code(), error.details() or "", dict(error.trailing_metadata() or ())  # type: ignore[arg-type]
-        return grpc.StatusCode.OK, "", {}
+        while True:
+            call = self.channel.stream_stream(method)([body], metadata=headers, timeout=30)
+            try:
+                async for _ in call:
+                    pass
+            except grpc.aio.AioRpcError as error:
+                # The write crossed a refusal, whose status is lost (grpc #36066): asked again.
+                if error.details() != "Internal error from Core":
+                    trailers: dict[str, bytes] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type]
+                    return error.code(), error.details() or "", trailers
+            else:
+                return grpc.StatusCode.OK, "", {}
 
 
 OpenGuarded = Callable[..., Awaitable[GuardedShop]]
