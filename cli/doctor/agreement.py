@@ -46,9 +46,9 @@ async def agreement(suite: Suite) -> AsyncIterator[Finding]:
         if index is not None:
             by_part["retriever"][one.name] = index.model_digests
             recommenders[one.name] = index.recommender_digests
+    if suite.unknown_parts:
+        yield unknown(f"not compared, as not known here: {', '.join(suite.unknown_parts)}", "see parts.health")
     for part in PARTS:
-        if not suite.of(part):
-            yield unknown(f"no {part} is known here", f"set VITRINE_GATEWAY_{part.upper()}_TARGET as for the gateway")
         if by_part[part]:
             yield _alike(
                 f"models of the {part}", by_part[part], "give all replicas the same bundles, in the same order"
@@ -95,7 +95,7 @@ async def recall(suite: Suite) -> AsyncIterator[Finding]:
         said = ", ".join(f"{name} {revision}" for name, revision in revisions.items())
         yield warning(f"retrievers show different revisions: {said}", "ask again; if it stays, see postgres.followers")
     if not indexes:
-        yield unknown("no retriever is known here", "set VITRINE_GATEWAY_RETRIEVER_TARGET as it is set for the gateway")
+        yield unknown("no retriever is known here", "see parts.health")
 
 
 @check("releases.state", "suite", tells="the release that serves and the one kept for rollback have all their parts")

@@ -17,9 +17,7 @@ import vitrine.v1.retriever_service_pb2  # noqa: F401
 from cli.doctor.check import check
 from cli.doctor.findings import Finding, ok, problem, unknown, warning
 from cli.doctor.suite import Replica, Suite
-from gateway.settings import GatewaySettings
 from vitrine.client.settings import ClientSettings, is_of_this_machine
-from vitrine.scrape import Silent
 
 _TIMEOUT_S = 5.0
 _OURS = "vitrine/"
@@ -46,12 +44,6 @@ async def health(suite: Suite) -> AsyncIterator[Finding]:
                 else "the retriever is away, or is of another model"
             )
             yield problem(f"{one.name} answers, and is not serving", what)
-        elif _may_be_inside(suite, one):
-            yield unknown(
-                f"{one.name} does not answer: it is away, or the gateway's process is the whole suite, as its metrics "
-                "would tell",
-                "give a key of the scope admin (VITRINE_CLIENT_API_KEY_FILE), or name the HTTP port by --http",
-            )
         else:
             yield problem(f"{one.name} does not answer: {fault}", _way_in(one))
     for part, fault in suite.unresolved.items():
@@ -59,10 +51,15 @@ async def health(suite: Suite) -> AsyncIterator[Finding]:
     if suite.one_process:
         yield ok("one process is the whole suite")
         return
-    for part in suite.unset:
+    if suite.maybe_inside:
         yield unknown(
-            f"where the {part} of {suite.address} is, is not known here",
-            f"set VITRINE_GATEWAY_{part.upper()}_TARGET as it is set for the gateway",
+            f"{', '.join(suite.maybe_inside)}: no answer: away, or in the gateway's process, as its metrics tell",
+            "give a key of the scope admin (VITRINE_CLIENT_API_KEY_FILE), or name the HTTP port by --http",
+        )
+    if suite.unset:
+        yield unknown(
+            f"{', '.join(suite.unset)} of {suite.address}: not known here where that is",
+            f"set {', '.join(f'VITRINE_GATEWAY_{part.upper()}_TARGET' for part in suite.unset)} as for the gateway",
         )
     # On one machine that is how it is meant.
     alone = [one.part for one in suite.replicas if len(suite.of(one.part)) == 1 and not is_of_this_machine(one.address)]
@@ -109,15 +106,6 @@ async def contract(suite: Suite) -> AsyncIterator[Finding]:
 def _all(suite: Suite) -> list[Replica]:
     gateway = Replica("gateway", suite.address, suite.gateway, ClientSettings().tls())
     return [gateway] if suite.one_process else [gateway, *suite.replicas]
-
-
-def _may_be_inside(suite: Suite, one: Replica) -> bool:
-    """Whether a part whose target nobody set may have no port of its own."""
-    return (
-        one.part != "gateway"
-        and isinstance(suite.page, Silent)
-        and f"{one.part}_target" not in GatewaySettings().model_fields_set
-    )
 
 
 def _way_in(one: Replica) -> str:

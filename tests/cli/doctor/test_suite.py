@@ -65,15 +65,27 @@ async def test_a_whole_run(running: Running, redis_url: str, monkeypatch: Any, c
     assert status == 1
 
 
-async def test_where_nobody_tells_whether_it_is_one_process_a_part_without_a_port_is_no_problem(
-    suite: Suite, monkeypatch: pytest.MonkeyPatch
+async def test_where_nobody_tells_whether_it_is_one_process_one_line_names_the_parts_without_a_port(
+    running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [ranker] = suite.of("ranker")
-    away = replace(ranker, address=f"127.0.0.1:{free_port()}")
-    alone = replace(suite, replicas=(away,))
-    await tells("parts.health", Verdict.PROBLEM, "ranker", "does not answer", examined=alone)
-    monkeypatch.delenv("VITRINE_GATEWAY_RANKER_TARGET")
-    await tells("parts.health", Verdict.UNKNOWN, "ranker", "the whole suite", "scope admin", examined=alone)
+    nowhere, parts = free_port(), ("embedder", "retriever", "ranker")
+
+    async def resolved(_target: str) -> list[tuple[str, int]]:
+        return [("127.0.0.1", nowhere)]
+
+    monkeypatch.setattr("cli.doctor.suite.resolved", resolved)
+    async with open_suite(running.address, f"127.0.0.1:{free_port()}") as suite:
+        for part in parts:
+            await tells("parts.health", Verdict.PROBLEM, part, "does not answer", examined=suite)
+    for part in parts:
+        monkeypatch.delenv(f"VITRINE_GATEWAY_{part.upper()}_TARGET")
+    async with open_suite(running.address, f"127.0.0.1:{free_port()}") as suite:
+        for name in ("parts.health", "models.agreement", "index.recall"):
+            [unseen] = [one for one in await seen(name, suite) if one.verdict != Verdict.OK]
+            assert unseen.verdict == Verdict.UNKNOWN
+        await tells("parts.health", Verdict.UNKNOWN, *parts, "in the gateway's process", "scope admin", examined=suite)
+        for name in ("parts.contract", "certificates.shown"):
+            await is_well(name, suite)
 
 
 async def test_as_separate_parts_all_are_well(suite: Suite) -> None:
@@ -222,11 +234,10 @@ async def test_where_parts_are_is_not_known(running: Running, monkeypatch: pytes
     async with open_suite("gateway.shop.invalid:50051", f"127.0.0.1:{free_port()}") as suite:
         assert suite.unset == ("ranker",)
         await tells(
-            "parts.health", Verdict.UNKNOWN, "where the ranker", "VITRINE_GATEWAY_RANKER_TARGET", examined=suite
+            "parts.health", Verdict.UNKNOWN, "ranker of gateway.shop", "VITRINE_GATEWAY_RANKER_TARGET", examined=suite
         )
         await tells("parts.health", Verdict.PROBLEM, "embedder..svc", "correct", examined=suite)
-        for part in ("ranker", "embedder"):
-            await tells("models.agreement", Verdict.UNKNOWN, f"no {part} is known here", examined=suite)
+        await tells("models.agreement", Verdict.UNKNOWN, "not known here: embedder, ranker", examined=suite)
 
 
 async def test_a_release_whose_part_is_gone(running: Running, suite: Suite) -> None:
