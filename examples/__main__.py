@@ -1,4 +1,4 @@
-"""`python -m examples [NAME ...]`: builds and runs each example whose toolchain is there, against a suite.
+"""`python -m examples [NAME ...]`: builds and runs each example whose toolchain is there and new enough, against a suite.
 
 The suite is the one at ADDRESS (with API_KEY and CA where it needs them), else one started for this, with a sample
 shop, on free ports, that wants a key.
@@ -25,7 +25,7 @@ _RATE_PER_S = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 when every example whose toolchain is there did what it shows."""
+    """Exit status: 0 when every example that was not skipped did what it shows."""
     parser = argparse.ArgumentParser(prog="python -m examples", description="Builds and runs the examples.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these: " + ", ".join(c.name for c in CLIENTS))
     names = parser.parse_args(arguments).names
@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes: dict[str, str] = {}
     ready = []
     for client in chosen:
-        if missing := client.missing():
-            outcomes[client.name] = f"skipped: {', '.join(missing)} is not installed"
+        if lack := client.lack():
+            outcomes[client.name] = f"skipped: {lack}"
         elif _fails(client.make):
             outcomes[client.name] = "FAILED to build"
         else:

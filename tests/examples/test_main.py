@@ -3,7 +3,7 @@
 import pytest
 
 from examples import __main__ as command
-from examples.client import CLIENTS, FOLDER, Client
+from examples.client import CLIENTS, FOLDER, Client, Tool
 
 
 @pytest.fixture(autouse=True)
@@ -19,18 +19,32 @@ def outcome(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
     return status, capfd.readouterr().out.partition("examples:\n")[2]
 
 
+def _tool(shell: str) -> Tool:
+    """One that answers as the shell's command does."""
+    return Tool("Rust", (1, 26), ("sh", "-c", shell), "v")
+
+
 def test_an_example_runs_in_its_folder_and_is_told_the_address(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Client("go", ("sh",), ("test -f main.go",), 'test "$ADDRESS" = 127.0.0.1:1')
+    client = Client("go", (_tool("echo v1.26.3"),), ("test -f main.go",), 'test "$ADDRESS" = 127.0.0.1:1')
     assert outcome(capfd, monkeypatch, client) == (0, "  go: ran\n")
 
 
-def test_one_whose_toolchain_is_absent_is_skipped_and_says_why(
+def test_one_whose_toolchain_is_absent_or_too_old_is_skipped_and_says_what_is_needed(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = Client("java", ("sh", "no-such-compiler"), ("false",), "false")
-    assert outcome(capfd, monkeypatch, client) == (0, "  java: skipped: no-such-compiler is not installed\n")
+    absent = Tool("Rust", (1, 26), ("no-such-compiler", "--version"), "v")
+    old, cannot = _tool("echo v1.9.12"), _tool("echo 'no newer one to be had' >&2; exit 1")
+    tools = {"go": absent, "typescript": old, "java": cannot}
+    clients = [Client(name, (tool,), ("false",), "false") for name, tool in tools.items()]
+    needed = "skipped: Rust 1.26 or newer is needed, and"
+    said = (
+        f"  go: {needed} no-such-compiler is not installed\n"
+        f"  typescript: {needed} this is 1.9.12\n"
+        f"  java: {needed} sh -c echo 'no newer one to be had' >&2; exit 1 says: no newer one to be had\n"
+    )
+    assert outcome(capfd, monkeypatch, *clients) == (0, said)
 
 
 def test_one_that_fails_fails_all_and_the_others_are_run(
