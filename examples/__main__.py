@@ -1,4 +1,4 @@
-"""`python -m examples [NAME ...]`: builds and runs each example whose toolchain is there and new enough, against a suite.
+"""`python -m examples [NAME ...]`: builds and runs each example that has a toolchain new enough, against a suite.
 
 The suite is the one at ADDRESS (with API_KEY and CA where it needs them), else one started for this, with a sample
 shop, on free ports, that wants a key.
