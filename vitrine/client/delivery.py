@@ -12,7 +12,7 @@ from vitrine.channel import stream
 from vitrine.client.calls import Calls, Method
 from vitrine.client.retries import PASSING, Retries, unheard
 from vitrine.deadline import Deadline
-from vitrine.errors import Unavailable, VitrineError
+from vitrine.errors import DeadlineExceeded, Unavailable, VitrineError
 from vitrine.status import error_of
 from vitrine.v1 import catalog_service_pb2 as pb
 
@@ -38,9 +38,8 @@ Sent = TypeVar("Sent", bound=Batch)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a delivery goes on: `give_up_s` with products on their way and none acknowledged ends it, at a failure.
-
-    A gateway that takes products and never answers fails when its stream is `stream_timeout_s` old.
+    """How long a delivery goes on: `give_up_s` with products on their way and none acknowledged ends it, whether the
+    gateway fails or takes them and never answers.
     """
 
     give_up_s: float = 300.0
@@ -80,6 +79,8 @@ class Delivery(Generic[Sent]):
         self._all_read = False
         self._is_wanted = asyncio.Event()
         self._moved_at_s = time.monotonic()
+        # Of the stream that goes on: when it has waited long enough for an acknowledgement.
+        self._limit: asyncio.Timeout | None = None
 
     async def run(self, batches: AsyncIterator[Sent]) -> AsyncGenerator[Settled[Sent], None]:
         """Delivers all batches. Raises the error that no attempt mends, the last one when patience is over, or what
@@ -107,9 +108,9 @@ class Delivery(Generic[Sent]):
                     batch = await anext(batches)
                 except StopAsyncIteration:
                     return
-                if not self._window:
-                    self._moved_at_s = time.monotonic()
                 self._window.append(batch)
+                if len(self._window) == 1:
+                    self._move()
                 if batch.request.products:
                     self._outgoing.put_nowait(batch.request)
                     self._is_wanted.set()
@@ -120,16 +121,20 @@ class Delivery(Generic[Sent]):
             self._is_wanted.set()
 
     async def _send(self) -> None:
-        attempt = 0
+        attempt, fault = 0, None
         try:
             while await self._is_wanted.wait() and not (self._all_read and not self._window):
                 moved_at_s = self._moved_at_s
                 try:
                     await self._stream()
+                except TimeoutError:
+                    if fault is not None and self._moved_at_s == moved_at_s:
+                        raise fault from None
+                    raise DeadlineExceeded(f"nothing was acknowledged for {self._patience.give_up_s:g} s") from None
                 except VitrineError as error:
                     fault = self._calls.connecting.explained(error)
                     waited_s = time.monotonic() - self._moved_at_s
-                    if not isinstance(fault, PASSING) or (self._window and waited_s > self._patience.give_up_s):
+                    if not isinstance(fault, PASSING) or (self._window and waited_s >= self._patience.give_up_s):
                         raise fault from error.__cause__
                 else:
                     continue
@@ -145,7 +150,7 @@ class Delivery(Generic[Sent]):
             self._settled.put_nowait(None)
 
     async def _stream(self) -> None:
-        """One stream, until all is acknowledged or it breaks."""
+        """One stream, until all is acknowledged, it breaks, or patience ends (TimeoutError)."""
         # gRPC may hold on to the requests of a call that failed: each stream has its own.
         outgoing = self._outgoing = asyncio.Queue()
         for batch in self._window:
@@ -156,10 +161,12 @@ class Delivery(Generic[Sent]):
         deadline = Deadline.after(self._patience.stream_timeout_s)
         answers = stream(self._calls.bound(UPSERT), _until_none(outgoing), deadline=deadline)
         try:
-            async with contextlib.aclosing(answers):
+            async with asyncio.timeout(None) as self._limit, contextlib.aclosing(answers):
+                self._set_limit()
                 async for answer in answers:
                     self._acknowledge(answer)
         finally:
+            self._limit = None
             outgoing.put_nowait(None)
         if self._window or not self._all_read:
             raise Unavailable("the gateway ended the stream before it had answered all of it")
@@ -172,9 +179,18 @@ class Delivery(Generic[Sent]):
         for error in errors:
             if isinstance(error, PASSING):
                 raise error
-        self._moved_at_s = time.monotonic()
         self._settle_first(errors, answer.revision)
         self._settle_unsent()
+        self._move()
+
+    def _move(self) -> None:
+        self._moved_at_s = time.monotonic()
+        self._set_limit()
+
+    def _set_limit(self) -> None:
+        # A source that pauses is waited for; its clock is the loop's.
+        if self._limit is not None:
+            self._limit.reschedule(self._moved_at_s + self._patience.give_up_s if self._window else None)
 
     def _settle_first(self, errors: list[VitrineError | None], revision: int) -> None:
         self._settled.put_nowait(Settled(self._window.popleft(), errors, revision))

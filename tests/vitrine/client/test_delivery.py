@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import Shelf
 from vitrine.client import (
     Client,
+    DeadlineExceeded,
     InvalidArgument,
     Patience,
     PermissionDenied,
@@ -203,6 +204,25 @@ async def test_patience_ends(shelf: Shelf, client_of: Open) -> None:
     with pytest.raises(Unavailable, match="away"):
         [_ async for _ in client.catalog.upsert(products(3), patience=patience)]
     assert waits
+
+
+async def test_patience_ends_with_a_gateway_that_takes_and_never_answers(shelf: Shelf, client_of: Open) -> None:
+    shelf.gate.clear()
+    client = await client_of(shelf.target)
+    with pytest.raises(DeadlineExceeded, match=r"nothing was acknowledged for 0\.2 s"):
+        [_ async for _ in client.catalog.upsert(products(3), patience=Patience(give_up_s=0.2))]
+
+
+async def test_a_source_that_pauses_for_longer_than_patience_is_waited_for(shelf: Shelf, client_of: Open) -> None:
+    async def changes() -> AsyncGenerator[Product, None]:
+        yield products(1)[0]
+        await asyncio.wait_for(asyncio.Event().wait(), 3 * patience.give_up_s)
+
+    patience = Patience(give_up_s=0.2)
+    client = await client_of(shelf.target)
+    done, error = await until_it_ends(client.catalog.upsert(changes(), patience=patience))
+    assert [one.id for one in done] == ids(1)
+    assert type(error) is TimeoutError
 
 
 @pytest.mark.parametrize(
