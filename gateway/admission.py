@@ -66,12 +66,13 @@ class Admission:
             now_s = self._clock()
             self._duration_s += _WEIGHT * (now_s - started_s - self._duration_s)
             # The first to leave an empty place tells how long a call takes, not how often one leaves: of many that came
-            # at once, and share the processor, it leaves about when the last does.
+            # at once, and share the processor, it leaves about when the last does. And where few are inside, they leave
+            # as often as they come: that is no measure of how often they could.
             if self._left_at_s is not None:
                 self._gaps += 1
                 weight = max(_LEAST_GAP_WEIGHT, 1 / self._gaps)
                 self._gap_s += weight * (now_s - self._left_at_s - self._gap_s)
-            self._left_at_s = now_s if self._inside else None
+            self._left_at_s = now_s if self._inside >= _ALWAYS else None
 
     def _refusal(self, message: str, reason: str) -> ResourceExhausted:
         self._shown_refused.inc()

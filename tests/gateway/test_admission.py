@@ -68,3 +68,17 @@ def test_many_that_come_at_once_to_an_empty_place_do_not_make_it_look_slow() -> 
         now_s += 0.1
         inside[64 + number].enter_context(admission.admit(Deadline.after(20)))
     assert admission.inside == 64
+
+
+def test_callers_who_come_seldom_do_not_make_it_look_slow() -> None:
+    """A gateway of two restarted, and the other, to which one search a second had come, refused what came then."""
+    now_s = 0.0
+    admission = Admission(100, "searches", lambda: now_s)
+    with ExitStack() as inside:
+        inside.enter_context(admission.admit(Deadline.after(60)))
+        for _ in range(50):
+            with admission.admit(Deadline.after(3)):
+                now_s += 1.0
+        for _ in range(20):
+            inside.enter_context(admission.admit(Deadline.after(3)))
+        assert admission.inside == 21
