@@ -12,6 +12,7 @@ from gateway.events.settings import EventsSettings
 from gateway.serving import Ports, serve_gateway
 from gateway.settings import GatewaySettings
 from vitrine.channel import open_channel
+from vitrine.garbage import keep_what_is_there
 from vitrine.tls import TlsSettings, client_tls
 
 
@@ -27,6 +28,7 @@ def main() -> None:
             open_channel(settings.retriever_target, tls=tls) as retriever,
             open_channel(settings.ranker_target, tls=tls) as ranker,
         ):
+            keep_what_is_there()
             yield Ports(
                 EmbedderClient(embedder),
                 RetrieverClient(retriever, patience_s=settings.retrieve_patience_s),

@@ -10,6 +10,7 @@ from gateway.ranking import Ordered, RankStage
 from gateway.releases.current import answering_by
 from gateway.search import SearchQuery
 from gateway.text_retrieval import TextRetrieval
+from gateway.turns import Turns
 from vitrine.deadline import Deadline
 from vitrine.ports import Retrieval, RetrievalQuery
 from vitrine.ports.release import Release
@@ -27,10 +28,13 @@ class Turn:
 class SearchOrders:
     """Embeds, retrieves, ranks and personalises."""
 
-    def __init__(self, text_retrieval: TextRetrieval, rank_stage: RankStage, personalisation: Personalisation) -> None:
+    def __init__(
+        self, text_retrieval: TextRetrieval, rank_stage: RankStage, personalisation: Personalisation, turns: Turns
+    ) -> None:
         self._text_retrieval = text_retrieval
         self._rank_stage = rank_stage
         self._personalisation = personalisation
+        self._turns = turns
 
     async def orders(
         self, words: RetrievalQuery, turns: Sequence[Turn], notes: Notes, deadline: Deadline
@@ -43,6 +47,7 @@ class SearchOrders:
                 with answering_by(turn.release):
                     personal = parts.personal(turn, notes, deadline)
                     retrieval = await parts.retrieval(turn.release, personal, notes, deadline)
+                    await self._turns.next()
                     pinned, others = apart(retrieval.candidates)
                     with notes.timed("rank"):
                         order = await self._rank_stage.order(
@@ -54,6 +59,7 @@ class SearchOrders:
                             # Taste may bring any of those that were ranked to the front.
                             shown=turn.search.page_size if personal is None else None,
                         )
+                    await self._turns.next()
                     order = order if personal is None else await personal.ordered(order)
                     ordered.append(with_pins(pinned, order))
         finally:

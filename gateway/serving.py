@@ -71,6 +71,7 @@ from gateway.suggest.past_queries import PastQueries
 from gateway.suggest.settings import SuggestSettings
 from gateway.suggest.suggester import Suggester
 from gateway.text_retrieval import TextRetrieval
+from gateway.turns import Turns
 from gateway.unary_calls import SERVICES
 from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
@@ -126,7 +127,8 @@ class Gateway:
             kept=settings.kept_vectors,
             embed_timeout_s=settings.embed_timeout_s,
         )
-        text_retrieval = TextRetrieval(self._vectors, ports.retriever)
+        turns = Turns()
+        text_retrieval = TextRetrieval(self._vectors, ports.retriever, turns)
         rank_stage = RankStage(
             ports.ranker,
             RankDepth(min_time_s=settings.rank_reserve_s / 2),
@@ -145,7 +147,9 @@ class Gateway:
         experiments = Experiments(ExperimentsSettings().file, self._releases.named)
         tastes = tastes_of(fusion, ports.embedder, ports.retriever, recommendation.interests)
         popular = PopularProducts(self._spare_reads, recommendation.popularity_kept_s)
-        orders = SearchOrders(text_retrieval, rank_stage, Personalisation(self._spare_reads, tastes, recommendation))
+        orders = SearchOrders(
+            text_retrieval, rank_stage, Personalisation(self._spare_reads, tastes, recommendation), turns
+        )
         pipeline = SearchPipeline(
             orders,
             ports.retriever,

@@ -8,6 +8,7 @@ import structlog
 from gateway.notes import Notes
 from gateway.query_vectors import QueryVector, QueryVectors
 from gateway.search import Degradation
+from gateway.turns import Turns
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, InvalidArgument
 from vitrine.ports import Candidate, Retrieval, RetrievalQuery, Retriever
@@ -18,9 +19,10 @@ log = structlog.get_logger(__name__)
 class TextRetrieval:
     """The first two stages of whatever begins with a text."""
 
-    def __init__(self, vectors: QueryVectors, retriever: Retriever) -> None:
+    def __init__(self, vectors: QueryVectors, retriever: Retriever, turns: Turns) -> None:
         self._vectors = vectors
         self._retriever = retriever
+        self._turns = turns
 
     async def retrieve(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> Retrieval:
         """Candidates by words and vector; by words only, and noted, when there is no vector to be had.
@@ -55,6 +57,7 @@ class TextRetrieval:
             vector = await self._embedded(words.text, notes, deadline)
             if vector is None:
                 await early  # the retriever keeps what it found by words: asking again costs it nothing
+            await self._turns.next()
             with notes.timed("retrieve"):
                 return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
         finally:

@@ -17,6 +17,7 @@ from vitrine.call_record import record_call
 from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unavailable, VitrineError, invalid
 from vitrine.guard import Guard
 from vitrine.logs import CallLogLevel
+from vitrine.sparing import Sparing
 from vitrine.status import DETAILS_KEY, grpc_code, status_of
 from vitrine.tracing import server_span, trace_id
 
@@ -50,6 +51,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._max_message_bytes = max_message_bytes
         self._on_internal = on_internal
         self._guard = guard
+        self._failures = Sparing()
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -176,7 +178,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     async def _fail(self, call: "_Call", context: Context, error: Exception) -> None:
         code = grpc_code(error)
         if isinstance(error, VitrineError):
-            _log.info("call failed", method=call.method, code=code.name, reason=error.reason, error=error.message)
+            left_out = self._failures.left_out((call.method, code, error.reason))
+            if left_out is not None:
+                more = {"left_out": left_out} if left_out else {}
+                _log.info(
+                    "call failed", method=call.method, code=code.name, reason=error.reason, error=error.message, **more
+                )
         else:
             _log.error("call failed", method=call.method, code=code.name, exc_info=error)
         if code is grpc.StatusCode.INTERNAL:

@@ -49,9 +49,12 @@ class Server:
             guard=door.guard,
         )
         self.grpc = grpc.aio.server(interceptors=(self._interceptor,), options=_options(settings))
+        self._health = HealthServicer()
+        # First: gRPC takes in one call at a time of each method registered before the start, and one of all others, and
+        # who asks how we are shall not stand in line with searches.
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         # Parts register servicers while the server runs: gRPC takes only generic handlers then, and warns of others.
         self.grpc.add_registered_method_handlers = lambda service, handlers: None  # type: ignore[attr-defined]
-        self._health = HealthServicer()
         self._self_tests: asyncio.Task[None] | None = None
         self._suspicion = asyncio.Event()
         self._tested_at_s = 0.0
@@ -78,7 +81,6 @@ class Server:
     async def listen(self, services: Sequence[str]) -> None:
         """Takes the port and answers health as NOT_SERVING, calls as UNAVAILABLE, until `open`."""
         self._health.names.update(services)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         if self.settings.reflection:
             names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self.grpc, ReflectionPool())  # type: ignore[arg-type]

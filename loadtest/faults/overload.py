@@ -30,12 +30,14 @@ COLUMNS = (
     "answered in, p50 ms",
     "p99 ms",
     "health, slowest ms",
+    "own lag, p99 ms",
     "memory, MiB",
 )
 _UNWELL_S = 5.0
 _CALLERS = (8, 32)
 _CALM = 0.5
 _PROBE_S = 0.1
+_LATE_S = 0.01
 _MIB = 1 << 20
 _GOODPUT, _REFUSED_S, _HEALTH_S, _GROWTH = 0.9, 0.05, 0.1, 0.05
 _NORMAL_S, _AS_BEFORE = 5.0, 1.5
@@ -55,10 +57,14 @@ class Answers:
 
 @dataclass(slots=True)
 class Watched:
-    """What was seen while a part ran: the slowest health answer by service, and bytes of all processes over time."""
+    """What was seen while a part ran: the slowest health answer by service, and bytes of all processes over time.
+
+    `late_s`: how late this process itself was, which is part of each time it took.
+    """
 
     health_s: dict[str, float] = field(default_factory=dict)
     memory: list[int] = field(default_factory=list)
+    late_s: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,7 @@ async def _part(suite: Suite, found: Findings, name: str, rate: float, seconds: 
         f"{p50_ms:.0f}",
         f"{_p99(good) * 1e3:.0f}",
         f"{max(watched.health_s.values(), default=0.0) * 1e3:.0f}",
+        f"{np.percentile(watched.late_s, 99) * 1e3:.0f}" if watched.late_s else "",
         f"{watched.memory[0] / _MIB:,.0f} to {watched.memory[-1] / _MIB:,.0f}",
     )
     return load, answers, watched
@@ -210,8 +217,14 @@ async def watching(suite: Suite) -> AsyncIterator[Watched]:
             await asyncio.sleep(1.0)
             watched.memory.append(suite.memory())
 
+    async def be_late() -> None:
+        while True:
+            due_s = time.monotonic() + _LATE_S
+            await asyncio.sleep(_LATE_S)
+            watched.late_s.append(time.monotonic() - due_s)
+
     tasks = [asyncio.create_task(ask(name, probe)) for name, probe in probes.items()]
-    tasks.append(asyncio.create_task(weigh()))
+    tasks += [asyncio.create_task(weigh()), asyncio.create_task(be_late())]
     try:
         yield watched
     finally:

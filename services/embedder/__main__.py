@@ -10,6 +10,7 @@ from services.embedder.engines import EmbedderEngines
 from services.embedder.servicer import EmbedderServicer
 from services.embedder.settings import EmbedderSettings
 from vitrine.compute import ComputeBudget
+from vitrine.garbage import keep_what_is_there
 from vitrine.server import SelfTest, serve
 from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
 
@@ -25,6 +26,7 @@ def main() -> None:
         budget = ComputeBudget()
         try:
             engine = await EmbedderEngines.open(settings, budget)
+            keep_what_is_there()
             servicer = EmbedderServicer(engine, settings.default_timeout_s)
             embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(servicer, server)
             try:

@@ -10,6 +10,7 @@ from services.ranker.engines import RankerEngines
 from services.ranker.servicer import RankerServicer
 from services.ranker.settings import RankerSettings
 from vitrine.compute import ComputeBudget
+from vitrine.garbage import keep_what_is_there
 from vitrine.server import SelfTest, serve
 from vitrine.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 
@@ -25,6 +26,7 @@ def main() -> None:
         budget = ComputeBudget()
         try:
             engine = await RankerEngines.open(settings, budget)
+            keep_what_is_there()
             servicer = RankerServicer(engine, settings.default_timeout_s)
             ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(servicer, server)
             try:

@@ -14,6 +14,7 @@ from gateway.recommendation.popular import PopularProducts
 from gateway.search import Degradation, SearchAnswer, SearchQuery
 from gateway.sorted_search import SortedPage, SortedSearch, page_of
 from gateway.text_retrieval import TextRetrieval
+from gateway.turns import Turns
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument, Unavailable
 from vitrine.ports import FacetSpec, FacetValue, PopularProduct, ProductFilter, Shortfall
@@ -99,7 +100,8 @@ class _Lists:
 async def test_popular_products_come_first_and_the_rest_by_age(shop: Any) -> None:
     """In the order of the first page, whatever becomes popular meanwhile."""
     lists = _Lists("p017", "gone", "p111", "p004")
-    text_retrieval = TextRetrieval(cast(QueryVectors, None), shop.retriever)  # without a query it is not asked
+    # Without a query it is not asked.
+    text_retrieval = TextRetrieval(cast(QueryVectors, None), shop.retriever, Turns())
     popular = PopularProducts(lists, 0)
     search = SortedSearch(text_retrieval, shop.retriever, popular, result_window=500)
     query = SearchQuery("", order_by="popularity", page_size=2)

@@ -1,6 +1,7 @@
 """What happens around each call: error codes, cancellation, caps, default deadline, traces, logs and metrics."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -57,6 +58,20 @@ async def test_an_error_of_ours_arrives_with_code_fields_and_reason(serve_embed:
     assert isinstance(ours, InvalidArgument)
     assert (ours.reason, ours.violations[0].field) == ("EMPTY_TEXT", "texts[1]")
     assert [log["reason"] for log in logs if log["event"] == "call failed"] == ["EMPTY_TEXT"]
+
+
+async def test_a_flood_of_refusals_does_not_fill_the_log(serve_embed: Any, stub_to: Any) -> None:
+    async def embed(message: Any, context: Context) -> Any:
+        raise ResourceExhausted("full", retry_after_s=1.0)
+
+    server = await serve_embed(embed)
+    stub = stub_to(server.port)
+    begun_s, before = time.monotonic(), calls("RESOURCE_EXHAUSTED")
+    with capture_logs() as logs:
+        await asyncio.gather(*(failure(stub) for _ in range(100)))
+    lines = [log for log in logs if log["event"] == "call failed"]
+    assert 5 <= len(lines) <= 5 * (int(time.monotonic() - begun_s) + 2)
+    assert calls("RESOURCE_EXHAUSTED") - before == 100
 
 
 async def test_an_unknown_exception_leaves_as_internal_with_a_trace_id_that_the_log_has(

@@ -68,6 +68,25 @@ async def test_health_names_every_service_and_the_whole(serve_embed: Any, channe
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
+async def test_health_does_not_stand_in_line_with_calls(serve_embed: Any, channel_to: Any) -> None:
+    begun = 0
+
+    async def embed(message: EmbedRequest, context: Context) -> EmbedResponse:
+        nonlocal begun
+        begun += 1
+        return EmbedResponse()
+
+    channel = channel_to((await serve_embed(embed)).port)
+    await check(channel)
+    stub = embedder_service_pb2_grpc.EmbedderServiceStub(channel)
+    calls = [asyncio.ensure_future(stub.Embed(EmbedRequest(), timeout=60)) for _ in range(200)]
+    await asyncio.sleep(0)
+    assert await check(channel) == SERVING
+    begun_before = begun
+    await asyncio.gather(*calls)
+    assert (begun_before < 150, begun) == (True, 200)
+
+
 @pytest.mark.parametrize(
     ("symbol", "found"),
     [
