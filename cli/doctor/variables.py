@@ -56,7 +56,6 @@ COMPOSE = frozenset(
         *(
             "KEYS_DIR",
             "MILVUS_MEMORY",
-            "MILVUS_OBJECTS_PASSWORD",
             "POSTGRES_PASSWORD",
             "RECOMMENDER",
             "RETRIEVERS",

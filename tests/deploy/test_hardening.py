@@ -12,7 +12,7 @@ COMPOSE = sorted(path.name for path in ROOT.glob("docker-compose*.yml"))
 # Built from our Dockerfile, which says who runs them.
 OURS = {"embedder", "retriever", "ranker", "gateway"}
 # Others' images that run as root and write beside their volumes; docs/security.md says so.
-ROOT_IMAGES = {"etcd", "objects", "milvus"}
+ROOT_IMAGES = {"milvus"}
 
 
 def _services(name: str) -> dict[str, dict[str, Any]]:
