@@ -192,6 +192,11 @@ class Columns:
             self._behaviour.append(self._ids[start:stop], vectors[np.arange(start, stop)])
 
     @property
+    def vectors(self) -> VectorView:
+        """The vectors as they are now."""
+        return self._vectors.view()
+
+    @property
     def vector_buffers(self) -> Mapping[str, Buffer]:
         """Where saved vectors are read into, by the names that `arrays` gives them: too large to be held twice."""
         return self._vectors.buffers

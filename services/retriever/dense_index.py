@@ -1,6 +1,7 @@
 """The dense index: exact inner products while they are fastest, the nearest cells or the vector graph beyond."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,13 @@ MIN_EXAMINED = 4_000
 # Where the storage errs, all that are wanted are scored again, at least so many; by an exact search so many times more.
 RESCORED = 1_000
 DEEPER = 4
+
+
+class Effort(NamedTuple):
+    """What a search looks at: of cells the share `examined`; what is `rescored`, at least, where the storage errs."""
+
+    examined: float
+    rescored: int = RESCORED
 
 
 def best_positions(
@@ -69,13 +77,15 @@ def placed(graph: Graph, columns: ColumnsView) -> PlacedGraph:
 class DenseView:
     """The vectors as of one moment; positions are those of the columns.
 
-    `examined` is the share of them that a search of cells looks at.
+    `examined` is the share of them that a search of cells looks at, and `rescored` how many are scored again, at least,
+    where the storage errs.
     """
 
     columns: ColumnsView
     placed: PlacedGraph | PlacedCells | None
     exact_rows: int
     examined: float = 0.01
+    rescored: int = RESCORED
 
     @property
     def kind(self) -> Kind:
@@ -101,24 +111,29 @@ class DenseView:
         count = int(np.count_nonzero(allowed))
         limit = min(limit, count)
         found: list[tuple[IntArray, FloatArray] | None] = [None] * len(queries)
-        if limit and not self._exact_is_faster(count, limit):
-            for place, query in enumerate(queries):
-                near = self._near(query, allowed, count, limit, least)
-                if len(near) >= limit:
-                    found[place] = self._best(query, near, self._scores(query, near), limit)
+        for place, query in enumerate(queries):
+            if (near := self.looked_at(query, allowed, limit, least)) is not None:
+                [found[place]] = self._best(query[None], near, limit)
         missing = [place for place, one in enumerate(found) if one is None]
         if missing:
-            positions = np.flatnonzero(allowed)
-            cosines = self.columns.vectors.scores(queries[missing], positions)
-            for place, scores in zip(missing, cosines, strict=True):
-                found[place] = self._best(queries[place], positions, scores, limit)
+            exactly = self._best(queries[missing], np.flatnonzero(allowed), limit)
+            for place, one in zip(missing, exactly, strict=True):
+                found[place] = one
         return [one for one in found if one is not None]
+
+    def looked_at(self, query: FloatArray, allowed: BoolArray, limit: int, least: int | None = None) -> IntArray | None:
+        """The allowed positions among which a search for so many, of those that there are, finds them; None: all."""
+        count = int(np.count_nonzero(allowed))
+        if not limit or self._exact_is_faster(count, limit):
+            return None
+        near = self._near(query, allowed, count, limit, least)
+        return near if len(near) >= limit else None
 
     def search_exactly(self, query: FloatArray, allowed: BoolArray, limit: int) -> tuple[IntArray, FloatArray]:
         """What `search` gives where every allowed version is looked at, whatever the kind."""
         positions = np.flatnonzero(allowed)
-        limit = min(limit, len(positions))
-        return self._best(query, positions, self._scores(query, positions), limit, deeper=DEEPER)
+        [found] = self._best(query[None], positions, min(limit, len(positions)), deeper=DEEPER)
+        return found
 
     def cosines(self, query: FloatArray, positions: IntArray) -> FloatArray:
         """(len(positions),) cosines of those versions."""
@@ -136,17 +151,18 @@ class DenseView:
         assert self.placed is not None
         return self.placed.examined(query, allowed, limit)
 
-    def _scores(self, query: FloatArray, positions: IntArray) -> FloatArray:
-        scores: FloatArray = self.columns.vectors.scores(query[None], positions)[0]
-        return scores
-
     def _best(
-        self, query: FloatArray, positions: IntArray, scores: FloatArray, limit: int, deeper: int = 1
-    ) -> tuple[IntArray, FloatArray]:
-        if self.columns.vectors.exact is None or not limit:
-            return best_positions(self.columns, positions, scores, limit)
-        positions, _ = best_positions(self.columns, positions, scores, deeper * max(limit, RESCORED))
-        return best_positions(self.columns, positions, self.cosines(query, positions), limit)
+        self, queries: FloatArray, positions: IntArray, limit: int, deeper: int = 1
+    ) -> list[tuple[IntArray, FloatArray]]:
+        vectors = self.columns.vectors
+        if vectors.exact is None:
+            every = vectors.scores(queries, positions)
+            return [best_positions(self.columns, positions, scores, limit) for scores in every]
+        proposed = vectors.proposed(queries, positions, deeper * max(limit, self.rescored))
+        return [
+            best_positions(self.columns, near, self.cosines(query, near), limit)
+            for query, near in zip(queries, proposed, strict=True)
+        ]
 
     def _exact_is_faster(self, count: int, limit: int) -> bool:
         if self.placed is None:

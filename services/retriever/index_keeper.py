@@ -160,12 +160,9 @@ class IndexKeeper:
             self._hand_over(lambda views: views.alerts.update({_ALERT: alert}))
 
     def _due(self, snapshot: Snapshot) -> _Job | None:
-        columns, living, dim = snapshot.columns, snapshot.columns.living, snapshot.dim
+        columns, living = snapshot.columns, snapshot.columns.living
         dead = len(columns.rows) - living
-        quantizer = columns.vectors.quantizer
-        outgrown = quantizer is not None and quantizer.is_outgrown(living)
-        wrong = living > 0 and self._plan.is_kept_wrongly(columns.storage, living, dim)
-        if dead > living * DEAD_SHARE + FREE_DEAD or outgrown or wrong:
+        if dead > living * DEAD_SHARE + FREE_DEAD or self._plan.is_outdated(columns.vectors, living):
             return _Job(COMPACTED, self._compact, "some")
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
         if kind == "ivf":

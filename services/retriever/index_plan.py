@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.retriever.settings import RetrieverSettings
-from services.retriever.vector_store import ITEM_BYTES, Storage
+from services.retriever.vector_store import ITEM_BYTES, Storage, VectorView
 from vitrine.compute import memory_limit_bytes
 
 Kind = Literal["exact", "hnsw", "ivf"]
@@ -60,6 +60,11 @@ class IndexPlan:
         storages: tuple[Storage, ...] = ("float16", "int8")
         fitting = (one for one in storages if products * dim * ITEM_BYTES[one] <= self.memory_bytes)
         return next(fitting, "pq" if products >= LEAST_QUANTIZED else "int8")
+
+    def is_outdated(self, vectors: VectorView, products: int) -> bool:
+        """Whether vectors of so many are to be kept anew: otherwise, or by a quantiser that knows more of them."""
+        outgrown = vectors.quantizer is not None and vectors.quantizer.is_outgrown(products)
+        return products > 0 and (outgrown or self.is_kept_wrongly(vectors.storage, products, vectors.dim))
 
     def is_kept_wrongly(self, storage: Storage, products: int, dim: int) -> bool:
         """Whether vectors kept so are to be kept otherwise: they are too wide, or another storage was chosen by hand.

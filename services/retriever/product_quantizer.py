@@ -24,6 +24,9 @@ GROWN = 2.5
 _faiss: Any = faiss
 
 Codes = NDArray[np.uint8]
+IntArray = NDArray[np.int64]
+# Codes that are gathered at a time.
+_BLOCK = 65_536
 
 
 class ProductQuantizer:
@@ -36,7 +39,6 @@ class ProductQuantizer:
         self.centroids = centroids
         self.dim = dim
         self.rows = rows
-        self._offsets = np.arange(len(centroids), dtype=np.int64) * _CENTROIDS
         self._faiss = _faiss.ProductQuantizer(len(centroids) * PART, len(centroids), 8)
         faiss.copy_array_to_vector(np.ascontiguousarray(centroids, np.float32).ravel(), self._faiss.centroids)
 
@@ -54,17 +56,27 @@ class ProductQuantizer:
         codes: Codes = self._faiss.compute_codes(_filled(vectors, len(self.centroids)))
         return codes
 
-    def tables(self, queries: FloatArray) -> FloatArray:
-        """(q, parts * 256) float32: the product of each part of (q, dim) queries with each of its centroids."""
-        filled = _filled(queries, len(self.centroids))
-        tables = np.empty((len(queries), len(self.centroids) * _CENTROIDS), np.float32)
-        self._faiss.compute_inner_prod_tables(len(queries), faiss.swig_ptr(filled), faiss.swig_ptr(tables))
-        return tables
+    def nearest(self, queries: FloatArray, codes: Codes, positions: IntArray, count: int) -> IntArray:
+        """(q, count) of the positions, more than `count`: for each of (q, dim) queries those of the best products."""
+        asked = _filled(queries, len(self.centroids))
+        found = np.empty((len(queries), 0), np.int64)
+        products = np.empty((len(queries), 0), np.float32)
+        for start in range(0, len(positions), _BLOCK):
+            at = positions[start : start + _BLOCK]
+            near, theirs = self._nearest(asked, codes.take(at, axis=0, mode="clip"), min(count, len(at)))
+            found, products = np.concatenate([found, at[near]], axis=1), np.concatenate([products, theirs], axis=1)
+            if products.shape[1] > count:
+                kept = np.argpartition(-products, count - 1, axis=1)[:, :count]
+                found, products = np.take_along_axis(found, kept, 1), np.take_along_axis(products, kept, 1)
+        return found
 
-    def inner_products(self, tables: FloatArray, codes: Codes) -> FloatArray:
-        """(q, n) float32: inner products of queries, given their tables, with the vectors of (n, parts) codes."""
-        at = codes + self._offsets
-        return np.stack([table.take(at, mode="clip").sum(axis=1) for table in tables])
+    def _nearest(self, asked: FloatArray, codes: Codes, count: int) -> tuple[IntArray, FloatArray]:
+        places, products = np.empty((len(asked), count), np.int64), np.empty((len(asked), count), np.float32)
+        heap = _faiss.float_minheap_array_t()
+        heap.nh, heap.k = places.shape
+        heap.ids, heap.val = faiss.swig_ptr(places), faiss.swig_ptr(products)
+        self._faiss.search_ip(faiss.swig_ptr(asked), len(asked), faiss.swig_ptr(codes), len(codes), heap, True)
+        return places, products
 
 
 def sample_size(rows: int) -> int:

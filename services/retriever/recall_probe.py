@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import faiss
 import numpy as np
 import structlog
 from prometheus_client import Gauge
 
 from services.retriever.columns import BoolArray, IntArray
+from services.retriever.dense_index import RESCORED, DenseView, Effort
 from services.retriever.snapshot import Snapshot
 from vitrine.errors import Internal
 from vitrine.vectors import FloatArray
@@ -20,9 +22,10 @@ DEPTH = 100
 # The last samples that recall is the mean of, and how many of them say something.
 WINDOW = 100
 ENOUGH = 20
-# How much more a search looks at when it finds too little, and at most.
+# How much more a search looks at, or scores again, when it finds too little, and at most.
 _RAISED = 1.25
 MOST_EXAMINED = 0.5
+MOST_RESCORED = 16_000
 
 RECALL = Gauge("vitrine_retriever_recall", f"Recall@{DEPTH} of the last sampled vector searches against exact search.")
 # Until something is measured: 0 would be an alert.
@@ -45,19 +48,23 @@ class _Search:
 class RecallProbe:
     """Makes a search again at most every `every_s` seconds, in a thread of its own.
 
-    Where recall stays below `target`, `examined`, the share of the vectors that a search of cells looks at, is raised.
+    Where recall stays below `target`, searches do more from then on: `examined` is raised, the share of the vectors
+    that a search of cells looks at, or, where what is missed was among these and the storage hid it, `rescored`.
     """
 
     def __init__(
         self, *, examined: float, target: float, floor: float, every_s: float, raised: Callable[[], object]
     ) -> None:
-        """`raised` is called when `examined` has become more."""
+        """`raised` is called when `effort` has become more."""
         self.examined = examined
+        self.rescored = RESCORED
         self.floor = floor
         self._target = target
         self._every_s = every_s
         self._raised = raised
         self._samples: deque[float] = deque(maxlen=WINDOW)
+        # Of the same searches the share of what is to be found that was looked at.
+        self._reached: deque[float] = deque(maxlen=WINDOW)
         self._wake = threading.Condition()
         self._search: _Search | None = None
         self._busy = False
@@ -65,6 +72,11 @@ class RecallProbe:
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="retriever-recall", daemon=True)
         self._thread.start()
+
+    @property
+    def effort(self) -> Effort:
+        """What searches are to look at."""
+        return Effort(self.examined, self.rescored)
 
     @property
     def recall(self) -> float | None:
@@ -78,10 +90,11 @@ class RecallProbe:
         recall = self.recall
         if recall is None or len(self._samples) < ENOUGH or recall >= self.floor:
             return None
-        return (
-            f"recall@{DEPTH} of the last {len(self._samples)} sampled searches is {recall:.3f}, below {self.floor}: "
-            "raise VITRINE_RETRIEVER_EXAMINED_SHARE, or set VITRINE_RETRIEVER_INDEX=exact"
-        )
+        mend = "raise VITRINE_RETRIEVER_EXAMINED_SHARE, or set VITRINE_RETRIEVER_INDEX=exact"
+        if self._share_reached() >= self.floor:
+            mend = "vectors are kept too coarsely: raise VITRINE_RETRIEVER_MEMORY_MB, or set VITRINE_RETRIEVER_STORAGE"
+        said = f"recall@{DEPTH} of the last {len(self._samples)} sampled searches is {recall:.3f}"
+        return f"{said}, below {self.floor}: {mend}"
 
     def consider(self, snapshot: Snapshot, query: FloatArray, allowed: BoolArray, found: IntArray) -> None:
         """Takes a search as a sample where one is due; `found` are its positions, best first, DEPTH or all of them."""
@@ -112,6 +125,7 @@ class RecallProbe:
         self._thread.join()
 
     def _run(self) -> None:
+        faiss.omp_set_num_threads(1)
         while True:
             with self._wake:
                 self._busy = False
@@ -127,18 +141,37 @@ class RecallProbe:
                 _log.error("recall not measured", error=repr(error))
 
     def _measure(self, search: _Search) -> None:
-        expected, _ = search.snapshot.dense.search_exactly(search.query, search.allowed, DEPTH)
+        dense = search.snapshot.dense
+        if (dense.examined, dense.rescored) != self.effort:
+            # It was made before more was to be looked at.
+            return
+        expected, _ = dense.search_exactly(search.query, search.allowed, DEPTH)
         if not len(expected):
             return
+        near = dense.looked_at(search.query, search.allowed, search.limit)
+        self._reached.append(1.0 if near is None else float(np.isin(expected, near).mean()))
         self._samples.append(float(np.isin(expected, search.found).mean()))
         recall = self.recall
         assert recall is not None
         RECALL.set(recall)
-        if recall < self._target and len(self._samples) >= ENOUGH and self.examined < MOST_EXAMINED:
-            dense = search.snapshot.dense
-            share = dense.wanted(search.limit) / dense.columns.living
-            self.examined = min(max(self.examined, share) * _RAISED, MOST_EXAMINED)
-            _log.info("searches look at more", examined=self.examined, recall=recall)
-            # What was sampled before says nothing about the new share.
+        if recall < self._target and len(self._samples) >= ENOUGH and self._look_at_more(dense, search.limit):
+            _log.info("searches look at more", examined=self.examined, rescored=self.rescored, recall=recall)
+            # What was sampled before says nothing about the new effort.
             self._samples.clear()
+            self._reached.clear()
             self._raised()
+
+    def _look_at_more(self, dense: DenseView, limit: int) -> bool:
+        """Raises what is at fault; False where it is at its most."""
+        before = self.effort
+        if self._share_reached() < self._target:
+            share = dense.wanted(limit) / dense.columns.living
+            self.examined = max(self.examined, min(max(self.examined, share) * _RAISED, MOST_EXAMINED))
+        else:
+            self.rescored = min(round(max(self.rescored, limit) * _RAISED), MOST_RESCORED)
+        return self.effort != before
+
+    def _share_reached(self) -> float:
+        """The most that recall could be if nothing was lost among what was looked at."""
+        reached = list(self._reached)
+        return sum(reached) / max(len(reached), 1)

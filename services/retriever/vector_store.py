@@ -96,19 +96,27 @@ class VectorView:
         scores: FloatArray = (self.exact or self).scores(query[None], positions)[0]
         return scores
 
+    def proposed(self, queries: FloatArray, positions: _IntArray, count: int) -> list[_IntArray]:
+        """For each of (q, dim) queries the `count` positions, or more, that are best as far as the storage tells."""
+        if count >= len(positions):
+            return [positions] * len(queries)
+        if self.quantizer is not None:
+            return list(self.quantizer.nearest(queries, self.codes, positions, count))
+        every = self.scores(queries, positions)
+        # All that tie with the last one are among them.
+        return [positions[kept] for kept in every >= np.partition(every, -count, axis=1)[:, -count, None]]
+
     def scores(self, queries: FloatArray, positions: _IntArray) -> FloatArray:
         """(q, len(positions)) float32: inner products of (q, dim) queries with the vectors at those positions.
 
-        Each product is made by the same steps whatever else is asked for, so equal vectors tie.
+        Each product is made by the same steps whatever else is asked for, so equal vectors tie. Not of pq, which
+        only proposes.
         """
         scores = np.empty((len(queries), len(positions)), np.float32)
         asked = self._asked(queries)
         for start in range(0, len(positions), _BLOCK):
             part = slice(start, start + _BLOCK)
             at = positions[part]
-            if self.quantizer is not None:
-                scores[:, part] = self.quantizer.inner_products(asked, self.codes.take(at, axis=0, mode="clip"))
-                continue
             if self.codes.dtype == np.float32:
                 for query, row in zip(queries, scores, strict=True):
                     row[part] = inner_products(query, self.codes, at)
@@ -124,8 +132,6 @@ class VectorView:
         return scores
 
     def _asked(self, queries: FloatArray) -> NDArray[Any]:
-        if self.quantizer is not None:
-            return self.quantizer.tables(queries)
         if self.codes.dtype != np.int8:
             return queries.astype(self.codes.dtype)
         steps = np.abs(queries).max(axis=1, keepdims=True) / _LEVELS

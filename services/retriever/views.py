@@ -9,8 +9,8 @@ import numpy as np
 from services.retriever.catalogue import Catalogue
 from services.retriever.cells import Cells, PlacedCells, placed_cells
 from services.retriever.changes import Changes
-from services.retriever.columns import Columns, ColumnsView
-from services.retriever.dense_index import DenseView, PlacedGraph, placed
+from services.retriever.columns import Columns, ColumnsView, rebuilt
+from services.retriever.dense_index import DenseView, Effort, PlacedGraph, placed
 from services.retriever.graph import Graph
 from services.retriever.index_plan import IndexPlan
 from services.retriever.lexical_files import check_files
@@ -34,16 +34,16 @@ class Views:
         plan: IndexPlan,
         saved: SavedViews,
         recommenders: Sequence[Recommender] = (),
-        examined: Callable[[], float] | None = None,
+        effort: Callable[[], Effort] | None = None,
         *,
         read_saved: bool = True,
     ) -> None:
-        """Reads what was saved and brings it up to date, or makes all anew; `examined` is what searches look at."""
+        """Reads what was saved and brings it up to date, or makes all anew; `effort` is what searches look at."""
         self._catalogue = catalogue
         self._plan = plan
         self._saved = saved
         self._recommenders = recommenders
-        self._examined = examined or (lambda: plan.examined)
+        self._effort = effort or (lambda: Effort(plan.examined))
         self.alerts: dict[str, str] = {}
         self._snapshots: list[weakref.ref[Snapshot]] = []
         self._placed: PlacedGraph | PlacedCells | None = None
@@ -92,7 +92,7 @@ class Views:
     def anew(self) -> "Views":
         """The same made anew from the catalogue; readers may still hold snapshots of these."""
         # Its words are written to another folder: those of now are still read.
-        views = Views(self._catalogue, self._plan, self._saved, self._recommenders, self._examined, read_saved=False)
+        views = Views(self._catalogue, self._plan, self._saved, self._recommenders, self._effort, read_saved=False)
         views._snapshots += self._snapshots
         return views
 
@@ -168,7 +168,7 @@ class Views:
             dim=state.dim,
             update_time_s=state.update_time_s,
             columns=columns,
-            dense=DenseView(columns, self._placed, self._plan.exact_rows, self._examined()),
+            dense=DenseView(columns, self._placed, self._plan.exact_rows, *self._effort()),
             lexical=self._lexical.view(),
             suggest=self._suggest,
             alerts=tuple(self.alerts.values()),
@@ -247,6 +247,11 @@ class Views:
             self._columns = self._empty_columns(self._state)
             for added in steps(changes, self._catalogue):
                 self._add(added)
+                count = len(self._columns)
+                if self._plan.is_outdated(self._columns.vectors, count):
+                    # All of a large catalogue as float32 would take more memory than there may be.
+                    storage = self._plan.storage_for(count, self._state.dim)
+                    self._columns = rebuilt(self._columns.view(), np.arange(count), storage)
 
     def _empty_columns(self, state: State, storage: Storage = "float32") -> Columns:
         """Columns for the catalogue's model, with the behaviour spaces of those recommenders that are for it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from services.retriever.catalogue import Catalogue
+from services.retriever.dense_index import Effort
 from services.retriever.index_keeper import GRAPH, Change, IndexKeeper
 from services.retriever.index_plan import IndexPlan
 from services.retriever.recommender import Recommender
@@ -34,7 +35,7 @@ class IndexedGenerations(Generations[Views, Snapshot]):
         data_dir: Path,
         plan: IndexPlan,
         recommenders: Sequence[Recommender],
-        examined: Callable[[], float],
+        effort: Callable[[], Effort],
         threads: int,
     ) -> None:
         super().__init__(catalogue)
@@ -42,7 +43,7 @@ class IndexedGenerations(Generations[Views, Snapshot]):
         self._folder = data_dir / FOLDER
         self._plan = plan
         self._recommenders = recommenders
-        self._examined = examined
+        self._effort = effort
         self._threads = threads
         self._keepers: dict[str, IndexKeeper] = {}
 
@@ -101,7 +102,7 @@ class IndexedGenerations(Generations[Views, Snapshot]):
             before.close()
         folder.mkdir(parents=True, exist_ok=True)
         catalogue, saved = ModelCatalogue(self._catalogue, digest, kept.dim), SavedViews(folder / "views")
-        views = Views(catalogue, self._plan, saved, self._recommenders, self._examined, read_saved=read_saved)
+        views = Views(catalogue, self._plan, saved, self._recommenders, self._effort, read_saved=read_saved)
         if read_saved:
             catalogue.look_for_lacking()
         beside = Beside(catalogue, views, kept.fills)

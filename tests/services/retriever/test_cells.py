@@ -145,11 +145,9 @@ def test_cells_hold_every_position_once(vectors: FloatArray) -> None:
     assert assign(placed.cells, view.vectors, 0, 10, lambda: True) is None
 
 
-@pytest.mark.parametrize(("storage", "error"), [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2), ("pq", 0.3)])
-def test_a_storage_scores_as_it_reads(
-    vectors: FloatArray, kept: dict[Storage, ColumnsView], storage: Storage, error: float
-) -> None:
-    store = VectorStore(DIM, storage, quantizer=kept[storage].vectors.quantizer)
+@pytest.mark.parametrize(("storage", "error"), [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2)])
+def test_a_storage_scores_as_it_reads(vectors: FloatArray, storage: Storage, error: float) -> None:
+    store = VectorStore(DIM, storage)
     store.extend(vectors[:5_000])
     store.extend(vectors[5_000:])
     view = store.view()
@@ -181,6 +179,30 @@ def test_what_errs_is_scored_again_from_exact_vectors(
     assert view.vectors.nbytes < exact.vectors.nbytes
 
 
+def test_codes_propose_what_their_centroids_say(vectors: FloatArray, kept: dict[Storage, ColumnsView]) -> None:
+    """Whatever is asked for beside, and however many pieces they are gathered in."""
+    view = kept["pq"].vectors
+    assert view.quantizer is not None
+    parts = np.arange(view.codes.shape[1])
+    decoded = view.quantizer.centroids[parts, view.codes].reshape(COUNT, DIM)
+    positions = np.flatnonzero(np.random.default_rng(8).random(COUNT) < 0.7)
+    near = view.proposed(vectors[:3], positions, 500)
+    for query, found in zip(vectors[:3], near, strict=True):
+        products = decoded[positions] @ query
+        assert len(set(found.tolist())) == 500
+        assert np.isin(found, positions).all()
+        assert (decoded[found] @ query).min() == pytest.approx(np.sort(products)[-500], abs=1e-5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.retriever.product_quantizer._BLOCK", 300)
+        again = view.proposed(vectors[:3], positions, 500)
+    assert [set(one.tolist()) for one in again] == [set(one.tolist()) for one in near]
+    assert view.proposed(vectors[:1], positions[:500], 500)[0].tolist() == positions[:500].tolist()
+    assert view[positions] == pytest.approx(vectors[positions], abs=1e-3)
+    read = VectorStore(DIM, "float16")
+    read.take(view, positions)
+    assert read.view()[np.arange(len(positions))] == pytest.approx(vectors[positions], abs=1e-3)
+
+
 def test_a_quantizer_is_trained_again_when_it_is_outgrown(
     vectors: FloatArray, kept: dict[Storage, ColumnsView]
 ) -> None:
@@ -201,7 +223,9 @@ def test_a_dimension_that_no_byte_divides(vectors: FloatArray) -> None:
     view = VectorStore(30, "pq", quantizer=trained(odd, 1_000))
     view.extend(odd)
     assert view.view().codes.shape == (1_000, 8)
-    assert view.view().scores(odd[:3], np.arange(1_000)) == pytest.approx(odd[:3] @ odd.T, abs=0.2)
+    for place, near in enumerate(view.view().proposed(odd[:3], np.arange(1_000), 100)):
+        best = np.argsort(-(odd @ odd[place]))[:20]
+        assert np.isin(best, near).all()
 
 
 def test_the_plan_follows_size_and_memory() -> None:

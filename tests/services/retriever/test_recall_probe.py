@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.retriever import dense_index, recall_probe
+from services.retriever import dense_index, index_plan, recall_probe
 from services.retriever.recall_probe import ENOUGH, RECALL
 from vitrine.errors import Internal
 
@@ -54,15 +54,25 @@ async def test_recall_is_measured_and_told(open_engine: Any, shop: Any) -> None:
     await engine.self_test()
 
 
-async def test_below_the_floor_the_index_and_health_say_so(open_engine: Any, shop: Any) -> None:
-    engine = await _filled(open_engine, shop, examined_share=0.1, recall_target=0.0, recall_floor=1.0)
+@pytest.mark.parametrize(
+    ("storage", "examined", "mend"),
+    [("float16", 0.1, "raise VITRINE_RETRIEVER_EXAMINED_SHARE"), ("pq", 1.0, "raise VITRINE_RETRIEVER_MEMORY_MB")],
+)
+async def test_below_the_floor_the_index_and_health_say_so(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch, storage: str, examined: float, mend: str
+) -> None:
+    monkeypatch.setattr(index_plan, "LEAST_QUANTIZED", 300)
+    monkeypatch.setattr(recall_probe, "RESCORED", 100)
+    settings = {"storage": storage, "examined_share": examined, "recall_target": 0.0, "recall_floor": 1.0}
+    engine = await _filled(open_engine, shop, **settings)
     await _searched(engine, shop, ENOUGH - 1)
     await engine.self_test()
     await _searched(engine, shop, 2)
     index = await engine.get_index(deadline=shop.deadline())
     assert index.recall_floor == 1.0
     (alert,) = index.alerts
-    assert "below 1.0: raise VITRINE_RETRIEVER_EXAMINED_SHARE" in alert
+    assert "below 1.0: " in alert
+    assert mend in alert
     with pytest.raises(Internal, match=r"below 1\.0"):
         await engine.self_test()
 
@@ -73,6 +83,28 @@ async def test_searches_look_at_more_until_the_target_is_reached(open_engine: An
         await _searched(engine, shop, ENOUGH)
     assert engine._probe.recall >= 0.97
     assert 0.1 < engine._snapshot.dense.examined <= recall_probe.MOST_EXAMINED
+
+
+async def test_more_is_scored_again_where_the_storage_hides_what_is_looked_at(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_plan, "LEAST_QUANTIZED", 300)
+    monkeypatch.setattr(recall_probe, "RESCORED", 100)
+    settings = {"storage": "pq", "examined_share": 0.5, "recall_target": 0.9, "recall_floor": 0.0}
+    engine = await _filled(open_engine, shop, **settings)
+    await _searched(engine, shop, ENOUGH - 1)
+    assert engine._probe.recall < 0.9
+    while len(engine._probe._samples) < ENOUGH:
+        await _searched(engine, shop, ENOUGH)
+    assert engine._probe.recall >= 0.9
+    assert engine._snapshot.dense.examined == 0.5
+    assert 100 < engine._snapshot.dense.rescored < 1_000
+    # It is true of what is there, and not only of what codes propose.
+    vectors, shares = shop.vectors(COUNT), []
+    for query in shop.vectors(30, seed=6):
+        best = [f"p{n:05}" for n in np.argsort(-(vectors @ query))[:100]]
+        shares.append(np.isin(best, await shop.found(engine, vector=query, depth=100)).mean())
+    assert np.mean(shares) >= 0.88
 
 
 async def test_an_exact_index_is_not_probed(open_engine: Any, shop: Any) -> None:

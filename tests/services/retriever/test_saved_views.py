@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from services.retriever import index_keeper, index_plan, saved_views
+from services.retriever import index_keeper, index_plan, prepared, saved_views
 from services.retriever.columns import rebuilt
+from services.retriever.index_plan import IndexPlan
+from services.retriever.saved_views import SavedViews
 from services.retriever.views import Views
 
 COUNT = 700
@@ -74,6 +76,33 @@ async def test_a_restart_reads_what_was_saved(
     assert (await other.get_index(deadline=shop.deadline())).storage == "float16"
     assert (await _answers(other, shop))[:2] == before[:2]
     assert made_anew == []
+
+
+async def test_views_made_anew_take_no_more_memory_than_vectors_may(
+    open_engine: Any, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was refused, or restored on another machine, is not first held whole as float32."""
+    engine = await _filled(open_engine, shop)
+    monkeypatch.setattr(index_plan, "LEAST_QUANTIZED", 300)
+    monkeypatch.setattr(prepared, "_STEP", 50)
+    # Room for float32 of 100, float16 of 200 and int8 of 400.
+    plan, taken, add = IndexPlan("auto", "auto", 400 * shop.DIM, 100, 0.03), [], Views._add
+
+    def adding(views: Views, added: Any) -> None:
+        add(views, added)
+        vectors = views._columns.vectors
+        taken.append((vectors.storage, vectors.codes.nbytes))
+
+    monkeypatch.setattr(Views, "_add", adding)
+    views = Views(engine._catalogue, plan, SavedViews(tmp_path / "views"))
+    assert [storage for storage, _ in taken] == [*["float32"] * 3, *["float16"] * 2, *["int8"] * 4, *["pq"] * 6]
+    assert max(nbytes for _, nbytes in taken) <= 1.5 * plan.memory_bytes
+    snapshot = views.publish()
+    vectors = shop.vectors(COUNT)
+    assert snapshot.columns.vectors[:] == pytest.approx(vectors, abs=1e-3)
+    found, _ = snapshot.dense.search(vectors[5], snapshot.columns.alive, 10)
+    assert snapshot.columns.ids_at(found)[0] == "p00005"
+    views.close()
 
 
 async def test_a_full_disk_leaves_vectors_as_they_were_and_says_so(
