@@ -37,6 +37,8 @@ _FORMATS: dict[VectorDtype, tuple[int, np.dtype[Any]]] = {
 _CHUNK_KEYS = 100
 _CONNECTIONS = 16
 _MAX_WRITES = 64
+# The search that has just had the vector made goes on first.
+_WRITE_AFTER_S = 0.01
 
 
 class CacheUnavailable(Exception):
@@ -117,8 +119,12 @@ class EmbeddingCache:
         # Jitter, so that what was written in one burst does not expire in one burst.
         ttl_s = self._ttl_s * (1 + self._ttl_jitter * random.uniform(-1, 1))
         self._writes += 1
-        command = self._started(self._redis.set(key, value, px=max(int(ttl_s * 1000), 1)))
-        command.add_done_callback(self._written)
+
+        async def set_soon() -> None:
+            await asyncio.sleep(_WRITE_AFTER_S)
+            await self._redis.set(key, value, px=max(int(ttl_s * 1000), 1))
+
+        self._started(set_soon()).add_done_callback(self._written)
 
     async def check(self) -> None:
         """Asks Redis for a sign of life, with time to connect. Raises CacheUnavailable."""

@@ -3,7 +3,8 @@
 An answer is kept under what it depends on: the search, the release that answered, the models that were served, and the
 index's version as the retriever said it with the candidates. Before each answer from here the retriever is asked which
 version holds now, so that a write, a deletion, a rule or a flip of releases ends what was kept at once. What a
-visitor's experiments or taste have a say in is not kept, nor what lacked a part.
+visitor's experiments or taste have a say in is not kept, nor what lacked a part. A search of which nothing is kept
+does not ask.
 """
 
 from collections import OrderedDict
@@ -26,15 +27,16 @@ from vitrine.v1 import search_service_pb2
 
 # What an entry takes beside its message: the query, the key and their places.
 _ENTRY_BYTES = 1_500
+# Each retriever has versions of its own; what was kept by an index that is no more goes with them.
+_MOST_VERSIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What an answer depends on; `models` are the digests of what a release leaves open."""
+    """What an answer depends on beside the index; `models` are the digests of what a release leaves open."""
 
     search: SearchQuery
     release: Release
-    index_version: str
     models: tuple[str, ...]
 
 
@@ -47,7 +49,8 @@ class KeptAnswers:
         self._retriever = retriever
         self._releases = releases
         self._limit_bytes = limit_bytes
-        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
+        # By the index's version, the newest last.
+        self._kept: OrderedDict[_Key, dict[str, bytes]] = OrderedDict()
         self._kept_bytes = 0
         # The digests of the first models, which a release without a name leaves to each service.
         self.models: tuple[str, ...] = ()
@@ -63,11 +66,12 @@ class KeptAnswers:
         # Words that differ in case or spaces alone are one search.
         common = replace(search, query=checked_query(search))
         models = self.models
-        # Who is refused does not wait for a retriever that is as busy as we are.
-        self.pipeline.admission.check(deadline)
-        if version := await self._version(deadline):
-            key = _Key(common, self._releases.serving, version, models)
-            if (kept := self._kept.get(key)) is not None:
+        key = _Key(common, self._releases.serving, models)
+        if key in self._kept:
+            # Who is refused does not wait for a retriever that is as busy as we are.
+            self.pipeline.admission.check(deadline)
+            version = await self._version(deadline)
+            if (kept := self._kept.get(key, {}).get(version)) is not None:
                 # It takes no place: those that leave tell how long a search takes, and this one takes no time.
                 self.pipeline.admission.check()
                 self._kept.move_to_end(key)
@@ -76,7 +80,7 @@ class KeptAnswers:
         answer = await self.pipeline.search(search, deadline=deadline)
         message = _message(answer, request)
         if answer.index_version and not answer.degradations:
-            self._keep(_Key(common, answer.release, answer.index_version, models), message)
+            self._keep(_Key(common, answer.release, models), answer.index_version, message)
         return message
 
     async def _version(self, deadline: Deadline) -> str:
@@ -86,21 +90,26 @@ class KeptAnswers:
             # A retriever that is away fails the search where it is asked for candidates, and says why.
             return ""
 
-    def _keep(self, key: _Key, message: search_service_pb2.SearchResponse) -> None:
+    def _keep(self, key: _Key, version: str, message: search_service_pb2.SearchResponse) -> None:
         plain = search_service_pb2.SearchResponse()
         plain.CopyFrom(message)
         for field in ("timings", "cached", "attribution_token"):
             plain.ClearField(field)
-        data = plain.SerializeToString()
-        self._kept_bytes += len(data) + _ENTRY_BYTES - self._size(self._kept.pop(key, None))
-        self._kept[key] = data
+        versions = self._kept.pop(key, {})
+        self._kept_bytes -= _size(versions)
+        versions.pop(version, None)
+        versions[version] = plain.SerializeToString()
+        if len(versions) > _MOST_VERSIONS:
+            del versions[next(iter(versions))]
+        self._kept[key] = versions
+        self._kept_bytes += _size(versions)
         while self._kept_bytes > self._limit_bytes and self._kept:
-            self._kept_bytes -= self._size(self._kept.popitem(last=False)[1])
+            self._kept_bytes -= _size(self._kept.popitem(last=False)[1])
         ANSWERS_KEPT_BYTES.set(self._kept_bytes)
 
-    @staticmethod
-    def _size(data: bytes | None) -> int:
-        return 0 if data is None else len(data) + _ENTRY_BYTES
+
+def _size(versions: dict[str, bytes]) -> int:
+    return sum(len(data) + _ENTRY_BYTES for data in versions.values())
 
 
 def _is_common(search: SearchQuery) -> bool:

@@ -132,8 +132,8 @@ class SearchPipeline:
         if ordered.degradation is not None:
             notes.degradations.append(ordered.degradation)
         state = PageState(
-            ids=[candidate.product_id for candidate in ordered.candidates],
-            retrieval_scores=[candidate.score for candidate in ordered.candidates],
+            ids=[*(candidate.product_id for candidate in ordered.candidates), *ordered.rest.product_ids],
+            retrieval_scores=[*(candidate.score for candidate in ordered.candidates), *ordered.rest.scores],
             ranks=ordered.ranks,
             personal_scores=[
                 ordered.personal[one.product_id].score if one.product_id in ordered.personal else None

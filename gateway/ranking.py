@@ -13,7 +13,7 @@ from gateway.releases.current import current_release
 from gateway.search import Degradation, Personal, RankScores
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal
-from vitrine.ports import Candidate, Evidence, RankCandidate, RankedCandidate, Ranker, Ranking
+from vitrine.ports import BareCandidates, Candidate, Evidence, RankCandidate, RankedCandidate, Ranker, Ranking
 from vitrine.product_text import ranking_text
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,8 @@ class Ordered:
     """All candidates in their final order; `ranks` is what the ranker said of the first of them.
 
     Those it did not look at follow as retrieved: the scores of the two parts do not compare. In an order made of two,
-    one of the first may be without (None). `personal` is what taste added, by product id, where it had a say.
+    one of the first may be without (None). `personal` is what taste added, by product id, where it had a say. `rest`
+    are those after the candidates.
     """
 
     candidates: Sequence[Candidate]
@@ -32,6 +33,7 @@ class Ordered:
     degradation: Degradation | None = None
     query_tokens_dropped: int = 0
     personal: Mapping[str, Personal] = field(default_factory=dict)
+    rest: BareCandidates = field(default_factory=BareCandidates)
 
 
 class RankStage:
@@ -127,7 +129,12 @@ def interleaved(first: Ordered, second: Ordered, seed: str) -> tuple[Ordered, Se
 
     So far as one of them is ranked; what follows stands as retrieved. Two releases may have found other candidates.
     """
-    candidates = {one.product_id: one for order in (first, second) for one in order.candidates}
+    candidates: dict[str, Candidate | float] = {}
+    for order in (first, second):
+        candidates.update((one.product_id, one) for one in order.candidates)
+        for product_id, score in zip(order.rest.product_ids, order.rest.scores, strict=True):
+            if not isinstance(candidates.get(product_id), Candidate):
+                candidates[product_id] = score
     ranks = {
         candidate.product_id: rank
         for order in (second, first)
@@ -137,10 +144,20 @@ def interleaved(first: Ordered, second: Ordered, seed: str) -> tuple[Ordered, Se
     count = max(len(first.ranks), len(second.ranks))
     orders = ([one.product_id for one in first.candidates], [one.product_id for one in second.candidates])
     drafted = team_draft(orders, count, seed)
-    head = [candidates.pop(product_id) for product_id, _ in drafted]
+    head = [one for product_id, _ in drafted if isinstance(one := candidates.pop(product_id), Candidate)]
+    whole: list[Candidate] = []
+    for one in candidates.values():
+        if not isinstance(one, Candidate):
+            break
+        whole.append(one)
+    bare = list(candidates.items())[len(whole) :]
     return replace(
         first,
-        candidates=[*head, *candidates.values()],
+        candidates=[*head, *whole],
+        rest=BareCandidates(
+            [product_id for product_id, _ in bare],
+            [one.score if isinstance(one, Candidate) else one for _, one in bare],
+        ),
         ranks=[ranks.get(one.product_id) for one in head],
         degradation=first.degradation or second.degradation,
         query_tokens_dropped=max(first.query_tokens_dropped, second.query_tokens_dropped),

@@ -1,7 +1,7 @@
 """Orders of a search's candidates: one for each way to answer that is tried, each by its own release."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.notes import Notes
 from gateway.personalisation import Personalisation, PersonalSearch
@@ -61,7 +61,7 @@ class SearchOrders:
                         )
                     await self._turns.next()
                     order = order if personal is None else await personal.ordered(order)
-                    ordered.append(with_pins(pinned, order))
+                    ordered.append(replace(with_pins(pinned, order), rest=retrieval.rest))
         finally:
             parts.end()
         return parts.retrievals[turns[0].release.embedder_digest], ordered

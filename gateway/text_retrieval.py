@@ -15,6 +15,10 @@ from vitrine.ports import Candidate, Retrieval, RetrievalQuery, Retriever
 
 log = structlog.get_logger(__name__)
 
+# What a query takes on its way to the embedder's model. In one process the search by words, begun at once, would take
+# the interpreter from it; the model takes longer than that search and needs no interpreter.
+_HEAD_START_S = 0.001
+
 
 class TextRetrieval:
     """The first two stages of whatever begins with a text."""
@@ -68,6 +72,7 @@ class TextRetrieval:
 
     async def _lexical(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> None:
         """Searches by words while the query is being embedded, so that the retriever has that part ready."""
+        await asyncio.sleep(_HEAD_START_S)
         with notes.timed("lexical"):
             early = RetrievalQuery(words.text, filter=words.filter, depth=1, product_limit=0)
             await self._retriever.retrieve(early, deadline=deadline)

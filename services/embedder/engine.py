@@ -34,6 +34,8 @@ from vitrine.vectors import FloatArray
 
 MAX_TEXTS = 256
 MAX_TEXT_CHARACTERS = 32_768
+# Texts with fewer in all, such as a query, are read sooner than they are handed to another thread.
+_FEW_CHARACTERS = 256
 FURTHER_BUNDLES = "VITRINE_EMBEDDER_FURTHER_BUNDLES"
 
 
@@ -116,7 +118,10 @@ class EmbedderEngine:
         if not 1 <= len(texts) <= MAX_TEXTS:
             raise invalid("texts", f"has {len(texts)} entries; give 1 to {MAX_TEXTS}")
         deadline.check("embedding")
-        read = await self._budget.run(self._read, texts, input_type, refuse_overflow)
+        if sum(map(len, texts)) < _FEW_CHARACTERS:
+            read = self._read(texts, input_type, refuse_overflow)
+        else:
+            read = await self._budget.run(self._read, texts, input_type, refuse_overflow)
         sound = [tokens for tokens in read if isinstance(tokens, Tokens)]
         lengths = [len(tokens.ids) for tokens in sound]
         outputs = iter(await self._batcher.submit(sound, lengths, deadline=deadline, lane=lane))

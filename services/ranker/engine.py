@@ -39,6 +39,8 @@ from vitrine.vectors import FloatArray
 MAX_QUERY_CHARACTERS = 1_024
 MAX_CANDIDATES = 256
 MAX_EXPLAINED = 10
+# A query and texts with fewer in all are read sooner than they are handed to another thread.
+_FEW_CHARACTERS = 256
 FURTHER_BUNDLES = "VITRINE_RANKER_FURTHER_BUNDLES"
 
 
@@ -114,7 +116,10 @@ class RankerEngine:
         check_counts(top_n, shown)
         text = _checked_query(query, candidates)
         deadline.check("ranking")
-        pairs = await self._budget.run(self._pairs.build, text, candidates)
+        if sum(len(candidate.text) for candidate in candidates) + len(text) < _FEW_CHARACTERS:
+            pairs = self._pairs.build(text, candidates)
+        else:
+            pairs = await self._budget.run(self._pairs.build, text, candidates)
         outputs: dict[int, FloatArray | VitrineError] = {
             index: pair for index, pair in enumerate(pairs) if isinstance(pair, VitrineError)
         }

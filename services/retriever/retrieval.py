@@ -25,7 +25,7 @@ from services.retriever.words import MAX_CHARACTERS
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
 from vitrine.fusion import best_first
-from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall, SourceScore
+from vitrine.ports import BareCandidates, Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall, SourceScore
 from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray, l2_normalized
 
@@ -128,6 +128,7 @@ def retrieve(
         described, wanted = products.read(rows, True), wanted_words(reading)
         highlights = [highlights_of(described[row], wanted) for row in rows]
     told_of = len(shown) if query.with_bare_rest else len(positions)
+    ids = columns.ids_at(positions)
     sources = union.sources(places[:told_of])
     for index, position in enumerate(positions[:told_of].tolist() if len(pinned) or models else ()):
         pin = [SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else []
@@ -135,20 +136,21 @@ def retrieve(
         sources[index] = (*sources[index], *pin, *model)
     # What a list holds beyond what was found by score has none.
     fused = np.append(scores, 0.0)[places].tolist()
-    unshown = len(positions) - len(shown)
+    unshown = told_of - len(shown)
     candidates = tuple(
         map(
             Candidate,
-            [columns.ids[position] for position in positions.tolist()],
-            fused,
-            [*sources, *[()] * (len(positions) - told_of)],
+            ids,
+            fused[:told_of],
+            sources,
             [*shown, *[None] * unshown],
             [*(highlights or [()] * len(shown)), *[()] * unshown],
         )
     )
     return Retrieval(
         candidates=candidates,
-        shortfall=Shortfall.NO_MORE_MATCHES if len(candidates) < query.depth else None,
+        rest=BareCandidates(list(ids)[told_of:], fused[told_of:]),
+        shortfall=Shortfall.NO_MORE_MATCHES if len(positions) < query.depth else None,
         revision=snapshot.revision,
         lexical_ms=(worded - started) * 1_000 if query.text else 0.0,
         dense_ms=(searched - worded) * 1_000 if query.vector is not None else 0.0,

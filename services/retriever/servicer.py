@@ -43,8 +43,7 @@ class RetrieverServicer(retriever_service_pb2_grpc.RetrieverServiceServicer):
 
     async def Retrieve(self, request: pb.RetrieveRequest, context: Context) -> pb.RetrieveResponse:
         query = query_from_message(request)
-        retrieval = await self._engine.retrieve(query, deadline=self._deadline(context))
-        return retrieval_to_message(retrieval, with_bare_rest=query.with_bare_rest)
+        return retrieval_to_message(await self._engine.retrieve(query, deadline=self._deadline(context)))
 
     async def RetrieveSimilar(self, request: pb.RetrieveSimilarRequest, context: Context) -> pb.RetrieveSimilarResponse:
         query = similar_from_message(request)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import repeat
 
 import numpy as np
 
@@ -34,6 +33,7 @@ from vitrine.offer import Offer
 from vitrine.ports import (
     KEEP_VECTOR,
     Anchor,
+    BareCandidates,
     Candidate,
     DigestPage,
     IndexInfo,
@@ -116,16 +116,11 @@ def query_from_message(message: pb.RetrieveRequest) -> RetrievalQuery:
     )
 
 
-def retrieval_to_message(retrieval: Retrieval, *, with_bare_rest: bool) -> pb.RetrieveResponse:
-    """The answer of a call; what follows the products goes by columns on wish."""
-    candidates = retrieval.candidates
-    whole = len(candidates)
-    while with_bare_rest and whole and candidates[whole - 1].product is None:
-        whole -= 1
-    bare = candidates[whole:]
+def retrieval_to_message(retrieval: Retrieval) -> pb.RetrieveResponse:
+    """The answer of a call."""
     return pb.RetrieveResponse(
-        candidates=[_candidate_to_message(candidate) for candidate in candidates[:whole]],
-        rest=pb.BareCandidates(product_ids=[one.product_id for one in bare], scores=[one.score for one in bare]),
+        candidates=[_candidate_to_message(candidate) for candidate in retrieval.candidates],
+        rest=pb.BareCandidates(product_ids=retrieval.rest.product_ids, scores=retrieval.rest.scores),
         best_bm25=retrieval.best_bm25,
         shortfall=shortfall_to_message(retrieval.shortfall),
         revision=retrieval.revision,
@@ -144,7 +139,8 @@ def retrieval_from_message(message: pb.RetrieveResponse) -> Retrieval:
     candidates = tuple(map(_candidate_from_message, message.candidates))
     best_bm25 = message.best_bm25 if message.HasField("best_bm25") else best_bm25_of(candidates)
     return Retrieval(
-        candidates=(*candidates, *map(Candidate, message.rest.product_ids, message.rest.scores, repeat(()))),
+        candidates=candidates,
+        rest=BareCandidates(list(message.rest.product_ids), list(message.rest.scores)),
         best_bm25=best_bm25,
         shortfall=shortfall_from_message(message.shortfall),
         revision=message.revision,
@@ -408,6 +404,9 @@ def index_to_message(info: IndexInfo) -> pb.GetIndexResponse:
         recall=info.recall,
         recall_floor=info.recall_floor,
         backend=info.backend,
+        examined_share=info.examined_share,
+        rescored=info.rescored,
+        cells=info.cells,
     )
     if info.update_time_s is not None:
         message.update_time.FromDatetime(datetime.fromtimestamp(info.update_time_s, UTC))
@@ -433,4 +432,7 @@ def index_from_message(message: pb.GetIndexResponse) -> IndexInfo:
         recall=message.recall if message.HasField("recall") else None,
         recall_floor=message.recall_floor,
         backend=message.backend,
+        examined_share=message.examined_share,
+        rescored=message.rescored,
+        cells=message.cells,
     )

@@ -29,6 +29,7 @@ from vitrine.ports.related import (
 )
 from vitrine.ports.retrieval import (
     Anchor,
+    BareCandidates,
     Candidate,
     Interest,
     ProductFilter,
@@ -57,6 +58,7 @@ from vitrine.ports.visitors import Popularity, PopularProduct, VisitorAction, Vi
 
 __all__ = [
     "Anchor",
+    "BareCandidates",
     "BehaviourVectors",
     "Candidate",
     "DEFAULT_FACET_LIMIT",

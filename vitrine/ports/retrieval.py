@@ -1,6 +1,6 @@
 """Searches of the retriever by words and vectors: queries and what they find."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, NamedTuple
@@ -78,7 +78,7 @@ class SourceScore(NamedTuple):
 # Not frozen, which takes thrice as long to make, and each answer has some hundreds.
 @dataclass(slots=True)
 class Candidate:
-    """A product found, its fused score (larger is better), and the sources that found it, untold of a bare one."""
+    """A product found, its fused score (larger is better), and the sources that found it."""
 
     product_id: str
     score: float
@@ -93,8 +93,16 @@ def best_bm25_of(candidates: Iterable[Candidate]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class BareCandidates:
+    """Candidates of which no more is told than id and fused score, by columns: objects would cost more than finding."""
+
+    product_ids: Sequence[str] = ()
+    scores: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Candidates, best first or in the order asked for, no id twice; the last four as in the proto."""
+    """Candidates, best first or in the order asked for, no id twice; the last five as in the proto."""
 
     candidates: tuple[Candidate, ...]
     shortfall: Shortfall | None
@@ -107,6 +115,7 @@ class Retrieval:
     next_cursor: str = ""
     version: str = ""
     best_bm25: float = 0.0
+    rest: BareCandidates = BareCandidates()
 
 
 @dataclass(frozen=True, slots=True)

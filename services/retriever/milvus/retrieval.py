@@ -29,7 +29,7 @@ from services.retriever.union import united
 from services.retriever.words import Term
 from vitrine.deadline import Deadline
 from vitrine.fusion import best_first
-from vitrine.ports import Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall, SourceScore
+from vitrine.ports import BareCandidates, Candidate, Highlight, Retrieval, RetrievalQuery, Shortfall, SourceScore
 from vitrine.text import normalize_text
 
 
@@ -107,13 +107,14 @@ def retrieve(
     if query.highlight:
         described, wanted = products.read(shown, True), wanted_words(reading)
         highlights = {row: highlights_of(described[row], wanted) for row in shown}
-    sources = union.sources(places[: len(shown) if query.with_bare_rest else None])
-    sources += [()] * (len(rows) - len(sources))
+    told_of = len(shown) if query.with_bare_rest else len(rows)
+    # What a list holds beyond what was found by score has none.
+    fused = np.append(scores, 0.0)[places].tolist()
+    sources = union.sources(places[:told_of])
     candidates = tuple(
-        # What a list holds beyond what was found by score has none.
         Candidate(
             product_id=id_of[row],
-            score=float(scores[place]) if place >= 0 else 0.0,
+            score=score,
             sources=(
                 *of_one,
                 *([SourceScore("pin", index + 1, 0.0)] if index < len(pinned) else ()),
@@ -122,12 +123,13 @@ def retrieve(
             product=read.get(row),
             highlights=highlights.get(row, ()),
         )
-        for index, (row, place, of_one) in enumerate(zip(rows, places.tolist(), sources, strict=True))
+        for index, (row, score, of_one) in enumerate(zip(rows[:told_of], fused, sources, strict=False))
     )
     is_weighted = settings.fusion == "convex" and has_words and vector is not None
     return Retrieval(
         candidates=candidates,
-        shortfall=Shortfall.NO_MORE_MATCHES if len(candidates) < query.depth else None,
+        rest=BareCandidates([id_of[row] for row in rows[told_of:]], fused[told_of:]),
+        shortfall=Shortfall.NO_MORE_MATCHES if len(rows) < query.depth else None,
         revision=snapshot.revision,
         lexical_ms=lexical.took_ms if has_words else 0.0,
         dense_ms=0.0 if vector is None else dense.took_ms,

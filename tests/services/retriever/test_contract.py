@@ -55,11 +55,11 @@ async def test_a_bare_rest_is_the_same_list_told_in_fewer_words(retriever: Retri
     whole = await shop.search(retriever, **query)
     bare = await shop.search(retriever, **query, with_bare_rest=True)
     assert len(whole.candidates) == 20
-    assert bare.candidates[:3] == whole.candidates[:3]
-    assert [(one.product_id, one.score) for one in bare.candidates[3:]] == [
+    assert bare.candidates == whole.candidates[:3]
+    assert list(zip(bare.rest.product_ids, bare.rest.scores, strict=True)) == [
         (one.product_id, one.score) for one in whole.candidates[3:]
     ]
-    assert not any(one.sources or one.product for one in bare.candidates[3:])
+    assert (whole.rest.product_ids, bare.shortfall) == ([], whole.shortfall)
     # The ranker's evidence is relative to the best of all, whoever has it.
     assert bare.best_bm25 == whole.best_bm25 == pytest.approx(best_bm25_of(whole.candidates))
     assert (await shop.search(retriever, vector=vectors[7])).best_bm25 == 0.0
