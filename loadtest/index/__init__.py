@@ -7,6 +7,7 @@ Recall is against float32 vectors searched exactly.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -21,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from cli.sample.products import Shop
 from loadtest.made_vectors import CHUNK, MadeVectors
 from services.retriever.cells import PlacedCells, assign, placed_cells, train
-from services.retriever.columns import Columns, ColumnsView, rebuilt
+from services.retriever.columns import BoolArray, Columns, ColumnsView, rebuilt
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.engine import RetrieverEngine
 from services.retriever.graph import build_graph
@@ -42,6 +43,8 @@ _WRITE = 500
 _AHEAD = 5 * CHUNK
 _WRITERS = 8
 _SHARES = (1.0, 0.5, 0.1, 0.01, 0.001)
+_ALLOWED = [f"{share:.1%} allowed" for share in _SHARES]
+_INDEXES = ["exact,float32", "ivf,float16", "ivf,int8", "ivf,pq"]
 _MIB = 1 << 20
 
 app = typer.Typer(help=__doc__, add_completion=False)
@@ -139,7 +142,11 @@ def measure(
             *(f"{np.percentile(times, share):.2f}" for times in (*dense, hybrid[1]) for share in (50, 99)),
         )
         _console.print(table)
-        await asyncio.to_thread(_print_recall, engine._snapshot.dense, made, judged)
+        recalls = Table(title=f"recall@{DEPTH} of {judged} queries against exact float32")
+        for column in _ALLOWED:
+            recalls.add_column(column, justify="right")
+        recalls.add_row(*(await asyncio.to_thread(_recalls, [engine._snapshot.dense], made, judged))[0])
+        _console.print(recalls)
         await engine.close()
 
     asyncio.run(run())
@@ -168,32 +175,45 @@ async def _milliseconds(
 
 @app.command()
 def vectors(
-    products: Annotated[list[int], typer.Argument(help="How many, for each row of the table.")],
-    storage: Annotated[str, typer.Option(help="float32, float16, int8 or pq.")] = "float16",
-    kind: Annotated[str, typer.Option(help="exact, ivf or hnsw.")] = "ivf",
+    products: Annotated[list[int], typer.Argument(help="How many, for each table.")],
+    index: Annotated[
+        list[str],
+        typer.Option(help="exact, ivf or hnsw, a comma, and float32, float16, int8 or pq: a row of each table."),
+    ] = _INDEXES,
     sample: Sample = _SAMPLE,
     examined: Annotated[float, typer.Option(help="Share that a search of cells looks at.")] = 0.01,
     queries: Annotated[int, typer.Option(min=10, max=1_000, help="Searches.")] = 300,
     judged: Annotated[int, typer.Option(min=1, max=1_000, help="Queries whose recall is measured.")] = 100,
 ) -> None:
-    """Measures the vector index alone, without catalogue and words: milliseconds of processor time of one search."""
+    """Measures the vector index alone, without catalogue and words: milliseconds of processor time of one search.
+
+    Each query is searched in all indexes before the next, so that they meet the same machine.
+    """
     made = MadeVectors.of(Shop(MOST, 1), sample)
     for count in products:
-        view = _view(made, count, cast(Storage, storage))
-        started = time.thread_time()
-        placed = _placed(view, kind)
-        built_s = time.thread_time() - started
-        dense = DenseView(view, placed, 1, examined)
-        times = []
+        table = Table(title=f"{count:,} products, recall@{DEPTH} of {judged} queries against exact float32")
+        for column in ("index", "MiB", "built in s", "p50 ms", "p99 ms", *_ALLOWED):
+            table.add_column(column, justify="right")
+        searched, built = [], {}
+        for kind, storage in (one.split(",") for one in index):
+            view = _view(made, count, cast(Storage, storage))
+            if kind not in built:
+                started = time.thread_time()
+                # Positions are the same in all views.
+                built[kind] = _placed(view, kind), time.thread_time() - started
+            searched.append(DenseView(view, built[kind][0], 1, examined))
+        times: list[list[float]] = [[] for _ in searched]
         for query in made.queries[:queries]:
-            begun = time.thread_time()
-            dense.search(query, view.alive, POOL)
-            times.append((time.thread_time() - begun) * 1_000)
-        mib = (view.vectors.nbytes + (0 if placed is None else placed.nbytes)) / _MIB
-        p50, p99 = np.percentile(times, (50, 99))
-        _console.print(f"{count:,} products, {dense.kind}, {storage}: {mib:,.0f} MiB, built in {built_s:,.1f} s of")
-        _console.print(f"processor time; search p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-        _print_recall(dense, made, judged)
+            for dense, taken in zip(searched, times, strict=True):
+                begun = time.thread_time()
+                dense.search(query, dense.columns.alive, POOL)
+                taken.append((time.thread_time() - begun) * 1_000)
+        for dense, taken, recalls in zip(searched, times, _recalls(searched, made, judged), strict=True):
+            mib = (dense.columns.vectors.nbytes + (0 if dense.placed is None else dense.placed.nbytes)) / _MIB
+            p50, p99 = np.percentile(taken, (50, 99))
+            name, made_s = f"{dense.kind}, {dense.columns.storage}", built[dense.kind][1]
+            table.add_row(name, f"{mib:,.0f}", f"{made_s:,.1f}", f"{p50:.1f}", f"{p99:.1f}", *recalls)
+        _console.print(table)
 
 
 def _view(made: MadeVectors, count: int, storage: Storage) -> ColumnsView:
@@ -218,21 +238,18 @@ def _placed(view: ColumnsView, kind: str) -> PlacedCells | PlacedGraph | None:
     return None if graph is None else placed(graph, view)
 
 
-def _print_recall(dense: DenseView, made: MadeVectors, judged: int) -> None:
-    """Recall of the dense search for each share of the products that a filter allows, drawn at random."""
-    columns, queries = dense.columns, made.queries[:judged]
+def _recalls(searched: Sequence[DenseView], made: MadeVectors, judged: int) -> list[list[str]]:
+    """Of views of the same products: the recall of each for each share of them that a filter allows, at random."""
+    columns, queries = searched[0].columns, made.queries[:judged]
     drawn = np.random.default_rng(3).random(len(columns.rows))
     masks = [columns.alive & (drawn < share) for share in _SHARES]
     expected = _exact(columns, masks, made, queries)
-    table = Table(title=f"recall@{DEPTH} of {judged} queries against exact float32")
-    for share in _SHARES:
-        table.add_column(f"{share:.1%} allowed", justify="right")
-    recalls = []
-    for mask, best in zip(masks, expected, strict=True):
+
+    def recall(dense: DenseView, mask: BoolArray, best: list[Any]) -> str:
         found = (dense.search(query, mask, POOL)[0][:DEPTH] for query in queries)
-        recalls.append(np.mean([np.isin(one, near).mean() for one, near in zip(best, found, strict=True)]))
-    table.add_row(*(f"{recall:.4f}" for recall in recalls))
-    _console.print(table)
+        return f"{np.mean([np.isin(one, near).mean() for one, near in zip(best, found, strict=True)]):.4f}"
+
+    return [[recall(dense, *one) for one in zip(masks, expected, strict=True)] for dense in searched]
 
 
 def _exact(columns: ColumnsView, masks: list[Any], made: MadeVectors, queries: FloatArray) -> list[list[Any]]:

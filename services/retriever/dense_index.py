@@ -94,6 +94,11 @@ class DenseView:
             return "ivf"
         return "exact" if self._exact_is_faster(self.columns.living, 0) else "hnsw"
 
+    @property
+    def cells(self) -> int:
+        """Cells that vectors lie in; 0 for another kind."""
+        return len(self.placed.cells.centroids) if isinstance(self.placed, PlacedCells) else 0
+
     def search(self, query: FloatArray, allowed: BoolArray, limit: int) -> tuple[IntArray, FloatArray]:
         """Positions and cosines of the best `limit` allowed versions, best first, ties by id.
 

@@ -68,7 +68,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         self._rule_book = RuleBook(settings.rules)
         self._version = IndexVersion()
         state = self._catalogue.state()
-        index_plan = IndexPlan.of(settings)
+        self._plan = index_plan = IndexPlan.of(settings)
         folder = own_folder(catalogue, settings.data_dir)
         saved = SavedViews(folder / "views")
         self._probe = RecallProbe(
@@ -262,21 +262,26 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         published = self._published
         snapshot = published.own
         recommenders = [digest for one in published.all() for digest in one.recommender_digests]
-        faults = (self._writer.fault, self._probe.alert, self._rule_book.fault)
+        dense, vectors = snapshot.dense, snapshot.columns.vectors
+        too_large = self._plan.fault(vectors.storage, snapshot.columns.living, snapshot.dim)
+        faults = (self._writer.fault, self._probe.alert, self._rule_book.fault, too_large)
         return IndexInfo(
             products=snapshot.columns.living,
             revision=snapshot.revision,
             model_digest=snapshot.model_digest,
             dim=snapshot.dim,
-            kind=snapshot.dense.kind,
+            kind=dense.kind,
             tombstones=len(snapshot.columns.rows) - snapshot.columns.living,
             update_time_s=snapshot.update_time_s,
             alerts=(*snapshot.alerts, *filter(None, faults)),
-            storage=snapshot.columns.storage,
+            storage=vectors.storage,
             memory_bytes=snapshot.nbytes + sum(one.nbytes for one in self._published.beside.values()),
             recall=self._probe.recall,
             recall_floor=self._settings.recall_floor,
             backend="faiss",
+            examined_share=dense.examined if dense.kind == "ivf" else 0.0,
+            rescored=0 if vectors.exact is None else dense.rescored,
+            cells=dense.cells,
             recommender_digest="".join(recommenders[:1]),
             further_recommender_digests=tuple(recommenders[1:]),
             further_model_digests=tuple(published.beside),

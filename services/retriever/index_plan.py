@@ -61,6 +61,17 @@ class IndexPlan:
         fitting = (one for one in storages if products * dim * ITEM_BYTES[one] <= self.memory_bytes)
         return next(fitting, "pq" if products >= LEAST_QUANTIZED else "int8")
 
+    def fault(self, storage: Storage, products: int, dim: int) -> str | None:
+        """What is wrong where so many vectors, kept as they are to be, take more than they may; None: nothing."""
+        taken = products * dim * ITEM_BYTES[storage]
+        if products <= self.exact_rows or taken <= self.memory_bytes or self.is_kept_wrongly(storage, products, dim):
+            return None
+        mend = "raise it" if self.storage == "auto" else "raise it, or set VITRINE_RETRIEVER_STORAGE=auto"
+        return (
+            f"vectors take {taken / 2**20:,.1f} MiB as {storage}, and VITRINE_RETRIEVER_MEMORY_MB lets them have "
+            f"{self.memory_bytes / 2**20:,.1f}: {mend}"
+        )
+
     def is_outdated(self, vectors: VectorView, products: int) -> bool:
         """Whether vectors of so many are to be kept anew: otherwise, or by a quantiser that knows more of them."""
         outgrown = vectors.quantizer is not None and vectors.quantizer.is_outgrown(products)

@@ -32,6 +32,12 @@ _PRODUCTS = Gauge("vitrine_retriever_products", "Products in the index.")
 _DELETED = Gauge("vitrine_retriever_deleted_products", "Deleted products that are in the index until it is made anew.")
 _REVISION = Gauge("vitrine_retriever_revision", "The catalogue's revision that searches see.")
 _INDEX_BYTES = Gauge("vitrine_retriever_index_bytes", "Memory of the index.")
+_EXAMINED_SHARE = Gauge(
+    "vitrine_retriever_examined_share", "Share of the vectors that a search of cells looks at; 0 for another kind."
+)
+_RESCORED = Gauge(
+    "vitrine_retriever_rescored", "Products whose vectors a search reads in full, at least; 0 where memory holds them."
+)
 _ALERTS = Gauge("vitrine_retriever_alerts", "What the index says is wrong with it: see GetIndex for the words.")
 
 
@@ -42,6 +48,8 @@ def show_index(index: IndexInfo) -> None:
     _DELETED.set(index.tombstones)
     _REVISION.set(index.revision)
     _INDEX_BYTES.set(index.memory_bytes)
+    _EXAMINED_SHARE.set(index.examined_share)
+    _RESCORED.set(index.rescored)
     _ALERTS.set(len(index.alerts))
 
 

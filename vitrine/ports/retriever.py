@@ -73,6 +73,9 @@ class IndexInfo:
     recall: float | None = None
     recall_floor: float = 0.0
     backend: str = ""
+    examined_share: float = 0.0
+    rescored: int = 0
+    cells: int = 0
 
     @property
     def model_digests(self) -> tuple[str, ...]:

@@ -241,6 +241,15 @@ def test_the_plan_follows_size_and_memory() -> None:
     assert (chosen.kind_for(1_000), chosen.kind_for(1_001)) == ("exact", "hnsw")
     assert chosen.storage_for(10, 100) == "float16"
     assert chosen.is_kept_wrongly("pq", 10, 100)
+    assert plan.fault("float16", 5_000, 100) is None
+    assert plan.fault("pq", 40_000, 100) is None
+    # It is about to be mended.
+    assert plan.fault("float16", 6_000, 100) is None
+    assert plan.fault("pq", 80_000, 100) == (
+        "vectors take 1.9 MiB as pq, and VITRINE_RETRIEVER_MEMORY_MB lets them have 1.0: raise it"
+    )
+    assert str(chosen.fault("float16", 1_001, 100)).endswith("raise it, or set VITRINE_RETRIEVER_STORAGE=auto")
+    assert chosen.fault("float16", 1_000, 100) is None
     quantized = IndexPlan("auto", "pq", 1, 1_000, 0.03)
     assert [quantized.storage_for(count, 100) for count in (999, 1_000)] == ["float32", "pq"]
 

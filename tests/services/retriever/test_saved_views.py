@@ -36,6 +36,7 @@ async def _answers(engine: Any, shop: Any) -> Any:
         await shop.found(engine, vector=vector, depth=50),
         await shop.found(engine, text="watch", vector=vector, filter=shop.filter(brands=("Zeta",)), depth=50),
         (index.products, index.revision, index.kind, index.storage),
+        (index.examined_share, index.rescored, index.cells),
     )
 
 
@@ -61,6 +62,8 @@ async def test_a_restart_reads_what_was_saved(
     await engine.delete_products([f"p{n:05}" for n in range(0, COUNT, 7)], deadline=shop.deadline())
     before = await _answers(engine, shop)
     assert before[3][2:] == ("ivf", storage)
+    assert before[4][:2] == (0.01, 0 if storage == "float16" else 1_000)
+    assert before[4][2] > 80
     await engine.close()
     made_anew = _made_anew(monkeypatch)
     again = await open_engine(exact_rows=300, storage=storage)
