@@ -84,6 +84,14 @@ class LexicalView:
         found = tantivy.Query.const_score_query(self._holding(reading.terms), 0.0)
         return self._all(self._limited(found, reading, plan))
 
+    def matching_few(self, reading: Reading, plan: FilterPlan, limit: int) -> tuple[int, IntArray]:
+        """How many products `matching` finds, and the row keys of these, or of `limit` of them where they are more."""
+        if not reading.terms:
+            return 0, np.empty(0, np.int64)
+        query = self._limited(tantivy.Query.const_score_query(self._holding(reading.terms), 0.0), reading, plan)
+        found = self._searcher.search(query, limit, count=True)
+        return found.count, self._rows(found.hits)  # type: ignore[attr-defined]
+
     def count(self, reading: Reading, plan: FilterPlan, among: IntArray | None = None) -> int:
         """How many products `matching` finds, or how many of those with row keys `among`, which should be few."""
         if not reading.terms or (among is not None and not len(among)):

@@ -99,11 +99,15 @@ class Matches:
 
     def total_size(self) -> int:
         """How many match, without fetching them all where they are many."""
-        lexical, reading = self.snapshot.lexical, self.reading
-        if reading is None or not is_exact(self.plan.condition) or lexical.count(reading, self.plan) <= _FETCHED:
+        columns, lexical, reading = self.snapshot.columns, self.snapshot.lexical, self.reading
+        if reading is None or not is_exact(self.plan.condition):
             return len(self.positions())
-        rows = self.snapshot.columns.rows[self.window]
-        return lexical.count(reading, self.plan) + len(rows) - lexical.count(reading, self.plan, among=rows)
+        count, holding = lexical.matching_few(reading, self.plan, _FETCHED)
+        if count <= _FETCHED:
+            positions = columns.positions_of(holding)
+            return len(np.union1d(positions[positions >= 0], self.window))
+        rows = columns.rows[self.window]
+        return count + len(rows) - lexical.count(reading, self.plan, among=rows)
 
     def facets(self, matching: IntArray) -> tuple[Facet, ...]:
         """The facets asked for; `matching` are the positions of all that match."""
