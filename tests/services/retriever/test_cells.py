@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from services.retriever import dense_index
+from services.retriever import dense_index, index_keeper, index_plan, recall_probe
 from services.retriever.cells import PlacedCells, assign, placed_cells, train
 from services.retriever.columns import Columns, ColumnsView, rebuilt
 from services.retriever.dense_index import DenseView
@@ -291,3 +291,48 @@ async def test_searches_and_writes_leave_nothing_behind(open_engine: Any, shop: 
     assert psutil.Process().memory_info().rss - before < 32 << 20
     held = [one for one in gc.get_objects() if type(one) is Snapshot]
     assert sum(one.catalogue_id == engine._snapshot.catalogue_id for one in held) < 8
+
+
+async def test_a_history_of_quantized_vectors(open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes, deletes, compaction, a quantiser that is outgrown and restarts, against all vectors compared."""
+    monkeypatch.setattr(index_plan, "LEAST_QUANTIZED", 300)
+    monkeypatch.setattr("services.retriever.product_quantizer.GROWN", 1.5)
+    monkeypatch.setattr(index_keeper, "FREE_DEAD", 50)
+    monkeypatch.setattr(recall_probe, "RESCORED", 100)
+    monkeypatch.setattr("services.retriever.retrieval.POOL", 100)
+    settings = {"exact_rows": 300, "storage": "pq", "examined_share": 0.5, "recall_every_s": 3_600}
+    random, truth = np.random.default_rng(4), dict[int, FloatArray]()
+    queries = shop.vectors(10, seed=6)
+    engine = await open_engine(**settings)
+    trained_with = set[int]()
+    for turn in range(6):
+        written = random.choice(1_200 if turn > 1 else 500, 250, replace=False).tolist()
+        vectors = shop.vectors(250, seed=turn)
+        await shop.fill(engine, [shop.product(n) for n in written], vectors)
+        truth |= dict(zip(written, vectors, strict=True))
+        gone = random.choice(list(truth), 40, replace=False).tolist()
+        await engine.delete_products([f"p{n:05}" for n in gone], deadline=shop.deadline())
+        truth = {number: vector for number, vector in truth.items() if number not in gone}
+        if turn % 2:
+            await asyncio.to_thread(engine._keeper.settle)
+            quantizer = engine._snapshot.columns.vectors.quantizer
+            trained_with |= set() if quantizer is None else {quantizer.rows}
+        if turn == 3:
+            await engine.close()
+            engine = await open_engine(**settings)
+            assert engine._snapshot.columns.storage == "pq"
+        kept = next(number for number in written if number in truth)
+        assert await shop.found(engine, vector=truth[kept], depth=1) == [f"p{kept:05}"]
+        for conditions, matching in (({}, list(truth)), ({"brands": ("Zeta",)}, [n for n in truth if n % 3 == 0])):
+            stacked, shares = np.stack([truth[number] for number in matching]), []
+            for query in queries:
+                best = [f"p{matching[at]:05}" for at in np.argsort(-(stacked @ query))[:30]]
+                found = await shop.found(engine, vector=query, depth=30, filter=shop.filter(**conditions))
+                assert {int(one[1:]) for one in found} <= set(matching)
+                shares.append(np.isin(best, found).mean())
+            assert np.mean(shares) >= 0.97, (turn, conditions)
+    await asyncio.to_thread(engine._keeper.settle)
+    index = await engine.get_index(deadline=shop.deadline())
+    assert (index.kind, index.storage, index.products, index.alerts) == ("ivf", "pq", len(truth), ())
+    assert index.tombstones <= 0.2 * len(truth) + 50
+    assert len(trained_with) > 1
