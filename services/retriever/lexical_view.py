@@ -1,6 +1,7 @@
 """The lexical index as of one moment: what holds which words, and searches by a query's reading."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tantivy
@@ -15,17 +16,34 @@ from vitrine.vectors import FloatArray
 
 IntArray = NDArray[np.int64]
 
-# What a word counts where it is found; it counts once, in the field where it counts most. Measured on Icecat.
-FIELD_BOOSTS = {"title": 1.0, "brand": 0.8, "categories": 0.8, "attributes": 0.5, "description": 0.7}
+FIELDS = ("title", "brand", "categories", "attributes", "description")
 # What `codes_of` makes of those, and the numbers that a product is asked for by; searched for words with a digit.
 CODE_FIELD = "codes"
 # The words of all those fields; the words as they are written of titles, brands and categories.
 ANY_FIELD, SURFACE_FIELD = "any", "surface"
-_CODE_BOOSTS = {**FIELD_BOOSTS, CODE_FIELD: 1.0}
 # What a word that stands for another counts beside it.
 INSTEAD_WEIGHT = 0.7
 
 _SHOULD, _MUST, _NEVER = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWeights:
+    """What a word counts where it is found: 1 in a title or code, `other` elsewhere. Of several fields the best counts
+    whole, and `beside` of each other: hundreds of titles that hold a word are not all alike.
+
+    `vitrine evaluate fields` measures them.
+    """
+
+    other: float = 0.8
+    beside: float = 0.2
+
+    def of(self, field: str) -> float:
+        """What a word counts in a field."""
+        return 1.0 if field in ("title", CODE_FIELD) else self.other
+
+
+FIELD_WEIGHTS = FieldWeights()
 
 
 class LexicalView:
@@ -37,10 +55,12 @@ class LexicalView:
         searcher: tantivy.Searcher,
         analyzer: tantivy.TextAnalyzer,
         vocabulary: Vocabulary,
+        weights: FieldWeights,
     ) -> None:
         self._schema = schema
         self._searcher = searcher
         self._analyzer = analyzer
+        self._weights = weights
         self.vocabulary = vocabulary
 
     @property
@@ -155,7 +175,9 @@ class LexicalView:
 
     def _best_field(self, stem: str) -> tantivy.Query:
         fields = (
-            tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, stem, "freq"), boost)
-            for field, boost in (_CODE_BOOSTS if any(map(str.isdigit, stem)) else FIELD_BOOSTS).items()
+            tantivy.Query.boost_query(
+                tantivy.Query.term_query(self._schema, field, stem, "freq"), self._weights.of(field)
+            )
+            for field in ((*FIELDS, CODE_FIELD) if any(map(str.isdigit, stem)) else FIELDS)
         )
-        return tantivy.Query.disjunction_max_query(list(fields))
+        return tantivy.Query.disjunction_max_query(list(fields), self._weights.beside)
