@@ -117,7 +117,7 @@ class DenseView:
         limit = min(limit, count)
         found: list[tuple[IntArray, FloatArray] | None] = [None] * len(queries)
         for place, query in enumerate(queries):
-            if (near := self.looked_at(query, allowed, limit, least)) is not None:
+            if (near := self.looked_at(query, allowed, count, limit, least)) is not None:
                 [found[place]] = self._best(query[None], near, limit)
         missing = [place for place, one in enumerate(found) if one is None]
         if missing:
@@ -126,9 +126,10 @@ class DenseView:
                 found[place] = one
         return [one for one in found if one is not None]
 
-    def looked_at(self, query: FloatArray, allowed: BoolArray, limit: int, least: int | None = None) -> IntArray | None:
-        """The allowed positions among which a search for so many, of those that there are, finds them; None: all."""
-        count = int(np.count_nonzero(allowed))
+    def looked_at(
+        self, query: FloatArray, allowed: BoolArray, count: int, limit: int, least: int | None = None
+    ) -> IntArray | None:
+        """Of the `count` allowed positions those among which a search finds `limit`, of these at most; None: all."""
         if not limit or self._exact_is_faster(count, limit):
             return None
         near = self._near(query, allowed, count, limit, least)

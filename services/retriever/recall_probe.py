@@ -148,7 +148,7 @@ class RecallProbe:
         expected, _ = dense.search_exactly(search.query, search.allowed, DEPTH)
         if not len(expected):
             return
-        near = dense.looked_at(search.query, search.allowed, search.limit)
+        near = dense.looked_at(search.query, search.allowed, int(np.count_nonzero(search.allowed)), search.limit)
         self._reached.append(1.0 if near is None else float(np.isin(expected, near).mean()))
         self._samples.append(float(np.isin(expected, search.found).mean()))
         recall = self.recall
