@@ -39,11 +39,12 @@ def values_of(product: Product) -> dict[str, tuple[str | float, ...]]:
         "currency_code": (product.currency_code,),
         "language": (product.language,),
         "about_product_ids": product.about_product_ids,
-        "kind": () if product.kind is ProductKind.PRODUCT else (product.kind.value,),
     }
+    if product.kind is not ProductKind.PRODUCT:
+        words["kind"] = (product.kind.value,)
     for name, attribute in product.attributes.items():
         key = attribute_key(name)
-        words[key] = (*words.get(key, ()), *attribute)
+        words[key] = (*words[key], *attribute) if key in words else attribute
     values = {key: each for key, found in words.items() if (each := _each_once(key, found))}
     time = product.update_time
     numbers = (product.price, product.original_price, product.rating, time.timestamp() if time else None)
@@ -54,8 +55,8 @@ def values_of(product: Product) -> dict[str, tuple[str | float, ...]]:
 
 
 def _each_once(key: str, found: tuple[str | float, ...]) -> tuple[str | float, ...]:
-    if len(found) == 1:
-        return found if found[0] != "" else ()
+    if len(found) < 2:
+        return found if found and found[0] != "" else ()
     each: dict[str | float, str | float] = {}
     for value in found:
         each.setdefault(normal(key, value) if isinstance(value, str) else float(value), value)

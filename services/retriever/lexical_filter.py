@@ -4,6 +4,7 @@ What it lets through holds every product that meets the condition, and others wh
 does: numbers are told by buckets. Where it is not exact, what is found has to be looked at again in the columns.
 """
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,25 +34,30 @@ _STEPS = 8
 _LOW, _HIGH = -10 * _STEPS, 40 * _STEPS
 _NOT_POSITIVE = _LOW - 1
 
+# Made once: `json.dumps` makes an encoder for each call that is not as it would have it.
+_JSON = json.JSONEncoder(ensure_ascii=False).encode
+
 _SHOULD, _MUST, _NEVER = tantivy.Occur.Should, tantivy.Occur.Must, tantivy.Occur.MustNot
 
 
-def terms_of(product_id: str, values: Values) -> list[str]:
-    """The terms under which a product is indexed; one may come twice."""
-    terms = [_term(ID, product_id)]
+def listed_terms(product_id: str, values: Values) -> str:
+    """The terms under which a product is indexed, as the members of a JSON list; one may come twice."""
+    terms = [_JSON(_term(ID, product_id))]
     for key, found in values.items():
         for value in found:
-            if isinstance(value, str):
-                terms += _word_terms(key, value)
-            else:
-                terms.append(_number_term(key, _bucket(value)))
-    return terms
+            terms.append(_word_terms(key, value) if isinstance(value, str) else _listed_number(key, _bucket(value)))
+    return ", ".join(terms)
 
 
 # A catalogue repeats its words.
 @lru_cache(maxsize=65_536)
-def _word_terms(key: str, word: str) -> tuple[str, ...]:
-    return tuple(_term(key, level) for level in levels_of(key, normal(key, word)))
+def _word_terms(key: str, word: str) -> str:
+    return ", ".join(_JSON(_term(key, level)) for level in levels_of(key, normal(key, word)))
+
+
+@lru_cache(maxsize=4_096)
+def _listed_number(key: str, bucket: int) -> str:
+    return _JSON(_number_term(key, bucket))
 
 
 def is_exact(condition: Condition) -> bool:

@@ -11,7 +11,7 @@ import tantivy
 
 from services.retriever.conditions import Values
 from services.retriever.field_values import values_of
-from services.retriever.lexical_filter import FIELD, terms_of
+from services.retriever.lexical_filter import FIELD, listed_terms
 from services.retriever.lexical_view import ANY_FIELD, CODE_FIELD, FIELD_BOOSTS, SURFACE_FIELD, LexicalView
 from services.retriever.unhurried import give_way
 from services.retriever.vocabulary import Vocabulary
@@ -38,14 +38,18 @@ _JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the indexes hold of one product: its words by field, joined by blanks, and its values by key."""
+    """What the indexes hold of one product: its words by field, joined by blanks, and its values by key.
+
+    Words are of letters, digits and points: there is nothing in them that JSON would have to escape.
+    """
 
     fields: dict[str, str]
     values: Values
 
     def encoded(self) -> str:
         """JSON, kept beside the product so that a start need not segment every text again."""
-        return _JSON([ENTRY_VERSION, self.fields, self.values])
+        fields = ", ".join([f'"{name}": "{words}"' for name, words in self.fields.items()])
+        return f"[{ENTRY_VERSION}, {{{fields}}}, {_JSON(self.values)}]"
 
     @classmethod
     def decoded(cls, text: str) -> "Entry | None":
@@ -73,8 +77,7 @@ def entry_of(product: Product) -> Entry:
     }
     fields = {name: " ".join(words) for name, (words, _) in read.items() if words}
     codes = [code for _, found in read.values() for code in found]
-    for number in _numbers(product):
-        codes += words_of_number(number)
+    codes += _number_words(product)
     if codes:
         fields[CODE_FIELD] = " ".join(dict.fromkeys(codes))
     return Entry(fields, values_of(product))
@@ -94,11 +97,13 @@ class WordSheet:
         documents: list[str] = []
         surface: list[str] = []
         for product_id, entry in entries:
-            texts = list(entry.fields.values())
             written = [entry.fields[field] for field in SURFACE_OF if field in entry.fields]
             surface += written
-            terms = terms_of(product_id, entry.values)
-            documents.append(_JSON({**entry.fields, ANY_FIELD: texts, SURFACE_FIELD: written, FIELD: terms}))
+            # Of these two it is asked whether a word is there, and never how often.
+            anywhere = " ".join(dict.fromkeys(" ".join(entry.fields.values()).split()))
+            texts = {**entry.fields, ANY_FIELD: anywhere, SURFACE_FIELD: " ".join(written)}
+            members = ", ".join([f'"{field}": "{text}"' for field, text in texts.items()])
+            documents.append(f'{{{members}, "{FIELD}": [{listed_terms(product_id, entry.values)}]}}')
         return cls(documents, Counter(" ".join(surface).split()))
 
 
@@ -183,10 +188,15 @@ def _is_number_name(name: str) -> bool:
     return "".join(filter(str.isalnum, name.casefold())) in _NUMBER_NAMES
 
 
-def _numbers(product: Product) -> Iterator[str]:
-    """The numbers by which people ask for this very product; shorter ones are sizes and counts as well."""
-    numbers = [product.id]
+def _number_words(product: Product) -> Iterator[str]:
+    """The words of the numbers by which people ask for this very product; shorter ones are sizes and counts as well."""
+    if len(product.id) >= _MIN_NUMBER_CHARACTERS:
+        yield from words_of_number(product.id)
     for name, values in product.attributes.items():
         if _is_number_name(name):
-            numbers += (value if isinstance(value, str) else f"{value:.0f}" for value in values)
-    return (number for number in numbers if len(number) >= _MIN_NUMBER_CHARACTERS)
+            for value in values:
+                if not isinstance(value, str):
+                    value = f"{value:.0f}"
+                if len(value) >= _MIN_NUMBER_CHARACTERS:
+                    # What the attributes hold in words was read with them.
+                    yield from words_and_codes_of(value, repeated=True)[0]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Base unit, and its other names with how many of the base they are. Inches and centimetres stay apart: shops round
 # them, and who asks for 17 inches does not mean all that is 43 cm long.
@@ -49,9 +50,21 @@ class Quantity:
 def quantities(text: str) -> Iterator[Quantity]:
     """The quantities of a normalised text, in order."""
     for match in _QUANTITY.finditer(text):
-        number = _number(match.group(1))
-        base, factor = _FACTORS[match.group(2)]
-        yield Quantity(match.start(), match.end(), f"{number * factor:.10g}{base}", f"{number:.10g}")
+        yield Quantity(match.start(), match.end(), *_said(*match.groups()))
+
+
+def quantity_words(text: str) -> list[str]:
+    """The words of the quantities of a normalised text, in order."""
+    return [_said(number, unit)[0] for number, unit in _QUANTITY.findall(text)]
+
+
+# A shop's products repeat their sizes.
+@lru_cache(maxsize=4_096)
+def _said(number: str, unit: str) -> tuple[str, str]:
+    """The word of a quantity, and its number."""
+    counted = _number(number)
+    base, factor = _FACTORS[unit]
+    return f"{counted * factor:.10g}{base}", f"{counted:.10g}"
 
 
 def _number(text: str) -> float:

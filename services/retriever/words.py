@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import rjieba
 
-from services.retriever.quantities import quantities
+from services.retriever.quantities import quantities, quantity_words
 from services.retriever.simplified import simplified
 from vitrine.text import normalize_text
 
@@ -21,7 +21,6 @@ _HAN_FIRST = re.compile(rf"[{_HAN}]")
 _RUN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[-./'’][^\W_{_HAN}]+)*")
 # A dot divides words, but not the digits of a number.
 _JOINT = re.compile(r"[-/'’]|(?<!\d)\.|\.(?!\d)")
-_DIGIT = re.compile(r"\d")
 _NAME_AND_NUMBER = re.compile(r"([a-z]{3,})(\d+)")
 _NUMBER_AND_UNIT = re.compile(
     r"(\d+(?:\.\d+)?)(gb|tb|mb|kb|mhz|ghz|hz|mah|wh|kwh|mm|cm|km|ml|cl|kg|mg|mp|px|fps|rpm|bit|inch|ft|oz|lb|pcs|w|v|g|m|l)"
@@ -76,7 +75,7 @@ def words_of(text: str) -> list[str]:
 
 def words_of_number(number: str) -> list[str]:
     """`words_of` of a number that one product has: not worth keeping, it would only drive out words that are."""
-    runs = _RUN.findall(simplified(normalize_text(number[:MAX_CHARACTERS])))
+    runs = _RUN.findall(indexed_text.__wrapped__(number))
     return [word for run in runs for term in _run_terms.__wrapped__(run) for word in term.words]
 
 
@@ -87,15 +86,13 @@ def words_and_codes_of(text: str, *, repeated: bool) -> tuple[tuple[str, ...], t
 
 @lru_cache(maxsize=16_384)
 def _words_and_codes(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    read = indexed_text(text)
+    read = indexed_text.__wrapped__(text)
     words: list[str] = []
     codes: list[str] = []
-    for run in _RUN.findall(read):
-        run_words, run_codes = _run_words(run)
+    for run_words, run_codes in map(_run_words, _RUN.findall(read)):
         words += run_words
         codes += run_codes
-    codes += (quantity.word for quantity in quantities(read))
-    return tuple(words), tuple(codes)
+    return tuple(words), (*codes, *quantity_words(read))
 
 
 def codes_of(text: str) -> list[str]:
@@ -104,11 +101,7 @@ def codes_of(text: str) -> list[str]:
     "WH-1000XM4" gives "wh1000", "xm4"; "1.5 L" gives "1500ml". Apart from the words, for these are many in some texts
     and would make every other word of theirs count less.
     """
-    read = indexed_text(text)
-    if not _DIGIT.search(read):
-        return []
-    codes = [code for run in _RUN.finditer(read) for term in _run_terms(run.group()) for code in term.codes]
-    return codes + [quantity.word for quantity in quantities(read)]
+    return list(words_and_codes_of(text, repeated=False)[1])
 
 
 def is_han(word: str) -> bool:
@@ -116,7 +109,7 @@ def is_han(word: str) -> bool:
     return bool(_HAN_FIRST.match(word))
 
 
-# Words and codes are taken of the same few texts of a product, one after the other.
+# A query's text is read several times.
 @lru_cache(maxsize=64)
 def indexed_text(text: str) -> str:
     """The text as its words are taken from it: normalised, simplified, and cut."""
@@ -167,18 +160,18 @@ class _RunTerm(NamedTuple):
 def _run_terms(run: str) -> tuple[_RunTerm, ...]:
     if is_han(run):
         return tuple(_han_terms(run))
-    written = [part for part in _JOINT.split(run) if part]
+    written = [run] if run.isalnum() else [part for part in _JOINT.split(run) if part]
     whole = "".join(written) if len(written) > 1 else _PLURALS.get(run, run)
     parts = [_PLURALS.get(part, part) for part in written]
     words: list[str] = [whole] if len(parts) > 1 else []
     for part in parts:
         words.append(part)
-        if match := _NAME_AND_NUMBER.fullmatch(part) or _NUMBER_AND_UNIT.fullmatch(part):
+        if not part.isalpha() and (match := _NAME_AND_NUMBER.fullmatch(part) or _NUMBER_AND_UNIT.fullmatch(part)):
             words.extend(match.groups())
     holdings: list[tuple[str, ...]] = [(whole,)]
     if len(words) > 1:
         holdings.append(tuple(words[1:]))
-    groups = _NUMBER_ENDS.split(whole)
+    groups = [whole] if whole.isalpha() else _NUMBER_ENDS.split(whole)
     codes = tuple(group for group in groups if group not in words)
     if codes:
         holdings.append(tuple(groups))
