@@ -12,7 +12,15 @@ import tantivy
 from services.retriever.conditions import Values
 from services.retriever.field_values import values_of
 from services.retriever.lexical_filter import FIELD, listed_terms
-from services.retriever.lexical_view import ANY_FIELD, CODE_FIELD, FIELD_BOOSTS, SURFACE_FIELD, LexicalView
+from services.retriever.lexical_view import (
+    ANY_FIELD,
+    CODE_FIELD,
+    FIELD_WEIGHTS,
+    FIELDS,
+    SURFACE_FIELD,
+    FieldWeights,
+    LexicalView,
+)
 from services.retriever.unhurried import give_way
 from services.retriever.vocabulary import Vocabulary
 from services.retriever.words import MAX_CHARACTERS, words_and_codes_of, words_of_number
@@ -113,7 +121,7 @@ class LexicalIndex:
     def __init__(self, folder: Path | None = None) -> None:
         """Opens what is in the folder. Raises FailedPrecondition where another schema made it."""
         builder = tantivy.SchemaBuilder()
-        for field in (*FIELD_BOOSTS, CODE_FIELD):
+        for field in (*FIELDS, CODE_FIELD):
             builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
         builder.add_text_field(ANY_FIELD, tokenizer_name=_ANALYZER, index_option="basic")
         builder.add_text_field(SURFACE_FIELD, tokenizer_name=_SURFACE_ANALYZER, index_option="basic")
@@ -153,11 +161,11 @@ class LexicalIndex:
         for row in rows:
             self._writer.delete_documents_by_query(tantivy.Query.term_query(self._schema, "row", row, "basic"))
 
-    def view(self) -> LexicalView:
+    def view(self, weights: FieldWeights = FIELD_WEIGHTS) -> LexicalView:
         """What a reader sees from now on: every change so far."""
         self._writer.commit()
         self._index.reload()
-        return LexicalView(self._schema, self._index.searcher(), self._analyzer, self._vocabulary)
+        return LexicalView(self._schema, self._index.searcher(), self._analyzer, self._vocabulary, weights)
 
     def close(self) -> None:
         """Waits for merges and ends the writer's threads."""
