@@ -92,6 +92,15 @@ def test_every_field_is_searched_and_a_word_counts_where_it_counts_most() -> Non
     assert _rows(view, "41") == []
 
 
+def test_of_products_alike_in_their_titles_those_come_first_that_say_it_elsewhere_too() -> None:
+    view = _view(
+        Product(id="a", title="lithium battery", description="of a case", language="en"),
+        Product(id="b", title="lithium battery", description="a battery", language="en"),
+        Product(id="c", title="lithium cells", description="a battery", language="en"),
+    )
+    assert _rows(view, "battery") == [1, 0, 2]
+
+
 def test_conditions_decide_what_is_found_and_never_how_high(shop: Any) -> None:
     view = _view(*(shop.product(n) for n in range(20)))
     scores = dict(zip(*_found(view, "watch 手表"), strict=True))
