@@ -21,8 +21,8 @@ Args = TypeVarTuple("Args")
 _log = structlog.get_logger("vitrine.compute")
 
 _ROOT = Path("/")
-# A third of the weight of a thread that computes nothing.
-_NICE = 5
+# A tenth of the weight of a thread that computes nothing.
+_NICE = 10
 # While live and bulk work wait, one turn in so many is bulk's.
 _BULK_SHARE = 8
 # How long bulk work waits for live work that may follow: a batcher forms its next batch once the last one is back.
@@ -157,6 +157,12 @@ class ComputeBudget:
                 reason="MEMORY_LIMIT",
             )
         self._reserved[what] = self._reserved.get(what, 0) + need_bytes
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no model runs or waits."""
+        self._refuse_fork()
+        return not self._model_busy
 
     async def run(self, function: Callable[[*Args], T], *args: *Args) -> T:
         """Runs small CPU work off the event loop."""

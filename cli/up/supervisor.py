@@ -77,12 +77,13 @@ class Supervisor:
         restarts = 0
         while not self._stopping:
             started_at_s = time.monotonic()
-            # A session of its own: Ctrl-C goes to us alone, and children are stopped in order.
+            # A group of its own: Ctrl-C goes to us alone, and children are stopped in order. Not a session: Linux may
+            # share processors alike among sessions (autogroup), and models give way to event loops of their own only.
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", with_parent.__name__, str(os.getpid())),
                 *child.command,
                 env=child.environment,
-                start_new_session=True,
+                process_group=0,
                 stdin=asyncio.subprocess.DEVNULL,
             )
             self._processes[child.name] = process

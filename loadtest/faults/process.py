@@ -119,7 +119,8 @@ class Process:
                 *self._command,
                 env=self._environment,
                 user=self._user,
-                start_new_session=True,
+                # Not a session of its own: see cli.up.supervisor.
+                process_group=0,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
