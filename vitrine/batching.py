@@ -67,11 +67,18 @@ class Batcher(Generic[ItemT, ResultT]):
         compute: Callable[[Sequence[ItemT]], Sequence[ResultT]],
         budget: ComputeBudget,
         settings: BatchSettings,
+        *,
+        few_tokens: int = 0,
     ) -> None:
+        """A live call of at most `few_tokens` that finds no model at work is computed on the event loop.
+
+        That is for so few that a thread takes longer to be handed them than to compute them.
+        """
         self._model = model
         self._compute = compute
         self._budget = budget
         self._settings = settings
+        self._few_tokens = few_tokens
         self._queues: dict[Lane, Queue[ItemT, ResultT]] = {lane: Queue() for lane in Lane}
         self._orders = itertools.count()
         self._live_batches = 0
@@ -99,6 +106,10 @@ class Batcher(Generic[ItemT, ResultT]):
             Entry(item, length, next(self._orders), index, call)
             for index, (item, length) in enumerate(zip(items, tokens, strict=True))
         ]
+        if lane is Lane.LIVE and sum(tokens) <= self._few_tokens and self._budget.is_idle:
+            await self._run(entries, lane, here=True)
+            await call.done
+            return call.results  # type: ignore[return-value]  # as below
         queue = self._queues[lane]
         for entry in entries:
             queue.add(entry)
@@ -193,14 +204,15 @@ class Batcher(Generic[ItemT, ResultT]):
         self._show_waiting(lane)
         return batch
 
-    async def _run(self, batch: list[Entry[ItemT, ResultT]], lane: Lane) -> None:
+    async def _run(self, batch: list[Entry[ItemT, ResultT]], lane: Lane, here: bool = False) -> None:
         padded = max(entry.tokens for entry in batch) * len(batch)
         _BATCH_ITEMS.labels(self._model).observe(len(batch))
         _TOKENS.labels(self._model, "padded").inc(padded)
         _TOKENS.labels(self._model, "real").inc(sum(entry.tokens for entry in batch))
         asked_s = time.perf_counter()
         try:
-            run = await self._budget.run_model(self._timed, [entry.item for entry in batch], lane=lane)
+            given = [entry.item for entry in batch]
+            run = self._timed(given) if here else await self._budget.run_model(self._timed, given, lane=lane)
             results = run.results
             if len(results) != len(batch):
                 raise RuntimeError(f"{self._model} gave {len(results)} results for {len(batch)} items")

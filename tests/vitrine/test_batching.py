@@ -123,6 +123,43 @@ async def test_a_lone_caller_is_alone_and_waits_for_nobody(make_callers: MakeCal
     assert callers.metric("items_sum") == 10
 
 
+async def test_few_tokens_are_computed_on_the_event_loop_while_no_model_works() -> None:
+    """Alone and live, by the same counts and errors; whatever else goes to the model's thread."""
+    budget, here = ComputeBudget(threads=1), threading.current_thread()
+    ran_on: list[threading.Thread] = []
+
+    def compute(items: Sequence[str]) -> list[str]:
+        ran_on.append(threading.current_thread())
+        if "bad" in items:
+            raise ValueError
+        return [item.upper() for item in items]
+
+    batcher: Batcher[str, str] = Batcher("few", compute, budget, BatchSettings(), few_tokens=10)
+
+    async def was_here(items: list[str], tokens: list[int], lane: Lane = Lane.LIVE) -> bool:
+        results = await batcher.submit(items, tokens, deadline=Deadline.after(60), lane=lane)
+        assert results == [item.upper() for item in items]
+        return ran_on.pop() is here
+
+    assert await was_here(["a", "b"], [4, 6])
+    assert not await was_here(["a", "b"], [4, 7])
+    assert not await was_here(["a"], [1], Lane.BULK)
+    assert REGISTRY.get_sample_value("vitrine_batch_items_count", {"model": "few"}) == 3
+    with pytest.raises(Internal, match="failed on this batch"):
+        await batcher.submit(["bad"], [1], deadline=Deadline.after(60))
+    assert ran_on.pop() is here
+    opened = threading.Event()
+    other = asyncio.create_task(budget.run_model(opened.wait))
+    while budget.is_idle:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    behind = asyncio.create_task(was_here(["a"], [1]))
+    opened.set()
+    await other
+    assert not await behind
+    await batcher.close()
+    await budget.close()
+
+
 async def test_batches_do_not_stay_small_after_high_load(make_callers: MakeCallers) -> None:
     """triton server#4841 (case 49): mean batch size at the end is that of the beginning."""
     callers = make_callers(max_batch_tokens=256)
