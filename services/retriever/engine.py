@@ -18,7 +18,7 @@ from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.metrics import show_index
 from services.retriever.recall_probe import RecallProbe
 from services.retriever.recommender import Recommender
-from services.retriever.related import related, vectors_of
+from services.retriever.related import behaviour_of, newest_positions, related, vectors_of
 from services.retriever.related_query import check_vector_ids, checked_related
 from services.retriever.releases.generation_views import GenerationViews, Published
 from services.retriever.releases.indexed_generations import IndexedGenerations, own_folder
@@ -205,12 +205,21 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     ) -> BehaviourVectors:
         """Reads 1 to 200 products, each once, and their behaviour vectors."""
         check_vector_ids(ids)
+        self._refuse_closed()
+        deadline.check("the read")
+        snapshot = self._published.with_recommender(recommender_digest)
+        behaviour = behaviour_of(snapshot, self._recommenders, recommender_digest)
 
         def read() -> BehaviourVectors:
-            snapshot = self._published.with_recommender(recommender_digest)
             living = self._rows_of(ids, snapshot)
-            return vectors_of(snapshot, self._recommenders, recommender_digest, ids, living, products=self._products)
+            rows = [living[product_id] for product_id in ids if product_id in living]
+            read = self._products.read(rows, described=False)
+            return vectors_of(behaviour, snapshot.columns, {row: read[row] for row in rows})
 
+        rows = list(snapshot.rows_of(ids).values())
+        # A visitor's history: what is all in memory, a thread takes longer to be told of than to read.
+        if len(rows) == len(ids) and (found := self._products.at_hand(rows)) is not None:
+            return vectors_of(behaviour, snapshot.columns, found)
         return await self._search(deadline, read)
 
     async def list_newest_products(
@@ -224,8 +233,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             snapshot = self._snapshot
             columns = snapshot.columns
             excluded = columns.positions_of(rows_of(excluded_ids, self._rows_of(excluded_ids, snapshot)))
-            # Row keys grow with each write, and columns are in their order.
-            newest = np.flatnonzero(without(columns.allowed(plan), excluded))[: -limit - 1 : -1]
+            newest = newest_positions(without(columns.allowed(plan), excluded), limit)
             rows = columns.rows[newest].tolist()
             products = self._products.read(rows, False)
             return tuple(products[row] for row in rows)

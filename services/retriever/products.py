@@ -27,6 +27,11 @@ class Products:
             found[row] = self._undescribed.setdefault(row, product_of(product_id, document, revision))
         return found
 
+    def at_hand(self, rows: Sequence[int]) -> dict[int, Product] | None:
+        """What `read` gives without whole descriptions, where all are in memory; None where some would be fetched."""
+        found = self._kept.get_all(rows)
+        return found if len(found) == len(rows) else None
+
     def read(self, rows: Sequence[int], described: bool) -> dict[int, Product]:
         """The product of each row key; its description whole where `described`, else what a ranker reads of it."""
         found = self._kept.get_all(rows)

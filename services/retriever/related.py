@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from services.retriever.beside import beside
-from services.retriever.columns import IntArray
+from services.retriever.columns import BoolArray, ColumnsView, IntArray
 from services.retriever.filters import FilterPlan
 from services.retriever.products import Products
 from services.retriever.recommender import BehaviourView, Recommender
@@ -16,6 +16,10 @@ from services.retriever.similar import rows_of, without
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
 from vitrine.ports import BehaviourVectors, Related, RelatedQuery, Relation, RelationColumn
+from vitrine.product import Product
+
+# Positions that are looked at first where the newest are wanted.
+_RECENT = 4_096
 
 
 def recommender_of(recommenders: Sequence[Recommender], digest: str) -> Recommender:
@@ -44,22 +48,10 @@ def behaviour_of(snapshot: Searched, recommenders: Sequence[Recommender], digest
     return snapshot.columns.behaviours[named.digest]
 
 
-def vectors_of(
-    snapshot: Searched,
-    recommenders: Sequence[Recommender],
-    digest: str,
-    ids: Sequence[str],
-    living: Mapping[str, int],
-    *,
-    products: Products,
-) -> BehaviourVectors:
-    """Products of checked ids and their vectors; `living` maps ids to row keys."""
-    behaviour = behaviour_of(snapshot, recommenders, digest)
-    rows = rows_of(ids, living)
-    positions = snapshot.columns.positions_of(rows)
-    read = products.read(rows.tolist(), described=False)
-    found = tuple(read[row] for row in rows.tolist())
-    return BehaviourVectors(found, behaviour.vectors[positions], behaviour.recommender.digest)
+def vectors_of(behaviour: BehaviourView, columns: ColumnsView, products: Mapping[int, Product]) -> BehaviourVectors:
+    """Products by row key, in their order, with their vectors."""
+    positions = columns.positions_of(np.array(list(products), np.int64))
+    return BehaviourVectors(tuple(products.values()), behaviour.vectors[positions], behaviour.recommender.digest)
 
 
 def related(
@@ -92,8 +84,7 @@ def related(
     if finding is not None:
         found[Relation.TEXT] = finding()
     scored = columns.positions_of(rows_of(query.scored_ids, living))
-    # Row keys grow with each write, and columns are in their order.
-    newest = np.flatnonzero(allowed)[: -query.newest - 1 : -1]
+    newest = newest_positions(allowed, query.newest)
     union = np.unique(np.concatenate([*found.values(), scored[allowed[scored]], newest]))
     union = np.array(sorted(union.tolist(), key=columns.ids.__getitem__), np.int64)
     seeing = beside(threads, partial(text.seen, union)) if text is not None else None
@@ -113,6 +104,16 @@ def related(
         recommender_digest=behaviour.recommender.digest,
         revision=snapshot.revision,
     )
+
+
+def newest_positions(allowed: BoolArray, count: int) -> IntArray:
+    """The last `count` of those allowed, last first: row keys grow with each write, and columns are in their order."""
+    for looked_at in (_RECENT, len(allowed)):
+        first = max(len(allowed) - looked_at, 0)
+        found = np.flatnonzero(allowed[first:]) + first
+        if len(found) >= count:
+            break
+    return found[: -count - 1 : -1]
 
 
 def _columns(

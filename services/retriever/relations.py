@@ -78,8 +78,10 @@ def neighbour_scores(neighbours: Neighbours, rows: IntArray, weights: FloatArray
     places = np.repeat(begins, counts) + within
     found = neighbours.products[places]
     parts = neighbours.weights[places] * np.asarray(weights, np.float64)[anchors]
-    order = np.argsort(found)
-    found, parts, anchors = found[order], parts[order], anchors[order]
+    # Sorted with their places in one number, which takes half as long as `argsort`.
+    keys = np.sort(found.astype(np.int64) << 32 | np.arange(len(found)))
+    found, order = keys >> 32, keys & 0xFFFFFFFF
+    parts, anchors = parts[order], anchors[order]
     firsts = np.concatenate([[0], np.flatnonzero(found[1:] != found[:-1]) + 1])
     sizes = np.concatenate([firsts[1:], [len(found)]]) - firsts
     largest = np.repeat(np.maximum.reduceat(parts, firsts), sizes)
@@ -93,7 +95,12 @@ def neighbour_scores(neighbours: Neighbours, rows: IntArray, weights: FloatArray
 
 def nearest(vectors: FloatArray, anchors: FloatArray) -> tuple[FloatArray, IntArray]:
     """(n,) cosines of (n, dim) vectors to the nearest of (a, dim) anchors, a > 0, and (n,) which that is."""
-    cosines = vectors @ anchors.T
-    places = np.argmax(cosines, axis=1)
+    places = nearest_places(vectors, anchors)
     # Again row by row: a product of matrices rounds a row by where it stands in it, and the same vectors shall tie.
     return np.einsum("nd,nd->n", vectors, anchors[places]), places
+
+
+def nearest_places(vectors: FloatArray, anchors: FloatArray) -> IntArray:
+    """(n,) which of (a, dim) anchors, a > 0, has the largest inner product with each of (n, dim) vectors."""
+    places: IntArray = np.argmax(vectors @ anchors.T, axis=1)
+    return places

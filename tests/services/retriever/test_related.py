@@ -9,9 +9,11 @@ import pytest
 
 from services.retriever import index_keeper
 from services.retriever.engine import RetrieverEngine
+from services.retriever.related import newest_positions
 from services.retriever.relations import behaviour_vectors
 from tests.recommender_bundle import learned_products, write_recommender_bundle
-from vitrine.errors import FailedPrecondition, InvalidArgument
+from vitrine.deadline import Deadline
+from vitrine.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
 from vitrine.learned_products import LearnedProducts
 from vitrine.ports import (
     Anchor,
@@ -262,6 +264,47 @@ async def test_vectors_are_read_in_the_order_asked(
     np.testing.assert_allclose(found.vectors, expected, atol=1e-6)
     none = await filled.get_behaviour_vectors(["gone"], deadline=shop.deadline())
     assert (none.products, none.vectors.shape) == ((), (0, DIM))
+
+
+async def test_what_is_in_memory_is_read_without_a_thread(
+    served: RetrieverEngine, shop: Any, text: FloatArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.fill(served, [shop.product(number) for number in range(4)], text[:4])
+    searches: list[Any] = []
+    plain = served._search
+
+    async def noted(*arguments: Any) -> Any:
+        searches.append(arguments)
+        return await plain(*arguments)
+
+    monkeypatch.setattr(served, "_search", noted)
+
+    async def read(*ids: str) -> tuple[list[str], int]:
+        searches.clear()
+        found = await served.get_behaviour_vectors(ids, deadline=shop.deadline())
+        return [product.title for product in found.products], len(searches)
+
+    titles = [shop.product(number).title for number in (2, 0)]
+    assert await read("p00002", "p00000") == (titles, 1)
+    assert await read("p00002", "p00000") == (titles, 0)
+    # What is new, changed or gone is not.
+    assert (await read("p00002", "p00001"))[1] == 1
+    await shop.fill(served, [shop.product(2, title="changed")], text[2:3])
+    assert await read("p00002", "p00000") == (["changed", titles[1]], 1)
+    await served.delete_products(["p00000"], deadline=shop.deadline())
+    assert await read("p00002", "p00000") == (["changed"], 1)
+    with pytest.raises(DeadlineExceeded):
+        await served.get_behaviour_vectors(["p00002"], deadline=Deadline.after(0))
+
+
+def test_the_newest_are_the_last_that_are_allowed_wherever_they_are() -> None:
+    allowed = np.zeros(20_000, np.bool_)
+    allowed[[3, 17_000, 19_999]] = True
+    assert newest_positions(allowed, 1).tolist() == [19_999]
+    assert newest_positions(allowed, 2).tolist() == [19_999, 17_000]
+    assert newest_positions(allowed, 5).tolist() == [19_999, 17_000, 3]
+    assert newest_positions(allowed, 0).tolist() == []
+    assert newest_positions(allowed[:0], 2).tolist() == []
 
 
 async def test_each_read_sees_one_snapshot(served: RetrieverEngine, bundle: RecommenderBundle, shop: Any) -> None:
