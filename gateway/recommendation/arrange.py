@@ -30,20 +30,20 @@ class Arranger:
         with visit.notes.timed("arrange"):
             found = with_profile(blended(lists), visit.query.profile)
             relevance = np.array([one.score for one in found]) / (found[0].score if found else 1.0)
-            return diversified(found, relevance, visit.query.page_size, visit.settings.diversity)
+            products = [one.product for one in found]
+            places = diversified(products, relevance, visit.query.page_size, visit.settings.diversity)
+            return [found[place] for place in places]
 
     def arranged_scored(self, scored: Scored, visit: Visit, *, explore: bool) -> list[Recommendation]:
         """The first of what was scored; `explore`: with places for products that nobody knows yet."""
         count = visit.query.page_size
         with visit.notes.timed("arrange"):
-            # Reasons are made for what is shown alone.
             products = scored.related.products
-            pool = [Recommendation(one, 0.0, ()) for one in products[: 3 * count + 20]]
+            pool = products[: 3 * count + 20]
             relevance = scored.probabilities[: len(pool)] / (scored.probabilities[0] if pool else 1.0)
-            places = {one.product.id: place for place, one in enumerate(pool)}
             taken = diversified(pool, relevance, count, visit.settings.diversity)
-            taken_ids = {one.product.id for one in taken}
-            found = [scored.recommendation(places[one.product.id]) for one in taken]
+            # Reasons are made for what is shown alone.
+            found = list(map(scored.recommendation, taken))
             if not explore or not visit.settings.exploration:
                 return found
             unknown = {
@@ -51,7 +51,7 @@ class Arranger:
                 for place in np.flatnonzero(scored.related.trained_events == 0).tolist()
                 if products[place].id not in scored.evidence.popular
             }
-            newcomers = (scored.recommendation(place) for one, place in unknown.items() if one not in taken_ids)
+            newcomers = (scored.recommendation(place) for place in unknown.values() if place not in taken)
             return explored(found, newcomers, visit.settings.exploration, new=unknown)
 
     async def _filled_up(self, lists: Sequence[CandidateList], visit: Visit) -> Sequence[CandidateList]:

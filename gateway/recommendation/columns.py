@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
 
 import numpy as np
 
@@ -111,4 +112,4 @@ def _prices(products: Sequence[Product], currency: str) -> FloatArray:
 
 
 def _looked_up(values: Mapping[str, float], ids: Sequence[str]) -> FloatArray:
-    return np.array([values.get(one, math.nan) for one in ids], np.float32)
+    return np.fromiter(map(values.get, ids, repeat(math.nan)), np.float32, len(ids))

@@ -5,33 +5,30 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.recommendation.query import Recommendation
-from vitrine.product import CATEGORY_SEPARATOR
+from vitrine.product import CATEGORY_SEPARATOR, Product
 
 # How alike two products of the same category, top category and brand are, in parts that add up to 1.
 _PARTS = np.array([0.35, 0.35, 0.3])
 
 
-def diversified(
-    scored: Sequence[Recommendation], relevance: NDArray[np.float64], count: int, diversity: float
-) -> list[Recommendation]:
-    """The first `count` by maximal marginal relevance; `scored` comes best first, and decides ties.
+def diversified(products: Sequence[Product], relevance: NDArray[np.float64], count: int, diversity: float) -> list[int]:
+    """The places of the first `count` by maximal marginal relevance; `products` come best first, which decides ties.
 
     Carbonell and Goldstein (1998): next is what has the most of (1 - d) relevance - d likeness to the likest already
     taken; `relevance` (n,) is beside the best one, in [0, 1].
     """
     points = (1.0 - diversity) * relevance
-    paths = [one.product.categories[0] if one.product.categories else "" for one in scored]
+    paths = [one.categories[0] if one.categories else "" for one in products]
     tops = [path.split(CATEGORY_SEPARATOR, 1)[0] for path in paths]
-    codes = np.array([_codes(paths), _codes(tops), _codes([one.product.brand for one in scored])])
-    likest = np.zeros(len(scored))
+    codes = np.array([_codes(paths), _codes(tops), _codes([one.brand for one in products])])
+    likest = np.zeros(len(products))
     taken: list[int] = []
-    for _ in range(min(count, len(scored))):
-        best = int(np.argmax(points - diversity * likest))
+    for _ in range(min(count, len(products))):
+        best = int((points - diversity * likest).argmax())
         taken.append(best)
         points[best] = -np.inf
-        likest = np.maximum(likest, _PARTS @ (codes == codes[:, best, None]))
-    return [scored[place] for place in taken]
+        np.maximum(likest, _PARTS @ (codes == codes[:, best, None]), out=likest)
+    return taken
 
 
 def _codes(names: Sequence[str]) -> list[int]:

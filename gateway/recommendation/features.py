@@ -5,6 +5,7 @@ are what sources and catalogue say of it; what nobody says is NaN, or the whole 
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,11 +118,12 @@ def _or_zero(column: FloatArray) -> FloatArray:
 
 def _relations(columns: Mapping[str, FloatArray], found: Mapping[str, FloatArray]) -> None:
     """Writes the features of relations that know any candidate, made for all of them at once."""
-    names = [name for name, scores in columns.items() if _known(name, scores).any()]
-    if not names:
+    each = {name: known for name, scores in columns.items() if (known := _known(name, scores)).any()}
+    if not each:
         return
+    names = list(each)
     scores = np.array([columns[name] for name in names], np.float32)
-    known = np.array([_known(name, columns[name]) for name in names])
+    known = np.array(list(each.values()))
     least = np.where(known, scores, np.float32(-np.inf))
     best = least.max(axis=1, keepdims=True)
     spread = np.maximum(np.std(scores, axis=1, keepdims=True, where=known), np.float32(1e-6))
@@ -160,10 +162,10 @@ def shares(names: Sequence[str], liked: Sequence[str], weights: FloatArray) -> F
     """The share of the history's weight that has a candidate's name (of brand or category); 0 for an empty name."""
     whole = float(np.sum(weights))
     held: dict[str, float] = {}
-    for name, weight in zip(liked, weights, strict=True):
+    for name, weight in zip(liked, weights.tolist(), strict=True):
         if name:
-            held[name] = held.get(name, 0.0) + float(weight) / whole
-    return np.array([held.get(name, 0.0) for name in names], np.float32)
+            held[name] = held.get(name, 0.0) + weight / whole
+    return np.fromiter(map(held.get, names, repeat(0.0)), np.float32, len(names))
 
 
 def _ranks(scores: FloatArray, alike: float) -> FloatArray:

@@ -57,8 +57,13 @@ def test_one_more_of_a_kind_stands_back_as_far_as_asked_for() -> None:
         recommended("s1", 0.9, "Shoes", "Acme"),
         recommended("none", 0.5),
     ]
+    products = [one.product for one in scored]
     relevance = np.array([one.score for one in scored])
-    assert [one.product.id for one in diversified(scored, relevance, 5, 0.0)] == ["w1", "w2", "e1", "s1", "none"]
-    assert [one.product.id for one in diversified(scored, relevance, 3, 0.3)] == ["w1", "s1", "e1"]
-    assert len(diversified(scored, relevance, 9, 1.0)) == 5
+
+    def shown(count: int, diversity: float) -> list[str]:
+        return [products[place].id for place in diversified(products, relevance, count, diversity)]
+
+    assert shown(5, 0.0) == ["w1", "w2", "e1", "s1", "none"]
+    assert shown(3, 0.3) == ["w1", "s1", "e1"]
+    assert len(shown(9, 1.0)) == 5
     assert diversified([], np.zeros(0), 3, 0.3) == []
