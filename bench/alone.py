@@ -87,7 +87,7 @@ def in_groups(pairs: Sequence[Pair], most_tokens: int) -> list[list[Pair]]:
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Seconds that the stages of one search computed."""
+    """Seconds that the stages of one search computed, from text to vector, candidates and logits."""
 
     embed_s: float
     retrieve_s: float
@@ -128,20 +128,20 @@ class AloneSearch:
     def search(self, query: str, depth: int | None = None) -> Compute:
         """What one search computes; `depth` candidates are ranked, by default as many as the gateway has ranked."""
         depth = self._gateway.rank_depth if depth is None else depth
-        tokens = self._embedder.tokens([query], "query")
         started_s = time.perf_counter()
+        tokens = self._embedder.tokens([query], "query")
         (vector,) = self._embedder.session.run([tokens[0].ids])
         embedded_s = time.perf_counter()
-        found = self._loop.run(self._retrieved(query, np.asarray(vector, dtype=np.float32), depth))
-        retrieved_s = time.perf_counter()
-        groups = self._ranker.groups(self._ranker.pairs(query, found.candidates[:depth], found.best_bm25))
+        found, retrieve_s = self._loop.run(self._retrieved(query, np.asarray(vector, dtype=np.float32), depth))
         ranking_s = time.perf_counter()
-        self._ranker.run_all(groups)
+        self._ranker.run_all(self._ranker.groups(self._ranker.pairs(query, found.candidates[:depth], found.best_bm25)))
         ended_s = time.perf_counter()
-        return Compute(embedded_s - started_s, retrieved_s - embedded_s, ended_s - ranking_s)
+        return Compute(embedded_s - started_s, retrieve_s, ended_s - ranking_s)
 
-    async def _retrieved(self, query: str, vector: FloatArray, depth: int) -> Retrieval:
-        return await self._retriever.retrieve(
+    async def _retrieved(self, query: str, vector: FloatArray, depth: int) -> tuple[Retrieval, float]:
+        """What is found, and the seconds that it took, without those of the event loop's start and end."""
+        started_s = time.perf_counter()
+        found = await self._retriever.retrieve(
             RetrievalQuery(
                 normalize_text(query),
                 vector,
@@ -154,3 +154,4 @@ class AloneSearch:
             ),
             deadline=Deadline.after(_LIMIT_S),
         )
+        return found, time.perf_counter() - started_s

@@ -25,6 +25,7 @@ from vitrine.messages.product import (
     filter_from_message,
     filter_to_message,
     offer_from_message,
+    product_from_bytes,
     product_from_message,
     product_to_message,
 )
@@ -169,7 +170,7 @@ def _candidate_from_message(message: pb.Candidate) -> Candidate:
         product_id=message.product_id,
         score=message.score,
         sources=tuple(SourceScore(_SOURCES[s.source], s.rank, s.score) for s in message.sources),
-        product=product_from_message(message.product) if message.HasField("product") else None,
+        product=product_from_bytes(message.product.SerializeToString()) if message.HasField("product") else None,
         highlights=tuple(map(highlight_from_message, message.highlights)),
     )
 
