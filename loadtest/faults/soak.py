@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,19 +171,17 @@ async def soak(
     """So many calls a second for so long; `processes`: ids by name."""
     loads = {kind: Load() for kind in _SHARES}
     begun_s = time.monotonic()
-    async with AsyncExitStack() as stack:
-        watched = await stack.enter_async_context(_watching(processes))
-        await stack.enter_async_context(_purging(mix))
-        for kind, share in _SHARES.items():
 
-            async def call(_number: int, kind: str = kind) -> tuple[str, ...]:
-                return await mix.one(kind)
+    async def go(kind: str) -> None:
+        async with at_rate(rate * _SHARES[kind], lambda _number: mix.one(kind), loads[kind]):
+            await asyncio.sleep(seconds)
 
-            await stack.enter_async_context(at_rate(rate * share, call, loads[kind]))
-        await asyncio.sleep(seconds)
+    async with _watching(processes) as watched, _purging(mix) as unpurged:
+        await asyncio.gather(*map(go, loads))
     tell_processes(watched, begun_s + warm_up_s, memory)
     for kind, load in loads.items():
         tell_calls(kind, load, begun_s + warm_up_s, begun_s + seconds, calls)
+    calls.hold(not unpurged, f"{len(unpurged)} purges of events failed: {', '.join(sorted(set(unpurged)))}")
 
 
 def tell_processes(watched: Mapping[str, Watched], warm_s: float, found: Findings) -> None:
@@ -261,14 +259,20 @@ async def _watching(processes: Mapping[str, int]) -> AsyncIterator[Mapping[str, 
 
 
 @asynccontextmanager
-async def _purging(mix: Mix) -> AsyncIterator[None]:
+async def _purging(mix: Mix) -> AsyncIterator[Sequence[str]]:
+    """Purges until the end; what failed of it."""
+    failed: list[str] = []
+
     async def purge() -> None:
         while True:
             await asyncio.sleep(_PURGE_S)
-            await mix.purge()
+            try:
+                await mix.purge()
+            except grpc.aio.AioRpcError as error:
+                failed.append(f"{error.code().name}: {error.details()}")
 
     async with _beside(purge()):
-        yield
+        yield failed
 
 
 @asynccontextmanager

@@ -3,6 +3,11 @@
 import os
 from typing import Any
 
+import grpc
+import grpc.aio
+import pytest
+from grpc.aio import Metadata
+
 from gateway.events.settings import EventsSettings
 from loadtest.faults.findings import Findings
 from loadtest.faults.searches import Load, Outcome
@@ -58,3 +63,21 @@ async def test_all_kinds_of_calls_run(
     assert [row[0] for row in memory.rows] == ["here"]
     assert len(calls.rows) == 5
     assert not [one for one in calls.missed if "failed" in one]
+
+
+async def test_a_purge_that_fails_is_named_and_loses_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mixed(Mix):
+        def __init__(self) -> None:
+            pass
+
+        async def one(self, kind: str) -> tuple[str, ...]:
+            return ()
+
+        async def purge(self) -> None:
+            raise grpc.aio.AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, Metadata(), Metadata(), "too late", "")
+
+    monkeypatch.setattr("loadtest.faults.soak._PURGE_S", 0.01)
+    memory, calls = Findings(COLUMNS), Findings(KINDS)
+    await soak(Mixed(), {"here": os.getpid()}, 50.0, seconds=0.5, warm_up_s=0.1, memory=memory, calls=calls)
+    assert len(calls.rows) == 5
+    assert any("purges of events failed: DEADLINE_EXCEEDED: too late" in one for one in calls.missed)
