@@ -30,7 +30,8 @@ from vitrine.product import CATEGORY_SEPARATOR, Product
 MAX_DESCRIPTION_CHARACTERS = 1_000
 # Grows with every change of what `entry_of` makes of a product.
 ENTRY_VERSION = 3
-_HEAP_BYTES = 64_000_000
+# Each commit begins a table of a quarter of it, whatever it holds; enough for a full group of writes in one segment.
+_HEAP_BYTES = 30_000_000
 _ANALYZER = "words"
 _SURFACE_ANALYZER = "surface"
 _NUMBER_NAMES = frozenset(
