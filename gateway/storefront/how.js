@@ -3,9 +3,9 @@
 import { lastCalls } from "./api.js";
 import { element } from "./dom.js";
 import { openPanel } from "./panel.js";
-import { say } from "./words.js";
+import { lacked, listed, say } from "./words.js";
 
-const STAGES = ["visitor", "embed", "lexical", "popular", "ads", "retrieve", "rank", "arrange"];
+const STAGES = ["visitor", "gather", "embed", "lexical", "popular", "ads", "retrieve", "fuse", "rank", "explain", "arrange"];
 
 /** Stages with where they begin: the search by words runs beside the embedding, all else one after the other. */
 export function waterfall(timings, milliseconds) {
@@ -14,7 +14,7 @@ export function waterfall(timings, milliseconds) {
   let at = 0;
   for (const stage of STAGES.filter((name) => name in took)) {
     const begin = stage === "lexical" && "embed" in took ? at - took.embed : at;
-    bars.push({ stage, begin: Math.max(begin, 0), length: took[stage] });
+    bars.push({ stage: say(stage), begin: Math.max(begin, 0), length: took[stage] });
     at = Math.max(at, begin + took[stage]);
   }
   const total = took.total ?? at;
@@ -39,20 +39,23 @@ function drawn({ answer, milliseconds }) {
   return element("table", { class: "waterfall" }, element("caption", {}, `${say("stages")} · ${milliseconds.toFixed(0)} ms`), element("tbody", {}, rows));
 }
 
-/** The names of what an answer lacked. */
-export function degradationsOf(answer) {
-  return (answer.degradations ?? []).map(say);
+/** What was asked for. */
+function subject({ method, message }) {
+  const asked = message.query ?? message.placement ?? message.id;
+  return [asked, message.pageToken && say("more"), method.endsWith("/Search") && message.explain && say("why")].filter(Boolean).join(" · ");
 }
 
 export async function showHow(methods) {
   const shown = lastCalls().filter(({ method }) => methods.includes(method.split("/")[1]));
   // What was answered before can be told while the gateway is away; only its port for gRPC is not known then.
   const config = await fetch("/storefront/config.json").then((response) => response.json()).catch(() => null);
+  // Calls that only went on stand behind what the page was made of.
+  shown.sort((one, other) => Boolean(one.message.pageToken) - Boolean(other.message.pageToken));
   const parts = shown.slice(0, 6).map((one) => {
     const facts = [
-      one.answer.cached?.length && `${say("cached")}: ${one.answer.cached.join(", ")}`,
-      one.answer.rankDepth && `${say("depth")}: ${one.answer.rankDepth}`,
-      one.answer.degradations?.length && `${say("degraded")} ${degradationsOf(one.answer).join("; ")}`,
+      one.answer.cached?.length && say("cached", { parts: listed(one.answer.cached) }),
+      one.answer.rankDepth && say("depth", { n: one.answer.rankDepth }),
+      one.answer.degradations?.length && lacked(one.answer.degradations),
     ].filter(Boolean);
     const line = config ? grpcurl(one, config) : "";
     const command = element("code", {}, line);
@@ -66,7 +69,7 @@ export async function showHow(methods) {
         getSelection().selectAllChildren(command);
       }
     });
-    return element("section", {}, element("h3", {}, one.method), drawn(one), element("ul", {}, facts.map((fact) => element("li", {}, fact))), line ? element("div", { class: "command" }, command, copy) : null);
+    return element("section", {}, element("h3", {}, one.method, element("small", {}, subject(one))), drawn(one), element("ul", {}, facts.map((fact) => element("li", {}, fact))), line ? element("div", { class: "command" }, command, copy) : null);
   });
   openPanel(say("how"), parts);
 }

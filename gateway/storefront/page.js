@@ -32,7 +32,7 @@ function header(query) {
   return [
     element("a", { class: "brand-mark", href: "/", "aria-label": say("home") }, element("img", { src: "/storefront/icon.svg", alt: "", width: 28, height: 28 }), element("span", {}, "Vitrine")),
     suggestBox(query, go),
-    element("nav", { "aria-label": say("visitor") }, visitorMenu(), element("a", { href: "/?compare" }, say("compare")), switches(say, () => show(false))),
+    element("nav", { "aria-label": say("visitor") }, visitorMenu(), element("a", { href: "/?compare", title: say("compare") }, say("compareShort")), switches(say, () => show(false))),
   ];
 }
 

@@ -58,7 +58,8 @@ function drawn(product) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 120 120");
   svg.setAttribute("aria-hidden", "true");
-  shape("rect", { width: 120, height: 120, fill: `hsl(${hash(product.categories?.[0]?.split(" > ")[0] ?? "") % 360} 30% 90%)` }, svg);
+  svg.style.setProperty("--hue", hash(product.categories?.[0]?.split(" > ")[0] ?? "") % 360);
+  shape("rect", { width: 120, height: 120 }, svg);
   shape("ellipse", { cx: 60, cy: 101, rx: 34, ry: 5, fill: "#0002" }, svg);
   const body = (KINDS.find(([words]) => words.test(kind)) ?? OTHERS[seed % OTHERS.length])[1];
   shape("path", { d: body, fill, stroke: "#0003", "stroke-width": 2, "fill-rule": "evenodd" }, svg);

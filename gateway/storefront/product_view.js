@@ -39,7 +39,7 @@ function act(label, done, type, product, further = () => ({})) {
 
 function details(product) {
   const rows = Object.entries(product.attributes ?? {}).map(([name, { text = [], numbers = [] }]) => [name.replaceAll("_", " "), [...text, ...numbers].join(", ")]);
-  return element("dl", {}, rows.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+  return rows.length ? [element("h2", { lang: document.documentElement.lang }, say("details")), element("dl", {}, rows.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]))] : [];
 }
 
 export function productView(id, signal) {
@@ -59,7 +59,7 @@ export function productView(id, signal) {
             act("addToCart", "added", "ADD_TO_CART", product),
             act("buy", "bought", "PURCHASE", product, () => ({ transactionId: `web-${Date.now()}` })),
             element("button", { type: "button", class: "quiet", onclick: () => showHow(["GetProduct", "Recommend", "WriteUserEvents"]) }, say("how"))),
-          element("p", { class: "description" }, product.description), element("h2", { lang: document.documentElement.lang }, say("details")), details(product))),
+          element("p", { class: "description" }, product.description), details(product))),
       similar,
       shelf(say("goesWith"), "COMPLEMENTARY", { productIds: [id], without: similar.ready, signal }));
     view.removeAttribute("aria-busy");

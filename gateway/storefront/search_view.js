@@ -6,10 +6,10 @@ import { element } from "./dom.js";
 import { tell } from "./events.js";
 import { FACETS, facetGroups, filterOf } from "./facets.js";
 import { failure } from "./failure.js";
-import { degradationsOf, showHow } from "./how.js";
+import { showHow } from "./how.js";
 import { shelf } from "./shelf.js";
 import { currentVisitor } from "./visitors.js";
-import { say } from "./words.js";
+import { lacked, say } from "./words.js";
 
 const PAGE = 24;
 const ORDERS = ["relevance", "price", "price desc", "newest", "popularity"];
@@ -82,11 +82,10 @@ export function searchView(address, go, signal) {
     const total = answer.totalSize ?? answer.results?.length ?? 0;
     count.replaceChildren(say("results", { n: Number(total).toLocaleString() }), query ? ` ${say("resultsShown", { q: query })}` : "");
     facets.replaceChildren(...facetGroups(answer.facets ?? [], address, (key, value, on) => changed((to) => (on ? to.append(key, value) : to.delete(key, value)))));
-    const lacking = degradationsOf(answer);
     const corrected = answer.reading?.correctedQuery;
     notes.replaceChildren(
       ...(corrected ? [element("p", {}, say("corrected", { q: corrected }))] : []),
-      ...(lacking.length ? [element("p", { class: "degraded", role: "status" }, `${say("degraded")} ${lacking.join("; ")}`)] : []),
+      ...(answer.degradations?.length ? [element("p", { class: "degraded", role: "status" }, lacked(answer.degradations))] : []),
       ...(answer.results?.length ? [] : [element("p", { class: "none" }, say("none"))]),
     );
     if (query) tell("SEARCH", { query, attributionToken: answer.attributionToken, placement: "search" });

@@ -3,9 +3,8 @@
 import { recommend } from "./api.js";
 import { card, grid, skeletons, tellShown } from "./card.js";
 import { element } from "./dom.js";
-import { degradationsOf } from "./how.js";
 import { currentVisitor } from "./visitors.js";
-import { say } from "./words.js";
+import { lacked, say } from "./words.js";
 
 /**
  * A section that fills itself; it goes where nothing is to be shown, and says so where a part is away. `ready` resolves
@@ -23,8 +22,7 @@ export function shelf(title, placement, { productIds = [], without = [], size = 
     list.replaceChildren(...results.map((result) => card(result, context)));
     section.removeAttribute("aria-busy");
     if (!results.length) section.remove();
-    const lacking = degradationsOf(answer);
-    if (lacking.length) section.append(element("p", { class: "degraded", role: "status" }, `${say("degraded")} ${lacking.join("; ")}`));
+    if (answer.degradations?.length) section.append(element("p", { class: "degraded", role: "status" }, lacked(answer.degradations)));
     if (note) section.append(note(results));
     if (!quiet && results.length) tellShown(results, context);
     return results.map(({ product }) => product.id);

@@ -22,7 +22,7 @@ function section(title, ...content) {
 
 function found(sources) {
   return section(say("sources"), element("ul", {}, sources.map(({ source, rank, score }) =>
-    element("li", {}, `${say(source)}: ${rank ? `${say("rank")} ${rank}, ` : ""}${say("score")} ${number(score ?? 0)}`))));
+    element("li", {}, say(rank ? "found" : "foundUnranked", { source: say(source), n: rank, s: number(score ?? 0) })))));
 }
 
 function contributions(reasons) {
@@ -64,7 +64,7 @@ function attributions(explanation, query) {
 /** Shows why `result` is there; `request` is the search that found it, nothing for a recommendation. */
 export async function showWhy(result, request) {
   const body = openPanel(say("why"), element("p", { class: "lead" }, result.product.title));
-  if (result.rankProbability !== undefined) body.append(element("p", {}, `${say("probability")}: ${Math.round(result.rankProbability * 100)} %`));
+  if (result.rankProbability !== undefined) body.append(element("p", {}, say("probability", { n: Math.round(result.rankProbability * 100) })));
   if (result.sources?.length) body.append(found(result.sources));
   if (result.reasons?.length) {
     body.append(contributions(result.reasons));

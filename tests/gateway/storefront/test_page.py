@@ -1,13 +1,8 @@
-"""The storefront as a shopper has it: in Chromium, over a real gateway, with an event store.
+"""The storefront as a shopper has it: in Chromium, over a real gateway, with an event store."""
 
-With VITRINE_SCREENSHOTS=docs/pictures each test leaves there what the shopper saw last.
-"""
-
-import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,7 +16,7 @@ from vitrine.errors import Unavailable
 __all__ = ["events_settings", "open_stand", "raw", "stand", "store_server"]
 _CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-_PATIENCE_MS = 60_000
+PATIENCE_MS = 60_000
 pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="Chromium is not installed")
 
 
@@ -48,11 +43,6 @@ class Shopper:
         """Titles of the products in a list."""
         return self.page.locator(f"{list_of} .card h3")
 
-    async def leaves_picture(self, name: str) -> None:
-        """Keeps what is seen where the documentation wants it."""
-        if folder := os.environ.get("VITRINE_SCREENSHOTS"):
-            await self.page.screenshot(path=Path(folder) / f"{name}.png")
-
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Any]:
@@ -65,10 +55,10 @@ async def browser() -> AsyncIterator[Any]:
 @pytest.fixture
 async def shopper(browser: Any, stand: Stand) -> AsyncIterator[Shopper]:
     """An English shopper; what the page says to its console, or asks of other hosts, fails the test."""
-    expect.set_options(timeout=_PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     async with stand.shop.gateway.http() as port:
         context = await browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
-        context.set_default_timeout(_PATIENCE_MS)
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         shopper = Shopper(page, f"http://127.0.0.1:{port}")
         page.on("console", lambda said: shopper.wrong.append(said.text))
@@ -114,13 +104,11 @@ async def test_a_shopper_types_filters_clicks_and_sees_the_shelf_change(shopper:
     assert title not in similar
     await page.get_by_role("button", name="Into the cart").click()
     await expect(page.get_by_role("button", name="In the cart")).to_be_visible()
-    await shopper.leaves_picture("storefront-product")
     await page.get_by_role("link", name="Home").click()
     await shopper.settled()
     after = await shopper.titles("[data-placement=HOME]").all_inner_texts()
     assert after != before
     assert sum("watch" in one for one in after) > sum("watch" in one for one in before)
-    await shopper.leaves_picture("storefront-home")
 
 
 async def test_why_and_how_are_told_and_a_lost_ranker_is_said(shopper: Shopper, stand: Stand) -> None:
@@ -131,14 +119,12 @@ async def test_why_and_how_are_told_and_a_lost_ranker_is_said(shopper: Shopper, 
     why = page.get_by_role("dialog")
     await expect(why.locator(".words").first).to_contain_text("watch")
     await expect(why.get_by_role("heading", name="Found by")).to_be_visible()
-    await shopper.leaves_picture("storefront-why")
     await page.keyboard.press("Escape")
     await expect(why).to_have_count(0)
     await page.get_by_role("button", name="How it was answered").click()
     how = page.get_by_role("dialog")
     await expect(how.locator(".waterfall th", has_text="rank").first).to_be_visible()
     await expect(how.locator("code").first).to_contain_text("vitrine.v1.SearchService/Search")
-    await shopper.leaves_picture("storefront-how")
     await page.keyboard.press("Escape")
     await expect(page.locator(".degraded")).to_have_count(0)
     stand.shop.ranker.error = Unavailable("away")
@@ -163,7 +149,6 @@ async def test_language_theme_and_pages_to_the_end(shopper: Shopper) -> None:
     await page.reload()
     await shopper.settled()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-    await shopper.leaves_picture("storefront-zh-phone")
     await shopper.opens("/?compare")
     await expect(page.locator("[data-placement=HOME]")).to_have_count(2)
 
