@@ -1,7 +1,9 @@
 """What happens around each call: error codes, cancellation, caps, default deadline, traces, logs and metrics."""
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -72,6 +74,30 @@ async def test_a_flood_of_refusals_does_not_fill_the_log(serve_embed: Any, stub_
     lines = [log for log in logs if log["event"] == "call failed"]
     assert 5 <= len(lines) <= 5 * (int(time.monotonic() - begun_s) + 2)
     assert calls("RESOURCE_EXHAUSTED") - before == 100
+
+
+async def test_a_refused_call_leaves_nothing_to_the_garbage_collector(serve_embed: Any, stub_to: Any) -> None:
+    refusals = []
+
+    class Refusal(ResourceExhausted):
+        def __init__(self) -> None:
+            super().__init__("full", retry_after_s=1.0)
+            refusals.append(weakref.ref(self))
+
+    async def embed(message: Any, context: Context) -> Any:
+        raise Refusal
+
+    server = await serve_embed(embed)
+    stub = stub_to(server.port)
+    gc.disable()
+    try:
+        assert (await failure(stub)).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        async with asyncio.timeout(20):
+            # The caller has its answer before the server has left the call, which sets no event.
+            while refusals[0]() is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    finally:
+        gc.enable()
 
 
 async def test_an_unknown_exception_leaves_as_internal_with_a_trace_id_that_the_log_has(
