@@ -154,8 +154,10 @@ class _ByAls:
     def found(self, allowed: BoolArray, depth: int) -> IntArray:
         recommender = self.behaviour.recommender
         user = self.parts.sum(axis=0)
-        # Of what has no version that lives, the last position says nothing, and it is not factored.
-        usable = self.behaviour.factored & allowed[self.behaviour.positions]
+        usable = self.behaviour.factored.copy()
+        # What is left out is looked up, and not what is allowed, which mostly is nearly all.
+        left_out = self.behaviour.numbers[np.flatnonzero(self.columns.alive & ~allowed)]
+        usable[left_out[left_out >= 0]] = False
         numbers = recommender.coded_factors.proposed(user, usable, depth)
         scores = inner_products(user, recommender.learned.factors, numbers)
         return best_positions(self.columns, self.behaviour.positions[numbers], scores, depth)[0]
