@@ -87,6 +87,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             hand_over=lambda change: self._writer.change(
                 lambda views: views.change(lambda one: one.saved is saved, change)
             ),
+            is_loading=lambda: self._preparers.many > 0 and not self._places.taken,
         )
         folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
         self._recommenders = [Recommender.open(Path(folder)) for folder in folders]

@@ -29,6 +29,8 @@ FREE_DEAD = 2_000
 # Cells are made anew when the catalogue has grown by this; versions that may have no cell yet: all are looked at.
 GROWN = 2.5
 FREE_LOOSE = 4_000
+# While many products come and nobody searches, the first cells wait until there are so many times what needs none.
+LOADED_FIRST = 4
 LOOSE_SHARE = 0.005
 # Share of the catalogue that may be missing from a graph before it is renewed.
 MISSING_SHARE = 0.1
@@ -63,14 +65,27 @@ class _Job:
 
 
 class IndexKeeper:
-    """One thread, one job at a time. `hand_over` has the writer apply a change and publish."""
+    """One thread, one job at a time. `hand_over` has the writer apply a change and publish.
 
-    def __init__(self, folder: Path, *, plan: IndexPlan, saved: SavedViews, threads: int, hand_over: HandOver) -> None:
+    `is_loading` says whether many products come while nobody searches.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        plan: IndexPlan,
+        saved: SavedViews,
+        threads: int,
+        hand_over: HandOver,
+        is_loading: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._graph_path = folder / GRAPH
         self._plan = plan
         self._saved = saved
         self._threads = threads
         self._hand_over = hand_over
+        self._is_loading = is_loading
         self._wake = threading.Condition()
         self._latest: Snapshot | None = None
         self._seen: Snapshot | None = None
@@ -162,10 +177,14 @@ class IndexKeeper:
     def _due(self, snapshot: Snapshot) -> _Job | None:
         columns, living = snapshot.columns, snapshot.columns.living
         dead = len(columns.rows) - living
-        if dead > living * DEAD_SHARE + FREE_DEAD or self._plan.is_outdated(columns.vectors, living):
-            return _Job(COMPACTED, self._compact, "some")
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
-        if kind == "ivf":
+        # The first cells, and vectors kept for them, of a half of what is being loaded would soon be made anew.
+        few = kind == "ivf" and placed is None and living <= self._plan.exact_rows * LOADED_FIRST
+        waits = few and self._is_loading()
+        outdated = not waits and self._plan.is_outdated(columns.vectors, living)
+        if dead > living * DEAD_SHARE + FREE_DEAD or outdated:
+            return _Job(COMPACTED, self._compact, "some")
+        if kind == "ivf" and not waits:
             if not isinstance(placed, PlacedCells) or living > placed.cells.rows * GROWN:
                 return _Job("cells made", self._divide, "much")
             if len(columns.rows) - placed.tail > max(FREE_LOOSE, living * LOOSE_SHARE):

@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
+import mmap
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
-from services.retriever import dense_index, index_keeper, index_plan, recall_probe
+from services.retriever import buffer, dense_index, index_keeper, index_plan, recall_probe
 from services.retriever.cells import PlacedCells, assign, placed_cells, train
 from services.retriever.columns import Columns, ColumnsView, rebuilt
 from services.retriever.dense_index import DenseView
@@ -179,6 +180,31 @@ def test_what_errs_is_scored_again_from_exact_vectors(
     assert view.vectors.nbytes < exact.vectors.nbytes
 
 
+def test_a_file_that_is_not_in_memory_is_asked_for_before_it_is_read(
+    vectors: FloatArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = VectorStore(DIM, "int8")
+    store.extend(vectors)
+    assert store.exact is not None
+    view, file = store.view(), store.exact
+    positions, asked = np.array([0, 11_999, 63, 64, 5_000]), []
+    scores = view.exact_scores(vectors[7], positions)
+
+    class Mapped:
+        def madvise(self, _: int, start: int, size: int) -> None:
+            asked.append((start, start + size))
+
+    monkeypatch.setattr(file, "_mapped", Mapped())
+    monkeypatch.setattr(file, "_cold_until_s", 0.0)
+    monkeypatch.setattr(buffer, "_COLD_S", -1.0)
+    # From now on reading seems slow: the next ones ask.
+    assert view.exact_scores(vectors[7], positions).tolist() == scores.tolist()
+    assert asked == []
+    assert view.exact_scores(vectors[7], positions).tolist() == scores.tolist()
+    ends = ((positions + 1) * DIM * 2).tolist()
+    assert asked == [((end - DIM * 2) // mmap.PAGESIZE * mmap.PAGESIZE, end) for end in ends]
+
+
 def test_codes_propose_what_their_centroids_say(vectors: FloatArray, kept: dict[Storage, ColumnsView]) -> None:
     """Whatever is asked for beside, and however many pieces they are gathered in."""
     view = kept["pq"].vectors
@@ -267,6 +293,24 @@ async def test_ids_that_nothing_has_are_no_matter(open_engine: Any, shop: Any) -
     assert set(found) == {"p00007", "p00500"}
     positions = engine._snapshot.columns.positions_of(np.array([10**12, -1, 2**62, 1]))
     assert positions.tolist()[:3] == [-1, -1, -1]
+
+
+@pytest.mark.parametrize(("more", "many"), [(1, 0), (600, 1)])
+async def test_the_first_cells_wait_for_what_is_being_loaded(open_engine: Any, shop: Any, more: int, many: int) -> None:
+    """They come with the next write when nothing more does, and whatever comes when exact search has become slow."""
+    engine = await open_engine(exact_rows=300)
+    made, products = shop.vectors(700 + more), [shop.product(n) for n in range(700 + more)]
+    # Another write of many products is being made ready.
+    engine._preparers.many = 1
+    await shop.fill(engine, products[:700], made[:700])
+    await asyncio.to_thread(engine._keeper.settle)
+    assert engine._snapshot.dense.kind == "exact"
+    assert (await shop.found(engine, vector=made[7], depth=1)) == ["p00007"]
+    engine._preparers.many = many
+    await shop.fill(engine, products[700:], made[700:])
+    await asyncio.to_thread(engine._keeper.settle)
+    assert engine._snapshot.dense.kind == "ivf"
+    engine._preparers.many = 0
 
 
 async def test_searches_and_writes_leave_nothing_behind(open_engine: Any, shop: Any) -> None:
