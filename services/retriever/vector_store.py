@@ -6,6 +6,7 @@ Both have every vector as float16 in a mapped file beside them, by which what is
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -52,13 +53,14 @@ def inner_products(query: FloatArray, vectors: FloatArray, positions: _IntArray)
 class VectorView:
     """The vectors as of one moment: `codes` (n, dim) in the storage's type; `scales` (n,) float32 with int8.
 
-    With pq `codes` are (n, parts) uint8, made by `quantizer`. `exact` is what the storage errs about, from a file.
+    With pq `codes` are (n, parts) uint8, made by `quantizer`. `exact` is what the storage errs about, from a `file`.
     """
 
     codes: NDArray[Any]
     scales: FloatArray | None = None
     quantizer: ProductQuantizer | None = None
     exact: "VectorView | None" = None
+    file: MappedBuffer | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -93,7 +95,9 @@ class VectorView:
 
     def exact_scores(self, query: FloatArray, positions: _IntArray) -> FloatArray:
         """(len(positions),) float32: what `scores` gives for a (dim,) query, by the exact vectors."""
-        scores: FloatArray = (self.exact or self).scores(query[None], positions)[0]
+        exact = self.exact or self
+        with nullcontext() if exact.file is None else exact.file.reading(positions):
+            scores: FloatArray = exact.scores(query[None], positions)[0]
         return scores
 
     def proposed(self, queries: FloatArray, positions: _IntArray, count: int) -> list[_IntArray]:
@@ -207,7 +211,7 @@ class VectorStore:
     def view(self) -> VectorView:
         """What a reader sees from now on."""
         scales = None if self.scales is None else self.scales.view()
-        exact = None if self.exact is None else VectorView(self.exact.view())
+        exact = None if self.exact is None else VectorView(self.exact.view(), file=self.exact)
         return VectorView(self.codes.view(), scales, self.quantizer, exact)
 
 
