@@ -5,8 +5,8 @@ import gc
 # Containers more than were freed before the youngest are walked, youngest walks before older ones are, and of these
 # before all are. What an answer is made of is freed without a walk, and a walk of all stops every thread.
 _RARELY = (20_000, 50, 20)
-# For a process whose calls leave circles behind, as each that gRPC aborts does: a walk frees them all at once, and
-# 20,000 took 25 to 45 ms.
+# For a process whose calls leave circles behind, as searches do: a walk frees all that it finds at once, and 20,000 of
+# them took 25 to 45 ms.
 IN_SMALL_PARTS = (2_000, 10, 100)
 
 
