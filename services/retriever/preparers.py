@@ -31,6 +31,8 @@ class Preparers:
     def __init__(self, processes: int) -> None:
         self._processes = processes
         self._thread = ThreadPoolExecutor(1, "retriever-prepare")
+        # Which of the writes of many products has the thread: no more of them lie before it than it works on.
+        self._turn = asyncio.Lock()
         self._pool: ProcessPoolExecutor | None = None
         self._starting: asyncio.Task[None] | None = None
         self._come = 0
@@ -51,31 +53,35 @@ class Preparers:
     async def _prepare_many(self, products: Sequence[Product], deadline: Deadline) -> list[Texts]:
         if self._processes:
             self._count(len(products))
-            if (pool := self._pool) is not None:
-                # Divided for the sake of one writer; of several, each has a process busy.
-                size = -(-len(products) // self._processes) if self.many < self._processes else len(products)
-                parts = [products[start : start + size] for start in range(0, len(products), size)]
-                try:
-                    futures = [pool.submit(Texts.of, part) for part in parts]
-                    return await asyncio.gather(*map(asyncio.wrap_future, futures))
-                except BrokenProcessPool as error:
-                    _log.warning("a process that prepared products was killed", error=str(error))
-                    if self._pool is pool:
-                        self._stop()
-        return await self._in_thread(products, deadline)
+        async with self._turn:
+            # What has waited for the thread goes to the processes where these have started meanwhile.
+            if (pool := self._pool) is None:
+                return await self._in_thread(products, deadline)
+        # Divided for the sake of one writer; of several, each has a process busy.
+        size = -(-len(products) // self._processes) if self.many < self._processes else len(products)
+        parts = [products[start : start + size] for start in range(0, len(products), size)]
+        try:
+            futures = [pool.submit(Texts.of, part) for part in parts]
+            return await asyncio.gather(*map(asyncio.wrap_future, futures))
+        except BrokenProcessPool as error:
+            _log.warning("a process that prepared products was killed", error=str(error))
+            if self._pool is pool:
+                self._stop()
+            return await self._in_thread(products, deadline)
 
     async def _in_thread(self, products: Sequence[Product], deadline: Deadline) -> list[Texts]:
         return [await asyncio.wrap_future(self._thread.submit(_in_time, products, deadline))]
 
     async def close(self) -> None:
-        """Ends the thread and the processes once what they have begun is done."""
+        """Ends the thread and the processes once what they have begun, or what waits, is done."""
         starting, pool = self._starting, self._pool
         self._processes = 0
         self._stop()
         if starting is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await starting
-        await asyncio.to_thread(self._thread.shutdown)
+        async with self._turn:
+            await asyncio.to_thread(self._thread.shutdown)
         if pool is not None:
             await asyncio.to_thread(pool.shutdown)
 

@@ -104,6 +104,34 @@ async def test_processes_make_the_same_and_one_that_is_killed_loses_nothing(prep
     assert psutil.wait_procs([psutil.Process(pid) for pid in processes if psutil.pid_exists(pid)], 30)[1] == []
 
 
+async def test_what_waits_for_the_thread_goes_to_a_process_once_there_is_one(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparers_module, "START_PRODUCTS", 1)
+    preparers = Preparers(1)
+    products = [shop.product(n) for n in range(BULK_PRODUCTS)]
+    async with preparers._turn:
+        waiting = asyncio.create_task(preparers.prepare(products, shop.deadline()))
+        await asyncio.sleep(0)
+        assert preparers._starting is not None
+        await preparers._starting
+    # It would refuse.
+    preparers._thread.shutdown()
+    [texts] = await waiting
+    assert texts.ids == [product.id for product in products]
+    await preparers.close()
+
+
+async def test_what_waits_for_the_thread_is_made_ready_before_it_ends(shop: Any) -> None:
+    preparers = Preparers(0)
+    products = [shop.product(n) for n in range(BULK_PRODUCTS)]
+    waiting = [asyncio.create_task(preparers.prepare(products, shop.deadline())) for _ in range(3)]
+    await asyncio.sleep(0)
+    await preparers.close()
+    assert all(task.done() for task in waiting)
+    assert [len(part.ids) for task in waiting for part in task.result()] == [BULK_PRODUCTS] * 3
+
+
 async def test_they_are_started_for_many_and_ended_after_a_pause(
     preparers: Preparers, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
