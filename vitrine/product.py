@@ -145,7 +145,8 @@ def id_violation(product_id: str) -> str | None:
 def _violations(product: Product) -> Iterator[FieldViolation]:
     if fault := id_violation(product.id):
         yield FieldViolation("id", fault)
-    if not normalize_text(product.title):
+    # A letter or digit stays one.
+    if not (product.title[:1].isalnum() or normalize_text(product.title)):
         if product.kind is ProductKind.PRODUCT:
             yield FieldViolation("title", "is empty; give the words that a shopper reads first")
         elif not normalize_text(product.description):

@@ -16,6 +16,7 @@ from services.retriever.index_plan import IndexPlan
 from services.retriever.index_version import IndexVersion
 from services.retriever.lexical_memo import LexicalMemo
 from services.retriever.metrics import show_index
+from services.retriever.preparers import BULK_PRODUCTS
 from services.retriever.recall_probe import RecallProbe
 from services.retriever.recommender import Recommender
 from services.retriever.related import behaviour_of, newest_positions, related, vectors_of
@@ -87,7 +88,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             hand_over=lambda change: self._writer.change(
                 lambda views: views.change(lambda one: one.saved is saved, change)
             ),
-            is_loading=lambda: self._preparers.many > 0 and not self._places.taken,
+            is_loading=self._is_loading,
         )
         folders = [folder for folder in (settings.recommender, *settings.further_recommenders) if folder]
         self._recommenders = [Recommender.open(Path(folder)) for folder in folders]
@@ -130,6 +131,11 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
     def _close_searches(self) -> None:
         self._probe.close()
         self._generations.close()
+
+    def _is_loading(self) -> bool:
+        """Whether many products come while nobody searches."""
+        come = self._preparers.many > 0 or self._writer.waiting >= BULK_PRODUCTS
+        return come and not self._places.taken
 
     @property
     def _keeper(self) -> IndexKeeper:

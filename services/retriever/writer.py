@@ -92,6 +92,12 @@ class Writer(Generic[V]):
             self._wake.notify()
         return write.done
 
+    @property
+    def waiting(self) -> int:
+        """Products that wait to be written."""
+        with self._wake:
+            return self._products_waiting()
+
     def change(self, work: Callable[[V], None]) -> "Future[None]":
         """Has the writer's thread do something with the views, and publish; the future is done then."""
         done: Future[None] = Future()
