@@ -110,6 +110,21 @@ def test_conditions_decide_what_is_found_and_never_how_high(shop: Any) -> None:
     assert dict(zip(rows, filtered, strict=True)) == {n: scores[n] for n in rows}
 
 
+def test_what_json_would_escape_does_not_break_it(shop: Any) -> None:
+    """Each character alone, between letters and between digits, in every text."""
+    marks = [chr(code) for code in (*range(0x21, 0x30), *range(0x3A, 0x41), *range(0x5B, 0x61), *range(0x7B, 0x7F))]
+    marks += ["\\u0022", "\u2019", "\u2028", "\xa0", "5'2\"", "\\\\"]
+    text = " ".join(f"{mark} a{mark}b 1{mark}5 1{mark}5{mark}inch" for mark in marks)
+    nasty: dict[str, Any] = {"title": text, "description": text, "brand": text, "categories": (text,), "language": "en"}
+    products = [Product(id='a"b\\c', attributes={'a"\\': (text, 'x"y\\')}, **nasty), *_titled("lamp")]
+    for product in products:
+        entry = entry_of(product)
+        assert Entry.decoded(entry.encoded()) == entry
+    view = _view(*products)
+    assert _rows(view, "a b", plan_of(shop.filter(product_ids=('a"b\\c',)))) == [0]
+    assert _rows(view, "lamp") == [1]
+
+
 def test_nothing_to_search_finds_nothing() -> None:
     view = _view(*_titled("lamp"))
     for text in ("", "!!!", "—", "\u200b"):
