@@ -8,6 +8,7 @@ by ghz for what a call takes, and by a client of its own for the times that the 
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import quantiles
@@ -85,8 +86,11 @@ def measure(
     calls: Annotated[int, typer.Option(min=20)] = 200,
 ) -> None:
     """Ask for HOME, one call at a time, each for another visitor; p50 above the limit: exit 1."""
-    stages = asyncio.run(_measured(target, products, calls))
-    by_ghz = _asked_by_ghz(target, calls)
+    # Of this run alone: who was measured before has more events.
+    run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    visitors = [f"loadtest-home-{run}-{number}" for number in range(VISITORS)]
+    stages = asyncio.run(_measured(target, visitors, products, calls))
+    by_ghz = _asked_by_ghz(target, visitors, calls)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     typer.echo(f"{calls} calls by one client, {VISITORS} visitors with {EVENTS} events, load {load}\n")
     typer.echo("| | p50 ms | p95 ms | p99 ms | least ms |\n|---|---|---|---|---|")
@@ -99,19 +103,19 @@ def measure(
         raise typer.Exit(1)
 
 
-async def _measured(target: str, products: int, calls: int) -> dict[str, list[float]]:
+async def _measured(target: str, visitors: Sequence[str], products: int, calls: int) -> dict[str, list[float]]:
     """Milliseconds of whole calls and of their stages."""
     random = np.random.default_rng(3)
     async with Client(target) as gateway:
         events = user_event_service_pb2_grpc.UserEventServiceStub(gateway.channel)
-        for visitor in range(VISITORS):
+        for visitor in visitors:
             seen = random.choice(products, EVENTS, replace=False).tolist()
             await events.WriteUserEvents(_history(visitor, seen), timeout=_LIMIT_S)
         recommendation = recommendation_service_pb2_grpc.RecommendationServiceStub(gateway.channel)
         stages: dict[str, list[float]] = {}
         for number in range(-VISITORS, calls):
             began_s = time.perf_counter()
-            answer = await recommendation.Recommend(_request(number % VISITORS), timeout=_LIMIT_S)
+            answer = await recommendation.Recommend(_request(visitors[number % VISITORS]), timeout=_LIMIT_S)
             spent_ms = (time.perf_counter() - began_s) * 1e3
             if answer.degradations or len(answer.results) != 10:
                 raise typer.BadParameter(f"the suite does not serve the made shop whole: {answer.degradations}")
@@ -122,11 +126,11 @@ async def _measured(target: str, products: int, calls: int) -> dict[str, list[fl
     return stages
 
 
-def _asked_by_ghz(target: str, calls: int) -> Measured:
+def _asked_by_ghz(target: str, visitors: Sequence[str], calls: int) -> Measured:
     """Raises ToolFailed when a call is not answered."""
     with TemporaryDirectory(prefix="vitrine-home-") as folder:
         data, descriptors = Path(folder) / "requests", Path(folder) / "descriptors"
-        write_messages(data, map(_request, range(VISITORS)))
+        write_messages(data, map(_request, visitors))
         write_descriptors(descriptors)
         call, ends = "vitrine.v1.RecommendationService/Recommend", ["--total", str(calls)]
         measured = run_call("home", call, target, data=data, descriptors=descriptors, in_flight=1, ends=ends)
@@ -135,18 +139,12 @@ def _asked_by_ghz(target: str, calls: int) -> Measured:
     return measured
 
 
-def _request(visitor: int) -> recommendation_pb2.RecommendRequest:
-    return recommendation_pb2.RecommendRequest(
-        placement=recommendation_pb2.PLACEMENT_HOME, visitor_id=_visitor(visitor)
-    )
+def _request(visitor: str) -> recommendation_pb2.RecommendRequest:
+    return recommendation_pb2.RecommendRequest(placement=recommendation_pb2.PLACEMENT_HOME, visitor_id=visitor)
 
 
 def _id(number: int) -> str:
     return f"made-{number:07}"
-
-
-def _visitor(number: int) -> str:
-    return f"loadtest-home-{number}"
 
 
 def _product(number: int) -> Product:
@@ -164,14 +162,14 @@ def _product(number: int) -> Product:
     )
 
 
-def _history(visitor: int, products: list[int]) -> user_event_service_pb2.WriteUserEventsRequest:
+def _history(visitor: str, products: list[int]) -> user_event_service_pb2.WriteUserEventsRequest:
     now = datetime.now(UTC)
     events = []
     for place, number in enumerate(products):
         event = user_event_pb2.UserEvent(
-            event_id=f"loadtest-home-{visitor}-{now.timestamp()}-{place}",
+            event_id=f"{visitor}-{place}",
             event_type=user_event_pb2.EVENT_TYPE_VIEW_ITEM,
-            visitor_id=_visitor(visitor),
+            visitor_id=visitor,
             products=[user_event_pb2.EventProduct(product_id=_id(number), category=_product(number).categories[0])],
         )
         event.event_time.FromDatetime(now - timedelta(minutes=EVENTS - place))
