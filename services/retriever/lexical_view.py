@@ -174,10 +174,12 @@ class LexicalView:
         return "".join(self._analyzer.analyze(word))
 
     def _best_field(self, stem: str) -> tantivy.Query:
-        fields = (
-            tantivy.Query.boost_query(
-                tantivy.Query.term_query(self._schema, field, stem, "freq"), self._weights.of(field)
-            )
-            for field in ((*FIELDS, CODE_FIELD) if any(map(str.isdigit, stem)) else FIELDS)
-        )
-        return tantivy.Query.disjunction_max_query(list(fields), self._weights.beside)
+        words = tantivy.Query.disjunction_max_query([self._in(field, stem) for field in FIELDS], self._weights.beside)
+        if not any(map(str.isdigit, stem)):
+            return words
+        # No further field: codes are taken of the words of the others.
+        return tantivy.Query.disjunction_max_query([words, self._in(CODE_FIELD, stem)])
+
+    def _in(self, field: str, stem: str) -> tantivy.Query:
+        found = tantivy.Query.term_query(self._schema, field, stem, "freq")
+        return tantivy.Query.boost_query(found, self._weights.of(field))
