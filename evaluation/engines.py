@@ -46,13 +46,8 @@ class Engines:
 
         Raises Internal when a product is refused, FailedPrecondition when kept vectors cannot be read or written.
         """
-        texts = [embedding_text(product) for product in products]
+        vectors = await self.vectors(products, advance, keep_vectors)
         model = await self.embedder.get_model(deadline=Deadline.after(TIMEOUT_S))
-        vectors = None if keep_vectors is None else read_kept(keep_vectors, model, texts)
-        if vectors is None:
-            vectors = await self._embed(texts, products, advance)
-            if keep_vectors is not None:
-                keep(keep_vectors, model, texts, vectors)
         for start in range(0, len(products), _WRITE_PRODUCTS):
             part = slice(start, start + _WRITE_PRODUCTS)
             result = await self.retriever.upsert_products(
@@ -62,6 +57,17 @@ class Engines:
                 if outcome.error is not None:
                     raise _refused(outcome.id, outcome.error)
             advance("write products", min(start + _WRITE_PRODUCTS, len(products)), len(products))
+
+    async def vectors(self, products: Sequence[Product], advance: Advance, keep_vectors: Path | None) -> FloatArray:
+        """The catalogue's vectors, made or kept; (n, dim) float32, L2-normalised."""
+        texts = [embedding_text(product) for product in products]
+        model = await self.embedder.get_model(deadline=Deadline.after(TIMEOUT_S))
+        vectors = None if keep_vectors is None else read_kept(keep_vectors, model, texts)
+        if vectors is None:
+            vectors = await self._embed(texts, products, advance)
+            if keep_vectors is not None:
+                keep(keep_vectors, model, texts, vectors)
+        return vectors
 
     async def _embed(self, texts: Sequence[str], products: Sequence[Product], advance: Advance) -> FloatArray:
         # In order of length: texts of one batch are padded to the longest, which cost a fifth of the time on Icecat.

@@ -61,7 +61,7 @@ async def compare_fusions(engines: Engines, shop: JudgedShop, advance: Advance) 
             orders.setdefault(name, {})[query] = QueryOrders(judged, pooled)
         advance("search", done, len(shop.grades))
     figures = {name: relevance(by_query, shop.grades, shop.relevant_grade) for name, by_query in orders.items()}
-    gains = {name: _gains(figures[name], figures[RRF]) for name in (ONE_WEIGHT, ADAPTIVE)}
+    gains = {name: gains_over(figures[RRF], figures[name]) for name in (ONE_WEIGHT, ADAPTIVE)}
     return FusionResult(shop.name, len(shop.grades), named, figures, gains)
 
 
@@ -124,7 +124,8 @@ def _source(candidate: Candidate, name: str) -> SourceScore:
     return next(one for one in candidate.sources if one.source == name)
 
 
-def _gains(after: Relevance, before: Relevance) -> dict[str, Gain]:
+def gains_over(before: Relevance, after: Relevance) -> dict[str, Gain]:
+    """The gains by metric of one order over another of the same queries."""
     gains = {}
     for metric, values in after.by_query.items():
         differences = [values[query] - before.by_query[metric][query] for query in values]

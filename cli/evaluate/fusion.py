@@ -66,9 +66,10 @@ def _table(result: "FusionResult") -> Table:
         means = [figures.means[metric] for metric in metrics]
         table.add_row(name, *(f"{mean.value:.3f}\n{mean.low:.3f}–{mean.high:.3f}" for mean in means))
     for name, gains in result.gains.items():
-        table.add_row(f"{name}\n− rrf", *(_gain(gains[metric]) for metric in metrics))
+        table.add_row(f"{name}\n− rrf", *(gain_cell(gains[metric]) for metric in metrics))
     return table
 
 
-def _gain(one: "Gain") -> str:
+def gain_cell(one: "Gain") -> str:
+    """A gain above its interval and p."""
     return f"{one.gain.value:+.3f}\n{one.gain.low:+.3f}–{one.gain.high:+.3f}\np={one.p_value:.3f}"

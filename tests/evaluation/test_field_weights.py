@@ -1,0 +1,36 @@
+"""Weights of fields, chosen on some queries and measured on others."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from evaluation.engines import open_engines
+from evaluation.field_weights import TRIED, compare_field_weights
+from evaluation.icecat import read_icecat
+
+
+async def test_each_query_is_measured_by_weights_that_were_chosen_without_it(data_dir: Path) -> None:
+    shop = read_icecat(data_dir)
+    async with open_engines(Path("models/embedder"), Path("models/ranker")) as engines:
+        result = await compare_field_weights(engines, shop, lambda *_: None)
+    assert tuple(result.tried) == TRIED
+    assert (result.queries, len(result.chosen)) == (3, 3)
+    for metric, values in result.held_out.by_query.items():
+        for query, value in values.items():
+            assert value in {result.tried[weights].by_query[metric][query] for weights in result.chosen}
+        gain = result.held_out.means[metric].value - result.rrf.means[metric].value
+        assert result.gains[metric].gain.value == pytest.approx(gain)
+
+
+def test_the_command_prints_all_weights_and_the_gain(data_dir: Path) -> None:
+    run = CliRunner().invoke(app, ["evaluate", "fields", "--dataset", "icecat", "--data-dir", str(data_dir)])
+    assert run.exit_code == 0, run.output
+    assert all(name in run.stdout for name in ("0.8/0.2", "held out", "− rrf", "p=", "chosen for each part"))
+
+
+def test_pairs_are_refused_in_one_line(data_dir: Path) -> None:
+    run = CliRunner().invoke(app, ["evaluate", "fields", "--dataset", "zh", "--data-dir", str(data_dir)])
+    assert run.exit_code == 1
+    assert "holds pairs and no shop" in run.stderr
