@@ -18,7 +18,8 @@ from vitrine.ports import RankCandidate
 from vitrine.vectors import FloatArray
 
 # What the line is shrunk to while few are scored, in logits: its slope, how far logits lie from it, and how many
-# candidates' word this has. The shipped ranker's on Icecat (276 queries) and on Chinese titles (400).
+# candidates' word this has. A six-layer ranker's on Icecat (276 queries) and on Chinese titles (400); the four-layer
+# one's that ships lie at 5.7 and 7.8, 0.48 and 0.73.
 _SLOPE, _DEVIATION, _WEIGHT = 7.0, 0.75, 8.0
 _EVIDENCE_DEVIATION = 0.06
 # So many more than are shown are scored first, and then so many at a time.
