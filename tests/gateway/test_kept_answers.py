@@ -44,6 +44,15 @@ async def test_the_same_search_is_answered_again_without_any_stage(shop: Shop) -
     assert "answer" not in (await ask(shop, page_size=3)).cached
 
 
+async def test_a_search_of_which_nothing_is_kept_asks_for_no_version(shop: Shop) -> None:
+    query = "a watch that nobody asked for before"
+    before = shop.retriever.count("get_version")
+    await ask(shop, query)
+    assert shop.retriever.count("get_version") == before
+    assert "answer" in (await ask(shop, query)).cached
+    assert shop.retriever.count("get_version") == before + 1
+
+
 async def test_an_answer_given_again_has_tokens_of_its_own(shop: Shop) -> None:
     first, again = await ask(shop), await ask(shop)
     assert first.attribution_token != again.attribution_token
