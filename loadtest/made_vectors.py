@@ -45,6 +45,7 @@ class MadeVectors:
         if not file.exists():
             documents = [embedding_text(shop.product(number)) for number in numbers]
             made = asyncio.run(_embedded(documents, texts))
+            file.parent.mkdir(parents=True, exist_ok=True)
             np.savez(file, sample=made[0], queries=made[1])
         read = np.load(file)
         return cls(read["sample"], read["queries"], texts)
