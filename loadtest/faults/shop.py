@@ -1,5 +1,6 @@
 """A small shop to search in while parts fail."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import count
 
@@ -16,7 +17,7 @@ from vitrine.v1 import (
 )
 
 _AT_ONCE = 50
-_IN_A_ROW = 12
+_AT_A_TIME = 12
 
 
 def shop(count: int) -> list[Product]:
@@ -42,13 +43,16 @@ async def fill(channel: grpc.aio.Channel, products: Sequence[Product]) -> None:
 
 
 async def _shown(channel: grpc.aio.Channel, product: Product) -> None:
-    """Waits until searches find a product some times in a row: they go round gateways and retrievers, and those that
-    did not write it follow a moment later."""
+    """Waits until some searches at once all find a product: they go round gateways and retrievers, and those that did
+    not write it follow a moment later. One by one each gateway would ask the same retriever for candidates: it asks
+    twice a search, first by the words alone."""
     stub = search_service_pb2_grpc.SearchServiceStub(channel)
-    found = 0
-    for number in count():
+    numbers = count()
+
+    async def finds(number: int) -> bool:
         request = search_service_pb2.SearchRequest(query=f"{product.title} new {number}", page_size=50, rank_depth=0)
         answer = await stub.Search(request, timeout=60)
-        found = found + 1 if product.id in {result.product.id for result in answer.results} else 0
-        if found == _IN_A_ROW:
-            return
+        return product.id in {result.product.id for result in answer.results}
+
+    while not all(await asyncio.gather(*(finds(next(numbers)) for _ in range(_AT_A_TIME)))):
+        pass
