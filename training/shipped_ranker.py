@@ -1,4 +1,7 @@
-"""The recipe of the shipped ranker, whole: one call, resumable, from declared inputs and seeds."""
+"""The recipe of the six layers that the shipped ranker is distilled from, whole.
+
+One call, resumable, from declared inputs and seeds.
+"""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`vitrine train shipped-embedder` and `shipped-ranker`: the recipes of the bundles in models/."""
+"""`vitrine train shipped-embedder` and `shipped-ranker`: recipes of models/embedder and of models/ranker's teacher."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +42,7 @@ def shipped_ranker(
     embedder_seed: Seed = 17,
     threads: Threads = 0,
 ) -> None:
-    """Rebuild the ranker in models/: label-free lists, cross-encoder, calibration, int8."""
+    """Make the six layers that the ranker in models/ is distilled from: lists, cross-encoder, calibration, int8."""
     with one_line_errors():
         from training.embedder_training import EmbedderSettings
         from training.ranker_training import RankerSettings
