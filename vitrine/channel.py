@@ -76,6 +76,8 @@ def _options(settings: ChannelSettings) -> list[tuple[str, int | str]]:
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.keepalive_time_ms", round(settings.keepalive_time_s * 1e3)),
         ("grpc.keepalive_timeout_ms", round(settings.keepalive_timeout_s * 1e3)),
+        # gRPC waits a minute for the ping itself, whatever keepalive says.
+        ("grpc.http2.ping_timeout_ms", round(settings.keepalive_timeout_s * 1e3)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         # Pings that only measure bandwidth make strict servers and proxies close the connection.

@@ -168,6 +168,8 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.keepalive_time_ms", round(KEEPALIVE_TIME_S * 1e3)),
         ("grpc.keepalive_timeout_ms", round(KEEPALIVE_TIMEOUT_S * 1e3)),
+        # gRPC waits a minute for the ping itself, whatever keepalive says.
+        ("grpc.http2.ping_timeout_ms", round(KEEPALIVE_TIMEOUT_S * 1e3)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", round(settings.min_ping_interval_s * 1e3)),
         ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1e3)),

@@ -528,6 +528,22 @@ async def test_pings_are_allowed_by_our_server_and_fewer_after_another_one_compl
         await strict.stop(0)
 
 
+async def test_a_server_that_stands_still_is_left_when_it_answers_no_ping(stub_to: Any) -> None:
+    """Of a process that hangs the kernel still takes what is sent; a connection to it was held for over a minute."""
+
+    async def stand_still(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Empty SETTINGS, and the acknowledgement of the client's: then the connection counts as ready.
+        writer.write(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) + bytes([0, 0, 0, 4, 1, 0, 0, 0, 0]))
+        while await reader.read(65_536):
+            pass
+        writer.close()
+
+    async with listening(stand_still) as port:
+        stub = stub_to(port, keepalive_time_s=1, keepalive_timeout_s=1, retry_attempts=1)
+        with pytest.raises(Unavailable):
+            await call(stub.Embed, REQUEST, deadline=Deadline.after(30))
+
+
 async def test_memory_does_not_grow_with_calls_or_channels(serve_embed: Any, stub_to: Any) -> None:
     """grpc#36986: channels made again and again, and calls, leaked memory."""
     server = await serve_embed()
