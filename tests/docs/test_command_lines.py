@@ -21,7 +21,7 @@ _INLINE = re.compile(r"(?<!`)`(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?vitrine +([^`]*)`
 def _lines(page: Path) -> Iterator[str]:
     text = page.read_text().replace("\\\n", " ")
     yield from _LINE.findall(
-        "\n".join(re.findall(r"^(?:```\w*\n.*?^ *```|(?: {4}|\t).*?)$", text, re.MULTILINE | re.DOTALL))
+        "\n".join(re.findall(r"^(?: *```\w*\n.*?^ *```|(?: {4}|\t).*?)$", text, re.MULTILINE | re.DOTALL))
     )
     yield from _INLINE.findall(text)
 
@@ -48,6 +48,15 @@ def _options(command: Any) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_options_exist(page: Path) -> None:
     assert {line: unknown for line in _lines(page) if (unknown := _unknown(line))} == {}
+
+
+def test_lines_in_blocks_and_sentences_are_read(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    block = ["1. First:", "   ```sh", "   $ cd x && .venv/bin/vitrine search a \\", "     --json | cat", "   ```"]
+    said = ["Say `vitrine top --once`.", "", "    A=1 vitrine up", "", *block, "", "```", "vitrine key list", "```", ""]
+    page.write_text("\n".join([*said, "In prose vitrine says nothing."]))
+    lines = [" ".join(line.split()) for line in _lines(page)]
+    assert lines == ["up", "search a --json", "key list", "top --once"]
 
 
 def test_a_wrong_one_is_found() -> None:
