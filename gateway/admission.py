@@ -72,7 +72,8 @@ class Admission:
                 self._gaps += 1
                 weight = max(_LEAST_GAP_WEIGHT, 1 / self._gaps)
                 self._gap_s += weight * (now_s - self._left_at_s - self._gap_s)
-            self._left_at_s = now_s if self._inside >= _ALWAYS else None
+            # One fewer than are always let in: else, with all others refused, none would ever count again.
+            self._left_at_s = now_s if self._inside >= _ALWAYS - 1 else None
 
     def _refusal(self, message: str, reason: str) -> ResourceExhausted:
         self._shown_refused.inc()

@@ -1,5 +1,6 @@
 """Tests of admission at the door."""
 
+from collections import deque
 from contextlib import ExitStack
 
 import pytest
@@ -82,3 +83,28 @@ def test_callers_who_come_seldom_do_not_make_it_look_slow() -> None:
         for _ in range(20):
             inside.enter_context(admission.admit(Deadline.after(3)))
         assert admission.inside == 21
+
+
+def test_that_calls_are_quick_again_is_seen_by_those_that_are_always_let_in() -> None:
+    now_s = 0.0
+    admission = Admission(100, "searches", lambda: now_s)
+    inside: deque[ExitStack] = deque()
+
+    def come(time_s: float) -> None:
+        one = ExitStack()
+        one.enter_context(admission.admit(Deadline.after(time_s)))
+        inside.append(one)
+
+    for _ in range(20):
+        come(60)
+    while len(inside) > 8:
+        now_s += 1
+        inside.popleft().close()
+    with pytest.raises(ResourceExhausted, match="too long for its deadline"):
+        come(3)
+    for _ in range(400):
+        now_s += 0.01
+        inside.popleft().close()
+        come(3)
+    come(3)
+    assert admission.inside == 9
