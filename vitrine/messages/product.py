@@ -28,6 +28,8 @@ _KIND_VALUES = {
 _KINDS: dict[int, ProductKind] = {value: kind for kind, value in _KIND_VALUES.items()}
 # There are few; a message has room for millions, which would be read on the event loop.
 _MAX_FILTER_VALUES = 100
+# Longer ones, which have long descriptions, are read each time: so many that are kept would take hundreds of MiB.
+_MAX_KEPT_BYTES = 4_096
 
 
 def product_to_message(product: Product, with_description: bool = True) -> product_pb2.Product:
@@ -61,10 +63,14 @@ def product_to_message(product: Product, with_description: bool = True) -> produ
     return message
 
 
-# Searches find the same popular products again and again: to look up the bytes takes a tenth of reading them.
-@lru_cache(maxsize=4_096)
 def product_from_bytes(data: bytes) -> Product:
     """The product of a message in bytes; raises as `product_from_message` does."""
+    return _product_from_bytes(data) if len(data) <= _MAX_KEPT_BYTES else _product_from_bytes.__wrapped__(data)
+
+
+# Searches find the same popular products again and again: to look up the bytes takes a tenth of reading them.
+@lru_cache(maxsize=4_096)
+def _product_from_bytes(data: bytes) -> Product:
     return product_from_message(product_pb2.Product.FromString(data))
 
 

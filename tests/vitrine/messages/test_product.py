@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrine.errors import InvalidArgument
-from vitrine.messages.product import filter_from_message, filter_to_message, product_from_message, product_to_message
+from vitrine.messages.product import (
+    filter_from_message,
+    filter_to_message,
+    product_from_bytes,
+    product_from_message,
+    product_to_message,
+)
 from vitrine.ports import ProductFilter
 from vitrine.product import Availability, Product, ProductKind
 from vitrine.v1 import product_pb2, retriever_service_pb2
@@ -110,3 +116,12 @@ def test_a_wrong_filter_is_refused_by_field(message: retriever_service_pb2.Produ
     with pytest.raises(InvalidArgument) as caught:
         filter_from_message(message)
     assert [v.field for v in caught.value.violations] == [field]
+
+
+@pytest.mark.parametrize(("characters", "is_kept"), [(1_000, True), (5_000, False)])
+def test_a_product_read_again_is_the_one_kept_but_for_long_ones(characters: int, is_kept: bool) -> None:
+    product = Product(id="p", title="Watch", description="x" * characters)
+    data = product_to_message(product).SerializeToString()
+    first, again = product_from_bytes(data), product_from_bytes(data)
+    assert first == again == product
+    assert (first is again) == is_kept
