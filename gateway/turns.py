@@ -6,10 +6,12 @@ from typing import Any
 
 # What epoll waits at least.
 _LEAST_REST_S = 0.001
+# Several times what a turn takes: where one took longer, the process stood still, and nobody had the loop.
+_MOST_REST_S = 0.02
 
 
 class Turns:
-    """Lets those who wait go on one by one, in the order they came; after each the loop is others' for as long.
+    """Lets those who wait go on one by one, in the order they came; after each the loop is others' about as long.
 
     A run of a model ends for all its searches in one round of the event loop. In a row they would hold it up for as
     long as all of them take, and a call that comes in needs a dozen rounds until it is refused, or told how we are.
@@ -38,7 +40,8 @@ class Turns:
 
     def _end(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.call_later(max(loop.time() - self._began_s, _LEAST_REST_S), self._begin)
+        took_s = loop.time() - self._began_s
+        loop.call_later(min(max(took_s, _LEAST_REST_S), _MOST_REST_S), self._begin)
 
     def _begin(self) -> None:
         while self._waiting:

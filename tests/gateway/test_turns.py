@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -61,6 +62,25 @@ async def test_who_is_alone_does_not_wait() -> None:
     # Further on in the same answer.
     await turns.next()
     assert rounds == 0
+
+
+async def test_a_process_that_stood_still_does_not_rest_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, rests = Turns(), []
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def recorded(delay_s: float, *call: Any) -> asyncio.TimerHandle:
+        rests.append(delay_s)
+        return call_later(delay_s, *call)
+
+    async def work() -> None:
+        await turns.next()
+        time.sleep(0.1)  # noqa: ASYNC251
+
+    monkeypatch.setattr(loop, "call_later", recorded)
+    await asyncio.gather(work(), work())
+    assert rests
+    assert max(rests) <= 0.02
 
 
 async def test_who_leaves_the_line_holds_up_nobody() -> None:
