@@ -109,12 +109,12 @@ class Delivery(Generic[Sent]):
                 except StopAsyncIteration:
                     return
                 self._window.append(batch)
-                if len(self._window) == 1:
-                    self._move()
                 if batch.request.products:
                     self._outgoing.put_nowait(batch.request)
                     self._is_wanted.set()
                 self._settle_unsent()
+                if len(self._window) <= 1:
+                    self._move()
         finally:
             self._all_read = True
             self._outgoing.put_nowait(None)

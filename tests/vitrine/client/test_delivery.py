@@ -216,13 +216,23 @@ async def test_patience_ends_with_a_gateway_that_takes_and_never_answers(shelf: 
 async def test_a_source_that_pauses_for_longer_than_patience_is_waited_for(shelf: Shelf, client_of: Open) -> None:
     async def changes() -> AsyncGenerator[Product, None]:
         yield products(1)[0]
-        await asyncio.wait_for(asyncio.Event().wait(), 3 * patience.give_up_s)
+        await acknowledged.wait()
+        # It is refused unsent: there is nothing to be acknowledged.
+        yield Product(id="large", title="Watch", description="x" * 5_000_000)
+        await asyncio.wait_for(asyncio.Event().wait(), 1.5 * patience.give_up_s)
 
-    patience = Patience(give_up_s=0.2)
+    patience, acknowledged, done = Patience(give_up_s=1.0), asyncio.Event(), []
     client = await client_of(shelf.target)
-    done, error = await until_it_ends(client.catalog.upsert(changes(), patience=patience))
-    assert [one.id for one in done] == ids(1)
-    assert type(error) is TimeoutError
+
+    async def deliver() -> None:
+        async for one in client.catalog.upsert(changes(), patience=patience):
+            done.append(one.id)
+            acknowledged.set()
+
+    with pytest.raises(TimeoutError) as caught:
+        await deliver()
+    assert done == [*ids(1), "large"]
+    assert type(caught.value) is TimeoutError
 
 
 @pytest.mark.parametrize(
