@@ -32,6 +32,7 @@ from vitrine.call_record import record_call
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, ResourceExhausted, Unauthenticated, VitrineError, invalid
 from vitrine.metrics import CALLS_IN_FLIGHT
+from vitrine.sparing import Sparing
 from vitrine.status import connect_code, grpc_code, http_code, status_of
 from vitrine.tracing import server_span, trace_id
 
@@ -55,13 +56,14 @@ def http_application(
     guard: AuthGuard | None = None,
 ) -> Starlette:
     """The application; `is_ready` says whether the gateway's last self-test passed, `guard` who may call."""
+    failures = Sparing()
 
     def rpc(path: str, request_type: type[Message], method: Callable[..., Awaitable[Message]]) -> Route:
         async def call(body: bytes, deadline: Deadline) -> str:
             reply = await method(_message(body, request_type), deadline)
             return json_format.MessageToJson(reply, indent=None, ensure_ascii=False)
 
-        return _route(path, call, settings, guard)
+        return _route(path, call, settings, guard, failures)
 
     async def recommended(body: bytes, deadline: Deadline) -> str:
         return json.dumps(await recommend(api.searches.pipeline, body, deadline), ensure_ascii=False)
@@ -80,7 +82,7 @@ def http_application(
     return Starlette(
         routes=[
             *(rpc(call.path, call.request_type, call.method) for call in unary_calls(api, release_api, ops_api)),
-            _route("/recommend", recommended, settings, guard),
+            _route("/recommend", recommended, settings, guard, failures),
             Route("/healthz", _alive),
             Route("/readyz", readiness),
             Route("/metrics", metrics),
@@ -98,13 +100,13 @@ async def _admit(guard: AuthGuard | None, request: Request) -> None:
         await guard.admit(request.url.path, request.headers, peer)
 
 
-def _route(path: str, call: _Call, settings: GatewaySettings, guard: AuthGuard | None) -> Route:
+def _route(path: str, call: _Call, settings: GatewaySettings, guard: AuthGuard | None, failures: Sparing) -> Route:
     async def answered(request: Request) -> Response:
         started_s = perf_counter()
         code = "CANCELLED"
         with server_span(path, request.headers, "http") as span, CALLS_IN_FLIGHT.track_inprogress():
             try:
-                code, response = await _answered(request, call, settings, guard)
+                code, response = await _answered(request, call, settings, guard, failures)
             except HTTPException:
                 code = "INVALID_ARGUMENT"
                 raise
@@ -116,7 +118,7 @@ def _route(path: str, call: _Call, settings: GatewaySettings, guard: AuthGuard |
 
 
 async def _answered(
-    request: Request, call: _Call, settings: GatewaySettings, guard: AuthGuard | None
+    request: Request, call: _Call, settings: GatewaySettings, guard: AuthGuard | None, failures: Sparing
 ) -> tuple[str, Response]:
     try:
         await _admit(guard, request)
@@ -132,8 +134,11 @@ async def _answered(
         return "CANCELLED", Response(status_code=_CLIENT_CLOSED_REQUEST)
     except VitrineError as error:
         code = grpc_code(error).name
-        # Without its words, which may quote the body.
-        log.info("call failed", method=request.url.path, code=code, reason=error.reason)
+        left_out = failures.left_out((request.url.path, code, error.reason))
+        if left_out is not None:
+            more = {"left_out": left_out} if left_out else {}
+            # Without its words, which may quote the body.
+            log.info("call failed", method=request.url.path, code=code, reason=error.reason, **more)
         return code, _error_response(error)
     except Exception as error:
         log.exception("call failed", path=request.url.path)

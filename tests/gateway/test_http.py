@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -162,6 +163,15 @@ async def test_other_requests_are_refused_in_json(
     assert reply.status_code == status
     assert reply.json()["code"]
     assert reply.json()["message"]
+
+
+async def test_a_flood_of_refusals_does_not_fill_the_log(http: httpx.AsyncClient) -> None:
+    begun_s = time.monotonic()
+    with capture_logs() as logs:
+        for _ in range(40):
+            assert (await http.post(SEARCH, json={"query": "x" * 20_000})).status_code == 413
+    lines = [log for log in logs if log["event"] == "call failed"]
+    assert 5 <= len(lines) <= 5 * (int(time.monotonic() - begun_s) + 2)
 
 
 async def test_a_large_body_is_refused_with_its_size_and_the_limit(http: httpx.AsyncClient, shop: Any) -> None:
