@@ -25,13 +25,13 @@ function found(sources) {
     element("li", {}, say(rank ? "found" : "foundUnranked", { source: say(source), n: rank, s: number(score ?? 0) })))));
 }
 
-function contributions(reasons) {
+function contributions(reasons, title) {
   const rows = reasons.map(({ source, contribution, text, category, features = [] }) => ({
     name: say(source.replace("RECOMMENDATION_SOURCE_", "")),
     value: contribution ?? 0,
     note: [text, category, ...features.map(({ name, value }) => `${name} ${number(value ?? 0, 2)}`)].filter(Boolean).join(" · "),
   }));
-  return section(say("contributions"), bars(rows));
+  return section(title, bars(rows));
 }
 
 async function history(reasons, place) {
@@ -67,7 +67,8 @@ export async function showWhy(result, request) {
   if (result.rankProbability !== undefined) body.append(element("p", {}, say("probability", { n: Math.round(result.rankProbability * 100) })));
   if (result.sources?.length) body.append(found(result.sources));
   if (result.reasons?.length) {
-    body.append(contributions(result.reasons));
+    // A search's order is the ranker's, to which taste adds; of a recommendation they are all of it.
+    body.append(contributions(result.reasons, say(request ? "tasteAdds" : "contributions")));
     await history(result.reasons, body);
   }
   if (request?.query && result.position <= 10) {

@@ -109,6 +109,13 @@ async def test_a_shopper_types_filters_clicks_and_sees_the_shelf_change(shopper:
     after = await shopper.titles("[data-placement=HOME]").all_inner_texts()
     assert after != before
     assert sum("watch" in one for one in after) > sum("watch" in one for one in before)
+    why = page.get_by_role("dialog")
+    await page.locator("[data-placement=HOME]").get_by_role("button", name="Why this?").first.click()
+    await expect(why.get_by_role("heading", name="What the score is made of")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await shopper.opens("/?q=smart+watch")
+    await page.locator(".results .grid").first.get_by_role("button", name="Why this?").first.click()
+    await expect(why.get_by_role("heading", name="What your taste adds to the score")).to_be_visible()
 
 
 async def test_why_and_how_are_told_and_a_lost_ranker_is_said(shopper: Shopper, stand: Stand) -> None:

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not _FOLDER, reason="VITRINE_SCREENSHOTS is not 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the sample shop's page, with two products sponsored."""
+    """The address of the sample shop's page, with some of what each query finds sponsored."""
     port = free_port()
     settings = {"VITRINE_GATEWAY_PORT": str(free_port()), "VITRINE_GATEWAY_HTTP_PORT": str(port)}
     settings |= {"VITRINE_UP_SAMPLE_PRODUCTS": "600"}
