@@ -31,6 +31,8 @@ GROWN = 2.5
 FREE_LOOSE = 4_000
 # While many products come and nobody searches, the first cells wait until there are so many times what needs none.
 LOADED_FIRST = 4
+# How often it is looked, while they wait, whether they still have to: a load that breaks off publishes nothing more.
+LOADED_AGAIN_S = 1.0
 LOOSE_SHARE = 0.005
 # Share of the catalogue that may be missing from a graph before it is renewed.
 MISSING_SHARE = 0.1
@@ -92,6 +94,8 @@ class IndexKeeper:
         self._busy = False
         self._stop = threading.Event()
         self._failed_revision: int | None = None
+        # Whether the first cells wait.
+        self._waits = False
         self._saved_s = time.monotonic()
         self._unsaved: Literal["nothing", "some", "much"] = "nothing"
         self._thread = threading.Thread(target=self._run, name="retriever-index", daemon=True)
@@ -143,7 +147,8 @@ class IndexKeeper:
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
-                self._wake.wait_for(lambda: self._stop.is_set() or self._latest is not self._seen, UNSAVED_S)
+                patience_s = LOADED_AGAIN_S if self._waits else UNSAVED_S
+                self._wake.wait_for(lambda: self._stop.is_set() or self._latest is not self._seen, patience_s)
                 if self._stop.is_set():
                     return
                 snapshot = self._seen = self._latest
@@ -180,11 +185,11 @@ class IndexKeeper:
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
         # The first cells, and vectors kept for them, of a half of what is being loaded would soon be made anew.
         few = kind == "ivf" and placed is None and living <= self._plan.exact_rows * LOADED_FIRST
-        waits = few and self._is_loading()
-        outdated = not waits and self._plan.is_outdated(columns.vectors, living)
+        self._waits = few and self._is_loading()
+        outdated = not self._waits and self._plan.is_outdated(columns.vectors, living)
         if dead > living * DEAD_SHARE + FREE_DEAD or outdated:
             return _Job(COMPACTED, self._compact, "some")
-        if kind == "ivf" and not waits:
+        if kind == "ivf" and not self._waits:
             if not isinstance(placed, PlacedCells) or living > placed.cells.rows * GROWN:
                 return _Job("cells made", self._divide, "much")
             if len(columns.rows) - placed.tail > max(FREE_LOOSE, living * LOOSE_SHARE):

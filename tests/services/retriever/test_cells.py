@@ -313,6 +313,22 @@ async def test_the_first_cells_wait_for_what_is_being_loaded(open_engine: Any, s
     engine._preparers.many = 0
 
 
+async def test_the_first_cells_come_when_what_they_wait_for_does_not(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load that breaks off publishes nothing more."""
+    monkeypatch.setattr(index_keeper, "LOADED_AGAIN_S", 0.01)
+    engine = await open_engine(exact_rows=300)
+    engine._preparers.many = 1
+    await shop.fill(engine, [shop.product(n) for n in range(700)], shop.vectors(700))
+    await asyncio.to_thread(engine._keeper.settle)
+    assert engine._snapshot.dense.kind == "exact"
+    engine._preparers.many = 0
+    async with asyncio.timeout(30):
+        while engine._snapshot.dense.kind == "exact":
+            await asyncio.to_thread(engine._keeper.settle)
+
+
 async def test_searches_and_writes_leave_nothing_behind(open_engine: Any, shop: Any) -> None:
     """faiss#3020: memory doubled under load (case 102): old snapshots, columns and results go."""
     engine = await open_engine(exact_rows=300)
