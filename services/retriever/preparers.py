@@ -11,6 +11,7 @@ import structlog
 
 from services.retriever.texts import Texts, begin, ready
 from vitrine.deadline import Deadline
+from vitrine.errors import Unavailable
 from vitrine.product import Product
 
 # The products of a write for which it is worth going to another process.
@@ -33,6 +34,7 @@ class Preparers:
         self._thread = ThreadPoolExecutor(1, "retriever-prepare")
         # Which of the writes of many products has the thread: no more of them lie before it than it works on.
         self._turn = asyncio.Lock()
+        self._ended = False
         self._pool: ProcessPoolExecutor | None = None
         self._starting: asyncio.Task[None] | None = None
         self._come = 0
@@ -70,6 +72,9 @@ class Preparers:
             return await self._in_thread(products, deadline)
 
     async def _in_thread(self, products: Sequence[Product], deadline: Deadline) -> list[Texts]:
+        if self._ended:
+            # They were with a process, which died when the thread had ended.
+            raise Unavailable("the retriever is shutting down")
         return [await asyncio.wrap_future(self._thread.submit(_in_time, products, deadline))]
 
     async def close(self) -> None:
@@ -81,6 +86,7 @@ class Preparers:
             with contextlib.suppress(asyncio.CancelledError):
                 await starting
         async with self._turn:
+            self._ended = True
             await asyncio.to_thread(self._thread.shutdown)
         if pool is not None:
             await asyncio.to_thread(pool.shutdown)

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +22,7 @@ from services.retriever.prepared import prepared_of
 from services.retriever.preparers import BULK_PRODUCTS, START_PRODUCTS, Preparers
 from services.retriever.settings import RetrieverSettings
 from services.retriever.texts import Texts
-from vitrine.errors import InvalidArgument
+from vitrine.errors import InvalidArgument, Unavailable
 from vitrine.product import Product
 
 ROOT = Path(__file__).parents[3]
@@ -130,6 +132,27 @@ async def test_what_waits_for_the_thread_is_made_ready_before_it_ends(shop: Any)
     await preparers.close()
     assert all(task.done() for task in waiting)
     assert [len(part.ids) for task in waiting for part in task.result()] == [BULK_PRODUCTS] * 3
+
+
+async def test_what_a_process_had_that_dies_when_the_thread_has_ended_is_to_be_sent_again(shop: Any) -> None:
+    held: Future[Texts] = Future()
+
+    class Pool:
+        def submit(self, *_: Any) -> Future[Texts]:
+            return held
+
+        def shutdown(self, wait: bool = True) -> None:
+            if wait:
+                held.set_exception(BrokenProcessPool("killed"))
+
+    preparers: Any = Preparers(1)
+    preparers._pool = Pool()
+    products = [shop.product(n) for n in range(BULK_PRODUCTS)]
+    waiting = asyncio.create_task(preparers.prepare(products, shop.deadline()))
+    await asyncio.sleep(0)
+    await preparers.close()
+    with pytest.raises(Unavailable, match="shutting down"):
+        await waiting
 
 
 async def test_they_are_started_for_many_and_ended_after_a_pause(
