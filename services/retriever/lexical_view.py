@@ -105,12 +105,13 @@ class LexicalView:
         return self._all(self._limited(found, reading, plan))
 
     def matching_few(self, reading: Reading, plan: FilterPlan, limit: int) -> tuple[int, IntArray]:
-        """How many products `matching` finds, and the row keys of these, or of `limit` of them where they are more."""
+        """How many products `matching` finds, and the row keys of these, none where they are more than `limit`."""
         if not reading.terms:
             return 0, np.empty(0, np.int64)
         query = self._limited(tantivy.Query.const_score_query(self._holding(reading.terms), 0.0), reading, plan)
         found = self._searcher.search(query, limit, count=True)
-        return found.count, self._rows(found.hits)  # type: ignore[attr-defined]
+        count: int = found.count  # type: ignore[attr-defined]
+        return count, self._rows(found.hits if count <= limit else ())
 
     def count(self, reading: Reading, plan: FilterPlan, among: IntArray | None = None) -> int:
         """How many products `matching` finds, or how many of those with row keys `among`, which should be few."""
