@@ -92,7 +92,7 @@ class RecallProbe:
             return None
         mend = "raise VITRINE_RETRIEVER_EXAMINED_SHARE, or set VITRINE_RETRIEVER_INDEX=exact"
         if self._share_reached() >= self.floor:
-            mend = "vectors are kept too coarsely: raise VITRINE_RETRIEVER_MEMORY_MB, or set VITRINE_RETRIEVER_STORAGE"
+            mend = "raise VITRINE_RETRIEVER_MEMORY_MB, or set VITRINE_RETRIEVER_STORAGE=float16: vectors are too coarse"
         said = f"recall@{DEPTH} of the last {len(self._samples)} sampled searches is {recall:.3f}"
         return f"{said}, below {self.floor}: {mend}"
 
