@@ -81,10 +81,7 @@ async def compare_field_weights(
         advance("try weights", done, len(TRIED))
     index.close()
     part_of = dict(zip(shop.grades, _parts(len(queries)), strict=True))
-    chosen = [
-        max(TRIED, key=lambda weights: _goodness(tried[weights], {q for q in part_of if part_of[q] != part}))
-        for part in range(max(part_of.values()) + 1)
-    ]
+    chosen = chosen_weights(tried, part_of)
     held_out, rrf_held_out = (_of_parts(figures, part_of, chosen) for figures in (tried, rrf))
     gains = gains_over(rrf_held_out, held_out)
     return FieldWeightsResult(shop.name, len(queries), tried, chosen, held_out, rrf_held_out, gains)
@@ -138,6 +135,16 @@ def _orders(
 def _parts(queries: int) -> list[int]:
     """The part that each query is of."""
     return [int(place) % _PARTS for place in np.random.default_rng(_SEED).permutation(queries)]
+
+
+def chosen_weights(tried: Mapping[FieldWeights, Relevance], part_of: Mapping[str, int]) -> list[FieldWeights]:
+    """For each part of the queries the weights that are best for the others."""
+    chosen = []
+    for part in range(max(part_of.values()) + 1):
+        others = {query for query, its in part_of.items() if its != part}
+        goodness = {weights: _goodness(figures, others) for weights, figures in tried.items()}
+        chosen.append(max(goodness, key=goodness.__getitem__))
+    return chosen
 
 
 def _goodness(figures: Relevance, queries: set[str]) -> float:

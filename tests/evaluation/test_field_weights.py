@@ -7,11 +7,24 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from evaluation.engines import open_engines
-from evaluation.field_weights import TRIED, compare_field_weights
+from evaluation.field_weights import TRIED, chosen_weights, compare_field_weights
 from evaluation.icecat import read_icecat
+from evaluation.relevance import METRICS, Relevance
 
 
-async def test_each_query_is_measured_by_weights_that_were_chosen_without_it(data_dir: Path) -> None:
+def test_weights_are_chosen_without_the_queries_that_they_are_measured_on() -> None:
+    part_of = {f"q{part}": part for part in range(5)}
+
+    def figures(*values: float) -> Relevance:
+        return Relevance({metric: dict(zip(part_of, values, strict=True)) for metric in METRICS}, {})
+
+    # The best for all together, and so for each other part, is the best by the first query alone.
+    by_one, by_the_rest = TRIED[:2]
+    tried = {by_one: figures(1.0, 0.0, 0.0, 0.0, 0.0), by_the_rest: figures(0.0, 0.1, 0.1, 0.1, 0.1)}
+    assert chosen_weights(tried, part_of) == [by_the_rest, *[by_one] * 4]
+
+
+async def test_each_query_is_measured_by_weights_of_a_part(data_dir: Path) -> None:
     shop = read_icecat(data_dir)
     async with open_engines(Path("models/embedder"), Path("models/ranker")) as engines:
         result = await compare_field_weights(engines, shop, lambda *_: None)
