@@ -140,6 +140,7 @@ class Delivery(Generic[Sent]):
                     continue
                 if not self._window and not self._all_read:
                     # Nothing is lost with this stream; the next one waits for what is to be sent.
+                    fault = None
                     self._is_wanted.clear()
                     continue
                 attempt = 1 if self._moved_at_s > moved_at_s else attempt + 1

@@ -22,6 +22,7 @@ from vitrine.client import (
     Upserted,
     VitrineError,
 )
+from vitrine.client.delivery import Delivery
 from vitrine.v1 import catalog_service_pb2_grpc
 
 Open = Callable[..., Awaitable[Client]]
@@ -211,6 +212,33 @@ async def test_patience_ends_with_a_gateway_that_takes_and_never_answers(shelf: 
     client = await client_of(shelf.target)
     with pytest.raises(DeadlineExceeded, match=r"nothing was acknowledged for 0\.2 s"):
         [_ async for _ in client.catalog.upsert(products(3), patience=Patience(give_up_s=0.2))]
+
+
+async def test_what_broke_an_idle_stream_is_not_told_of_a_later_one(
+    shelf: Shelf, client_of: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = itertools.count()
+
+    async def stream(delivery: Any) -> None:
+        if next(streams) == 0:
+            delivery._settle_first([None], 1)
+            raise Unavailable("the connection was closed")
+        raise TimeoutError
+
+    async def changes() -> AsyncGenerator[Product, None]:
+        yield products(1)[0]
+        await acknowledged.wait()
+        yield products(2)[1]
+        await asyncio.Event().wait()
+
+    acknowledged = asyncio.Event()
+    monkeypatch.setattr(Delivery, "_stream", stream)
+    client = await client_of(shelf.target)
+    upserts = client.catalog.upsert(changes())
+    assert (await anext(upserts)).id == "p0"
+    acknowledged.set()
+    with pytest.raises(DeadlineExceeded, match="nothing was acknowledged"):
+        await anext(upserts)
 
 
 async def test_a_source_that_pauses_for_longer_than_patience_is_waited_for(shelf: Shelf, client_of: Open) -> None:
