@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -177,7 +177,8 @@ class IndexKeeper:
             # Tried again after the next write: at once it would fail again, for ever.
             self._failed_revision = snapshot.revision
             alert = f"the index could not be kept ({job.name}): {error!r}"
-            self._hand_over(lambda views: views.alerts.update({_ALERT: alert}))
+            # Not its result: where the writer has ended, too, nobody asks for alerts any more.
+            wait([self._hand_over(lambda views: views.alerts.update({_ALERT: alert}))])
 
     def _due(self, snapshot: Snapshot) -> _Job | None:
         columns, living = snapshot.columns, snapshot.columns.living
