@@ -6,7 +6,7 @@ most (Michel et al. 2019), as many in each layer, because one graph operator com
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,11 @@ def keep_layers(tensors: Mapping[str, Floats], count: int) -> dict[str, Floats]:
     layers = layer_count(tensors)
     if not 1 <= count <= layers:
         raise TrainingError(f"cannot keep {count} layers of an encoder that has {layers}")
-    kept = [round((position + 1) * layers / count) - 1 for position in range(count)]
+    return take_layers(tensors, [round((position + 1) * layers / count) - 1 for position in range(count)])
+
+
+def take_layers(tensors: Mapping[str, Floats], kept: Sequence[int]) -> dict[str, Floats]:
+    """The encoder with these of its layers, renumbered."""
     number = {old: new for new, old in enumerate(kept)}
     smaller: dict[str, Floats] = {}
     for name, values in tensors.items():
@@ -44,15 +48,21 @@ def keep_layers(tensors: Mapping[str, Floats], count: int) -> dict[str, Floats]:
     return smaller
 
 
-def narrow_feed_forward(tensors: Mapping[str, Floats], width: int) -> dict[str, Floats]:
-    """The encoder with `width` feed-forward units in each layer: those that weigh most."""
+def narrow_feed_forward(
+    tensors: Mapping[str, Floats], width: int, weights: Sequence[Floats] | None = None
+) -> dict[str, Floats]:
+    """The encoder with `width` feed-forward units in each layer: those that weigh most.
+
+    `weights`: what each layer's units (units,) weigh, where that was measured.
+    """
     smaller = dict(tensors)
     for layer in range(layer_count(tensors)):
         wide, narrow = (f"encoder.layer.{layer}.{part}.dense." for part in ("intermediate", "output"))
         into, out = tensors[wide + "weight"], tensors[narrow + "weight"]
         if not 1 <= width <= into.shape[0]:
             raise TrainingError(f"cannot keep {width} feed-forward units of {into.shape[0]}")
-        importance = np.linalg.norm(into, axis=1) * np.linalg.norm(out, axis=0)
+        lengths = np.linalg.norm(into, axis=1) * np.linalg.norm(out, axis=0)
+        importance = lengths if weights is None else weights[layer]
         kept = np.sort(np.argsort(-importance, kind="stable")[:width])
         smaller[wide + "weight"], smaller[wide + "bias"] = into[kept], tensors[wide + "bias"][kept]
         smaller[narrow + "weight"] = np.ascontiguousarray(out[:, kept])

@@ -29,10 +29,9 @@ class CrossEncoder(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
-        states = self.bert(
-            input_ids=input_ids, attention_mask=additive_mask(attention_mask), token_type_ids=token_type_ids
-        ).last_hidden_state
-        weights = attention_mask.unsqueeze(-1).to(states.dtype)
+        ids, mask, types = (values.to(self.bert.device) for values in (input_ids, attention_mask, token_type_ids))
+        states = self.bert(input_ids=ids, attention_mask=additive_mask(mask), token_type_ids=types).last_hidden_state
+        weights = mask.unsqueeze(-1).to(states.dtype)
         mean = (states * weights).sum(dim=1) / weights.sum(dim=1)
         logits: Tensor = self.out(torch.tanh(self.dense(mean))).squeeze(-1)
         return logits

@@ -136,7 +136,7 @@ def distil(
 
     def loss_of(batch: list[int]) -> Tensor:
         vectors = encoder(*pad_batch([rows[row] for row in batch], PAD_ID))
-        distance: Tensor = (1.0 - (vectors * goals[batch]).sum(dim=-1)).mean()
+        distance: Tensor = (1.0 - (vectors * goals[batch].to(vectors.device)).sum(dim=-1)).mean()
         return distance
 
     optimise(step, encoder, batches, loss_of, Schedule(settings.distil_rate), run)
@@ -190,7 +190,7 @@ def info_nce(queries: Tensor, products: Tensor, groups: Sequence[str], temperatu
     own = torch.eye(len(groups), dtype=torch.bool)
     visible = own | (numbers[:, None] != numbers[None, :])
     layout = BatchLayout(visible.repeat(1, 2), own.repeat(1, 2))
-    return softmax_loss(queries, products, layout, torch.ones(len(groups)), temperature)
+    return softmax_loss(queries, products, layout, torch.ones(len(groups), device=queries.device), temperature)
 
 
 def average(before: Mapping[str, Tensor], after: Mapping[str, Tensor], after_share: float) -> dict[str, Tensor]:

@@ -58,8 +58,10 @@ class Encoder(nn.Module):
         self.bert = bert
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        states = self.bert(input_ids=input_ids, attention_mask=additive_mask(attention_mask)).last_hidden_state
-        return mean_pool(states, attention_mask)
+        mask = attention_mask.to(self.bert.device)
+        ids = input_ids.to(self.bert.device)
+        states = self.bert(input_ids=ids, attention_mask=additive_mask(mask)).last_hidden_state
+        return mean_pool(states, mask)
 
 
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:

@@ -32,6 +32,7 @@ class Schedule:
     learning_rate: float
     weight_decay: float = 0.01
     warmup: float = 0.06  # share of all steps
+    decay: Literal["linear", "cosine"] = "linear"  # to 0: from the warm-up's end on, or as a cosine over all steps
     clip: float = 1.0  # gradient norm
     checkpoint_every: int = 100  # batches
     accumulate: int = 1  # batches of each process that one step takes
@@ -127,9 +128,13 @@ class _Step:
         return value
 
     def _move(self, step: int, steps: int) -> None:
-        """One step of the optimiser: the rate rises over the warm-up and falls to 0 at the end, both linearly."""
+        """One step of the optimiser: the rate rises in a line over the warm-up and falls to 0 at the end."""
         warmup = max(1, int(steps * self._schedule.warmup))
-        share = min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
+        rising = (step + 1) / warmup
+        if self._schedule.decay == "cosine":
+            share = min(1.0, rising) * (1 + math.cos(math.pi * step / steps)) / 2
+        else:
+            share = min(rising, max(0.0, (steps - step) / max(1, steps - warmup)))
         for group in self._optimizer.param_groups:
             group["lr"] = self._schedule.learning_rate * share
         self._scaler.unscale_(self._optimizer)

@@ -82,11 +82,11 @@ def fit(
         rows = [pair for index in batch for pair in pairs[starts[index] : starts[index + 1]]]
         logits = model(*pad_pairs(rows, PAD_ID))
         sizes = [len(lists[index].documents) for index in batch]
-        goals = torch.tensor([score for index in batch for score in lists[index].relevance])
+        goals = torch.tensor([score for index in batch for score in lists[index].relevance], device=logits.device)
         orders = [logits]
         if evidence is not None:
             known = torch.from_numpy(np.concatenate([evidence[starts[index] : starts[index + 1]] for index in batch]))
-            orders.append((known + settings.served_logit * logits) / settings.evidence_temperature)
+            orders.append((known.to(logits.device) + settings.served_logit * logits) / settings.evidence_temperature)
         return list_loss(orders, logits, goals, sizes, settings.target_temperature, settings.pointwise)
 
     optimise(step, model, batches, loss_of, Schedule(settings.rate), run)
@@ -114,7 +114,7 @@ def list_loss(
 def score_lists(model: CrossEncoder, student: Student, lists: Sequence[RankList], settings: RankerSettings) -> Floats:
     """Logits of every candidate of every list, in order."""
     pairs = _pair_rows(student, lists, settings)
-    parts = [model(*pad_pairs(pairs[at : at + 64], PAD_ID)).numpy() for at in range(0, len(pairs), 64)]
+    parts = [model(*pad_pairs(pairs[at : at + 64], PAD_ID)).cpu().numpy() for at in range(0, len(pairs), 64)]
     joined: Floats = np.concatenate(parts)
     return joined
 

@@ -1,10 +1,10 @@
-"""The recipe of the six layers that the shipped ranker is distilled from, whole.
+"""The recipe of the shipped ranker, whole: one call, resumable, from declared inputs and seeds.
 
-One call, resumable, from declared inputs and seeds.
+Six layers are trained first, on label-free lists; the ranker that ships is distilled from them (`distilled_ranker`).
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,10 +14,12 @@ import torch
 from training.base_models import packaged_bases
 from training.bundles import Trained, write_ranker
 from training.cross_encoder import CrossEncoder
+from training.distilled_ranker import distil_shipped_ranker
 from training.e5_weights import Floats
 from training.embedder_training import PROMPTS, EmbedderSettings, served_vectors
 from training.encoder import Encoder, build_bert, encode, tokenize
 from training.lexical_evidence import lexical_scores
+from training.ranker_distillation import DistillationSettings
 from training.ranker_lists import LIST_SIZE, Catalogue, RankList, catalogue_lists, made_lists
 from training.ranker_training import RankerSettings, calibrate, fit, score_lists
 from training.run_folder import RunFolder
@@ -26,7 +28,8 @@ from training.shop_files import ShopItem, read_icecat, read_litemall, read_vespa
 from training.shop_queries import item_queries
 from training.student import EPS, HEADS, PAD_ID, Student
 from training.teachers import BaseEncoder, ShopText, load_minilm
-from vitrine.bundle import Bundle
+from training.whole_folder import check_replaceable
+from vitrine.bundle import MANIFEST, Bundle, load_bundle
 from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_COLUMNS
 from vitrine.text import normalize_text
 
@@ -43,17 +46,33 @@ def train_shipped_ranker(
     data_dir: Path,
     out: Path,
     run_dir: Path,
-    embedder_run_dir: Path,
-    settings: RankerSettings,
-    embedder: EmbedderSettings,
+    embedder: Path,
+    distillation: DistillationSettings,
+    teacher: Callable[[], Path],
     float32_out: Path | None = None,
 ) -> Bundle:
-    """Make lists, train the distilled embedder's body as cross-encoder on them, calibrate, write the bundle to `out`.
+    """Distil the ranker bundle that `teacher` gives, or makes first, and write the int8 bundle to `out`.
 
-    The embedder's run folder gives the body and, finished, the dense evidence; its steps are run first when it does
-    not hold them yet. `float32_out` takes the same weights before int8.
+    The bundle `embedder` tells which products are near a query. `float32_out` takes the same weights before int8.
+    """
+    check_replaceable(out, MANIFEST)
+    load_bundle(embedder, "embedder")
+    run = run_dir / "distillation"
+    return distil_shipped_ranker(data_dir, teacher(), embedder, out, run, distillation, float32_out)
+
+
+def six_layer_ranker(
+    data_dir: Path, run_dir: Path, embedder_run_dir: Path, settings: RankerSettings, embedder: EmbedderSettings
+) -> Path:
+    """The bundle of six layers in the run folder; made unless it is there.
+
+    Makes lists, trains the distilled embedder's body as cross-encoder on them, calibrates. The embedder's run folder
+    gives the body and, finished, the dense evidence; its steps are run first when it does not hold them yet.
     """
     run = RunFolder(run_dir, "shipped-ranker", asdict(settings))
+    out = run_dir / "six-layers"
+    if (out / MANIFEST).is_file():
+        return load_bundle(out, "ranker").folder
     embedder_run = RunFolder(embedder_run_dir, "shipped-embedder", asdict(embedder))
     student, encoder, texts, targets = distilled(data_dir, embedder_run, embedder)
     lists = ranker_lists(data_dir, encoder, student, texts, targets, settings)
@@ -93,9 +112,7 @@ def train_shipped_ranker(
         "list_size": LIST_SIZE,
     }
     trained = Trained(model.tensors(), HEADS, EPS, student.tokenizer_json, lineage, {})
-    if float32_out is not None:
-        write_ranker(float32_out, trained, "vitrine-ranker", VERSION, calibration, int8=False)
-    return write_ranker(out, trained, "vitrine-ranker", VERSION, calibration, int8=True)
+    return write_ranker(out, trained, "vitrine-ranker", VERSION, calibration, int8=True).folder
 
 
 def ranker_lists(

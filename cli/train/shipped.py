@@ -1,4 +1,4 @@
-"""`vitrine train shipped-embedder` and `shipped-ranker`: recipes of models/embedder and of models/ranker's teacher."""
+"""`vitrine train shipped-embedder` and `shipped-ranker`: the recipes of the bundles in models/."""
 
 from pathlib import Path
 from typing import Annotated
@@ -37,18 +37,40 @@ def shipped_ranker(
     embedder_run_dir: Annotated[
         Path, typer.Option(help="The embedder's run folder; its steps are run first when it lacks them.")
     ] = Path("runs/shipped-embedder"),
+    teacher: Annotated[
+        Path | None, typer.Option(help="Ranker bundle of six layers to distil; unset: it is trained first.")
+    ] = None,
+    embedder: Annotated[
+        Path, typer.Option(help="Embedder bundle by which distillation finds the products near a query.")
+    ] = Path("models/embedder"),
     float32_out: Float32Out = None,
     seed: Seed = 23,
     embedder_seed: Seed = 17,
+    distil_seed: Seed = 7,
     threads: Threads = 0,
 ) -> None:
-    """Make the six layers that the ranker in models/ is distilled from: lists, cross-encoder, calibration, int8."""
+    """Rebuild the ranker in models/: six layers on label-free lists, calibration, distillation into four, int8.
+
+    Distillation takes minutes on a GPU, which it uses where torch sees one, and days on a CPU.
+    """
     with one_line_errors():
         from training.embedder_training import EmbedderSettings
+        from training.ranker_distillation import DistillationSettings
         from training.ranker_training import RankerSettings
-        from training.shipped_ranker import train_shipped_ranker
+        from training.shipped_ranker import six_layer_ranker, train_shipped_ranker
 
         use_threads(threads)
-        ranker, embedder = RankerSettings(seed=seed), EmbedderSettings(seed=embedder_seed)
-        bundle = train_shipped_ranker(data_dir, out, run_dir, embedder_run_dir, ranker, embedder, float32_out)
-        print(f"{bundle.manifest.digest} {out}")
+
+        def six_layers() -> Path:
+            if teacher is not None:
+                return teacher
+            settings, embedders = RankerSettings(seed=seed), EmbedderSettings(seed=embedder_seed)
+            return six_layer_ranker(data_dir, run_dir, embedder_run_dir, settings, embedders)
+
+        distillation = DistillationSettings(seed=distil_seed)
+        bundle = train_shipped_ranker(data_dir, out, run_dir, embedder, distillation, six_layers, float32_out)
+    follows = bundle.manifest.metrics["follows_teacher"]
+    print(f"{follows['held_out_queries']} held-out queries, logits beside the teacher's:  before   after")
+    for name, after in follows["after"].items():
+        print(f"{name:<50}{follows['before'][name]:>8.3f}{after:>8.3f}")
+    print(f"{bundle.manifest.digest} {out}")

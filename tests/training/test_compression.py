@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.training.tiny import bert_tensors
-from training.compression import keep_layers, layer_count, narrow_feed_forward
+from training.compression import keep_layers, layer_count, narrow_feed_forward, take_layers
 from training.encoder import build_bert
 from training.errors import TrainingError
 
@@ -26,6 +26,19 @@ def test_the_units_that_weigh_most_are_kept() -> None:
     assert smaller["encoder.layer.0.output.dense.weight"].shape == (32, 8)
     assert np.abs(smaller["encoder.layer.0.intermediate.dense.weight"]).max() > 10
     build_bert(smaller, 4, 1)
+
+
+def test_units_are_kept_by_what_they_were_measured_to_weigh() -> None:
+    tensors = take_layers(bert_tensors(20, layers=4), (0, 3))
+    weights = np.zeros((2, 64), dtype=np.float32)
+    weights[0, [3, 9]], weights[1, [0, 63]] = 1, 1
+    smaller = narrow_feed_forward(tensors, 2, list(weights))
+    whole = bert_tensors(20, layers=4)
+    for layer, old, kept in ((0, 0, [3, 9]), (1, 3, [0, 63])):
+        name = "intermediate.dense.weight"
+        np.testing.assert_array_equal(
+            smaller[f"encoder.layer.{layer}.{name}"], whole[f"encoder.layer.{old}.{name}"][kept]
+        )
 
 
 @pytest.mark.parametrize("count", [0, 7])

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,22 @@ def _train(
 def _assert_same(one: dict[str, Tensor], other: dict[str, Tensor], **tolerance: float) -> None:
     for name, values in one.items():
         torch.testing.assert_close(values, other[name], **tolerance)
+
+
+def test_a_cosine_falls_from_the_first_step_and_the_warm_up_holds_it_down(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1, bias=False)
+    at: list[float] = []
+
+    def loss_of(_: int) -> Tensor:
+        at.append(float(model.weight.detach()))
+        return model.weight.sum()  # a gradient of 1: AdamW's step is the rate
+
+    schedule = Schedule(0.01, weight_decay=0.0, warmup=0.25, decay="cosine")
+    optimise("fit", model, range(8), loss_of, schedule, RunFolder(tmp_path, "test", {}))
+    at.append(float(model.weight.detach()))
+    rates = [(one - other) / 0.01 for one, other in pairwise(at)]
+    wanted = [min(1, (step + 1) / 2) * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
+    assert rates == pytest.approx(wanted, abs=1e-3)
 
 
 def test_accumulation_does_what_one_big_batch_does(tmp_path: Path) -> None:
