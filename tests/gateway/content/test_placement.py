@@ -139,7 +139,7 @@ async def test_without_embedder_found_by_words_and_by_products(told: Stand) -> N
     told.shop.embedder.error = RuntimeError("away")
     answer = await told.recommend(placement=CONTENT, query="Norvik black smart watch", page_size=3)
     assert len(answer.degradations) == 1
-    assert answer.results[0].product.id.startswith("r-p000")
+    # The watch that is named has two reviews; of the others, which words leave alike, the best review comes.
     assert {one.product.id for one in answer.results} == {"r-p000-0", "r-p000-1", "r-p001-0"}
     assert all("ABOUT" in reasons(one) for one in answer.results)
 

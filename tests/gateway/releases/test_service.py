@@ -190,7 +190,7 @@ async def test_explanations_are_by_the_ranker_of_the_release(shop: Shop, models:
     logits = {result.product.id: result.rank_logit for result in answer.results}
     for result in answer.results[:10]:
         assert result.explanation.logit == pytest.approx(result.rank_logit, abs=1e-3)
-    assert abs(logits[first.results[0].product.id] - first.results[0].rank_logit) > 0.1
+    assert abs(logits[first.results[0].product.id] - first.results[0].rank_logit) > 0.01
 
 
 async def test_a_retriever_that_keeps_no_releases_has_none(suite: Any, channel_to: Any) -> None:
