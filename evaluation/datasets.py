@@ -34,3 +34,11 @@ def read_dataset(
     if data_dir is None:
         raise invalid("--data-dir", f"is missing; it names the folder that holds {name}")
     return reader(data_dir)
+
+
+def read_shop(name: str, data_dir: Path | None) -> JudgedShop:
+    """The data set `name`, a shop to search in. Raises InvalidArgument as `read_dataset` does, and for one of pairs."""
+    shop = read_dataset(name, data_dir)
+    if not isinstance(shop, JudgedShop):
+        raise invalid("--dataset", f"{name} holds pairs and no shop to search; choose icecat or zh-shop")
+    return shop

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cli.evaluate.stages import stage_bars
-from vitrine.errors import invalid
 
 
 def depth(
@@ -19,13 +18,10 @@ def depth(
     keep_vectors: Annotated[Path | None, typer.Option(help="Folder where product vectors wait.")] = None,
 ) -> None:
     """Compare a page whose candidates are scored until it is settled with all of them scored."""
-    from evaluation.datasets import read_dataset
-    from evaluation.judged_data import JudgedShop
+    from evaluation.datasets import read_shop
     from evaluation.settled_ranking import SHOWN, settled_ranking
 
-    shop = read_dataset(dataset, data_dir)
-    if not isinstance(shop, JudgedShop):
-        raise invalid("dataset", f"{dataset!r} is pairs and no shop; give one to search in, such as icecat")
+    shop = read_shop(dataset, data_dir)
     with stage_bars() as advance:
         found = asyncio.run(settled_ranking(shop, embedder, ranker, rank_depth, keep_vectors, advance))
     print(f"| {shop.name}, {found.queries} queries | settled | all scored | query that differs most |")

@@ -28,15 +28,11 @@ def fields(
     ] = None,
 ) -> None:
     """Try what a word counts by the field that it is in; choose on four fifths of the queries, measure on the fifth."""
-    from evaluation.datasets import read_dataset
-    from evaluation.judged_data import JudgedShop
-    from vitrine.errors import invalid
+    from evaluation.datasets import read_shop
 
-    data = read_dataset(dataset, data_dir)
-    if not isinstance(data, JudgedShop):
-        raise invalid("--dataset", f"{dataset} holds pairs and no shop to search; choose icecat or zh-shop")
+    shop = read_shop(dataset, data_dir)
     with stage_bars() as advance:
-        result = asyncio.run(_compared(data, embedder, ranker, keep_vectors, advance))
+        result = asyncio.run(_compared(shop, embedder, ranker, keep_vectors, advance))
     Console().print(_table(result))
 
 

@@ -29,16 +29,12 @@ def fusion(
     ] = None,
 ) -> None:
     """Order what words and vector find by each fusion, and say how much each gains over reciprocal ranks."""
-    from evaluation.datasets import read_dataset
-    from evaluation.judged_data import JudgedShop
-    from vitrine.errors import invalid
+    from evaluation.datasets import read_shop
 
     for name in dataset:
-        data = read_dataset(name, data_dir)
-        if not isinstance(data, JudgedShop):
-            raise invalid("--dataset", f"{name} holds pairs and no shop to search; choose icecat or zh-shop")
+        shop = read_shop(name, data_dir)
         with stage_bars() as advance:
-            result = asyncio.run(_compared(data, embedder, ranker, keep_vectors, advance))
+            result = asyncio.run(_compared(shop, embedder, ranker, keep_vectors, advance))
         Console().print(_table(result))
 
 
