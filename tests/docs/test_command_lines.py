@@ -1,6 +1,8 @@
 """Command lines on the pages: `vitrine …` with the names and options that there are."""
 
 import re
+import shlex
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from tests.docs.test_readme import PAGES
 
 _COMMAND = typer.main.get_command(app)
 # In a block: at the beginning of a line or after &&, with variables before it.
-_LINE = re.compile(r"(?:^|&&)[ \t]*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?vitrine +([^\n#|;&><]*)", re.MULTILINE)
+_WORDS = r"""((?:"[^"\n]*"|'[^'\n]*'|[^\n#|;&><"'])*)"""
+_LINE = re.compile(r"(?:^|&&)[ \t]*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?vitrine +" + _WORDS, re.MULTILINE)
 # In a sentence.
 _INLINE = re.compile(r"(?<!`)`(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?vitrine +([^`]*)`(?!`)")
 
@@ -27,22 +30,32 @@ def _lines(page: Path) -> Iterator[str]:
 
 
 def _unknown(line: str) -> list[str]:
-    """What of a command line does not exist."""
-    words = [word.partition("=")[0] if word.startswith("--") else word for word in line.split()]
+    """What of a command line does not exist: an option that the command before it does not take, or a command."""
+    words = deque(shlex.split(line))
     command: Any = _COMMAND
-    options = _options(command)
-    while hasattr(command, "commands"):
-        place = next((at for at, word in enumerate(words) if word in command.commands), None)
-        if place is None:
-            name = next((word for word in words if re.fullmatch(r"[a-z][a-z-]+", word)), "")
-            return [name] if name else []
-        command = command.commands[words.pop(place)]
-        options |= _options(command)
-    return [word for word in words if word.startswith("--") and word != "--" and word not in options]
+    unknown: list[str] = []
+    while words:
+        word, is_group = words.popleft(), hasattr(command, "commands")
+        if word == "--":
+            break
+        if word.startswith("--"):
+            name, has_value, _ = word.partition("=")
+            option = _options(command).get(name)
+            if option is None:
+                unknown.append(name)
+            elif not has_value and not option.is_flag and words:
+                words.popleft()
+        elif is_group and word in command.commands:
+            command = command.commands[word]
+        elif is_group:
+            # Beyond it nothing can be told; "…" and "<command>" stand for any.
+            return [*unknown, word] if re.fullmatch(r"[a-z][a-z-]+", word) else unknown
+    return unknown
 
 
-def _options(command: Any) -> set[str]:
-    return {"--help"} | {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+def _options(command: Any) -> dict[str, Any]:
+    taken = command.get_params(command.context_class(command))
+    return {name: one for one in taken for name in (*one.opts, *one.secondary_opts)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -52,14 +65,19 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 def test_lines_in_blocks_and_sentences_are_read(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    block = ["1. First:", "   ```sh", "   $ cd x && .venv/bin/vitrine search a \\", "     --json | cat", "   ```"]
+    block = ["1. First:", "   ```sh", "   $ cd x && .venv/bin/vitrine search 'a > b' \\", "     --json | cat", "   ```"]
     said = ["Say `vitrine top --once`.", "", "    A=1 vitrine up", "", *block, "", "```", "vitrine key list", "```", ""]
     page.write_text("\n".join([*said, "In prose vitrine says nothing."]))
     lines = [" ".join(line.split()) for line in _lines(page)]
-    assert lines == ["up", "search a --json", "key list", "top --once"]
+    assert lines == ["up", "search 'a > b' --json", "key list", "top --once"]
 
 
 def test_a_wrong_one_is_found() -> None:
     assert _unknown("key create --nam storefront") == ["--nam"]
     assert _unknown("keys create") == ["keys"]
     assert _unknown("--ca tls/ca.crt search 'a watch' --page-size=3") == []
+    # A value is no command, and an option is the command's that it stands behind.
+    assert _unknown("--ca up keys create") == ["keys"]
+    assert _unknown("serch up") == ["serch"]
+    assert _unknown("--page-size=3 search watch --ca tls/ca.crt") == ["--page-size", "--ca"]
+    assert _unknown("train … --out models") == []
