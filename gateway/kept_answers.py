@@ -27,8 +27,8 @@ from vitrine.v1 import search_service_pb2
 
 # What an entry takes beside its message: the query, the key and their places.
 _ENTRY_BYTES = 1_500
-# Each retriever has versions of its own; what was kept by an index that is no more goes with them.
-_MOST_VERSIONS = 8
+# Each retriever has versions of its own; what was kept of one that has ended goes once so many came after it.
+_MOST_RETRIEVERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class KeptAnswers:
         self._retriever = retriever
         self._releases = releases
         self._limit_bytes = limit_bytes
-        # By the index's version, the newest last.
-        self._kept: OrderedDict[_Key, dict[str, bytes]] = OrderedDict()
+        # By the retriever that answered, the newest last, with its index's version.
+        self._kept: OrderedDict[_Key, dict[str, tuple[str, bytes]]] = OrderedDict()
         self._kept_bytes = 0
         # The digests of the first models, which a release without a name leaves to each service.
         self.models: tuple[str, ...] = ()
@@ -71,7 +71,8 @@ class KeptAnswers:
             # Who is refused does not wait for a retriever that is as busy as we are.
             self.pipeline.admission.check(deadline)
             version = await self._version(deadline)
-            if (kept := self._kept.get(key, {}).get(version)) is not None:
+            of_version, kept = self._kept.get(key, {}).get(_retriever_of(version), ("", b""))
+            if version and of_version == version:
                 # It takes no place: those that leave tell how long a search takes, and this one takes no time.
                 self.pipeline.admission.check()
                 self._kept.move_to_end(key)
@@ -95,21 +96,25 @@ class KeptAnswers:
         plain.CopyFrom(message)
         for field in ("timings", "cached", "attribution_token"):
             plain.ClearField(field)
-        versions = self._kept.pop(key, {})
-        self._kept_bytes -= _size(versions)
-        versions.pop(version, None)
-        versions[version] = plain.SerializeToString()
-        if len(versions) > _MOST_VERSIONS:
-            del versions[next(iter(versions))]
-        self._kept[key] = versions
-        self._kept_bytes += _size(versions)
+        by_retriever = self._kept.pop(key, {})
+        self._kept_bytes -= _size(by_retriever)
+        by_retriever.pop(_retriever_of(version), None)
+        by_retriever[_retriever_of(version)] = version, plain.SerializeToString()
+        if len(by_retriever) > _MOST_RETRIEVERS:
+            del by_retriever[next(iter(by_retriever))]
+        self._kept[key] = by_retriever
+        self._kept_bytes += _size(by_retriever)
         while self._kept_bytes > self._limit_bytes and self._kept:
             self._kept_bytes -= _size(self._kept.popitem(last=False)[1])
         ANSWERS_KEPT_BYTES.set(self._kept_bytes)
 
 
-def _size(versions: dict[str, bytes]) -> int:
-    return sum(len(data) + _ENTRY_BYTES for data in versions.values())
+def _size(by_retriever: dict[str, tuple[str, bytes]]) -> int:
+    return sum(len(data) + _ENTRY_BYTES for _, data in by_retriever.values())
+
+
+def _retriever_of(version: str) -> str:
+    return version.partition(".")[0]
 
 
 def _is_common(search: SearchQuery) -> bool:

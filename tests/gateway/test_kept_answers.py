@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,29 @@ async def test_an_answer_that_lacks_a_part_is_not_kept(shop: Shop) -> None:
     # Another model in the ranker's place.
     shop.gateway.api.searches.models = ("", "another")
     assert (await ask(shop)).cached != ["answer"]
+
+
+async def test_each_of_many_retrievers_has_its_answer_kept_and_its_earlier_ones_go(own_shop: Shop) -> None:
+    retrieve, version, sizes = own_shop.retriever.port.retrieve, "", []
+
+    class Behind:
+        """One of several replicas, as a round over them comes to it."""
+
+        async def retrieve(self, *args: Any, **named: Any) -> Any:
+            return replace(await retrieve(*args, **named), version=version)
+
+        async def get_version(self, **_: Any) -> str:
+            return version
+
+    own_shop.retriever.port = Behind()
+    for publication in (1, 2):
+        for is_kept in (False, True):
+            for version in (f"replica{number}.{publication}.rules" for number in range(12)):
+                assert ((await ask(own_shop)).cached == ["answer"]) == is_kept
+        sizes.append(own_shop.gateway.api.searches._kept_bytes)
+    assert sizes[0] == sizes[1]
+    version = ""
+    assert (await ask(own_shop)).cached != ["answer"]
 
 
 async def test_no_version_no_kept_answer_and_the_least_used_go_first(open_shop: OpenShop) -> None:

@@ -160,7 +160,10 @@ class Retriever(Protocol):
         ...
 
     async def get_version(self, *, deadline: Deadline) -> str:
-        """Names what searches depend on now: while it is the same, the same search finds the same; "" is not known."""
+        """Names what searches depend on now: while it is the same, the same search finds the same; "" is not known.
+
+        Up to the first dot it names the process that answered.
+        """
         ...
 
     async def get_index(self, *, deadline: Deadline) -> IndexInfo:
