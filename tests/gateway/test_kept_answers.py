@@ -143,25 +143,28 @@ async def test_an_answer_that_lacks_a_part_is_not_kept(shop: Shop) -> None:
 
 
 async def test_each_of_many_retrievers_has_its_answer_kept_and_its_earlier_ones_go(own_shop: Shop) -> None:
-    retrieve, version, sizes = own_shop.retriever.port.retrieve, "", []
+    retrieve, sizes = own_shop.retriever.port.retrieve, []
 
     class Behind:
         """One of several replicas, as a round over them comes to it."""
 
+        version = ""
+
         async def retrieve(self, *args: Any, **named: Any) -> Any:
-            return replace(await retrieve(*args, **named), version=version)
+            return replace(await retrieve(*args, **named), version=self.version)
 
         async def get_version(self, **_: Any) -> str:
-            return version
+            return self.version
 
-    own_shop.retriever.port = Behind()
+    own_shop.retriever.port = behind = Behind()
     for publication in (1, 2):
         for is_kept in (False, True):
-            for version in (f"replica{number}.{publication}.rules" for number in range(12)):
+            for number in range(12):
+                behind.version = f"replica{number}.{publication}.rules"
                 assert ((await ask(own_shop)).cached == ["answer"]) == is_kept
         sizes.append(own_shop.gateway.api.searches._kept_bytes)
     assert sizes[0] == sizes[1]
-    version = ""
+    behind.version = ""
     assert (await ask(own_shop)).cached != ["answer"]
 
 
