@@ -56,7 +56,7 @@ class VectorSpace:
 class EmbeddingCache:
     """Vectors of query texts by model and text.
 
-    Commands are never cancelled: a caller that leaves, or whose few milliseconds are over, leaves its command to end
+    Commands are not cancelled: a caller that leaves, or whose few milliseconds are over, leaves its command to end
     by itself, so that no reply is left on a connection for the next caller (redis-py#2665).
     """
 
@@ -136,9 +136,16 @@ class EmbeddingCache:
             await asyncio.wait(self._commands, timeout=self._command_timeout_s)
 
     async def close(self) -> None:
-        """Closes the connections once the commands under way have ended; what is asked later opens new ones."""
+        """Closes the connections once the commands under way have ended; what is asked later opens new ones.
+
+        A command that takes longer than `command_timeout_s` ends here: the connection that has its reply goes, too.
+        """
         await self.breaker.close()
         await self.drain()
+        if late := set(self._commands):
+            for command in late:
+                command.cancel()
+            await asyncio.wait(late)
         await self._redis.aclose()
         # A new client, because the old one belongs to the event loop that ends now (redis-py#2633).
         self._redis = self._connected()

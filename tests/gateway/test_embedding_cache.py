@@ -181,6 +181,19 @@ async def test_a_reader_whose_time_is_over_leaves_no_reply_for_the_next(open_cac
         assert np.array_equal(found, vector_of(other))
 
 
+async def test_no_write_outlives_the_close(open_cache: OpenCache, slow_redis: Any) -> None:
+    cache = open_cache(slow_redis.url, command_timeout_s=0.05)
+    slow_redis.open.clear()
+    for number in range(20):
+        cache.write(SPACE, f"query {number}", vector_of(number))
+    commands = set(cache._commands)
+    await cache.close()
+    assert len(commands) == 20
+    assert all(command.done() for command in commands)
+    assert cache._writes == 0
+    slow_redis.open.set()
+
+
 async def test_a_slow_redis_is_left_alone_after_a_few_tries(open_cache: OpenCache, slow_redis: Any) -> None:
     """gnomad-browser#1208: 30 s a query there"""
     cache = open_cache(slow_redis.url, wait_s=0.005, command_timeout_s=0.25)
