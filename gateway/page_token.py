@@ -1,8 +1,8 @@
 """The page token: the rest of a result list, so that later pages neither repeat nor skip, whatever changes meanwhile.
 
-Label of the frame: the answer's attribution token. Content: a header, ids divided by line feeds, and packed
-little-endian float32: one retrieval score for each entry, then logit, score, probability and what taste added for each
-entry that was ranked, NaN for what one among them has not.
+Label of the frame: the answer's attribution token. Content: a header, ids divided by line feeds, and, not compressed,
+packed little-endian float32: one retrieval score for each entry, then logit, score, probability and what taste added for
+each entry that was ranked, NaN for what one among them has not.
 """
 
 import struct
@@ -91,7 +91,7 @@ def encode_page_token(state: PageState, fingerprint: bytes) -> str:
         -1 if state.total_size is None else state.total_size,
         fingerprint,
     )
-    return framed(header + ids + np.array(numbers, "<f4").tobytes(), state.attribution_token)
+    return framed(header + ids, state.attribution_token, np.array(numbers, "<f4").tobytes())
 
 
 def decode_page_token(token: str, fingerprint: bytes) -> PageState:

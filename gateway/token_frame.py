@@ -1,6 +1,7 @@
 """The frame of tokens that callers hand back: compressed, with a checksum, as text; damage is told from content.
 
-Before base64url: CRC-32 of what follows, the length of the label, the label as it is, and the content by zlib.
+Before base64url: CRC-32 of what follows, the length of the label, the label as it is, the content by zlib, and what
+compressing would hardly make smaller as it is.
 """
 
 import base64
@@ -15,9 +16,12 @@ _MAX_BYTES = 1_000_000
 _MAX_TOKEN_CHARACTERS = 400_000
 
 
-def framed(content: bytes, label: str = "") -> str:
-    """The content, and a label of at most 255 ASCII characters that can be changed without it, as a token."""
-    return _token(zlib.compress(content, level=1), label.encode("ascii"))
+def framed(content: bytes, label: str = "", plain: bytes = b"") -> str:
+    """The content, and a label of at most 255 ASCII characters that can be changed without it, as a token.
+
+    `plain` is content that is not compressed, such as numbers; it ends the content that is read.
+    """
+    return _token(zlib.compress(content, level=1) + plain, label.encode("ascii"))
 
 
 def relabelled(token: str, label: str) -> str:
@@ -38,7 +42,7 @@ def unframed(token: str) -> tuple[bytes, str]:
         raise damaged() from error
     if not inflater.eof:
         raise damaged()
-    return content, told
+    return content + inflater.unused_data, told
 
 
 def _token(packed: bytes, label: bytes) -> str:
