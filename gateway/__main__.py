@@ -12,7 +12,6 @@ from gateway.events.settings import EventsSettings
 from gateway.serving import Ports, serve_gateway
 from gateway.settings import GatewaySettings
 from vitrine.channel import open_channel
-from vitrine.garbage import IN_SMALL_PARTS, keep_what_is_there
 from vitrine.tls import TlsSettings, client_tls
 
 
@@ -28,7 +27,6 @@ def main() -> None:
             open_channel(settings.retriever_target, tls=tls) as retriever,
             open_channel(settings.ranker_target, tls=tls) as ranker,
         ):
-            keep_what_is_there(IN_SMALL_PARTS)
             yield Ports(
                 EmbedderClient(embedder),
                 RetrieverClient(retriever, patience_s=settings.retrieve_patience_s),

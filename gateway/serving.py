@@ -76,10 +76,11 @@ from gateway.unary_calls import SERVICES
 from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, VitrineError
+from vitrine.garbage import IN_SMALL_PARTS, keep_what_is_there
 from vitrine.guard import Door
 from vitrine.ports import Embedder, Ranker, Retriever
 from vitrine.ports.release import ReleaseStore
-from vitrine.server import SelfTest, serve
+from vitrine.server import SelfTest, Server, serve
 from vitrine.tls import TlsSettings
 from vitrine.v1 import (
     ad_service_pb2_grpc,
@@ -318,13 +319,16 @@ async def serve_gateway(
         return Door(guard, settings.tls(TlsSettings()))
 
     @asynccontextmanager
-    async def part(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
+    async def part(server: Server) -> AsyncIterator[SelfTest]:
+        # Where any free port was asked for, the page names the one that was taken.
+        listening = settings.model_copy(update={"port": server.port})
         async with open_ports() as ports:
-            gateway = Gateway(settings, ports, events, recommendation)
-            gateway.add_to(server)
+            gateway = Gateway(listening, ports, events, recommendation)
+            gateway.add_to(server.grpc)
             try:
                 async with gateway.http(guard) as http_port:
                     log.info("listening", host=settings.host, http_port=http_port)
+                    keep_what_is_there(IN_SMALL_PARTS)
                     on_open()
                     yield gateway.self_test
             finally:

@@ -26,7 +26,7 @@ from vitrine.trace_export import TracingSettings, exported_traces
 
 SelfTest = Callable[[], Awaitable[None]]
 # Opens what a process serves, registers its servicers and yields its self-test; closes it all on the way out.
-Part = Callable[[grpc.aio.Server], AbstractAsyncContextManager[SelfTest]]
+Part = Callable[["Server"], AbstractAsyncContextManager[SelfTest]]
 
 _log = structlog.get_logger("vitrine.server")
 
@@ -225,7 +225,7 @@ async def serve(
 
 async def _serve_part(server: Server, part: Part, stopping: asyncio.Event) -> None:
     async def opened() -> None:
-        async with part(server.grpc) as self_test:
+        async with part(server) as self_test:
             server.open(self_test)
             await stopping.wait()
             await server.stop(server.settings.grace_s)

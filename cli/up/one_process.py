@@ -10,7 +10,7 @@ from cli.up.hints import hints
 from cli.up.local_redis import cache_redis, events_redis
 from cli.up.model_of_index import require_model_of_index
 from cli.up.own_gateway import trust_own_gateway
-from cli.up.ports import require_free, require_free_port
+from cli.up.ports import require_free, require_free_port, with_ports
 from cli.up.sample_fill import fill_if_empty
 from cli.up.settings import UpSettings
 from cli.up.supervisor import Supervisor
@@ -27,7 +27,6 @@ from services.retriever.settings import RetrieverSettings
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import VitrineError
-from vitrine.garbage import keep_what_is_there
 
 _LOOK_UP_S = 10.0
 
@@ -37,7 +36,7 @@ async def run_one_process(settings: UpSettings) -> None:
 
     Raises FailedPrecondition when a port is taken, and SystemExit(1), with the reason logged, when a part cannot open.
     """
-    gateway = _for_people(GatewaySettings())
+    gateway = with_ports(_for_people(GatewaySettings()))
     trust_own_gateway(gateway)
     require_free_port(gateway)
     require_free(gateway.host, gateway.http_port, "VITRINE_GATEWAY_HTTP_PORT")
@@ -59,7 +58,6 @@ async def run_one_process(settings: UpSettings) -> None:
                 await server.start(supervisor)
             supervisor.strict = False
             ports = await _open_engines(stack, settings)
-            keep_what_is_there()
             welcome = asyncio.create_task(_welcome(ports, opened, gateway, settings))
             try:
                 yield ports

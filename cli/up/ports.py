@@ -1,9 +1,24 @@
-"""Ports that must be free, asked before anything is started."""
+"""Ports of what is started: found free, or taken free where any will do."""
 
+import os
 import socket
+from typing import TypeVar
 
 from vitrine.errors import FailedPrecondition
 from vitrine.server_settings import ServerSettings
+
+S = TypeVar("S", bound=ServerSettings)
+
+
+def with_ports(settings: S) -> S:
+    """The settings with a free port for each that may be any (0), in the environment, too, for what is started.
+
+    Who starts a server says where it listens, and calls it.
+    """
+    prefix = settings.model_config.get("env_prefix", "")
+    given = {name: free_port(settings.host) for name in ("port", "http_port") if getattr(settings, name, None) == 0}
+    os.environ.update({f"{prefix}{name.upper()}": str(port) for name, port in given.items()})
+    return settings.model_copy(update=given)
 
 
 def require_free(host: str, port: int, variable: str) -> None:

@@ -14,7 +14,7 @@ from cli.up.hints import hints
 from cli.up.local_redis import cache_redis, events_redis
 from cli.up.model_of_index import require_model_of_index
 from cli.up.own_gateway import trust_own_gateway
-from cli.up.ports import require_free, require_free_port
+from cli.up.ports import require_free, require_free_port, with_ports
 from cli.up.sample_fill import fill_if_empty
 from cli.up.settings import UpSettings
 from cli.up.supervisor import Child, Supervisor
@@ -40,7 +40,7 @@ async def run_suite(settings: UpSettings) -> None:
     Raises FailedPrecondition when a port is taken or the store is of another model, Unavailable when a part ends
     before all have served.
     """
-    gateway, parts = GatewaySettings(), _parts()
+    gateway, parts = with_ports(GatewaySettings()), _parts()
     trust_own_gateway(gateway)
     for part in (*parts.values(), gateway):
         require_free_port(part)
@@ -66,7 +66,8 @@ async def run_suite(settings: UpSettings) -> None:
 
 
 def _parts() -> dict[str, ServerSettings]:
-    return {"embedder": EmbedderSettings(), "retriever": RetrieverSettings(), "ranker": RankerSettings()}
+    parts = {"embedder": EmbedderSettings(), "retriever": RetrieverSettings(), "ranker": RankerSettings()}
+    return {name: with_ports(part) for name, part in parts.items()}
 
 
 async def _bring_up(

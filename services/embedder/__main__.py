@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import grpc.aio
-
 from services.embedder.engines import EmbedderEngines
 from services.embedder.servicer import EmbedderServicer
 from services.embedder.settings import EmbedderSettings
 from vitrine.compute import ComputeBudget
 from vitrine.garbage import keep_what_is_there
-from vitrine.server import SelfTest, serve
+from vitrine.server import SelfTest, Server, serve
 from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
 
 SERVICES = (embedder_service_pb2.DESCRIPTOR.services_by_name["EmbedderService"].full_name,)
@@ -22,13 +20,13 @@ def main() -> None:
     settings = EmbedderSettings()
 
     @asynccontextmanager
-    async def embedder(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
+    async def embedder(server: Server) -> AsyncIterator[SelfTest]:
         budget = ComputeBudget()
         try:
             engine = await EmbedderEngines.open(settings, budget)
             keep_what_is_there()
             servicer = EmbedderServicer(engine, settings.default_timeout_s)
-            embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(servicer, server)
+            embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(servicer, server.grpc)
             try:
                 yield engine.self_test
             finally:

@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import grpc.aio
-
 from services.ranker.engines import RankerEngines
 from services.ranker.servicer import RankerServicer
 from services.ranker.settings import RankerSettings
 from vitrine.compute import ComputeBudget
 from vitrine.garbage import keep_what_is_there
-from vitrine.server import SelfTest, serve
+from vitrine.server import SelfTest, Server, serve
 from vitrine.v1 import ranker_service_pb2, ranker_service_pb2_grpc
 
 SERVICES = (ranker_service_pb2.DESCRIPTOR.services_by_name["RankerService"].full_name,)
@@ -22,13 +20,13 @@ def main() -> None:
     settings = RankerSettings()
 
     @asynccontextmanager
-    async def ranker(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
+    async def ranker(server: Server) -> AsyncIterator[SelfTest]:
         budget = ComputeBudget()
         try:
             engine = await RankerEngines.open(settings, budget)
             keep_what_is_there()
             servicer = RankerServicer(engine, settings.default_timeout_s)
-            ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(servicer, server)
+            ranker_service_pb2_grpc.add_RankerServiceServicer_to_server(servicer, server.grpc)
             try:
                 yield engine.self_test
             finally:

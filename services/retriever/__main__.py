@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import grpc.aio
-
 from services.retriever.backend import open_engine
 from services.retriever.releases.servicer import ReleaseStoreServicer
 from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
 from vitrine.garbage import keep_what_is_there
-from vitrine.server import SelfTest, serve
+from vitrine.server import SelfTest, Server, serve
 from vitrine.v1 import (
     release_store_service_pb2,
     release_store_service_pb2_grpc,
@@ -30,13 +28,13 @@ def main() -> None:
     settings = RetrieverSettings()
 
     @asynccontextmanager
-    async def retriever(server: grpc.aio.Server) -> AsyncIterator[SelfTest]:
+    async def retriever(server: Server) -> AsyncIterator[SelfTest]:
         engine = await open_engine(settings)
         keep_what_is_there()
         servicer = RetrieverServicer(engine, settings.default_timeout_s)
-        retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server)
+        retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server.grpc)
         releases = ReleaseStoreServicer(engine.releases, settings.default_timeout_s)
-        release_store_service_pb2_grpc.add_ReleaseStoreServiceServicer_to_server(releases, server)
+        release_store_service_pb2_grpc.add_ReleaseStoreServiceServicer_to_server(releases, server.grpc)
         try:
             yield engine.self_test
         finally:

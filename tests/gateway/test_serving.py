@@ -55,6 +55,50 @@ async def test_the_process_serves_and_ends_on_sigterm(suite: Any, redis_url: str
     assert b"Traceback" not in log
 
 
+_ON_ANY_PORT = """
+import asyncio, gc, os, signal, sys
+from contextlib import asynccontextmanager
+
+import grpc.aio, httpx
+
+from gateway.events.settings import EventsSettings
+from gateway.serving import Gateway, Ports, serve_gateway
+from gateway.settings import GatewaySettings
+
+
+@asynccontextmanager
+async def no_parts():
+    yield Ports(None, None, None)
+
+
+async def main(http_port):
+    opened = asyncio.Event()
+    settings = GatewaySettings(port=0, http_port=http_port)
+    serving = asyncio.create_task(serve_gateway(settings, EventsSettings(), no_parts, opened.set))
+    await opened.wait()
+    print(gc.get_threshold()[0], any(isinstance(one, Gateway) for one in gc.get_objects()))
+    async with httpx.AsyncClient(trust_env=False) as client:
+        config = (await client.get(f"http://127.0.0.1:{http_port}/storefront/config.json")).json()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{config['grpc_port']}") as channel:
+        await channel.channel_ready()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await serving
+
+asyncio.run(main(int(sys.argv[1])))
+"""
+
+
+async def test_what_a_start_made_is_walked_no_more_and_the_page_names_the_port_that_was_taken() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _ON_ANY_PORT, str(free_port())),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, log = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, log.decode()
+    assert output.split() == [b"2000", b"False"]
+
+
 async def test_it_does_not_need_embedder_ranker_or_redis_to_be_ready(open_shop: Any) -> None:
     shop = await open_shop(redis_url="redis://127.0.0.1:1")
     shop.embedder.error = shop.ranker.error = Unavailable("away")

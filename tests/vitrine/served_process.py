@@ -38,7 +38,7 @@ async def _part(server: Any) -> AsyncIterator[SelfTest]:
                 answer.set()
 
     assert await lines.readline() == b"go\n"
-    embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(_Held(answer), server)
+    embedder_service_pb2_grpc.add_EmbedderServiceServicer_to_server(_Held(answer), server.grpc)
     reading = asyncio.create_task(read())
     yield _passes
     reading.cancel()
