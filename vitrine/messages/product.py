@@ -1,6 +1,8 @@
 """Products and product filters."""
 
 import math
+import threading
+from collections import OrderedDict
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -28,8 +30,10 @@ _KIND_VALUES = {
 _KINDS: dict[int, ProductKind] = {value: kind for kind, value in _KIND_VALUES.items()}
 # There are few; a message has room for millions, which would be read on the event loop.
 _MAX_FILTER_VALUES = 100
-# Longer ones, which have long descriptions, are read each time: so many that are kept would take hundreds of MiB.
+# Longer ones, which have long descriptions, are read and written each time: so many that are kept would take hundreds of
+# MiB.
 _MAX_KEPT_BYTES = 4_096
+_MOST_KEPT = 4_096
 
 
 def product_to_message(product: Product, with_description: bool = True) -> product_pb2.Product:
@@ -63,13 +67,51 @@ def product_to_message(product: Product, with_description: bool = True) -> produ
     return message
 
 
+class _KeptMessages:
+    """Messages of the products shown last, found by the very product: to hash its fields takes as long as writing them.
+
+    For several threads.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        # The product is kept, too: its id is another's once it is gone.
+        self._kept: OrderedDict[tuple[int, bool], tuple[Product, product_pb2.Product]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, product: Product, with_description: bool) -> product_pb2.Product:
+        key = (id(product), with_description)
+        with self._lock:
+            if (found := self._kept.get(key)) is not None:
+                self._kept.move_to_end(key)
+                return found[1]
+        message = product_to_message(product, with_description)
+        if message.ByteSize() <= _MAX_KEPT_BYTES:
+            with self._lock:
+                self._kept[key] = (product, message)
+                if len(self._kept) > self._size:
+                    self._kept.popitem(last=False)
+        return message
+
+
+_messages = _KeptMessages(_MOST_KEPT)
+
+
+def shown_product(product: Product, with_description: bool = True) -> product_pb2.Product:
+    """As `product_to_message`, to be copied into an answer and never changed: the next answer may hold the same one.
+
+    Searches show the same popular products again and again, and an engine has each of them once.
+    """
+    return _messages.of(product, with_description)
+
+
 def product_from_bytes(data: bytes) -> Product:
     """The product of a message in bytes; raises as `product_from_message` does."""
     return _product_from_bytes(data) if len(data) <= _MAX_KEPT_BYTES else _product_from_bytes.__wrapped__(data)
 
 
 # Searches find the same popular products again and again: to look up the bytes takes a tenth of reading them.
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=_MOST_KEPT)
 def _product_from_bytes(data: bytes) -> Product:
     return product_from_message(product_pb2.Product.FromString(data))
 

@@ -14,6 +14,7 @@ from vitrine.messages.product import (
     product_from_bytes,
     product_from_message,
     product_to_message,
+    shown_product,
 )
 from vitrine.ports import ProductFilter
 from vitrine.product import Availability, Product, ProductKind
@@ -125,3 +126,25 @@ def test_a_product_read_again_is_the_one_kept_but_for_long_ones(characters: int,
     first, again = product_from_bytes(data), product_from_bytes(data)
     assert first == again == product
     assert (first is again) == is_kept
+
+
+def test_a_product_shown_again_is_written_once_and_its_description_left_out_where_not_wanted() -> None:
+    product = Product(id="p", title="Watch", description="Round.", attributes={"colour": ("red",)})
+    assert shown_product(product) == product_to_message(product)
+    assert shown_product(product, False) == product_to_message(product, False)
+    assert shown_product(product, False) is shown_product(product, False)
+    assert shown_product(product).description == "Round."
+
+
+def test_another_product_is_never_shown_in_its_place() -> None:
+    for number in range(10_000):
+        product = Product(id=f"p{number}", title="Watch", revision=number)
+        assert shown_product(product).id == product.id
+        assert shown_product(replace(product, revision=number + 1)).revision == number + 1
+
+
+def test_a_long_product_is_not_kept() -> None:
+    product = Product(id="p", title="Watch", description="x" * 5_000)
+    assert shown_product(product) == product_to_message(product)
+    assert shown_product(product) is not shown_product(product)
+    assert shown_product(product, False) is shown_product(product, False)
