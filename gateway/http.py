@@ -134,9 +134,8 @@ async def _answered(
         return "CANCELLED", Response(status_code=_CLIENT_CLOSED_REQUEST)
     except VitrineError as error:
         code = grpc_code(error).name
-        left_out = failures.left_out((request.url.path, code, error.reason))
-        if left_out is not None:
-            more = {"left_out": left_out} if left_out else {}
+        more = failures.fields((request.url.path, code, error.reason))
+        if more is not None:
             # Without its words, which may quote the body.
             log.info("call failed", method=request.url.path, code=code, reason=error.reason, **more)
         return code, _error_response(error)

@@ -185,9 +185,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     async def _fail(self, call: "_Call", context: Context, error: Exception) -> None:
         code = grpc_code(error)
         if isinstance(error, VitrineError):
-            left_out = self._failures.left_out((call.method, code, error.reason))
-            if left_out is not None:
-                more = {"left_out": left_out} if left_out else {}
+            more = self._failures.fields((call.method, code, error.reason))
+            if more is not None:
                 _log.info(
                     "call failed", method=call.method, code=code.name, reason=error.reason, error=error.message, **more
                 )

@@ -1,4 +1,4 @@
-"""Sparing with lines of the log: of one kind some a second, and how many were left out."""
+"""Sparing with lines of the log: of one kind some a second, each with how many were left out before it."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -25,8 +25,9 @@ class Sparing:
         self._clock = clock
         self._kinds: dict[Hashable, _Kind] = {}
 
-    def left_out(self, kind: Hashable) -> int | None:
-        """None: no line is to be written. Else how many of this kind were left out since the last one."""
+    def fields(self, kind: Hashable) -> dict[str, int] | None:
+        """None: no line is to be written. Else its further fields: how many of this kind were left out since the last one.
+        """
         now_s = self._clock()
         seen = self._kinds.setdefault(kind, _Kind(now_s))
         if now_s - seen.began_s >= _SECOND_S:
@@ -36,4 +37,4 @@ class Sparing:
             return None
         seen.lines += 1
         left_out, seen.left_out = seen.left_out, 0
-        return left_out
+        return {"left_out": left_out} if left_out else {}
