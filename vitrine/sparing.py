@@ -26,8 +26,7 @@ class Sparing:
         self._kinds: dict[Hashable, _Kind] = {}
 
     def fields(self, kind: Hashable) -> dict[str, int] | None:
-        """None: no line is to be written. Else its further fields: how many of this kind were left out since the last one.
-        """
+        """What a line says beside its own: how many of its kind were left out before. None: it is not written."""
         now_s = self._clock()
         seen = self._kinds.setdefault(kind, _Kind(now_s))
         if now_s - seen.began_s >= _SECOND_S:
