@@ -86,9 +86,7 @@ def visitor_to_message(visitor: Visitor) -> user_event_service_pb2.GetVisitorRes
     return message
 
 
-def _add_hit(
-    message: search_service_pb2.SearchResponse, hit: SearchHit, with_description: bool, explain: bool
-) -> None:
+def _add_hit(message: search_service_pb2.SearchResponse, hit: SearchHit, with_description: bool, explain: bool) -> None:
     added = message.results.add(position=hit.position, retrieval_score=hit.retrieval_score)
     added.product.CopyFrom(shown_product(hit.product, with_description))
     for found in hit.sources:

@@ -1,8 +1,8 @@
 """The page token: the rest of a result list, so that later pages neither repeat nor skip, whatever changes meanwhile.
 
 Label of the frame: the answer's attribution token. Content: a header, ids divided by line feeds, and, not compressed,
-packed little-endian float32: one retrieval score for each entry, then logit, score, probability and what taste added for
-each entry that was ranked, NaN for what one among them has not.
+packed little-endian float32: one retrieval score for each entry, then logit, score, probability and what taste added
+for each entry that was ranked, NaN for what one among them has not.
 """
 
 import struct

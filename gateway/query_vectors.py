@@ -34,10 +34,22 @@ class Lookup:
 class QueryVectors:
     """Vectors of normalised query texts, by the embedder of the release that answers the call."""
 
-    def __init__(self, embedder: Embedder, cache: EmbeddingCache | None, *, kept: int, embed_timeout_s: float) -> None:
-        """`kept` vectors stay in this process; a text is embedded within `embed_timeout_s`, whoever asked first."""
+    def __init__(
+        self,
+        embedder: Embedder,
+        cache: EmbeddingCache | None,
+        *,
+        kept: int,
+        embed_timeout_s: float,
+        cache_is_own: bool = False,
+    ) -> None:
+        """`kept` vectors stay in this process; a text is embedded within `embed_timeout_s`, whoever asked first.
+
+        A cache of our own holds nothing else until some of them had to go, and is not asked before.
+        """
         self._embedder = embedder
         self._cache = cache
+        self._cache_may_hold_more = not cache_is_own
         self._limit = kept
         self._embed_timeout_s = embed_timeout_s
         self._kept: OrderedDict[tuple[str, str], FloatArray] = OrderedDict()
@@ -53,7 +65,7 @@ class QueryVectors:
         if found := self._recalled(space, text):
             QUERY_VECTORS.labels("process").inc()
             return Lookup(found)
-        if self._cache is None:
+        if self._cache is None or not self._cache_may_hold_more:
             return Lookup()
         try:
             (vector,) = await self._cache.read(space, [text])
@@ -132,5 +144,6 @@ class QueryVectors:
         self._kept[space.digest, text] = vector
         while len(self._kept) > self._limit:
             self._kept.popitem(last=False)
+            self._cache_may_hold_more = True
         QUERY_VECTORS_KEPT.set(len(self._kept))
         return QueryVector(vector, space.digest)

@@ -127,6 +127,7 @@ class Gateway:
             _cache(settings) if settings.redis_url else None,
             kept=settings.kept_vectors,
             embed_timeout_s=settings.embed_timeout_s,
+            cache_is_own=settings.cache_is_own,
         )
         turns = Turns()
         text_retrieval = TextRetrieval(self._vectors, ports.retriever, turns)

@@ -54,6 +54,11 @@ class GatewaySettings(ServerSettings):
         validation_alias=AliasChoices("VITRINE_GATEWAY_REDIS_URL", "REDIS_URL"),
         description="Redis or Valkey that keeps query vectors (also read from REDIS_URL); empty: none",
     )
+    cache_is_own: bool = Field(
+        False,
+        description="nobody else uses redis_url, which starts empty with the gateway: it is asked for a vector only"
+        " when more than kept_vectors were made",
+    )
     cache_prefix: str = Field("vitrine", description="start of each Redis key: one for each deployment on a Redis")
     cache_dtype: VectorDtype = Field("float32", description="numbers in Redis; float16 halves them, scores move a bit")
     cache_ttl_s: PositiveFloat = Field(7 * 24 * 3600.0, description="how long a query vector is kept in Redis")

@@ -43,7 +43,7 @@ async def run_one_process(settings: UpSettings) -> None:
     events, servers = EventsSettings(), []
     if not gateway.redis_url:
         servers.append(cache := cache_redis(settings))
-        gateway = gateway.model_copy(update={"redis_url": cache.url})
+        gateway = gateway.model_copy(update={"redis_url": cache.url, "cache_is_own": True})
     if not events.redis_url:
         servers.append(event_store := events_redis(events))
         events = events.model_copy(update={"redis_url": event_store.url})

@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from gateway.embedding_cache import EmbeddingCache
+from gateway.embedding_cache import EmbeddingCache, VectorSpace
 from gateway.query_vectors import QueryVectors
 from vitrine.deadline import Deadline
 from vitrine.errors import InvalidArgument, Unavailable
@@ -80,6 +80,30 @@ async def test_another_process_finds_it_in_redis(
     assert found is not None
     assert np.array_equal(found.vector, made.vector)
     assert counting.embedded == ["watch"]
+
+
+async def test_a_cache_of_our_own_is_asked_once_vectors_had_to_go(
+    counting: NumberEmbedder, open_cache: Callable[..., EmbeddingCache]
+) -> None:
+    cache = open_cache()
+    vectors = QueryVectors(counting, cache, kept=2, embed_timeout_s=60, cache_is_own=True)
+    asked: list[Any] = []
+    read = cache.read
+
+    async def counted(space: VectorSpace, texts: Any) -> Any:
+        asked.extend(texts)
+        return await read(space, texts)
+
+    cache.read = counted  # type: ignore[method-assign]
+    for text in ("one", "two", "one"):
+        await vector_of(vectors, text)
+    assert asked == []
+    # Of the others "two" was used less lately, and goes.
+    await vector_of(vectors, "three")
+    await vectors.drain()
+    assert (await vectors.lookup("two")).found is not None
+    assert asked == ["two"]
+    assert counting.embedded == ["one", "two", "three"]
 
 
 async def test_errors_are_not_kept(counting: NumberEmbedder, open_cache: Callable[..., EmbeddingCache]) -> None:

@@ -28,10 +28,10 @@ _KIND_VALUES = {
     ProductKind.GUIDE: product_pb2.PRODUCT_KIND_GUIDE,
 }
 _KINDS: dict[int, ProductKind] = {value: kind for kind, value in _KIND_VALUES.items()}
+_NO_FILTER = ProductFilter()
 # There are few; a message has room for millions, which would be read on the event loop.
 _MAX_FILTER_VALUES = 100
-# Longer ones, which have long descriptions, are read and written each time: so many that are kept would take hundreds of
-# MiB.
+# Longer ones, which have long descriptions, are read and written each time: so many kept would take hundreds of MiB.
 _MAX_KEPT_BYTES = 4_096
 _MOST_KEPT = 4_096
 
@@ -184,6 +184,8 @@ def filter_to_message(product_filter: ProductFilter) -> retriever_service_pb2.Pr
 
 def filter_from_message(message: retriever_service_pb2.ProductFilter, field: str = "filter") -> ProductFilter:
     """A filter. Raises InvalidArgument naming `field` for an unknown availability or kind, or a price that is none."""
+    if not message.ListFields():
+        return _NO_FILTER
     for name, values in (("availabilities", message.availabilities), ("kinds", message.kinds)):
         if len(values) > _MAX_FILTER_VALUES:
             raise invalid(f"{field}.{name}", f"has {len(values)} values; at most {_MAX_FILTER_VALUES} are allowed")
