@@ -114,10 +114,13 @@ async def _fill(writer: RetrieverClient, vectors: FloatArray) -> None:
 
 
 async def _shows(client: RetrieverClient, number: int, turn: int) -> None:
+    """Waits until a retriever shows what was written. Raises DeadlineExceeded when it does not within a minute."""
+    deadline = Deadline.after(60)
     while True:
-        found = await client.get_products([f"p{number}"], deadline=Deadline.after(60))
+        found = await client.get_products([f"p{number}"], deadline=deadline)
         if found.products and found.products[0].price == turn:
             return
+        deadline.check(f"a retriever to show write {turn} of p{number}")
         await asyncio.sleep(0.005)
 
 

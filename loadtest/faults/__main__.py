@@ -27,6 +27,8 @@ from loadtest.faults.suite import Suite, running
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 _SETTLE_S = 10.0
+_ROLLING = ("restart", "share", "join", "fail", "hang")
+
 Work = Callable[[Suite, Findings], Awaitable[None]]
 
 
@@ -41,7 +43,9 @@ def rolling(
     only: Annotated[str, typer.Option(help="Of restart, share, join, fail and hang, with commas; empty: all.")] = "",
 ) -> None:
     """Two replicas of each service are restarted, joined by a third, by one that fails at once, and hang."""
-    named = only.split(",") if only else ["restart", "share", "join", "fail", "hang"]
+    named = only.split(",") if only else list(_ROLLING)
+    if unknown := [name for name in named if name not in _ROLLING]:
+        raise typer.BadParameter(f"{unknown[0]!r} is no step; choose from {', '.join(_ROLLING)}", param_hint="--only")
 
     async def work(suite: Suite, found: Findings) -> None:
         products = shop(200)

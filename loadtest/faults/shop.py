@@ -18,6 +18,7 @@ from vitrine.v1 import (
 
 _AT_ONCE = 50
 _AT_A_TIME = 12
+_SHOWN_S = 120.0
 
 
 def shop(count: int) -> list[Product]:
@@ -27,7 +28,10 @@ def shop(count: int) -> list[Product]:
 
 
 async def fill(channel: grpc.aio.Channel, products: Sequence[Product]) -> None:
-    """Writes them, and waits until every retriever shows them. Raises ValueError when one is refused."""
+    """Writes them, and waits until every retriever shows them.
+
+    Raises ValueError when one is refused, and TimeoutError when the last one is not shown within two minutes.
+    """
     stub = catalog_service_pb2_grpc.CatalogServiceStub(channel)
     requests = (
         catalog_service_pb2.CatalogServiceUpsertProductsRequest(
@@ -54,5 +58,13 @@ async def _shown(channel: grpc.aio.Channel, product: Product) -> None:
         answer = await stub.Search(request, timeout=60)
         return product.id in {result.product.id for result in answer.results}
 
-    while not all(await asyncio.gather(*(finds(next(numbers)) for _ in range(_AT_A_TIME)))):
-        pass
+    found = 0
+    try:
+        async with asyncio.timeout(_SHOWN_S):
+            while found < _AT_A_TIME:
+                found = sum(await asyncio.gather(*(finds(next(numbers)) for _ in range(_AT_A_TIME))))
+    except TimeoutError:
+        raise TimeoutError(
+            f"{product.id} was written, and within {_SHOWN_S:g} s {found} of {_AT_A_TIME} searches at once find it; "
+            "the retrievers' logs say why"
+        ) from None

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 
 import faiss
 import numpy as np
@@ -26,6 +26,7 @@ from services.retriever.columns import BoolArray, Columns, ColumnsView, rebuilt
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.engine import RetrieverEngine
 from services.retriever.graph import build_graph
+from services.retriever.index_plan import Kind
 from services.retriever.retrieval import POOL
 from services.retriever.settings import RetrieverSettings
 from services.retriever.vector_store import Storage
@@ -114,7 +115,7 @@ def measure(
     folder: Folder = _FOLDER,
     sample: Sample = _SAMPLE,
     queries: Annotated[int, typer.Option(min=10, max=1_000, help="Searches of each kind.")] = 300,
-    judged: Annotated[int, typer.Option(min=1, max=1_000, help="Queries whose recall is measured; 0: none.")] = 100,
+    judged: Annotated[int, typer.Option(min=1, max=1_000, help="Queries whose recall is measured.")] = 100,
 ) -> None:
     """Opens the folder as a restart does, and measures searches, memory and recall."""
     made = MadeVectors.of(Shop(MOST, 1), sample)
@@ -189,14 +190,15 @@ def vectors(
 
     Each query is searched in all indexes before the next, so that they meet the same machine.
     """
+    indexes = [_index(text) for text in index]
     made = MadeVectors.of(Shop(MOST, 1), sample)
     for count in products:
         table = Table(title=f"{count:,} products, recall@{DEPTH} of {judged} queries against exact float32")
         for column in ("index", "MiB", "built in s", "p50 ms", "p99 ms", *_ALLOWED):
             table.add_column(column, justify="right")
         searched, built = [], {}
-        for kind, storage in (one.split(",") for one in index):
-            view = _view(made, count, cast(Storage, storage))
+        for kind, storage in indexes:
+            view = _view(made, count, storage)
             if kind not in built:
                 started = time.thread_time()
                 # Positions are the same in all views.
@@ -214,6 +216,17 @@ def vectors(
             name, made_s = f"{dense.kind}, {dense.columns.storage}", built[dense.kind][1]
             table.add_row(name, f"{mib:,.0f}", f"{made_s:,.1f}", f"{p50:.1f}", f"{p99:.1f}", *recalls)
         _console.print(table)
+
+
+def _index(text: str) -> tuple[Kind, Storage]:
+    """A kind and a storage; raises BadParameter."""
+    kind, _, storage = text.partition(",")
+    if kind not in get_args(Kind) or storage not in get_args(Storage):
+        kinds, storages = ", ".join(get_args(Kind)), ", ".join(get_args(Storage))
+        raise typer.BadParameter(
+            f"{text!r} is not one of {kinds}, a comma, and one of {storages}, such as ivf,float16", param_hint="--index"
+        )
+    return cast(Kind, kind), cast(Storage, storage)
 
 
 def _view(made: MadeVectors, count: int, storage: Storage) -> ColumnsView:
