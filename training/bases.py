@@ -130,7 +130,7 @@ def save_base(base: Base, folder: Path) -> None:
 
 
 def _from_bundle(folder: Path, source: str) -> Base:
-    manifest = _manifest(folder)
+    manifest = manifest_of(folder)
     if manifest.pooling == "cls":
         raise TrainingError(f"base {source}: its pooling is cls; bases of mean and last pooling can be trained further")
     tokenizer = _tokenizer(folder / TOKENIZER_FILE)
@@ -151,7 +151,7 @@ def _from_bundle(folder: Path, source: str) -> Base:
     )
 
 
-def _manifest(folder: Path) -> Manifest:
+def manifest_of(folder: Path) -> Manifest:
     """The manifest of a bundle whose files match their digests."""
     try:
         kind = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("kind")

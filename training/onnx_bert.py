@@ -1,7 +1,9 @@
 """Writes a BERT encoder as an ONNX graph of the operators that ONNX Runtime runs fastest on a CPU.
 
-Attention, SkipLayerNormalization and BiasGelu are ONNX Runtime's own fused operators (domain com.microsoft). Writing
-them directly gives the same graph whatever the versions of torch's exporter and of the fusion passes.
+The layers compute tokens, one row each (tokens, d): the padding of a batch (n, t) stands in attention and in the mean
+alone. MultiHeadAttention and BiasGelu are ONNX Runtime's own operators (domain com.microsoft); written directly, the
+graph is the same whatever the versions of torch's exporter and of the fusion passes. Sums and LayerNormalization stand
+alone, for which ONNX Runtime has a vectorised kernel and for SkipLayerNormalization none; it fuses no rows (tokens, d).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ from training.e5_weights import Floats
 
 _OPSET = 17
 _MS = "com.microsoft"
+TOKENS = "tokens"
 
 
 class BertGraph:
@@ -27,11 +30,11 @@ class BertGraph:
         self._heads = heads
         self._eps = eps
         self._nodes: list[onnx.NodeProto] = []
-        self._initializers: list[onnx.TensorProto] = []
+        self._initializers: dict[str, onnx.TensorProto] = {}
         self.layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("encoder.layer."))
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self._initializers[name] = numpy_helper.from_array(np.array(values, order="C"), name)
         return name
 
     def node(self, op: str, inputs: Sequence[str], output: str, domain: str = "", **attributes: Any) -> str:
@@ -41,38 +44,63 @@ class BertGraph:
 
     def states(self, with_types: bool) -> str:
         """The last layer's token states (n, t, d)."""
-        self.node("Cast", ["attention_mask"], "mask_int32", to=TensorProto.INT32)
+        self._tokens()
         states = self._embeddings(with_types)
         for layer in range(self.layers):
             states = self._layer(layer, states)
-        return states
+        return self._padded(states, "states")
+
+    def _tokens(self) -> None:
+        """TOKENS (tokens,): where in the flattened batch a token stands; and for each place (n, t) its token's row.
+
+        The first place counts as a token whatever its mask, so that a batch without any has a row to compute.
+        """
+        self.node("Cast", ["attention_mask"], "mask_int32", to=TensorProto.INT32)
+        self.node("Shape", ["attention_mask"], "batch_shape")
+        one = self.constant("one", np.array([1]))
+        end, axis = self.constant("end", np.array([np.iinfo(np.int64).max])), self.constant("first_axis", np.array([0]))
+        self.node("Slice", [self._flat("attention_mask"), one, end, axis], "mask_after_first")
+        self.node("Concat", [one, "mask_after_first"], "kept_places", axis=0)
+        self.node("NonZero", ["kept_places"], "token_column")
+        self.node("Squeeze", ["token_column", axis], TOKENS)
+        self.node("CumSum", ["kept_places", self.constant("place_axis", np.array(0))], "tokens_up_to")
+        # A place without a token takes the row of the token before it, which attention's mask and the mean leave out.
+        self.node("Sub", ["tokens_up_to", one], "flat_rows")
+        self.node("Reshape", ["flat_rows", "batch_shape"], "token_rows")
+
+    def _flat(self, values: str) -> str:
+        """Values of (n, t) as (n * t,)."""
+        return self.node("Reshape", [values, self.constant("whole", np.array([-1]))], values + "_flat")
+
+    def _padded(self, rows: str, output: str) -> str:
+        """Rows (tokens, d) as (n, t, d)."""
+        return self.node("Gather", [rows, "token_rows"], output)
 
     def _embeddings(self, with_types: bool) -> str:
         prefix = "embeddings."
         words = self.constant("words", self._tensors[prefix + "word_embeddings.weight"])
         positions = self.constant("positions", self._tensors[prefix + "position_embeddings.weight"])
         types = self._tensors[prefix + "token_type_embeddings.weight"]
-        self.node("Gather", [words, "input_ids"], "word_rows")
+        self.node("Gather", [self._flat("input_ids"), TOKENS], "token_ids")
+        self.node("Gather", [words, "token_ids"], "word_rows")
         self.node("Shape", ["input_ids"], "length", start=1, end=2)
-        starts, axes = self.constant("zero", np.array([0])), self.constant("first_axis", np.array([0]))
-        self.node("Slice", [positions, starts, "length", axes], "position_rows")
+        self.node("Mod", [TOKENS, "length"], "token_places")
+        self.node("Gather", [positions, "token_places"], "position_rows")
         self.node("Add", ["word_rows", "position_rows"], "placed")
         if with_types:
-            self.node("Gather", [self.constant("types", types), "token_type_ids"], "type_rows")
+            self.node("Gather", [self._flat("token_type_ids"), TOKENS], "token_types")
+            self.node("Gather", [self.constant("types", types), "token_types"], "type_rows")
         else:
             self.constant("type_rows", types[0])
         self.node("Add", ["placed", "type_rows"], "typed")
-        return self._norm("LayerNormalization", ["typed"], prefix + "LayerNorm", "embedded", domain="", axis=-1)
+        return self._norm("typed", prefix + "LayerNorm", "embedded")
 
     def _layer(self, layer: int, states: str) -> str:
         prefix, name = f"encoder.layer.{layer}.", f"layer{layer}_"
         parts = [prefix + f"attention.self.{part}." for part in ("query", "key", "value")]
         weight = np.concatenate([self._tensors[part + "weight"].T for part in parts], axis=1)
         bias = np.concatenate([self._tensors[part + "bias"] for part in parts])
-        qkv = [self.constant(name + "qkv", weight), self.constant(name + "qkv_bias", bias)]
-        attended = self.node(
-            "Attention", [states, *qkv, "mask_int32"], name + "attended", domain=_MS, num_heads=self._heads
-        )
+        attended = self._attention(states, weight, bias, name)
         mixed = self._matmul(attended, prefix + "attention.output.dense", name + "mixed")
         states = self._skip_norm(mixed, states, prefix + "attention.output", name + "attention_out")
         wide = self._matmul(states, prefix + "intermediate.dense", name + "wide")
@@ -81,6 +109,19 @@ class BertGraph:
         narrow = self._matmul(active, prefix + "output.dense", name + "narrow")
         return self._skip_norm(narrow, states, prefix + "output", name + "out")
 
+    def _attention(self, states: str, weight: NDArray[Any], bias: NDArray[Any], name: str) -> str:
+        """Query, key and value by one product, and attention within each row of the batch."""
+        out = name + "attended"
+        self.node("MatMul", [states, self.constant(name + "qkv", weight)], out + "_qkv")
+        parts = [f"{out}_{part}" for part in ("query", "key", "value")]
+        padded = self._padded(out + "_qkv", out + "_padded_qkv")
+        self._nodes.append(helper.make_node("Split", [padded], parts, name=out + "_split_node", axis=2))
+        parts += [self.constant(name + "qkv_bias", bias), "mask_int32"]
+        self.node("MultiHeadAttention", parts, out + "_padded", domain=_MS, num_heads=self._heads)
+        width = self.constant("rows_of_states", np.array([-1, weight.shape[0]]))
+        self.node("Reshape", [out + "_padded", width], out + "_places")
+        return self.node("Gather", [out + "_places", TOKENS], out)
+
     def _matmul(self, states: str, dense: str, output: str) -> str:
         return self.node(
             "MatMul", [states, self.constant(output + "_weight", self._tensors[dense + ".weight"].T)], output
@@ -88,14 +129,14 @@ class BertGraph:
 
     def _skip_norm(self, states: str, skip: str, prefix: str, output: str) -> str:
         bias = self.constant(output + "_bias", self._tensors[prefix + ".dense.bias"])
-        return self._norm("SkipLayerNormalization", [states, skip], prefix + ".LayerNorm", output, _MS, bias)
+        self.node("Add", [states, bias], output + "_biased")
+        self.node("Add", [output + "_biased", skip], output + "_sum")
+        return self._norm(output + "_sum", prefix + ".LayerNorm", output)
 
-    def _norm(
-        self, op: str, inputs: list[str], layer_norm: str, output: str, domain: str, *bias: str, **attributes: int
-    ) -> str:
+    def _norm(self, states: str, layer_norm: str, output: str) -> str:
         gain = self.constant(output + "_gain", self._tensors[layer_norm + ".weight"])
         shift = self.constant(output + "_shift", self._tensors[layer_norm + ".bias"])
-        return self.node(op, [*inputs, gain, shift, *bias], output, domain, epsilon=self._eps, **attributes)
+        return self.node("LayerNormalization", [states, gain, shift], output, epsilon=self._eps, axis=-1)
 
     def unit_mean(self, states: str, output: str) -> None:
         """Mean of the states under the mask, L2-normalised (n, d); zeros where the mask is empty."""
@@ -130,7 +171,7 @@ class BertGraph:
             "bert",
             [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"]) for name in inputs],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, list(shape))],
-            self._initializers,
+            list(self._initializers.values()),
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MS, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=9, producer_name="vitrine")

@@ -1,6 +1,7 @@
 """Reads a BERT encoder's weights back from model.onnx as `onnx_bert` and `quantize` wrote it: int8 ones dequantised.
 
-So what ships can be fine-tuned further: a shop has the bundle, and not the run that made it.
+So what ships can be fine-tuned further, and written again: a shop has the bundle, and not the run that made it. The
+graphs of before 26 November 2026, with padding in every layer, hold their weights by the same names.
 """
 
 import re
@@ -36,6 +37,7 @@ class OnnxWeights:
     head: dict[str, Floats]  # a ranker's: head.dense and head.out, weight and bias; else empty
     heads: int
     eps: float
+    int8: bool  # whether the layers' weights were, with a scale per token beside them
 
 
 def read_onnx_bert(path: Path) -> OnnxWeights:
@@ -65,6 +67,7 @@ def _read(graph: onnx.GraphProto) -> OnnxWeights:
         {name: np.array(values, dtype=np.float32, order="C") for name, values in head.items()},
         int(_attribute(attention, "num_heads").i),
         float(_attribute(norm, "epsilon").f),
+        any(name.endswith("_attended_qkv_int8") for name in stored),
     )
 
 

@@ -14,12 +14,15 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization import quantize_dynamic as ort_dynamic
 from onnxruntime.quantization import quantize_static as ort_static
 
+from training.onnx_bert import TOKENS
+
 _MS = "com.microsoft"
 _ACTIVATION_LEVELS = 127
 # Seven bits: processors without VNNI add pairs of products in 16 bits, which eight bits overflow. So the integers, and
 # nearly the vectors, are the same on every processor.
 _WEIGHT_LEVELS = 63
 _MIDDLE = 128
+_GELU_DEPTH = 0.17  # GELU falls to -0.16997 and no further
 _WEIGHTS: dict[str, Any] = {
     "weight_type": QuantType.QInt8,
     "per_channel": True,
@@ -36,7 +39,6 @@ def quantize(source: Path, target: Path) -> None:
     """
     model = onnx.load(str(source))
     _quantize_words(model.graph)
-    _split_attention(model.graph)
     _quantize_layers(model.graph)
     onnx.save_model(model, str(target))
 
@@ -71,12 +73,11 @@ def _by_onnxruntime(source: Path, target: Path, make: Callable[[Path, list[str]]
     """Let ONNX Runtime quantise the layers' products; the word table keeps a scale per row, as everywhere."""
     model = onnx.load(str(source))
     _quantize_words(model.graph)
-    _split_attention(model.graph)
     weights = {tensor.name for tensor in model.graph.initializer}
     products = [node for node in model.graph.node if _is_layer_product(node, weights)]
     # Shape inference does not know the fused operators; what has no type is left in float32.
     for states in dict.fromkeys(name for node in products for name in (node.input[0], node.output[0])):
-        typed = helper.make_tensor_value_info(states, onnx.TensorProto.FLOAT, ["batch", "length", None])
+        typed = helper.make_tensor_value_info(states, onnx.TensorProto.FLOAT, ["tokens", None])
         model.graph.value_info.append(typed)
     plain = target.with_name(f".{target.name}.split.onnx")
     try:
@@ -110,37 +111,21 @@ class _Feeds(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _is_layer_product(node: onnx.NodeProto, weights: "set[str] | dict[str, onnx.TensorProto]") -> bool:
-    """Whether the node multiplies states (n, t, d) by a layer's weight."""
+    """Whether the node multiplies states (tokens, d) by a layer's weight."""
     return bool(node.op_type == "MatMul" and node.name.startswith("layer") and node.input[1] in weights)
 
 
-def _split_attention(graph: onnx.GraphProto) -> None:
-    """Replace each Attention by the product that makes query, key and value, and attention over the three."""
-    nodes = []
-    for node in graph.node:
-        if node.op_type != "Attention":
-            nodes.append(node)
-            continue
-        states, weight, bias, mask = node.input
-        out = node.output[0]
-        heads = next(attribute.i for attribute in node.attribute if attribute.name == "num_heads")
-        parts = [f"{out}_{part}" for part in ("query", "key", "value")]
-        nodes += [
-            helper.make_node("MatMul", [states, weight], [out + "_qkv"], name=out + "_qkv_node"),
-            helper.make_node("Split", [out + "_qkv"], parts, axis=2),
-            helper.make_node("MultiHeadAttention", [*parts, bias, mask], [out], domain=_MS, num_heads=heads),
-        ]
-    _replace_nodes(graph, nodes)
-
-
 def _quantize_layers(graph: onnx.GraphProto) -> None:
-    """Replace the layers' products of states (n, t, d) and a weight by products of int8."""
+    """Replace the layers' products of states (tokens, d) and a weight by products of int8."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
     _constant(graph, "smallest_peak", np.float32(1e-12))
+    _constant(graph, "gelu_depth", np.float32(_GELU_DEPTH))
     _constant(graph, "per_level", np.float32(1 / _ACTIVATION_LEVELS))
     _constant(graph, "unit_scale", np.float32(1))
     _constant(graph, "middle", np.uint8(_MIDDLE))
     _constant(graph, "weight_middle", np.int8(0))
+    _constant(graph, "scale_axis", np.array([1]))
+    of_gelu = {node.output[0] for node in graph.node if node.op_type == "BiasGelu"}
     nodes: list[onnx.NodeProto] = []
     scaled: set[str] = set()
     for node in graph.node:
@@ -150,9 +135,11 @@ def _quantize_layers(graph: onnx.GraphProto) -> None:
         states, weight = node.input
         out = node.output[0]
         _int8_weight(graph, weights.pop(weight), out)
+        if not scaled:
+            nodes += _middles()
         if states not in scaled:
             scaled.add(states)
-            nodes += _int8_states(states)
+            nodes += _int8_states(states, states in of_gelu)
         product = [states + "_int8", out + "_int8", "unit_scale", out + "_scale", "middle", "weight_middle"]
         nodes += [
             helper.make_node("MatMulIntegerToFloat", product, [out + "_unscaled"], domain=_MS),
@@ -161,15 +148,31 @@ def _quantize_layers(graph: onnx.GraphProto) -> None:
     _replace_nodes(graph, nodes)
 
 
-def _int8_states(states: str) -> list[onnx.NodeProto]:
-    """Nodes that make uint8 states around 128, and a scale per token (n, t, 1)."""
+def _middles() -> list[onnx.NodeProto]:
+    """Nodes that make "middles" (tokens,): 128, once for each token."""
+    middle = numpy_helper.from_array(np.array([_MIDDLE], dtype=np.uint8))
     return [
-        helper.make_node("Abs", [states], [states + "_size"]),
-        helper.make_node("ReduceMax", [states + "_size"], [states + "_peak"], axes=[2], keepdims=1),
-        helper.make_node("Max", [states + "_peak", "smallest_peak"], [states + "_safe_peak"]),
+        helper.make_node("Shape", [TOKENS], ["token_count"]),
+        helper.make_node("ConstantOfShape", ["token_count"], ["middles"], value=middle),
+    ]
+
+
+def _int8_states(states: str, of_gelu: bool) -> list[onnx.NodeProto]:
+    """Nodes that make uint8 states around 128, and a scale per token (tokens, 1)."""
+    peak, lowest, depth = states + "_peak", states + "_lowest", states + "_depth"
+    # GELU's own least value stands for the least of its states: one pass over them less.
+    depths = ["gelu_depth"] if of_gelu else [depth, "smallest_peak"]
+    below = [
+        helper.make_node("ReduceMin", [states], [lowest], axes=[1], keepdims=1),
+        helper.make_node("Neg", [lowest], [depth]),
+    ]
+    return [
+        helper.make_node("ReduceMax", [states], [peak], axes=[1], keepdims=1),
+        *([] if of_gelu else below),
+        helper.make_node("Max", [peak, *depths], [states + "_safe_peak"]),
         helper.make_node("Mul", [states + "_safe_peak", "per_level"], [states + "_scale"]),
-        helper.make_node("Div", [states, states + "_scale"], [states + "_levels"]),
-        helper.make_node("QuantizeLinear", [states + "_levels", "unit_scale", "middle"], [states + "_int8"]),
+        helper.make_node("Squeeze", [states + "_scale", "scale_axis"], [states + "_scales"]),
+        helper.make_node("QuantizeLinear", [states, states + "_scales", "middles"], [states + "_int8"], axis=0),
     ]
 
 
@@ -190,12 +193,12 @@ def _quantize_words(graph: onnx.GraphProto) -> None:
     _constant(graph, "words_int8", np.round(rows / scale).astype(np.int8))
     _constant(graph, "words_scale", scale.astype(np.float32))
     at = next(index for index, node in enumerate(graph.node) if "words" in node.input)
-    output = graph.node[at].output[0]
+    ids, output = graph.node[at].input[1], graph.node[at].output[0]
     graph.node.remove(graph.node[at])
     added = [
-        helper.make_node("Gather", ["words_int8", "input_ids"], ["word_int8_rows"]),
+        helper.make_node("Gather", ["words_int8", ids], ["word_int8_rows"]),
         helper.make_node("Cast", ["word_int8_rows"], ["word_unscaled_rows"], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Gather", ["words_scale", "input_ids"], ["word_row_scales"]),
+        helper.make_node("Gather", ["words_scale", ids], ["word_row_scales"]),
         helper.make_node("Mul", ["word_unscaled_rows", "word_row_scales"], [output]),
     ]
     for offset, node in enumerate(added):

@@ -10,6 +10,7 @@ from cli.train.pretrain import pretrain
 from cli.train.promote import promote
 from cli.train.ranker import ranker
 from cli.train.recommender import recommender
+from cli.train.rewrite import rewrite
 from cli.train.shipped import shipped_embedder, shipped_ranker
 from cli.train.tune import tune
 
@@ -23,6 +24,7 @@ for command in (
     promote,
     ranker,
     recommender,
+    rewrite,
     shipped_embedder,
     shipped_ranker,
     tune,

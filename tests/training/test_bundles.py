@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -53,6 +54,31 @@ def test_embedder_gives_zeros_for_no_tokens(tmp_path: Path, trimmed: Trimmed) ->
     ids = np.ones((1, 3), dtype=np.int64)
     vectors = session.run(None, {"input_ids": ids, "attention_mask": np.zeros_like(ids)})[0]
     assert (vectors == 0).all()
+
+
+def test_places_without_a_token_do_not_count_wherever_they_stand(tmp_path: Path, trimmed: Trimmed) -> None:
+    tensors = bert_tensors(len(trimmed.pieces))
+    write_embedder(tmp_path / "e", _trained(trimmed, tensors), "tiny", "1", {"query": "", "document": ""}, int8=False)
+    session = onnxruntime.InferenceSession(str(tmp_path / "e" / "model.onnx"))
+    ids, mask = pad_batch([_ROWS[0], _ROWS[0], _ROWS[0]], 1)
+    mask[0, 0] = mask[1, 2] = mask[2, 4] = 0
+    with torch.inference_mode():
+        expected = Encoder(build_bert(tensors, 4, 1)).eval()(ids, mask).numpy()
+    vectors = session.run(["vectors"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_onnxruntime_takes_its_vectorised_layer_norm(tmp_path: Path, trimmed: Trimmed) -> None:
+    """It fuses sum and norm of (n, t, d) into SkipLayerNormalization, which took a fifth of a batch's time."""
+    tensors = bert_tensors(len(trimmed.pieces))
+    write_embedder(tmp_path / "e", _trained(trimmed, tensors), "tiny", "1", {"query": "", "document": ""}, int8=True)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(tmp_path / "e" / "model.onnx"), options)
+    operators = [node.op_type for node in onnx.load(str(tmp_path / "optimised.onnx")).graph.node]
+    assert operators.count("LayerNormalization") == 1 + 2 * 2
+    assert "SkipLayerNormalization" not in operators
 
 
 @pytest.mark.parametrize(("int8", "tolerance"), [(False, 1e-4), (True, 0.02)])

@@ -105,8 +105,9 @@ def shown_product(product: Product, with_description: bool = True) -> product_pb
     return _messages.of(product, with_description)
 
 
-def product_from_bytes(data: bytes) -> Product:
-    """The product of a message in bytes; raises as `product_from_message` does."""
+def found_product(message: product_pb2.Product) -> Product:
+    """As `product_from_message`, and the same object for the same product: those found last are kept."""
+    data = message.SerializeToString()
     return _product_from_bytes(data) if len(data) <= _MAX_KEPT_BYTES else _product_from_bytes.__wrapped__(data)
 
 

@@ -7,7 +7,14 @@ import numpy as np
 
 from vitrine.errors import invalid
 from vitrine.messages.common import vectors_from_message, vectors_to_message
-from vitrine.messages.product import filter_from_message, filter_to_message, product_from_message, product_to_message
+from vitrine.messages.product import (
+    filter_from_message,
+    filter_to_message,
+    found_product,
+    product_from_message,
+    product_to_message,
+    shown_product,
+)
 from vitrine.ports import (
     Anchor,
     BehaviourVectors,
@@ -78,8 +85,7 @@ def _relation(value: int, field: str) -> Relation:
 
 def related_to_message(related: Related) -> pb.RetrieveRelatedResponse:
     """The answer of a call."""
-    return pb.RetrieveRelatedResponse(
-        products=map(product_to_message, related.products),
+    message = pb.RetrieveRelatedResponse(
         relations=[
             pb.RelationColumn(
                 relation=_RELATION_VALUES[relation],
@@ -95,12 +101,15 @@ def related_to_message(related: Related) -> pb.RetrieveRelatedResponse:
         recommender_digest=related.recommender_digest,
         revision=related.revision,
     )
+    for product in related.products:
+        message.products.add().CopyFrom(shown_product(product))
+    return message
 
 
 def related_of(message: pb.RetrieveRelatedResponse) -> Related:
     """The candidates of an answer."""
     return Related(
-        products=list(map(product_from_message, message.products)),
+        products=list(map(found_product, message.products)),
         relations={
             _RELATIONS[one.relation]: RelationColumn(
                 np.array(one.ranks, np.int64), np.array(one.scores, np.float32), np.array(one.anchors, np.int64)

@@ -24,8 +24,8 @@ from vitrine.messages.highlight import highlight_from_message, highlight_to_mess
 from vitrine.messages.product import (
     filter_from_message,
     filter_to_message,
+    found_product,
     offer_from_message,
-    product_from_bytes,
     product_from_message,
     product_to_message,
     shown_product,
@@ -174,7 +174,7 @@ def _candidate_from_message(message: pb.Candidate) -> Candidate:
         product_id=message.product_id,
         score=message.score,
         sources=tuple(SourceScore(_SOURCES[s.source], s.rank, s.score) for s in message.sources),
-        product=product_from_bytes(message.product.SerializeToString()) if message.HasField("product") else None,
+        product=found_product(message.product) if message.HasField("product") else None,
         highlights=tuple(map(highlight_from_message, message.highlights)),
     )
 
@@ -212,19 +212,12 @@ def similar_to_message(similar: Similar) -> pb.RetrieveSimilarResponse:
     """The answer of a call."""
     message = pb.RetrieveSimilarResponse(missing_ids=similar.missing_ids, revision=similar.revision)
     for interest in similar.interests:
-        message.interests.add(
-            anchor=product_to_message(interest.anchor),
-            share=interest.share,
-            candidates=[
-                pb.SimilarCandidate(
-                    product_id=found.product.id,
-                    cosine=found.cosine,
-                    nearest_anchor_id=found.nearest_anchor_id,
-                    product=product_to_message(found.product),
-                )
-                for found in interest.candidates
-            ],
-        )
+        added = message.interests.add(share=interest.share)
+        added.anchor.CopyFrom(shown_product(interest.anchor))
+        for found in interest.candidates:
+            added.candidates.add(
+                product_id=found.product.id, cosine=found.cosine, nearest_anchor_id=found.nearest_anchor_id
+            ).product.CopyFrom(shown_product(found.product))
     return message
 
 
@@ -232,10 +225,10 @@ def similar_of(message: pb.RetrieveSimilarResponse) -> Similar:
     """The interests of an answer."""
     interests = (
         Interest(
-            anchor=product_from_message(interest.anchor),
+            anchor=found_product(interest.anchor),
             share=interest.share,
             candidates=tuple(
-                SimilarCandidate(product_from_message(found.product), found.cosine, found.nearest_anchor_id)
+                SimilarCandidate(found_product(found.product), found.cosine, found.nearest_anchor_id)
                 for found in interest.candidates
             ),
         )

@@ -78,3 +78,11 @@ def test_language_texts_need_a_language_and_a_file(tmp_path: Path) -> None:
     asked = ("--bundle", "packaged:e5", "--products", "p.jsonl", "--out", tmp_path / "o", "--run-dir", tmp_path / "r")
     code, _, error = _run("compress", *asked, "--language-texts", "de")
     assert (code, error) == (1, "error: --language-texts 'de' is not LANGUAGE=FILE\n")
+
+
+def test_a_bundle_is_written_anew(tmp_path: Path) -> None:
+    folder = _bundle(tmp_path, "tiny", 1)
+    code, printed, _ = _run("rewrite", "--bundle", folder, "--version", "1.0.1", "--out", tmp_path / "anew")
+    assert (code, printed) == (0, f"{load_bundle(tmp_path / 'anew', 'embedder').manifest.digest} {tmp_path / 'anew'}\n")
+    code, _, said = _run("rewrite", "--bundle", tmp_path / "none", "--version", "2", "--out", tmp_path / "anew")
+    assert (code, said.count("\n")) == (1, 1)

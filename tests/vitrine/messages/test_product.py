@@ -11,7 +11,7 @@ from vitrine.errors import InvalidArgument
 from vitrine.messages.product import (
     filter_from_message,
     filter_to_message,
-    product_from_bytes,
+    found_product,
     product_from_message,
     product_to_message,
     shown_product,
@@ -122,8 +122,8 @@ def test_a_wrong_filter_is_refused_by_field(message: retriever_service_pb2.Produ
 @pytest.mark.parametrize(("characters", "is_kept"), [(1_000, True), (5_000, False)])
 def test_a_product_read_again_is_the_one_kept_but_for_long_ones(characters: int, is_kept: bool) -> None:
     product = Product(id="p", title="Watch", description="x" * characters)
-    data = product_to_message(product).SerializeToString()
-    first, again = product_from_bytes(data), product_from_bytes(data)
+    message = product_to_message(product)
+    first, again = found_product(message), found_product(message)
     assert first == again == product
     assert (first is again) == is_kept
 
