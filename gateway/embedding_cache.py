@@ -112,16 +112,16 @@ class EmbeddingCache:
         """Keeps a (dim,) vector, in the background; dropped while Redis is away or behind."""
         if self.breaker.is_open or self._writes >= _MAX_WRITES:
             return
-        key = self.key(space, text)
-        code, _ = _FORMATS[self._dtype]
-        numbers = pack_vectors(vector, self._dtype)
-        value = _HEADER.pack(_MARK, code, vector.size, _checksum(key, numbers)) + numbers
-        # Jitter, so that what was written in one burst does not expire in one burst.
-        ttl_s = self._ttl_s * (1 + self._ttl_jitter * random.uniform(-1, 1))
         self._writes += 1
 
         async def set_soon() -> None:
             await asyncio.sleep(_WRITE_AFTER_S)
+            key = self.key(space, text)
+            code, _ = _FORMATS[self._dtype]
+            numbers = pack_vectors(vector, self._dtype)
+            value = _HEADER.pack(_MARK, code, vector.size, _checksum(key, numbers)) + numbers
+            # Jitter, so that what was written in one burst does not expire in one burst.
+            ttl_s = self._ttl_s * (1 + self._ttl_jitter * random.uniform(-1, 1))
             await self._redis.set(key, value, px=max(int(ttl_s * 1000), 1))
 
         self._started(set_soon()).add_done_callback(self._written)
