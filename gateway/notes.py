@@ -11,7 +11,7 @@ from vitrine.tracing import span
 
 @dataclass(slots=True)
 class Notes:
-    """Times by stage, what came from a cache, and what was missing."""
+    """Times by stage, the sum of its parts where it has several, what came from a cache, and what was missing."""
 
     timings_ms: dict[str, float] = field(default_factory=dict)
     cached: list[str] = field(default_factory=list)
@@ -25,4 +25,5 @@ class Notes:
             try:
                 yield
             finally:
-                self.timings_ms[stage] = (perf_counter() - started_s) * 1000
+                took_ms = (perf_counter() - started_s) * 1000
+                self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + took_ms

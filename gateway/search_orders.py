@@ -47,7 +47,8 @@ class SearchOrders:
                 with answering_by(turn.release):
                     personal = parts.personal(turn, notes, deadline)
                     retrieval = await parts.retrieval(turn.release, personal, notes, deadline)
-                    await self._turns.next()
+                    with notes.timed("turn"):
+                        await self._turns.next()
                     pinned, others = apart(retrieval.candidates)
                     with notes.timed("rank"):
                         order = await self._rank_stage.order(
@@ -59,7 +60,8 @@ class SearchOrders:
                             # Taste may bring any of those that were ranked to the front.
                             shown=turn.search.page_size if personal is None else None,
                         )
-                    await self._turns.next()
+                    with notes.timed("turn"):
+                        await self._turns.next()
                     order = order if personal is None else await personal.ordered(order)
                     ordered.append(replace(with_pins(pinned, order), rest=retrieval.rest))
         finally:

@@ -61,7 +61,8 @@ class TextRetrieval:
             vector = await self._embedded(words.text, notes, deadline)
             if vector is None:
                 await early  # the retriever keeps what it found by words: asking again costs it nothing
-            await self._turns.next()
+            with notes.timed("turn"):
+                await self._turns.next()
             with notes.timed("retrieve"):
                 return await self._retriever.retrieve(_with_vector(words, vector), deadline=deadline)
         finally:

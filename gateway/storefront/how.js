@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 import { openPanel } from "./panel.js";
 import { lacked, listed, say } from "./words.js";
 
-const STAGES = ["visitor", "gather", "embed", "lexical", "popular", "ads", "retrieve", "fuse", "rank", "taste", "highlight", "explain", "arrange"];
+const STAGES = ["visitor", "gather", "embed", "lexical", "popular", "ads", "retrieve", "fuse", "turn", "rank", "taste", "highlight", "explain", "arrange"];
 
 /** Stages with where they begin: the search by words runs beside the embedding, all else one after the other. */
 export function waterfall(timings, milliseconds) {

@@ -43,7 +43,7 @@ const WORDS = {
     DEGRADATION_LEXICAL_ONLY: "语义模型不可用，只按词查找", DEGRADATION_NOT_RANKED: "排序模型不可用，按召回顺序", DEGRADATION_NO_CACHE: "缓存不可用",
     DEGRADATION_RANK_DEPTH_REDUCED: "时间不足，精排的候选较少", DEGRADATION_NO_PERSONALISATION: "你的历史不可用", DEGRADATION_NO_POPULARITY: "暂不知道什么热门", DEGRADATION_NO_RECOMMENDER: "推荐模型不可用", DEGRADATION_NOT_EXPLAINED: "没有解释",
     dense: "语义", lexical: "词语", pin: "店家置顶", model_number: "型号", query_embedding: "查询向量", page: "已备好的页", answer: "整个答案",
-    gather: "收集", embed: "计算向量", popular: "取热门", ads: "取广告", retrieve: "检索", fuse: "融合", rank: "精排", taste: "按口味调整", highlight: "标出词语", explain: "解释", arrange: "编排",
+    gather: "收集", embed: "计算向量", popular: "取热门", ads: "取广告", retrieve: "检索", fuse: "融合", turn: "排队", rank: "精排", taste: "按口味调整", highlight: "标出词语", explain: "解释", arrange: "编排",
     TEXT_SIMILAR: "文字相近", HISTORY: "像你看过的", SEARCHED: "你搜索过的", PROFILE: "你的喜好", POPULAR_IN_CATEGORY: "同类热门", POPULAR: "热门", NEWEST: "新品", BEHAVIOUR: "你接下来会看的",
     ALS: "相似的人选了它", ITEM_ITEM: "选了同样商品的人也选它", CO_PURCHASE: "一起购买", TRENDING: "上升中", POPULAR_IN_COUNTRY: "你所在国家热门", ABOUT: "关于这件商品", SPONSORED: "赞助", PRICE_FIT: "你常付的价位", PROFILE_FIT: "符合你的资料", FRESH: "新上架", AVAILABILITY: "可购买",
     footer: "由 Vitrine 网关提供，用的就是公开的 API。", visitorN: "访客 {n}", compareNote: "同一家店，两位访客眼中的样子。在上面选一位访客，点开几件商品，再回来看。",

@@ -44,7 +44,7 @@ async def test_finds_products_in_both_languages(shop: Any, query: str, title: st
 
 async def test_answers_carry_scores_sources_and_timings(shop: Any) -> None:
     answer = await shop.search("red running shoes")
-    assert set(answer.timings_ms) == {"embed", "lexical", "retrieve", "rank", "total"}
+    assert set(answer.timings_ms) == {"embed", "lexical", "turn", "retrieve", "rank", "total"}
     assert all(0 <= duration_ms <= answer.timings_ms["total"] for duration_ms in answer.timings_ms.values())
     for hit in answer.hits:
         assert {found.source for found in hit.sources} == {"dense", "lexical"}

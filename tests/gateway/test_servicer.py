@@ -61,7 +61,7 @@ async def test_a_search_over_the_suite(suite: Any) -> None:
     assert {found.source for found in first.sources} == {"dense", "lexical"}
     assert 0 < first.rank_probability < 1
     assert first.HasField("rank_logit")
-    assert {timing.stage for timing in answer.timings} == {"embed", "lexical", "retrieve", "rank", "total"}
+    assert {timing.stage for timing in answer.timings} == {"embed", "lexical", "turn", "retrieve", "rank", "total"}
     assert (list(answer.degradations), list(answer.cached), answer.shortfall) == ([], [], 0)
     assert 7 <= answer.rank_depth <= 32
     assert answer.attribution_token
