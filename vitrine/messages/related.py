@@ -11,8 +11,6 @@ from vitrine.messages.product import (
     filter_from_message,
     filter_to_message,
     found_product,
-    product_from_message,
-    product_to_message,
     shown_product,
 )
 from vitrine.ports import (
@@ -131,18 +129,20 @@ def behaviour_request(ids: Sequence[str], recommender_digest: str) -> pb.GetBeha
 
 def behaviour_to_message(found: BehaviourVectors) -> pb.GetBehaviourVectorsResponse:
     """The answer of a read."""
-    return pb.GetBehaviourVectorsResponse(
+    message = pb.GetBehaviourVectorsResponse(
         product_ids=[product.id for product in found.products],
-        products=map(product_to_message, found.products),
         vectors=vectors_to_message(found.vectors),
         recommender_digest=found.recommender_digest,
     )
+    for product in found.products:
+        message.products.add().CopyFrom(shown_product(product))
+    return message
 
 
 def behaviour_from_message(message: pb.GetBehaviourVectorsResponse) -> BehaviourVectors:
     """The vectors of an answer."""
     return BehaviourVectors(
-        products=tuple(map(product_from_message, message.products)),
+        products=tuple(map(found_product, message.products)),
         vectors=vectors_from_message(message.vectors),
         recommender_digest=message.recommender_digest,
     )
