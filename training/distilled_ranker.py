@@ -20,7 +20,7 @@ from training.near_products import near_by_vectors, near_by_words
 from training.processes import processes
 from training.ranker_distillation import DistillationSettings, Nearness, agreement, distil_ranker, unit_weights
 from training.run_folder import RunFolder
-from training.whole_folder import check_replaceable
+from training.whole_folder import check_all_replaceable
 from vitrine.bundle import MANIFEST, Bundle, load_bundle
 
 VERSION = "1.2.0"
@@ -42,9 +42,7 @@ def distil_shipped_ranker(
     The bundle `embedder` tells which products are near a query. `float32_out` takes the same weights before int8.
     Raises TrainingError, before anything is written, when a bundle can't be used, and when the data can't be read.
     """
-    for folder in (out, float32_out):
-        if folder is not None:
-            check_replaceable(folder, MANIFEST)
+    check_all_replaceable(MANIFEST, out, float32_out)
     card = load_bundle(teacher, "ranker").manifest
     near_by = load_bundle(embedder, "embedder").manifest.digest
     base, near = load_base(str(teacher)), load_base(str(embedder))

@@ -14,10 +14,12 @@ from vitrine.vectors import FloatArray
 def read_kept(folder: Path, model: ModelInfo, texts: Sequence[str]) -> FloatArray | None:
     """The (n, dim) float32 vectors of exactly these texts by exactly this model; None when they were not kept.
 
-    Raises FailedPrecondition when the file is damaged.
+    Raises FailedPrecondition when the file is damaged, or when `keep` could not write it.
     """
     path = _path(folder, model, texts)
     if not path.is_file():
+        # To be told of it when all are embedded would be late.
+        _make(folder)
         return None
     try:
         vectors: FloatArray = np.load(path, allow_pickle=False)
@@ -33,11 +35,18 @@ def keep(folder: Path, model: ModelInfo, texts: Sequence[str], vectors: FloatArr
     """Writes the vectors, whole or not at all. Raises FailedPrecondition when the folder cannot be written to."""
     path = _path(folder, model, texts)
     scratch = path.with_name(f".{path.name}.tmp")
+    _make(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as file:
             np.save(file, vectors, allow_pickle=False)
         scratch.replace(path)
+    except OSError as error:
+        raise FailedPrecondition(f"vectors cannot be kept in {folder}: {error}") from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FailedPrecondition(f"vectors cannot be kept in {folder}: {error}") from error
 

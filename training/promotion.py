@@ -15,6 +15,7 @@ import numpy as np
 
 from training.errors import TrainingError
 from training.run_folder import write_atomically
+from training.whole_folder import check_file
 from vitrine.bundle import MANIFEST, BundleKind, load_bundle
 from vitrine.errors import FailedPrecondition
 from vitrine.paired_test import sign_flip_p_value
@@ -114,6 +115,7 @@ def promote(
     Raises TrainingError when a bundle does not match its digest, a report was made with another bundle than the one
     given, or the reports can't be compared; the bundle in service stays then.
     """
+    check_file(why)
     _put_back(in_service)
     digests = {}
     for folder, report in ((candidate, after), (in_service, before)):

@@ -26,7 +26,8 @@ from training.run_folder import RunFolder
 from training.shop_files import read_vocabulary_texts
 from training.student import EPS, HEADS, PAD_ID, Student, make_student
 from training.teachers import ShopText
-from vitrine.bundle import Bundle
+from training.whole_folder import check_all_replaceable
+from vitrine.bundle import MANIFEST, Bundle
 from vitrine.text import normalize_text
 
 VERSION = "1.1.0"
@@ -49,6 +50,7 @@ def train_shipped_embedder(
 
     `float32_out` takes the same weights before int8, to be compared with it or fine-tuned.
     """
+    check_all_replaceable(MANIFEST, out, float32_out)
     run = RunFolder(run_dir, "shipped-embedder", asdict(settings))
     student, encoder, _, _ = embedder_encoder(data_dir, run, settings)
     tensors = {name.removeprefix("bert."): values.numpy() for name, values in encoder.state_dict().items()}

@@ -28,7 +28,7 @@ from training.shop_files import ShopItem, read_icecat, read_litemall, read_vespa
 from training.shop_queries import item_queries
 from training.student import EPS, HEADS, PAD_ID, Student
 from training.teachers import BaseEncoder, ShopText, load_minilm
-from training.whole_folder import check_replaceable
+from training.whole_folder import check_all_replaceable, check_replaceable
 from vitrine.bundle import MANIFEST, Bundle, load_bundle
 from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_COLUMNS
 from vitrine.text import normalize_text
@@ -55,7 +55,7 @@ def train_shipped_ranker(
 
     The bundle `embedder` tells which products are near a query. `float32_out` takes the same weights before int8.
     """
-    check_replaceable(out, MANIFEST)
+    check_all_replaceable(MANIFEST, out, float32_out)
     load_bundle(embedder, "embedder")
     run = run_dir / "distillation"
     return distil_shipped_ranker(data_dir, teacher(), embedder, out, run, distillation, float32_out)
@@ -73,6 +73,7 @@ def six_layer_ranker(
     out = run_dir / "six-layers"
     if (out / MANIFEST).is_file():
         return load_bundle(out, "ranker").folder
+    check_replaceable(out, MANIFEST)
     embedder_run = RunFolder(embedder_run_dir, "shipped-embedder", asdict(embedder))
     student, encoder, texts, targets = distilled(data_dir, embedder_run, embedder)
     lists = ranker_lists(data_dir, encoder, student, texts, targets, settings)

@@ -71,9 +71,12 @@ def _counts(text: str) -> list[int]:
 
 def _check_out(out: Path) -> None:
     from training.errors import TrainingError
+    from training.whole_folder import check_file
 
     if out.is_dir() or out.suffix == ".png":
         raise TrainingError(f"--out: {out} must be a file for JSON; give a name such as few-shot.json")
+    check_file(out)
+    check_file(out.with_suffix(".png"))
 
 
 def _read_shop(dataset: str, data_dir: Path | None) -> "JudgedShop":

@@ -37,3 +37,6 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FailedPrecondition, match="vectors cannot be kept"):
         keep(tmp_path / "file", MODEL, ["a", "b"], VECTORS)
+    # And before they are made, not only after.
+    with pytest.raises(FailedPrecondition, match="vectors cannot be kept"):
+        read_kept(tmp_path / "file", MODEL, ["a", "b"])

@@ -115,6 +115,13 @@ def test_reports_of_other_bundles_are_refused(tmp_path: Path, shop: _Shop) -> No
     assert not (tmp_path / "why.json").exists()
 
 
+def test_a_decision_that_cannot_be_written_leaves_the_bundle_in_service(tmp_path: Path, shop: _Shop) -> None:
+    (tmp_path / "why.json").mkdir()
+    with pytest.raises(TrainingError, match=r"why\.json is a folder"):
+        shop.promote(0.01)
+    assert shop.served == shop.old
+
+
 def test_a_swap_that_was_cut_off_is_undone(tmp_path: Path, shop: _Shop) -> None:
     # The moment between the two renames: no bundle is in service.
     shop.service.rename(tmp_path / ".service.old")
