@@ -118,8 +118,8 @@ class BertGraph:
         self._nodes.append(helper.make_node("Split", [padded], parts, name=out + "_split_node", axis=2))
         parts += [self.constant(name + "qkv_bias", bias), "mask_int32"]
         self.node("MultiHeadAttention", parts, out + "_padded", domain=_MS, num_heads=self._heads)
-        width = self.constant("rows_of_states", np.array([-1, weight.shape[0]]))
-        self.node("Reshape", [out + "_padded", width], out + "_places")
+        rows = self.constant("attended_rows", np.array([-1, weight.shape[1] // 3]))
+        self.node("Reshape", [out + "_padded", rows], out + "_places")
         return self.node("Gather", [out + "_places", TOKENS], out)
 
     def _matmul(self, states: str, dense: str, output: str) -> str:
