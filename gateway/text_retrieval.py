@@ -72,10 +72,12 @@ class TextRetrieval:
                 early.exception()  # what matters of it has been raised above
 
     async def _lexical(self, words: RetrievalQuery, notes: Notes, deadline: Deadline) -> None:
-        """Searches by words while the query is being embedded, so that the retriever has that part ready."""
+        """Searches and counts by words while the query is being embedded, so that the retriever has that part ready."""
         await asyncio.sleep(_HEAD_START_S)
         with notes.timed("lexical"):
-            early = RetrievalQuery(words.text, filter=words.filter, depth=1, product_limit=0)
+            early = RetrievalQuery(
+                words.text, filter=words.filter, depth=1, product_limit=0, with_total_size=words.with_total_size
+            )
             await self._retriever.retrieve(early, deadline=deadline)
 
     async def _embedded(self, text: str, notes: Notes, deadline: Deadline) -> QueryVector | None:

@@ -1,7 +1,9 @@
 """The lexical memo: a search by words is done once, though a query asks twice, first without and then with vector."""
 
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +23,11 @@ from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray
 
 _DEEPER = 8
+# Of what holds every word up to 40 kB are kept, for the moment until the same query comes with its vector.
+_MOST_HOLDING = 64
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +44,44 @@ class LexicalMemo:
 
     def __init__(self, size: int) -> None:
         self._found: Recent[tuple[str, FilterPlan, int, int, Synonyms], Future[FoundByWords]] = Recent(size)
+        self._few: Recent[tuple[Hashable, ...], Future[tuple[int, IntArray]]] = Recent(min(size, _MOST_HOLDING))
 
     def search(
         self, snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, synonyms: Synonyms, deadline: Deadline
     ) -> FoundByWords:
         """Reads the text and searches by its words. An error is not kept."""
         key = (normalize_text(text), plan, limit, snapshot.revision, synonyms)
-        mine: Future[FoundByWords] = Future()
-        found = self._found.setdefault(key, mine)
-        WORDS_MEMO.labels("miss" if found is mine else "hit").inc()
-        if found is not mine:
-            # The search runs in another thread already, so this cannot wait for itself.
-            try:
-                return found.result(timeout=max(0.0, deadline.remaining_s()))
-            except TimeoutError:
-                raise DeadlineExceeded("no time left for the search by words") from None
+        found, is_new = _once(
+            self._found, key, lambda: _found_by_words(snapshot, text, plan, limit, synonyms), deadline
+        )
+        WORDS_MEMO.labels("miss" if is_new else "hit").inc()
+        return found
+
+    def matching_few(
+        self, snapshot: Snapshot, reading: Reading, plan: FilterPlan, limit: int, deadline: Deadline
+    ) -> tuple[int, IntArray]:
+        """As `LexicalView.matching_few`. An error is not kept."""
+        key = (reading.terms, reading.excluded, plan, limit, snapshot.revision)
+        few, _ = _once(self._few, key, lambda: snapshot.lexical.matching_few(reading, plan, limit), deadline)
+        return few
+
+
+def _once(kept: Recent[K, Future[V]], key: K, made: Callable[[], V], deadline: Deadline) -> tuple[V, bool]:
+    """What is kept under the key, or is made now, and whether it was."""
+    mine: Future[V] = Future()
+    found = kept.setdefault(key, mine)
+    if found is not mine:
+        # It is made in another thread already, so this cannot wait for itself.
         try:
-            mine.set_result(_found_by_words(snapshot, text, plan, limit, synonyms))
-        except BaseException as error:
-            self._found.remove(key)
-            mine.set_exception(error)
-        return mine.result()
+            return found.result(timeout=max(0.0, deadline.remaining_s())), False
+        except TimeoutError:
+            raise DeadlineExceeded("no time left for the search by words") from None
+    try:
+        mine.set_result(made())
+    except BaseException as error:
+        kept.remove(key)
+        mine.set_exception(error)
+    return mine.result(), True
 
 
 def _found_by_words(snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, synonyms: Synonyms) -> FoundByWords:

@@ -5,6 +5,7 @@ they are what a shopper pages through. Sorted by something else, the last of the
 of these a sorted list takes only what is about as near to the query as the best.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,13 +74,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What matches one query in one snapshot; `reading` is None without words, `window` holds positions."""
+    """What matches one query in one snapshot; `reading` is None without words, `window` holds positions.
+
+    `matching_few` is that of the snapshot's words, for the reading and the plan.
+    """
 
     snapshot: Snapshot
     query: RetrievalQuery
     plan: FilterPlan
     reading: Reading | None
     window: IntArray
+    matching_few: Callable[[Reading, FilterPlan, int], tuple[int, IntArray]]
 
     def told(self) -> Told:
         """What the query asks of it, and no more."""
@@ -102,7 +107,7 @@ class Matches:
         columns, lexical, reading = self.snapshot.columns, self.snapshot.lexical, self.reading
         if reading is None or not is_exact(self.plan.condition):
             return len(self.positions())
-        count, holding = lexical.matching_few(reading, self.plan, _FETCHED)
+        count, holding = self.matching_few(reading, self.plan, _FETCHED)
         if count <= _FETCHED:
             positions = columns.positions_of(holding)
             return len(np.union1d(positions[positions >= 0], self.window))

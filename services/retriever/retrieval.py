@@ -113,7 +113,11 @@ def retrieve(
     found = first(pinned, union.keys[order])
     window = found[: window_size(query, scores[order])]
     deadline.check("what matches")
-    told = Matches(snapshot, query, plan, None if lexical is None else reading, window).told()
+
+    def matching_few(read: Reading, within: FilterPlan, limit: int) -> tuple[int, IntArray]:
+        return memo.matching_few(snapshot, read, within, limit, deadline)
+
+    told = Matches(snapshot, query, plan, None if lexical is None else reading, window, matching_few).told()
     positions = found[: query.depth] if told.listed is None else told.listed
     places = union.places(positions)
     deadline.check("reading the products")

@@ -1,5 +1,6 @@
 """What the retriever read a query as is what the models read."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -35,6 +36,25 @@ async def test_a_query_that_is_read_as_it_stands_is_embedded_once(shop: Any) -> 
     assert (answer.reading.corrected_query, answer.reading.words) == ("", ())
     assert 0.5 <= answer.reading.dense_weight <= 0.8
     assert _embedded(shop) == ["red running shoes"]
+
+
+async def test_words_are_searched_and_counted_while_the_query_is_embedded(shop: Any) -> None:
+    embed, begun = shop.embedder.port.embed, asyncio.Event()
+
+    class Waiting:
+        async def embed(self, *args: Any, **named: Any) -> Any:
+            await shop.retriever.until(lambda: shop.retriever.count("retrieve") == 1)
+            begun.set()
+            return await embed(*args, **named)
+
+    shop.embedder.port = Waiting()
+    answer = await shop.search("white coffee machine")
+    assert begun.is_set()
+    early, whole = (args[0] for name, args, _ in shop.retriever.calls if name == "retrieve")
+    assert (early.vector, early.with_total_size, early.product_limit) == (None, True, 0)
+    assert whole.vector is not None
+    assert (early.text, early.filter) == (whole.text, whole.filter)
+    assert answer.total_size
 
 
 async def test_traditional_characters_find_what_simplified_ones_do(shop: Any) -> None:

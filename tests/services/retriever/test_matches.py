@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from services.retriever.engine import RetrieverEngine
+from services.retriever.filters import FilterPlan
+from services.retriever.lexical_view import LexicalView
+from services.retriever.reading import Reading
 from vitrine.errors import InvalidArgument
 from vitrine.ports import Facet, FacetSpec, FacetValue, Retriever
 from vitrine.product import Availability, Product
@@ -56,6 +59,30 @@ async def test_size_is_of_what_holds_every_word_and_of_the_window(retriever: Ret
         filter=shop.filter(expression="attributes.size < 40 AND availability = in_stock"),
     )
     assert filtered.total_size == sum(n % 2 and not n % 3 and n % 5 > 0 for n in range(24))
+
+
+async def test_a_query_asked_without_and_with_its_vector_is_counted_by_words_once(
+    engine: RetrieverEngine, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _filled(engine, shop)
+    counted: list[Reading] = []
+    count = LexicalView.matching_few
+
+    def seen(view: LexicalView, reading: Reading, plan: FilterPlan, limit: int) -> Any:
+        counted.append(reading)
+        return count(view, reading, plan, limit)
+
+    monkeypatch.setattr(LexicalView, "matching_few", seen)
+    both = {"text": "trail shoe", "vector": shop.vectors(24)[1], "depth": 24, "window": 0, "with_total_size": True}
+    await shop.search(engine, text="trail shoe", depth=1, product_limit=0, with_total_size=True)
+    assert (await shop.search(engine, **both)).total_size == 12
+    assert len(counted) == 1
+    # A write, another filter or another text is counted anew.
+    await shop.fill(engine, [_shoe(25)], shop.vectors(26)[25:])
+    assert (await shop.search(engine, **both)).total_size == 13
+    assert (await shop.search(engine, **both, filter=shop.filter(expression="availability = in_stock"))).total_size < 13
+    await shop.search(engine, **{**both, "text": "city shoe"})
+    assert len(counted) == 4
 
 
 async def test_large_sizes_are_counted_as_small_ones_are(
