@@ -51,7 +51,7 @@ class FieldWeightsResult:
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """A query as it was read, its cosine to each product, and those that are nearest."""
+    """A query as it was read, its cosine to each product, and those that are nearest and are judged, none excluded."""
 
     text: str
     reading: Reading
@@ -100,7 +100,9 @@ async def _read(
             raise Internal(f"query {text!r} cannot be embedded: {item.error}")
         cosines: FloatArray = vectors @ vector
         judged = np.array([place_of[product_id] for product_id in shop.grades[text]], np.int64)
-        queries.append(_Query(text, reading, cosines, best_first(cosines, ids)[:POOL], judged))
+        nearest, excluded = best_first(cosines, ids), view.holding_any(reading.excluded)
+        nearest, judged = (places[~np.isin(places, excluded)] for places in (nearest, judged))
+        queries.append(_Query(text, reading, cosines, nearest[:POOL], judged))
     return queries
 
 

@@ -1,5 +1,7 @@
 """Weights of fields, chosen on some queries and measured on others."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,18 @@ async def test_each_query_is_measured_by_weights_of_a_part(data_dir: Path) -> No
             assert value in {result.tried[weights].by_query[metric][query] for weights in result.chosen}
         gain = result.held_out.means[metric].value - result.rrf.means[metric].value
         assert result.gains[metric].gain.value == pytest.approx(gain)
+
+
+async def test_what_a_query_excludes_is_found_by_neither_words_nor_vector(data_dir: Path) -> None:
+    shop = read_icecat(data_dir)
+    # A perfect answer but for the wired ones, which are the best by their grade, and which nobody finds.
+    asked = {"headphones -wired": {"1": 1, "2": 3, "6": 0}}
+    async with open_engines(Path("models/embedder"), Path("models/ranker")) as engines:
+        result = await compare_field_weights(engines, replace(shop, grades={**shop.grades, **asked}), lambda *_: None)
+    for figures in (*result.tried.values(), result.rrf):
+        for metric in ("judged", "condensed", "full"):
+            assert figures.by_query[metric]["headphones -wired"] == pytest.approx(1 / (3 + 1 / math.log2(3)))
+        assert figures.by_query["recall_200"]["headphones -wired"] == 0
 
 
 def test_the_command_prints_all_weights_and_the_gain(data_dir: Path) -> None:
