@@ -24,10 +24,12 @@ DEEPER = 4
 
 
 class Effort(NamedTuple):
-    """What a search looks at: of cells the share `examined`; what is `rescored`, at least, where the storage errs."""
+    """What a search looks at: of cells the share `examined`; what is `rescored`, at least, where the storage errs; in
+    the graph `breadth` times as many nodes as it would."""
 
     examined: float
     rescored: int = RESCORED
+    breadth: float = 1.0
 
 
 def best_positions(
@@ -55,15 +57,15 @@ class PlacedGraph:
         """Bytes in memory, about: vectors in half precision, and twice as many links as neighbours are kept."""
         return len(self.positions) * (2 * int(self.graph.index.d) + 8 * NEIGHBOURS + 16)
 
-    def examined(self, query: FloatArray, allowed: BoolArray, limit: int) -> IntArray:
+    def examined(self, query: FloatArray, allowed: BoolArray, limit: int, breadth: float) -> IntArray:
         """Allowed positions near the query, and all that came after the graph was made."""
         newer = np.flatnonzero(allowed[self.tail :]) + self.tail
         usable = (self.positions >= 0) & allowed[self.positions]
         if not usable.any():
             return newer
-        wanted = max(MIN_BREADTH, int(BREADTH * limit))
-        breadth = min(len(usable), wanted * len(usable) // int(np.count_nonzero(usable)) + 1)
-        nodes = self.graph.search(query, wanted, breadth, None if usable.all() else usable)
+        wanted = min(len(usable), int(breadth * max(MIN_BREADTH, BREADTH * limit)))
+        looked_at = min(len(usable), wanted * len(usable) // int(np.count_nonzero(usable)) + 1)
+        nodes = self.graph.search(query, wanted, looked_at, None if usable.all() else usable)
         return np.concatenate([self.positions[nodes], newer])
 
 
@@ -77,8 +79,7 @@ def placed(graph: Graph, columns: ColumnsView) -> PlacedGraph:
 class DenseView:
     """The vectors as of one moment; positions are those of the columns.
 
-    `examined` is the share of them that a search of cells looks at, and `rescored` how many are scored again, at least,
-    where the storage errs.
+    `examined`, `rescored` and `breadth` are those of `Effort`.
     """
 
     columns: ColumnsView
@@ -86,6 +87,12 @@ class DenseView:
     exact_rows: int
     examined: float = 0.01
     rescored: int = RESCORED
+    breadth: float = 1.0
+
+    @property
+    def effort(self) -> Effort:
+        """What its searches look at."""
+        return Effort(self.examined, self.rescored, self.breadth)
 
     @property
     def kind(self) -> Kind:
@@ -155,7 +162,7 @@ class DenseView:
         if isinstance(self.placed, PlacedCells):
             return self.placed.examined(query, allowed, count, self.wanted(limit, least))
         assert self.placed is not None
-        return self.placed.examined(query, allowed, limit)
+        return self.placed.examined(query, allowed, limit, self.breadth)
 
     def _best(
         self, queries: FloatArray, positions: IntArray, limit: int, deeper: int = 1

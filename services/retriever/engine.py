@@ -290,6 +290,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             examined_share=dense.examined if dense.kind == "ivf" else 0.0,
             rescored=0 if vectors.exact is None else dense.rescored,
             cells=dense.cells,
+            graph_breadth=dense.breadth if dense.kind == "hnsw" else 0.0,
             recommender_digest="".join(recommenders[:1]),
             further_recommender_digests=tuple(recommenders[1:]),
             further_model_digests=tuple(published.beside),

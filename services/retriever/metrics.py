@@ -38,6 +38,10 @@ _EXAMINED_SHARE = Gauge(
 _RESCORED = Gauge(
     "vitrine_retriever_rescored", "Products whose vectors a search reads in full, at least; 0 where memory holds them."
 )
+_GRAPH_BREADTH = Gauge(
+    "vitrine_retriever_graph_breadth",
+    "How many times as many nodes a search of the graph looks at, as raised for recall; 0 for another kind.",
+)
 _ALERTS = Gauge("vitrine_retriever_alerts", "What the index says is wrong with it: see GetIndex for the words.")
 
 
@@ -50,6 +54,7 @@ def show_index(index: IndexInfo) -> None:
     _INDEX_BYTES.set(index.memory_bytes)
     _EXAMINED_SHARE.set(index.examined_share)
     _RESCORED.set(index.rescored)
+    _GRAPH_BREADTH.set(index.graph_breadth)
     _ALERTS.set(len(index.alerts))
 
 

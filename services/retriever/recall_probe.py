@@ -26,6 +26,7 @@ ENOUGH = 20
 _RAISED = 1.25
 MOST_EXAMINED = 0.5
 MOST_RESCORED = 16_000
+MOST_BREADTH = 16.0
 
 RECALL = Gauge("vitrine_retriever_recall", f"Recall@{DEPTH} of the last sampled vector searches against exact search.")
 # Until something is measured: 0 would be an alert.
@@ -48,8 +49,9 @@ class _Search:
 class RecallProbe:
     """Makes a search again at most every `every_s` seconds, in a thread of its own.
 
-    Where recall stays below `target`, searches do more from then on: `examined` is raised, the share of the vectors
-    that a search of cells looks at, or, where what is missed was among these and the storage hid it, `rescored`.
+    Where recall stays below `target`, searches do more from then on. Where what is missed was not looked at, `examined`
+    is raised, the share of the vectors that a search of cells looks at, or `breadth` of the graph; where it was, or no
+    more is to be looked at, and the storage may have hidden it, `rescored`.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class RecallProbe:
         """`raised` is called when `effort` has become more."""
         self.examined = examined
         self.rescored = RESCORED
+        self.breadth = 1.0
         self.floor = floor
         self._target = target
         self._every_s = every_s
@@ -65,6 +68,7 @@ class RecallProbe:
         self._samples: deque[float] = deque(maxlen=WINDOW)
         # Of the same searches the share of what is to be found that was looked at.
         self._reached: deque[float] = deque(maxlen=WINDOW)
+        self._is_graph = False
         self._wake = threading.Condition()
         self._search: _Search | None = None
         self._busy = False
@@ -76,7 +80,7 @@ class RecallProbe:
     @property
     def effort(self) -> Effort:
         """What searches are to look at."""
-        return Effort(self.examined, self.rescored)
+        return Effort(self.examined, self.rescored, self.breadth)
 
     @property
     def recall(self) -> float | None:
@@ -91,6 +95,8 @@ class RecallProbe:
         if recall is None or len(self._samples) < ENOUGH or recall >= self.floor:
             return None
         mend = "raise VITRINE_RETRIEVER_EXAMINED_SHARE, or set VITRINE_RETRIEVER_INDEX=exact"
+        if self._is_graph:
+            mend = "set VITRINE_RETRIEVER_INDEX=ivf, or exact"
         if self._share_reached() >= self.floor:
             mend = "raise VITRINE_RETRIEVER_MEMORY_MB, or set VITRINE_RETRIEVER_STORAGE=float16: vectors are too coarse"
         said = f"recall@{DEPTH} of the last {len(self._samples)} sampled searches is {recall:.3f}"
@@ -142,12 +148,13 @@ class RecallProbe:
 
     def _measure(self, search: _Search) -> None:
         dense = search.snapshot.dense
-        if (dense.examined, dense.rescored) != self.effort:
+        if dense.effort != self.effort:
             # It was made before more was to be looked at.
             return
         expected, _ = dense.search_exactly(search.query, search.allowed, DEPTH)
         if not len(expected):
             return
+        self._is_graph = dense.kind == "hnsw"
         near = dense.looked_at(search.query, search.allowed, int(np.count_nonzero(search.allowed)), search.limit)
         self._reached.append(1.0 if near is None else float(np.isin(expected, near).mean()))
         self._samples.append(float(np.isin(expected, search.found).mean()))
@@ -155,19 +162,22 @@ class RecallProbe:
         assert recall is not None
         RECALL.set(recall)
         if recall < self._target and len(self._samples) >= ENOUGH and self._look_at_more(dense, search.limit):
-            _log.info("searches look at more", examined=self.examined, rescored=self.rescored, recall=recall)
+            _log.info("searches look at more", **self.effort._asdict(), recall=recall)
             # What was sampled before says nothing about the new effort.
             self._samples.clear()
             self._reached.clear()
             self._raised()
 
     def _look_at_more(self, dense: DenseView, limit: int) -> bool:
-        """Raises what is at fault; False where it is at its most."""
+        """Raises what is at fault, or else what helps too; False where all that does is at its most."""
         before = self.effort
         if self._share_reached() < self._target:
-            share = dense.wanted(limit) / dense.columns.living
-            self.examined = max(self.examined, min(max(self.examined, share) * _RAISED, MOST_EXAMINED))
-        else:
+            if self._is_graph:
+                self.breadth = min(self.breadth * _RAISED, MOST_BREADTH)
+            else:
+                share = dense.wanted(limit) / dense.columns.living
+                self.examined = max(self.examined, min(max(self.examined, share) * _RAISED, MOST_EXAMINED))
+        if self.effort == before and dense.columns.vectors.exact is not None:
             self.rescored = min(round(max(self.rescored, limit) * _RAISED), MOST_RESCORED)
         return self.effort != before
 

@@ -405,6 +405,7 @@ def index_to_message(info: IndexInfo) -> pb.GetIndexResponse:
         examined_share=info.examined_share,
         rescored=info.rescored,
         cells=info.cells,
+        graph_breadth=info.graph_breadth,
     )
     if info.update_time_s is not None:
         message.update_time.FromDatetime(datetime.fromtimestamp(info.update_time_s, UTC))
@@ -433,4 +434,5 @@ def index_from_message(message: pb.GetIndexResponse) -> IndexInfo:
         examined_share=message.examined_share,
         rescored=message.rescored,
         cells=message.cells,
+        graph_breadth=message.graph_breadth,
     )

@@ -76,6 +76,7 @@ class IndexInfo:
     examined_share: float = 0.0
     rescored: int = 0
     cells: int = 0
+    graph_breadth: float = 0.0
 
     @property
     def model_digests(self) -> tuple[str, ...]:

@@ -553,7 +553,7 @@ class GetIndexRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetIndexResponse(_message.Message):
-    __slots__ = ("products", "revision", "model_digest", "dim", "kind", "tombstones", "update_time", "alerts", "recommender_digest", "storage", "memory_bytes", "recall", "recall_floor", "backend", "further_model_digests", "further_recommender_digests", "examined_share", "rescored", "cells")
+    __slots__ = ("products", "revision", "model_digest", "dim", "kind", "tombstones", "update_time", "alerts", "recommender_digest", "storage", "memory_bytes", "recall", "recall_floor", "backend", "further_model_digests", "further_recommender_digests", "examined_share", "rescored", "cells", "graph_breadth")
     PRODUCTS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -573,6 +573,7 @@ class GetIndexResponse(_message.Message):
     EXAMINED_SHARE_FIELD_NUMBER: _ClassVar[int]
     RESCORED_FIELD_NUMBER: _ClassVar[int]
     CELLS_FIELD_NUMBER: _ClassVar[int]
+    GRAPH_BREADTH_FIELD_NUMBER: _ClassVar[int]
     products: int
     revision: int
     model_digest: str
@@ -592,4 +593,5 @@ class GetIndexResponse(_message.Message):
     examined_share: float
     rescored: int
     cells: int
-    def __init__(self, products: _Optional[int] = ..., revision: _Optional[int] = ..., model_digest: _Optional[str] = ..., dim: _Optional[int] = ..., kind: _Optional[str] = ..., tombstones: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., alerts: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ..., storage: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., recall: _Optional[float] = ..., recall_floor: _Optional[float] = ..., backend: _Optional[str] = ..., further_model_digests: _Optional[_Iterable[str]] = ..., further_recommender_digests: _Optional[_Iterable[str]] = ..., examined_share: _Optional[float] = ..., rescored: _Optional[int] = ..., cells: _Optional[int] = ...) -> None: ...
+    graph_breadth: float
+    def __init__(self, products: _Optional[int] = ..., revision: _Optional[int] = ..., model_digest: _Optional[str] = ..., dim: _Optional[int] = ..., kind: _Optional[str] = ..., tombstones: _Optional[int] = ..., update_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., alerts: _Optional[_Iterable[str]] = ..., recommender_digest: _Optional[str] = ..., storage: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., recall: _Optional[float] = ..., recall_floor: _Optional[float] = ..., backend: _Optional[str] = ..., further_model_digests: _Optional[_Iterable[str]] = ..., further_recommender_digests: _Optional[_Iterable[str]] = ..., examined_share: _Optional[float] = ..., rescored: _Optional[int] = ..., cells: _Optional[int] = ..., graph_breadth: _Optional[float] = ...) -> None: ...

@@ -26,7 +26,7 @@ async def _filled(open_engine: Any, shop: Any, **settings: Any) -> Any:
     products = [shop.product(n, title=f"wx-{n}", categories=()) for n in range(COUNT)]
     await shop.fill(engine, products, shop.vectors(COUNT))
     await asyncio.to_thread(engine._keeper.settle)
-    assert (await engine.get_index(deadline=shop.deadline())).kind == "ivf"
+    assert (await engine.get_index(deadline=shop.deadline())).kind == settings.get("index", "ivf")
     return engine
 
 
@@ -83,6 +83,51 @@ async def test_searches_look_at_more_until_the_target_is_reached(open_engine: An
         await _searched(engine, shop, ENOUGH)
     assert engine._probe.recall >= 0.97
     assert 0.1 < engine._snapshot.dense.examined <= recall_probe.MOST_EXAMINED
+
+
+async def test_a_graph_is_searched_further_until_the_target_is_reached(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As few nodes as are wanted: the last of them it does not find.
+    monkeypatch.setattr(dense_index, "MIN_BREADTH", 0)
+    monkeypatch.setattr(dense_index, "BREADTH", 1.0)
+    engine = await _filled(open_engine, shop, index="hnsw", recall_target=0.999, recall_floor=0.0)
+    await _searched(engine, shop, ENOUGH - 1)
+    index = await engine.get_index(deadline=shop.deadline())
+    assert index.recall < 0.999
+    assert (index.graph_breadth, index.examined_share) == (1.0, 0.0)
+    while len(engine._probe._samples) < ENOUGH:
+        await _searched(engine, shop, ENOUGH)
+    assert engine._probe.recall >= 0.999
+    index = await engine.get_index(deadline=shop.deadline())
+    assert 1.0 < index.graph_breadth <= recall_probe.MOST_BREADTH
+    # What is of no use to it stays as it was.
+    assert (engine._probe.examined, engine._probe.rescored) == (0.01, dense_index.RESCORED)
+
+
+async def test_a_graph_that_cannot_be_searched_further_says_so(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense_index, "MIN_BREADTH", 0)
+    monkeypatch.setattr(dense_index, "BREADTH", 1.0)
+    monkeypatch.setattr(recall_probe, "MOST_BREADTH", 1.0)
+    engine = await _filled(open_engine, shop, index="hnsw", recall_target=1.0, recall_floor=1.0)
+    await _searched(engine, shop, ENOUGH)
+    (alert,) = (await engine.get_index(deadline=shop.deadline())).alerts
+    assert alert.endswith("below 1.0: set VITRINE_RETRIEVER_INDEX=ivf, or exact")
+
+
+async def test_more_is_scored_again_where_no_more_is_to_be_looked_at(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_plan, "LEAST_QUANTIZED", 300)
+    monkeypatch.setattr(recall_probe, "RESCORED", 100)
+    monkeypatch.setattr(recall_probe, "MOST_EXAMINED", 0.1)
+    settings = {"storage": "pq", "examined_share": 0.1, "recall_target": 1.0, "recall_floor": 0.0}
+    engine = await _filled(open_engine, shop, **settings)
+    await _searched(engine, shop, ENOUGH)
+    assert engine._probe._share_reached() < 1
+    assert (engine._probe.examined, engine._probe.rescored) == (0.1, 125)
 
 
 async def test_more_is_scored_again_where_the_storage_hides_what_is_looked_at(
