@@ -27,6 +27,8 @@ _ENOUGH_PRODUCTS = 100
 # While writes of many products are being made ready, what is ready waits for them as long, or until a group is full:
 # each commit costs SQLite a flush, and the index of words a segment, which is merged with others later.
 BULK_GROUPING_S = 0.5
+# A write whose caller has less time than this left waits for no other: it would not be made, though it could have been.
+LITTLE_TIME_S = 2.0
 # How often a reader says what it still needs of the catalogue: where that changed, and where it did not.
 NEEDED_AGAIN_S = 5.0
 SEEN_AGAIN_S = 60.0
@@ -163,7 +165,9 @@ class Writer(Generic[V]):
     def _is_urgent(self) -> bool:
         # With the queue full others would be refused while it does nothing.
         must_not_wait = bool(self._changes) or self._closing or len(self._waiting) >= self._limit
-        return must_not_wait or any(write.deleted_ids for write in self._waiting)
+        return must_not_wait or any(
+            write.deleted_ids or write.deadline.remaining_s() < LITTLE_TIME_S for write in self._waiting
+        )
 
     def _products_waiting(self) -> int:
         return sum(write.size for write in self._waiting)

@@ -13,7 +13,7 @@ from services.retriever.catalogue import Transaction
 from services.retriever.staging import Write
 from services.retriever.tables import state
 from vitrine.deadline import Deadline
-from vitrine.errors import Unavailable
+from vitrine.errors import DeadlineExceeded, Unavailable
 
 
 async def test_a_caller_that_leaves_does_not_end_the_writer(engine: Any, shop: Any) -> None:
@@ -112,6 +112,81 @@ async def test_while_searches_run_small_writes_wait_for_one_another_and_a_delete
     many = [shop.product(n) for n in range(4, 104)]
     await shop.fill(engine, many, shop.vectors(100))
     assert published == [2, 5, 6]
+
+
+@pytest.mark.parametrize("busy", ["searched", "loaded"])
+async def test_a_write_whose_caller_has_little_time_waits_for_no_other(
+    engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch, busy: str
+) -> None:
+    for name in ("GROUPING_S", "BULK_GROUPING_S"):
+        monkeypatch.setattr(writer_module, name, 3_600.0)
+    monkeypatch.setattr(writer_module, "LITTLE_TIME_S", 1_800.0)
+    await shop.fill(engine, [shop.product(0)], shop.vectors(1))
+    if busy == "searched":
+        assert engine._places.take()
+    else:
+        engine._preparers.many += 1
+
+    def write(number: int, time_s: float) -> Any:
+        deadline = Deadline.after(time_s)
+        return engine.upsert_products(
+            [shop.product(number)], shop.vectors(1), model_digest=shop.DIGEST, deadline=deadline
+        )
+
+    patient = asyncio.create_task(write(1, 3_600.0))
+    while not engine._writer._waiting:
+        await asyncio.wait({patient}, timeout=0.001)
+    # With it goes what waited already.
+    assert (await write(2, 600.0)).revision == 3
+    assert (await patient).revision == 2
+
+
+async def test_a_write_whose_time_is_over_while_it_waits_is_not_made(engine: Any, shop: Any) -> None:
+    writer = engine._writer
+    entered, leave = threading.Event(), threading.Event()
+
+    def busy(_views: Any) -> None:
+        entered.set()
+        assert leave.wait(30)
+
+    changed = writer.change(busy)
+    assert entered.wait(30)
+    late = writer.submit(Write(Deadline.after(0), deleted_ids=["p00001"]))
+    with pytest.raises(DeadlineExceeded, match="no time left for the write"):
+        await engine.upsert_products(
+            [shop.product(1)], shop.vectors(1), model_digest=shop.DIGEST, deadline=Deadline.after(0.05)
+        )
+    leave.set()
+    changed.result(30)
+    with pytest.raises(DeadlineExceeded, match="no time left for the write"):
+        late.result(30)
+    index = await engine.get_index(deadline=shop.deadline())
+    assert (index.products, index.revision) == (0, 0)
+
+
+async def test_a_write_whose_time_is_over_while_it_is_made_is_not_acknowledged_and_done(
+    engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    purge = Transaction.purge
+
+    def purging(transaction: Transaction, *needed: Any) -> int:
+        entered.set()
+        assert leave.wait(30)
+        return purge(transaction, *needed)
+
+    monkeypatch.setattr(Transaction, "purge", purging)
+    deadline = Deadline.after(60)
+    written = asyncio.create_task(
+        engine.upsert_products([shop.product(1)], shop.vectors(1), model_digest=shop.DIGEST, deadline=deadline)
+    )
+    assert await asyncio.to_thread(entered.wait, 30)
+    # What the caller's deadline does when it is over.
+    written.cancel()
+    await asyncio.wait({written})
+    leave.set()
+    await shop.fill(engine, [shop.product(2)], shop.vectors(1))
+    assert set(await shop.found(engine, vector=shop.vectors(1)[0])) == {"p00001", "p00002"}
 
 
 async def test_while_many_products_are_made_ready_writes_wait_for_a_full_group(
