@@ -109,6 +109,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
             self._recommenders,
             lambda: self._probe.effort,
             threads=max(1, self._threads // 2),
+            is_loading=self._is_loading,
         )
         self.releases = Releases(self._catalogue, self._generations)
         self._writer = Writer(

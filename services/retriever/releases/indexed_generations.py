@@ -37,7 +37,9 @@ class IndexedGenerations(Generations[Views, Snapshot]):
         recommenders: Sequence[Recommender],
         effort: Callable[[], Effort],
         threads: int,
+        is_loading: Callable[[], bool],
     ) -> None:
+        """`is_loading`: see `IndexKeeper`."""
         super().__init__(catalogue)
         self.own = own
         self._folder = data_dir / FOLDER
@@ -45,6 +47,7 @@ class IndexedGenerations(Generations[Views, Snapshot]):
         self._recommenders = recommenders
         self._effort = effort
         self._threads = threads
+        self._is_loading = is_loading
         self._keepers: dict[str, IndexKeeper] = {}
 
     def opened(self) -> dict[str, Beside[Views]]:
@@ -110,7 +113,18 @@ class IndexedGenerations(Generations[Views, Snapshot]):
         def hand_over(change: Change) -> "Future[None]":
             return self._writer.change(lambda views: views.change(lambda one: one.saved is saved, change))
 
-        keeper = IndexKeeper(folder, plan=self._plan, saved=saved, threads=self._threads, hand_over=hand_over)
+        def is_loading() -> bool:
+            # One that is being made has its cells before it is searchable: its recall is measured then.
+            return digest not in self._building and self._is_loading()
+
+        keeper = IndexKeeper(
+            folder,
+            plan=self._plan,
+            saved=saved,
+            threads=self._threads,
+            hand_over=hand_over,
+            is_loading=is_loading,
+        )
         if self._plan.kind == "hnsw" and read_saved:
             keeper.load_graph(views)
         self._keepers[digest] = keeper

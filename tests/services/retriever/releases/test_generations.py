@@ -11,6 +11,7 @@ import pytest
 
 from gateway.clients.release_store import ReleaseStoreClient
 from gateway.clients.retriever import RetrieverClient
+from services.retriever import index_keeper
 from services.retriever.backend import open_engine as open_backend
 from services.retriever.engine import RetrieverEngine
 from services.retriever.releases.servicer import ReleaseStoreServicer
@@ -144,6 +145,38 @@ async def test_both_models_are_searched_side_by_side(store: Store) -> None:
     assert index.model_digests == (OLD, NEW)
     first, second = (await store.releases.get_releases(deadline=soon())).generations
     assert (first.model_digest, second) == (OLD, generation)
+
+
+async def test_while_many_products_come_the_first_cells_of_both_models_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a half of what is being loaded they would soon be made anew; those of one that is being made do not wait."""
+    monkeypatch.setattr(index_keeper, "LOADED_AGAIN_S", 0.01)
+    engine = await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path, exact_rows=COUNT))
+    store = Store(engine, engine, engine.releases)
+
+    def kinds() -> list[str]:
+        for keeper in (engine._keeper, engine._generations._keepers[NEW]):
+            keeper.settle()
+        return [one.dense.kind for one in engine._published.all()]
+
+    try:
+        await store.begin()
+        await store.embed()
+        await store.build()
+        engine._preparers.many = 1
+        await store.write(*range(COUNT, 2 * COUNT))
+        assert await asyncio.to_thread(kinds) == ["exact", "exact"]
+        await store.write(2 * COUNT, both=False)
+        assert await store.embed() == 1
+        await store.build()
+        assert (await asyncio.to_thread(kinds)) == ["exact", "ivf"]
+        engine._preparers.many = 0
+        async with asyncio.timeout(30):
+            while await asyncio.to_thread(kinds) != ["ivf", "ivf"]:
+                pass
+    finally:
+        await engine.close()
 
 
 async def test_likeness_is_by_the_model_that_is_named(store: Store) -> None:
