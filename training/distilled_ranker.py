@@ -23,7 +23,7 @@ from training.run_folder import RunFolder
 from training.whole_folder import check_all_replaceable
 from vitrine.bundle import MANIFEST, Bundle, load_bundle
 
-VERSION = "1.2.0"
+VERSION = "1.2.1"
 _LISTS_AT_ONCE = 16  # where nothing is learned
 _HELD_SHARE = 10  # one of so many queries is held out, at most
 

@@ -30,7 +30,7 @@ from training.whole_folder import check_all_replaceable
 from vitrine.bundle import MANIFEST, Bundle
 from vitrine.text import normalize_text
 
-VERSION = "1.1.0"
+VERSION = "1.1.1"
 _DATA = ("icecat products", "vespa products", "litemall", "online retail descriptions", "made bilingual products")
 _STEPS = (
     "trim",
