@@ -25,6 +25,10 @@ MAX_CELLS = 65_536
 _SAMPLE = 32
 _ROUNDS = 5
 _ASSIGN_CHUNK = 4_096
+# Where the nearest cells held too few allowed positions: how much more than seems needed is looked into next, so that
+# it is once more in most cases, and how many times what was, at most.
+_SPARE = 1.05
+_MOST_FURTHER = 2.0
 # Some of what is called is not in the package's type stubs.
 _faiss: Any = faiss
 
@@ -81,7 +85,8 @@ class PlacedCells:
             found.append(near)
             total += len(near)
             first = last
-            goal = 2.0 * goal
+            # As far as what was found so far says how many are allowed here: often little is missing.
+            goal *= min(_SPARE * wanted / max(total, 1), _MOST_FURTHER)
         return np.concatenate(found)
 
     def _positions(self, cells: IntArray) -> IntArray:

@@ -28,7 +28,7 @@ DEAD_SHARE = 0.2
 FREE_DEAD = 2_000
 # Cells are made anew when the catalogue has grown by this; versions that may have no cell yet: all are looked at.
 GROWN = 2.5
-FREE_LOOSE = 4_000
+FREE_LOOSE = 1_000
 # While many products come and nobody searches, the first cells wait until there are so many times what needs none.
 LOADED_FIRST = 4
 # How often it is looked, while they wait, whether they still have to: a load that breaks off publishes nothing more.

@@ -105,6 +105,18 @@ def test_a_filter_that_leaves_far_cells_alone_still_finds_all_of_it(
     assert _recall(dense, vectors, allowed, queries[:1], 4_000) == 1.0
 
 
+def test_dead_versions_make_a_search_look_at_little_more(vectors: FloatArray, queries: FloatArray) -> None:
+    """With a fifth dead, half of the searches looked at twice what they should: they fell short by few."""
+    columns = _columns(vectors)
+    columns.kill(range(0, COUNT, 5))
+    view = columns.view()
+    cells, wanted = _divided(view), 1_000
+    looked_at = [len(cells.examined(query, view.alive, view.living, wanted)) for query in queries]
+    every = [len(cells.examined(query, np.ones(COUNT, np.bool_), COUNT, wanted)) for query in queries]
+    assert min(looked_at) >= wanted
+    assert np.mean(looked_at) < 1.15 * np.mean(every)
+
+
 def test_a_narrow_band_of_scores_in_a_dense_region() -> None:
     """milvus#44854: IVF must not lose what an exact search tells apart (case 89)."""
     random = np.random.default_rng(3)
