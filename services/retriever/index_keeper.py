@@ -210,7 +210,7 @@ class IndexKeeper:
         columns = snapshot.columns
         storage = self._plan.storage_for(columns.living, snapshot.dim)
         kept = np.flatnonzero(columns.alive)
-        smaller = rebuilt(columns, kept, storage, Pace(self._stop).rest)
+        smaller = rebuilt(columns, kept, storage, Pace(self._stop, self._is_loading).rest)
         placed, cells = snapshot.dense.placed, None
         if isinstance(placed, PlacedCells):
             cells = placed_cells(placed.cells, placed.assigned[kept[kept < placed.tail]])

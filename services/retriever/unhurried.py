@@ -3,25 +3,31 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 # Of one processor, while searches may want it. A search takes the interpreter some dozens of times, and waits for half
 # a millisecond each time that another thread has something to do in it.
-_SHARE = 0.2
+_SHARE = 0.05
+# What takes so long that it would rest longer, as training a quantiser does, is done outside of the interpreter.
+_LONGEST_S = 0.4
 _LEAST = 15
 
 
 class Pace:
-    """Rests for one thread, each so long that the work since the last one was a share of the time."""
+    """Rests for one thread, each so long that the work since the last one was a share of the time, within bounds."""
 
-    def __init__(self, stopped: threading.Event) -> None:
-        """Made in the thread that works; who stops does not rest."""
+    def __init__(self, stopped: threading.Event, is_hurried: Callable[[], bool] = lambda: False) -> None:
+        """Made in the thread that works; who stops does not rest, nor does who `is_hurried`."""
         self._stopped = stopped
+        self._is_hurried = is_hurried
         self._worked_s = time.thread_time()
 
     def rest(self) -> None:
-        """After a piece of work of some milliseconds."""
-        self._stopped.wait((time.thread_time() - self._worked_s) * (1.0 / _SHARE - 1.0))
+        """After a piece of work of a millisecond or some."""
+        if not self._is_hurried():
+            worked_s = time.thread_time() - self._worked_s
+            self._stopped.wait(min(worked_s * (1.0 / _SHARE - 1.0), _LONGEST_S))
         self._worked_s = time.thread_time()
 
 

@@ -15,7 +15,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 # Words that are taken over at a time.
-_WORDS = 500
+_WORDS = 250
 # A catalogue repeats its words.
 _normal = lru_cache(maxsize=65_536)(normal)
 
