@@ -143,6 +143,7 @@ class LexicalIndex:
         for word, count in self._index.searcher().terms_with_prefix(SURFACE_FIELD, ""):
             self._vocabulary.add([word], count)
         self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+        self._has_changed = False
         # Every few commits small segments are merged, thousands of products each time.
         give_way("merge_thread")
 
@@ -153,6 +154,7 @@ class LexicalIndex:
     def extend(self, rows: Iterable[int], sheet: WordSheet) -> None:
         """Adds the sheet's versions under these row keys."""
         for row, document in zip(rows, sheet.documents, strict=True):
+            self._has_changed = True
             self._writer.add_json(f'{{"row":{row},{document[1:]}')
         for word, count in sheet.surface.items():
             self._vocabulary.add([word], count)
@@ -160,11 +162,14 @@ class LexicalIndex:
     def remove(self, rows: Sequence[int]) -> None:
         """Takes versions out."""
         for row in rows:
+            self._has_changed = True
             self._writer.delete_documents_by_query(tantivy.Query.term_query(self._schema, "row", row, "basic"))
 
     def view(self, weights: FieldWeights = FIELD_WEIGHTS) -> LexicalView:
         """What a reader sees from now on: every change so far."""
-        self._writer.commit()
+        if self._has_changed:
+            self._writer.commit()
+            self._has_changed = False
         self._index.reload()
         return LexicalView(self._schema, self._index.searcher(), self._analyzer, self._vocabulary, weights)
 

@@ -42,6 +42,19 @@ def test_removed_rows_are_not_found_by_the_view_itself() -> None:
     assert len(_rows(earlier, "shoe")) == 40
 
 
+def test_a_view_of_what_has_not_changed_writes_nothing(tmp_path: Path) -> None:
+    """Each job of the index's keeper publishes: a commit of nothing cost it a flush to disk."""
+    index = LexicalIndex(tmp_path)
+    assert _rows(index.view(), "shoe") == []
+    index.add(0, "p0", entry_of(Product(id="p0", title="red shoe", language="en")))
+    assert _rows(index.view(), "shoe") == [0]
+    written = (tmp_path / "meta.json").stat()
+    assert _rows(index.view(), "shoe") == [0]
+    # A commit replaces the file.
+    assert (tmp_path / "meta.json").stat().st_ino == written.st_ino
+    index.close()
+
+
 @pytest.mark.parametrize(
     ("title", "query"),
     [
