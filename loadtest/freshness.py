@@ -33,6 +33,8 @@ from vitrine.ports import RetrievalQuery
 
 _OFFERS = 500
 _BESIDE_S = 0.5
+# Between two looks for a change: each is a search, beside those of the rate.
+_LOOK_S = 0.01
 # Until a change is found, at p99.
 _MOST_MS = 1_000
 
@@ -173,14 +175,15 @@ class Writes:
 
     async def _until(self, word: str, product_id: str, *, there: bool) -> None:
         query = RetrievalQuery(text=word, depth=10, product_limit=0)
-        found = not there
-        while found != there:
+        while True:
             try:
                 candidates = (await self._engine.retrieve(query, deadline=_deadline())).candidates
             except ResourceExhausted:
-                await asyncio.sleep(0.01)
-                continue
-            found = product_id in [candidate.product_id for candidate in candidates]
+                pass
+            else:
+                if (product_id in [candidate.product_id for candidate in candidates]) == there:
+                    return
+            await asyncio.sleep(_LOOK_S)
 
 
 class Jobs:
