@@ -66,6 +66,11 @@ class FieldColumns:
             self._numbers.setdefault(key, NumberColumn()).take(numbers, positions, first)
             rest()
         self._id_hashes.extend(other._id_hashes.view()[positions])
+        if not first:
+            # Those that nobody asked for yet, and what comes later, are looked at when they are asked for.
+            for condition, met in other._matches.items():
+                self._matches.put(condition, met[positions[: np.searchsorted(positions, len(met))]])
+                rest()
 
     def arrays(self) -> dict[str, Buffer]:
         """Every array by name, to be saved; names hold the shop's own attribute names."""

@@ -35,6 +35,11 @@ class Recent(Generic[K, V]):
                     found[key] = value
         return found
 
+    def items(self) -> list[tuple[K, V]]:
+        """Every entry, the longest unused first; none of them counts as used."""
+        with self._lock:
+            return list(self._entries.items())
+
     def setdefault(self, key: K, value: V) -> V:
         """The entry there is, or `value`, which is then kept."""
         with self._lock:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +131,33 @@ def test_a_view_sees_nothing_that_came_later() -> None:
     plan = plan_of(ProductFilter(brands=("acme",), max_price=3.0, product_ids=("p1", "p2", "x")))
     assert columns.view().allowed(plan).tolist() == [False, True, True]
     assert earlier.allowed(plan).tolist() == [False, True]
+
+
+def test_what_met_a_condition_is_known_after_a_compaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns, vectors = Columns(2), np.ones((20, 2), np.float32)
+    columns.append(
+        range(20), [str(n) for n in range(20)], [{"brand": ("acme" if n % 3 else "zeta",)} for n in range(20)], vectors
+    )
+    acme = plan_of(ProductFilter(brands=("acme",)))
+    columns.view().allowed(acme)
+    columns.append([20, 21], ["20", "21"], [{"brand": ("acme",)}, {"brand": ("zeta",)}], vectors[:2])
+    columns.kill([0, 1, 7, 20])
+    view = columns.view()
+    smaller = rebuilt(view, np.flatnonzero(view.alive), "float32")
+    smaller.append([22], ["22"], [{"brand": ("acme",)}], vectors[:1])
+    looked_at: list[tuple[int, int]] = []
+    met = FieldColumns._met
+
+    def meeting(fields: FieldColumns, condition: Any, start: int, stop: int) -> Any:
+        looked_at.append((start, stop))
+        return met(fields, condition, start, stop)
+
+    with monkeypatch.context() as counting:
+        counting.setattr(FieldColumns, "_met", meeting)
+        found = smaller.view().rows[smaller.view().allowed(acme)].tolist()
+    assert found == [n for n in range(20) if n % 3 and n not in (1, 7)] + [22]
+    # What nobody had asked of, and what came later.
+    assert looked_at[0] == (17, 19)
 
 
 def _matches(product: Product, **conditions: Any) -> bool:
