@@ -1,4 +1,4 @@
-"""The training commands of docs/how-to-zero-labels.md, as they stand but for their size, on a tiny shop and a tiny model."""
+"""The training commands of docs/how-to-zero-labels.md, in small sizes, on a tiny shop and a tiny model."""
 
 import csv
 import json
