@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 import numpy as np
 
+from bench.row_threads import RowThreads
 from gateway.ranking import rank_candidates
 from gateway.search import DEFAULT_PAGE_SIZE
 from gateway.settings import GatewaySettings
@@ -39,7 +40,8 @@ class AloneEmbedder:
     def __init__(self) -> None:
         bundle = load_bundle(Path("models/embedder"), "embedder")
         self.manifest = bundle.manifest
-        self.session = load_session(bundle, ComputeBudget())
+        budget = ComputeBudget()
+        self.session = RowThreads(load_session(bundle, budget), budget)
         self._tokenizer = Tokenizer(bundle)
 
     def tokens(self, texts: Sequence[str], input_type: Literal["query", "document"]) -> list[Tokens]:
@@ -54,8 +56,10 @@ class AloneRanker:
     def __init__(self) -> None:
         bundle = load_bundle(Path("models/ranker"), "ranker")
         settings = RankerSettings()
-        self.session = load_session(bundle, ComputeBudget())
-        self._most_tokens = settings.batch.max_batch_tokens
+        budget = ComputeBudget()
+        self.session = RowThreads(load_session(bundle, budget), budget)
+        # Two runs for each thread.
+        self._most_tokens = settings.batch.max_batch_tokens * 2 * budget.threads
         self._pairs = PairBuilder(
             Tokenizer(bundle), bundle.manifest.max_tokens, settings.max_query_tokens, KeptTokens(settings.kept_texts)
         )

@@ -31,13 +31,14 @@ class BatchCall(Generic[ResultT]):
 
 @dataclass(slots=True, eq=False)
 class Entry(Generic[ItemT, ResultT]):
-    """One item that waits."""
+    """One item that waits; `due_s` is its place in line, as `time.perf_counter` says."""
 
     item: ItemT
     tokens: int
     order: int
     index: int
     call: BatchCall[ResultT]
+    due_s: float
 
 
 @dataclass(slots=True)
@@ -62,7 +63,8 @@ class Queue(Generic[ItemT, ResultT]):
         return True
 
     def groups_by_nearness(self) -> Iterator[Iterable[Entry[ItemT, ResultT]]]:
-        """The entries as long as the one that has waited longest, itself first; then those of nearest length."""
-        oldest = min(self.by_length, key=lambda length: next(iter(self.by_length[length])))
-        for length in sorted(self.by_length, key=lambda length: abs(length - oldest)):
+        """The entries as long as the one that is due first, itself first; then those of nearest length."""
+        due_s = {length: next(iter(entries.values())).due_s for length, entries in self.by_length.items()}
+        first = min(due_s, key=due_s.__getitem__, default=0)
+        for length in sorted(self.by_length, key=lambda length: abs(length - first)):
             yield self.by_length[length].values()

@@ -1,10 +1,12 @@
-"""The batcher: puts what waits into one run of a model, bounded in tokens, of like lengths, live before bulk."""
+"""The batcher: puts what waits into runs of a model, bounded in tokens, of like lengths, live before bulk."""
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic
 
 import structlog
@@ -13,13 +15,16 @@ from prometheus_client import Counter, Gauge, Histogram
 from pydantic import BaseModel, Field
 
 from vitrine.batch_queue import BatchCall, Entry, ItemT, Queue, ResultT
-from vitrine.compute import ComputeBudget
+from vitrine.compute import BULK_SHARE, Claim, ComputeBudget, Job
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded, Internal, ResourceExhausted, Unavailable, VitrineError
 from vitrine.ports import Lane
 from vitrine.tracing import past_span
 
 _log = structlog.get_logger("vitrine.batching")
+
+# What is worth a run of its own: a pair alone, of 40 tokens, takes as long a token as eight together.
+_FEW_TOKENS = 40
 
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _BATCH_ITEMS = Histogram("vitrine_batch_items", "Items in one run of the model", ["model"], buckets=_SIZES)
@@ -37,10 +42,14 @@ _WAITING = Gauge("vitrine_batch_waiting_tokens", "Tokens that wait for the model
 class BatchSettings(BaseModel):
     """Bounds of a batcher, in tokens, padding counted."""
 
-    max_batch_tokens: int = Field(default=1024, ge=8, description="tokens of one model run, padding included")
+    max_batch_tokens: int = Field(
+        default=256, ge=8, description="tokens of one model run, which is one thread's, padding included"
+    )
     max_queue_tokens: int = Field(default=131_072, ge=8, description="tokens that may wait in one lane")
     max_padding_ratio: float = Field(default=1.5, ge=1, description="tokens with padding over tokens without")
-    bulk_share: int = Field(default=8, ge=2, description="one batch in so many is bulk while both lanes wait")
+    bulk_share: int = Field(
+        default=BULK_SHARE, ge=2, description="at least one token in so many is bulk work's while both lanes wait"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +62,14 @@ class _Run(Generic[ResultT]):
 
 
 class Batcher(Generic[ItemT, ResultT]):
-    """Runs `compute` on batches of what several callers submitted.
+    """Runs `compute` on batches of what several callers submitted, each in one thread of the budget.
 
-    A batch starts at once when the model is idle: nobody waits for company. While it runs, what arrives forms the
-    next one. An item whose caller has gone or is out of time leaves the queue. `compute` gets items of one lane in
-    any order, runs in the budget's model thread, and returns a result for each; what it raises goes to the callers of
-    that batch alone, so a fault of one item is better returned as its result.
+    A run starts at once when a thread is free: nobody waits for company. While all are busy, what arrives forms the
+    next runs. What waits is shared out over the threads, and the less of it is left the smaller are the runs, so that
+    all threads end together. An item's place in line is when it came, and as much later as it takes by itself: short
+    ones go by a long one that came a little before them. An item whose caller has gone or is out of time leaves the
+    queue. `compute` gets items of one lane in any order and returns a result for each; what it raises goes to the
+    callers of that run alone, so a fault of one item is better returned as its result.
     """
 
     def __init__(
@@ -80,11 +91,14 @@ class Batcher(Generic[ItemT, ResultT]):
         self._settings = settings
         self._few_tokens = few_tokens
         self._queues: dict[Lane, Queue[ItemT, ResultT]] = {lane: Queue() for lane in Lane}
+        self._lined_up_s: dict[Lane, float | None] = dict.fromkeys(Lane)
         self._orders = itertools.count()
-        self._live_batches = 0
-        self._worker: asyncio.Task[None] | None = None
         self._closed = False
-        self._seconds_per_token = 1e-4
+        self._running = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        # Of one thread, and of all as far as they are this model's.
+        self._run_seconds_per_token = self._seconds_per_token = 1e-4
 
     async def submit(
         self, items: Sequence[ItemT], tokens: Sequence[int], *, deadline: Deadline, lane: Lane = Lane.LIVE
@@ -102,20 +116,20 @@ class Batcher(Generic[ItemT, ResultT]):
         self._admit(len(items), sum(tokens), lane)
         loop = asyncio.get_running_loop()
         call: BatchCall[ResultT] = BatchCall([None] * len(items), loop.create_future(), deadline, len(items))
+        due_s, pace_s = call.submitted_s, self._run_seconds_per_token
         entries = [
-            Entry(item, length, next(self._orders), index, call)
+            Entry(item, length, next(self._orders), index, call, due_s + length * pace_s)
             for index, (item, length) in enumerate(zip(items, tokens, strict=True))
         ]
         if lane is Lane.LIVE and sum(tokens) <= self._few_tokens and self._budget.is_idle:
-            await self._run(entries, lane, here=True)
+            self._run_here(entries)
             await call.done
             return call.results  # type: ignore[return-value]  # as below
+        self._line_up(lane)
         queue = self._queues[lane]
         for entry in entries:
             queue.add(entry)
         self._show_waiting(lane)
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._work())
         try:
             async with asyncio.timeout(deadline.remaining_s()):
                 await call.done
@@ -131,14 +145,11 @@ class Batcher(Generic[ItemT, ResultT]):
         return call.results  # type: ignore[return-value]  # every position is filled when `done` is
 
     async def close(self) -> None:
-        """Lets the batch that runs end; who still waits gets Unavailable."""
+        """Lets the runs that have begun end; who still waits gets Unavailable."""
         self._closed = True
-        for queue in self._queues.values():
-            calls = {entry.call for group in queue.by_length.values() for entry in group.values()}
-            for call in calls:
-                _fail(call, Unavailable("this process is shutting down"))
-        if self._worker is not None:
-            await self._worker
+        for lane in Lane:
+            self._fail_waiting(lane, Unavailable("this process is shutting down"))
+        await self._quiet.wait()
 
     def _admit(self, items: int, tokens: int, lane: Lane) -> None:
         limit = self._settings.max_queue_tokens
@@ -165,33 +176,52 @@ class Batcher(Generic[ItemT, ResultT]):
     def _show_waiting(self, lane: Lane) -> None:
         _WAITING.labels(self._model, lane.value).set(self._queues[lane].tokens)
 
-    async def _work(self) -> None:
-        """Runs batches until nothing waits."""
-        while (lane := self._next_lane()) is not None:
-            batch = self._take(lane)
-            if batch:
-                await self._run(batch, lane)
+    def _line_up(self, lane: Lane) -> None:
+        """Has the lane wait for a thread, where it does not yet."""
+        if self._lined_up_s[lane] is None:
+            # Runs of bulk work are as large as they may be, and those of live work often small.
+            after = (self._settings.bulk_share - 1) * self._settings.max_batch_tokens
+            claim = Claim(partial(self._next_job, lane), partial(self._refuse, lane), after)
+            self._budget.line_up(lane, claim)
+            self._lined_up_s[lane] = time.perf_counter()
 
-    def _next_lane(self) -> Lane | None:
-        live, bulk = self._queues[Lane.LIVE].by_length, self._queues[Lane.BULK].by_length
-        if live and bulk:
-            # Bulk work never starves behind live work without end, and costs it at most one batch in `bulk_share`.
-            self._live_batches = (self._live_batches + 1) % self._settings.bulk_share
-            return Lane.LIVE if self._live_batches else Lane.BULK
-        return Lane.LIVE if live else Lane.BULK if bulk else None
+    def _refuse(self, lane: Lane, error: VitrineError) -> None:
+        self._lined_up_s[lane] = None
+        self._fail_waiting(lane, error)
+
+    def _fail_waiting(self, lane: Lane, error: VitrineError) -> None:
+        for call in {entry.call for group in self._queues[lane].by_length.values() for entry in group.values()}:
+            _fail(call, error)
+
+    def _next_job(self, lane: Lane) -> Job | None:
+        """The next run, for a thread that is free; the lane lines up again when more of it waits."""
+        lined_up_s, self._lined_up_s[lane] = self._lined_up_s[lane], None
+        assert lined_up_s is not None
+        batch = self._take(lane)
+        if self._queues[lane].tokens:
+            self._line_up(lane)
+        if not batch:
+            return None
+        self._count(batch)
+        self._running += 1
+        self._quiet.clear()
+        waited_s = time.perf_counter() - lined_up_s
+        items = [entry.item for entry in batch]
+        return Job(partial(self._timed, items), partial(self._end, batch, lane, waited_s), _padded(batch))
 
     def _take(self, lane: Lane) -> list[Entry[ItemT, ResultT]]:
-        """The next batch: the entry that has waited longest and all of like length that fit beside it."""
+        """The next batch: the entry that is due first and all of like length that fit beside it."""
         batch: list[Entry[ItemT, ResultT]] = []
         gone: list[Entry[ItemT, ResultT]] = []
         longest = tokens = 0
+        most = self._most_tokens(self._queues[lane].tokens)
         for group in self._queues[lane].groups_by_nearness():
             for entry in group:
                 if entry.call.done.done() or entry.call.deadline.remaining_s() <= 0:
                     gone.append(entry)
                     continue
                 padded = max(longest, entry.tokens) * (len(batch) + 1)
-                if batch and padded > self._settings.max_batch_tokens:
+                if batch and padded > most:
                     break
                 if padded > self._settings.max_padding_ratio * (tokens + entry.tokens):
                     break
@@ -204,36 +234,69 @@ class Batcher(Generic[ItemT, ResultT]):
         self._show_waiting(lane)
         return batch
 
-    async def _run(self, batch: list[Entry[ItemT, ResultT]], lane: Lane, here: bool = False) -> None:
-        padded = max(entry.tokens for entry in batch) * len(batch)
+    def _most_tokens(self, waiting: int) -> int:
+        """Tokens of a run while `waiting` wait in its lane.
+
+        Two runs for a thread where there are tokens enough, so that one that is held up leaves work to the others
+        (Polychronopoulos and Kuck 1987, "Guided self-scheduling").
+        """
+        threads = self._budget.threads
+        share = math.ceil(waiting / (2 * threads)) if threads > 1 else waiting
+        return min(self._settings.max_batch_tokens, max(_FEW_TOKENS, share))
+
+    def _count(self, batch: Sequence[Entry[ItemT, ResultT]]) -> None:
         _BATCH_ITEMS.labels(self._model).observe(len(batch))
-        _TOKENS.labels(self._model, "padded").inc(padded)
+        _TOKENS.labels(self._model, "padded").inc(_padded(batch))
         _TOKENS.labels(self._model, "real").inc(sum(entry.tokens for entry in batch))
-        asked_s = time.perf_counter()
+
+    def _run_here(self, batch: list[Entry[ItemT, ResultT]]) -> None:
+        self._count(batch)
         try:
-            given = [entry.item for entry in batch]
-            run = self._timed(given) if here else await self._budget.run_model(self._timed, given, lane=lane)
-            results = run.results
-            if len(results) != len(batch):
-                raise RuntimeError(f"{self._model} gave {len(results)} results for {len(batch)} items")
+            run = self._timed([entry.item for entry in batch])
         except Exception as error:
-            _log.exception("a batch failed", model=self._model, items=len(batch))
-            if not isinstance(error, VitrineError):
-                error = Internal(f"the {self._model}'s model failed on this batch", reason="MODEL_FAILED")
-            for call in {entry.call for entry in batch}:
-                _fail(call, error)
+            self._fail_all(batch, error)
+        else:
+            self._tell(batch, Lane.LIVE, run)
+
+    def _end(
+        self, batch: list[Entry[ItemT, ResultT]], lane: Lane, waited_s: float, done: "asyncio.Future[_Run[ResultT]]"
+    ) -> None:
+        """Takes in what a thread has computed after the lane `waited_s` for it."""
+        self._running -= 1
+        if not self._running:
+            self._quiet.set()
+        if error := done.exception():
+            self._fail_all(batch, error)
             return
-        _BATCH_SECONDS.labels(self._model).observe(run.ended_s - run.started_s)
-        self._show_run(batch, run, lane)
+        run = done.result()
+        padded, run_s = _padded(batch), run.ended_s - run.started_s
+        self._run_seconds_per_token += 0.1 * (run_s / padded - self._run_seconds_per_token)
         # What other models take of the processor counts: it is how long this queue really takes.
-        elapsed_s = time.perf_counter() - asked_s
-        self._seconds_per_token += 0.1 * (elapsed_s / padded - self._seconds_per_token)
-        for entry, result in zip(batch, results, strict=True):
+        took_s = max(waited_s, run_s / self._budget.threads)
+        self._seconds_per_token += 0.1 * (took_s / padded - self._seconds_per_token)
+        self._tell(batch, lane, run)
+
+    def _tell(self, batch: list[Entry[ItemT, ResultT]], lane: Lane, run: _Run[ResultT]) -> None:
+        """Gives a run's results to the calls that wait for them."""
+        if len(run.results) != len(batch):
+            fault = f"{self._model} gave {len(run.results)} results for {len(batch)} items"
+            self._fail_all(batch, RuntimeError(fault))
+            return
+        for entry, result in zip(batch, run.results, strict=True):
             call = entry.call
             call.results[entry.index] = result
             call.missing -= 1
             if not call.missing and not call.done.done():
                 call.done.set_result(None)
+        _BATCH_SECONDS.labels(self._model).observe(run.ended_s - run.started_s)
+        self._show_run(batch, run, lane)
+
+    def _fail_all(self, batch: list[Entry[ItemT, ResultT]], error: BaseException) -> None:
+        _log.error("a batch failed", model=self._model, items=len(batch), exc_info=error)
+        if not isinstance(error, VitrineError):
+            error = Internal(f"the {self._model}'s model failed on this batch", reason="MODEL_FAILED")
+        for call in {entry.call for entry in batch}:
+            _fail(call, error)
 
     def _timed(self, items: Sequence[ItemT]) -> _Run[ResultT]:
         started_s = time.perf_counter()
@@ -259,6 +322,10 @@ class Batcher(Generic[ItemT, ResultT]):
                 ran = past_span(f"run {self._model}", call.trace, began_ns, ended_ns, first, items)
                 first = first or [ran]
             call.started = True
+
+
+def _padded(batch: Sequence[Entry[ItemT, ResultT]]) -> int:
+    return max(entry.tokens for entry in batch) * len(batch)
 
 
 def _fail(call: BatchCall[ResultT], error: Exception) -> None:

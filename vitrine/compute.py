@@ -6,8 +6,10 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import structlog
 from threadpoolctl import threadpool_info
@@ -23,9 +25,9 @@ _log = structlog.get_logger("vitrine.compute")
 _ROOT = Path("/")
 # A tenth of the weight of a thread that computes nothing.
 _NICE = 10
-# While live and bulk work wait, one turn in so many is bulk's.
-_BULK_SHARE = 8
-# How long bulk work waits for live work that may follow: a batcher forms its next batch once the last one is back.
+# While live and bulk work wait, one token in so many is bulk's.
+BULK_SHARE = 8
+# How long bulk work waits for live work that may follow: a ranking asks for its next pairs once the last ones are back.
 _MOMENT_S = 0.002
 # What cgroup v1 writes for "no limit" is the largest page-aligned int64; anything near it is no limit.
 _NO_LIMIT = 1 << 60
@@ -123,11 +125,35 @@ def _resident_bytes() -> int:
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a thread computes, of so many tokens, and what is told of it on the event loop: a future that is done."""
+
+    compute: Callable[[], Any]
+    tell: Callable[["asyncio.Future[Any]"], None]
+    tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A place in the line for a thread.
+
+    `take`, called on the event loop once a thread is free, says what is to be computed: None when nothing is any more.
+    `refuse` is called instead when the budget closes. Before bulk work no more than `after` tokens of live work go that
+    begin after other bulk work did.
+    """
+
+    take: Callable[[], Job | None]
+    refuse: Callable[[Unavailable], None]
+    after: int = BULK_SHARE - 1
+
+
 class ComputeBudget:
     """All computing of a process: `threads` processors and `memory_bytes` of memory, shared by its models.
 
-    One model runs at a time and uses all `threads` itself, so that models never fight for processors; when several
-    wait, live work goes first, but for one turn in eight. Small work (tokenising) has a pool of as many threads.
+    Each thread runs one model at a time, by itself: threads that compute one batch together wait for each other at
+    every layer. Who has work lines up and says what it is once a thread is free. Live work goes first; bulk work begins
+    while none waits or runs, but for its share of the tokens. Small work (tokenising) has a pool of as many threads.
     Neither runs on the event loop. Threads do not survive a fork: in a forked child every method raises RuntimeError
     instead of waiting for ever.
     """
@@ -138,11 +164,11 @@ class ComputeBudget:
         self._memory_limit = limit
         self._reserved = {"interpreter and libraries": _resident_bytes()}
         self._process = os.getpid()
-        self._model_thread = ThreadPoolExecutor(1, "vitrine-model", give_way)
+        self._model_threads = ThreadPoolExecutor(self.threads, "vitrine-model", give_way)
         self._work_threads = ThreadPoolExecutor(self.threads, "vitrine-work")
-        self._model_busy = False
-        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
-        self._live_turns = 0
+        self._running = dict.fromkeys(Lane, 0)
+        self._lines: dict[Lane, deque[Claim]] = {lane: deque() for lane in Lane}
+        self._live_tokens = 0
         self._moment: asyncio.TimerHandle | None = None
 
     def reserve(self, what: str, need_bytes: int) -> None:
@@ -162,7 +188,7 @@ class ComputeBudget:
     def is_idle(self) -> bool:
         """Whether no model runs or waits."""
         self._refuse_fork()
-        return not self._model_busy
+        return not any(self._running.values()) and not any(self._lines.values())
 
     async def run(self, function: Callable[[*Args], T], *args: *Args) -> T:
         """Runs small CPU work off the event loop."""
@@ -170,71 +196,84 @@ class ComputeBudget:
         return await asyncio.get_running_loop().run_in_executor(self._work_threads, function, *args)
 
     async def run_model(self, function: Callable[[*Args], T], *args: *Args, lane: Lane = Lane.LIVE) -> T:
-        """Runs a model off the event loop once no other does; live before bulk, else in order of arrival.
+        """Runs a model off the event loop once a thread is free; who leaves while it runs leaves it running."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-        Bulk work does not slip in between two runs of the same live work, which is why it waits a moment after one.
-        """
+        def tell(done: asyncio.Future[T]) -> None:
+            if error := done.exception():
+                refuse(error)
+            elif not answer.done():
+                answer.set_result(done.result())
+
+        def refuse(error: BaseException) -> None:
+            if not answer.done():
+                answer.set_exception(error)
+
+        self.line_up(lane, Claim(lambda: None if answer.done() else Job(partial(function, *args), tell), refuse))
+        return await answer
+
+    def line_up(self, lane: Lane, claim: Claim) -> None:
+        """Puts a claim at the end of its lane's line; call it on the event loop."""
         self._refuse_fork()
-        loop = asyncio.get_running_loop()
-        if self._model_busy:
-            turn = loop.create_future()
-            self._waiting[lane].append(turn)
-            if self._moment is not None and lane is Lane.LIVE:
-                self._end_moment()
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._pass_on()
-                raise
-            if not self._process:
-                # Closed meanwhile: the next in line is told too, instead of waiting for ever.
-                self._pass_on()
-                self._refuse_fork()
-        self._model_busy = True
-        running = loop.run_in_executor(self._model_thread, function, *args)
-        # Passed on when the model is done, not when the waiter is: a cancelled waiter leaves its model running.
-        running.add_done_callback(lambda _: self._pass_on(after=lane))
-        return await asyncio.shield(running)
+        self._lines[lane].append(claim)
+        # Later in this turn of the loop, so that what comes at one moment is taken together.
+        asyncio.get_running_loop().call_soon(self._hand_out)
 
     async def close(self) -> None:
-        """Lets running work end and its threads go; further calls raise Unavailable."""
+        """Lets running work end and its threads go; who waits and who comes later gets Unavailable."""
         self._process = 0
-        for threads in (self._model_thread, self._work_threads):
+        for line in self._lines.values():
+            while line:
+                line.popleft().refuse(_closing())
+        for threads in (self._model_threads, self._work_threads):
             await asyncio.to_thread(threads.shutdown)
 
-    def _pass_on(self, after: Lane = Lane.BULK) -> None:
-        """Gives the model to who is next, `after` a run of that lane."""
-        live, bulk = self._waiting[Lane.LIVE], self._waiting[Lane.BULK]
-        for lane in (live, bulk):
-            while lane and lane[0].done():
-                lane.popleft()
-        if bulk and (not live or self._live_turns >= _BULK_SHARE - 1):
-            if after is Lane.LIVE and not live:
-                self._moment = asyncio.get_running_loop().call_later(_MOMENT_S, self._end_moment)
-                return
-            self._live_turns = 0
-            bulk.popleft().set_result(None)
-        elif live:
-            self._live_turns += bool(bulk)
-            live.popleft().set_result(None)
-        else:
-            self._model_busy = False
+    def _hand_out(self) -> None:
+        """Gives free threads to who is next."""
+        loop = asyncio.get_running_loop()
+        while sum(self._running.values()) < self.threads and (lane := self._next_lane()) is not None:
+            job = self._lines[lane].popleft().take()
+            if job is None:
+                continue
+            self._live_tokens = self._live_tokens + job.tokens if lane is Lane.LIVE and self._lines[Lane.BULK] else 0
+            self._running[lane] += 1
+            done = loop.run_in_executor(self._model_threads, job.compute)
+            # First: a call that has failed leaves the line, with what else it asked for.
+            done.add_done_callback(job.tell)
+            done.add_done_callback(partial(self._end, lane))
+
+    def _next_lane(self) -> Lane | None:
+        live, bulk = self._lines[Lane.LIVE], self._lines[Lane.BULK]
+        if bulk and self._live_tokens >= bulk[0].after:
+            return Lane.BULK
+        if live:
+            return Lane.LIVE
+        return Lane.BULK if bulk and not self._running[Lane.LIVE] and self._moment is None else None
+
+    def _end(self, lane: Lane, _done: "asyncio.Future[Any]") -> None:
+        self._running[lane] -= 1
+        if lane is Lane.LIVE and self._lines[Lane.BULK]:
+            if self._moment is not None:
+                self._moment.cancel()
+            self._moment = asyncio.get_running_loop().call_later(_MOMENT_S, self._end_moment)
+        self._hand_out()
 
     def _end_moment(self) -> None:
-        if self._moment is not None:
-            self._moment.cancel()
-            self._moment = None
-            self._pass_on()
+        self._moment = None
+        self._hand_out()
 
     def _refuse_fork(self) -> None:
         if not self._process:
-            raise Unavailable("this process is shutting down")
+            raise _closing()
         if self._process != os.getpid():
             raise RuntimeError(
                 f"the models were opened in process {self._process} and do not survive a fork into {os.getpid()}: "
                 "start processes with the 'spawn' method and open models in each"
             )
+
+
+def _closing() -> Unavailable:
+    return Unavailable("this process is shutting down")
 
 
 def _mebibytes(size: int) -> str:

@@ -1,9 +1,7 @@
 """Inference: one session per model, ONNX Runtime or torch behind the same seam."""
 
-import math
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from vitrine.bundle import Bundle
-from vitrine.compute import ComputeBudget, give_way
+from vitrine.compute import ComputeBudget
 from vitrine.errors import FailedPrecondition, Internal
 from vitrine.vectors import FloatArray
 
@@ -27,8 +25,6 @@ _NOT_FINITE = Counter("vitrine_inference_not_finite_rows", "Model outputs that h
 # Weights are held once as the file has them and once as the kernels want them; the rest is room for one batch.
 _MEMORY_PER_WEIGHT_BYTE = 2
 _BATCH_MEMORY_BYTES = 64 * 2**20
-# What is worth a run of its own: a pair alone, of 40 tokens, takes as long a token as eight together.
-_PART_TOKENS = 40
 
 
 class Session(Protocol):
@@ -42,24 +38,24 @@ class Session(Protocol):
         """One output for each row of token ids: (dim,) float32, L2-normalised, or for a ranker a () float32 logit.
 
         Rows are padded to the longest. An output that is not finite becomes `Internal` in its place and is counted.
-        CPU work: call it through `ComputeBudget.run_model`.
+        CPU work on the calling thread alone: call it through `ComputeBudget.run_model`, from several threads at once.
         """
         ...
 
 
 def load_session(bundle: Bundle, budget: ComputeBudget, runtime: Runtime = "onnxruntime") -> Session:
-    """Loads the bundle's model, which computes on all threads of `budget`. CPU work, seconds for big models.
+    """Loads the bundle's model into the memory of `budget`. CPU work, seconds for big models.
 
     Raises FailedPrecondition when memory does not suffice, or the model's file is missing or not as it should be.
     """
     weights = bundle.path(ONNX_FILE if runtime == "onnxruntime" else SAFETENSORS_FILE)
     budget.reserve(f"model {bundle.manifest.name} ({weights})", memory_need_bytes(weights))
     if runtime == "onnxruntime":
-        return OnnxSession(bundle, weights, budget.threads)
+        return OnnxSession(bundle, weights)
     # torch is not among the serving dependencies and takes seconds to import.
     from vitrine.torch_inference import TorchSession
 
-    return TorchSession(bundle, weights, budget.threads)
+    return TorchSession(bundle, weights)
 
 
 def padded(rows: Sequence[TokenIds], filler: int = 0) -> IntArray:
@@ -115,20 +111,14 @@ def memory_need_bytes(weights: Path) -> int:
 
 
 class OnnxSession:
-    """A bundle's model.onnx in ONNX Runtime, on the CPU.
-
-    Each thread computes rows of its own: threads that compute one batch together wait for each other at every layer,
-    which on two busy cores took a third of the time.
-    """
+    """A bundle's model.onnx in ONNX Runtime, on the CPU."""
 
     runtime: Runtime = "onnxruntime"
 
-    def __init__(self, bundle: Bundle, weights: Path, threads: int) -> None:
+    def __init__(self, bundle: Bundle, weights: Path) -> None:
         self._name = bundle.manifest.name
         self._pad_id = bundle.manifest.pad_id
         self._session = open_onnx(weights, 1)
-        self._threads = threads
-        self._row_threads = ThreadPoolExecutor(threads, "vitrine-rows", give_way)
         needed = {"input_ids", "attention_mask"} | ({"token_type_ids"} if bundle.manifest.kind == "ranker" else set())
         self._inputs = {tensor.name for tensor in self._session.get_inputs()}
         self._output = "vectors" if bundle.manifest.kind == "embedder" else "logits"
@@ -142,38 +132,8 @@ class OnnxSession:
         self, ids: Sequence[TokenIds], type_ids: Sequence[TokenIds] | None = None
     ) -> Sequence[FloatArray | Internal]:
         """See `Session.run`."""
-        parts = row_parts([len(row) for row in ids], self._threads)
-        if len(parts) == 1:
-            return self._computed(ids, type_ids)
-
-        def computed(rows: Sequence[int]) -> Sequence[FloatArray | Internal]:
-            return self._computed([ids[row] for row in rows], type_ids and [type_ids[row] for row in rows])
-
-        found: dict[int, FloatArray | Internal] = {}
-        for rows, outputs in zip(parts, self._row_threads.map(computed, parts), strict=True):
-            found.update(zip(rows, outputs, strict=True))
-        return [found[row] for row in range(len(ids))]
-
-    def _computed(
-        self, ids: Sequence[TokenIds], type_ids: Sequence[TokenIds] | None
-    ) -> Sequence[FloatArray | Internal]:
         feed: dict[str, Any] = {"input_ids": padded(ids, self._pad_id), "attention_mask": attention_mask(ids)}
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(feed["input_ids"]) if type_ids is None else padded(type_ids)
         (outputs,) = self._session.run([self._output], feed)
         return finite_rows(self._name, outputs.astype(np.float32, copy=False))
-
-
-def row_parts(lengths: Sequence[int], threads: int) -> list[list[int]]:
-    """The rows of a batch in parts for `threads` threads: like lengths together, about as many tokens in each.
-
-    Two parts for a thread where there are tokens enough, so that one that is held up leaves work to the others.
-    """
-    most = max(_PART_TOKENS, math.ceil(sum(lengths) / (2 * threads)))
-    parts: list[list[int]] = [[]]
-    # The longest first: what is left for the end is short.
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if parts[-1] and lengths[parts[-1][0]] * (len(parts[-1]) + 1) > most:
-            parts.append([])
-        parts[-1].append(row)
-    return parts if threads > 1 else [list(range(len(lengths)))]

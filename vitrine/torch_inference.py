@@ -28,12 +28,13 @@ class TorchSession:
 
     runtime: Runtime = "torch"
 
-    def __init__(self, bundle: Bundle, weights: Path, threads: int) -> None:
+    def __init__(self, bundle: Bundle, weights: Path) -> None:
         self._name = bundle.manifest.name
         self._kind = bundle.manifest.kind
         self._pooling = bundle.manifest.pooling
         self._pad_id = bundle.manifest.pad_id
-        torch.set_num_threads(threads)
+        # Each thread of the budget computes by itself.
+        torch.set_num_threads(1)
         state = {name: tensor.float() for name, tensor in load_file(weights).items()}
         self._head = {name: state.pop(name) for name in HEAD if name in state}
         if self._head and len(self._head) < len(HEAD):

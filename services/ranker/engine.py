@@ -71,7 +71,7 @@ class RankerEngine:
         self._kept_logits = KeptLogits(settings.kept_logits)
         self._missed_results = settings.missed_results
         self._occluder = Occluder(tokenizer, self._pairs)
-        self._turn_tokens = settings.batch.max_batch_tokens
+        self._turn_tokens = settings.batch.max_batch_tokens * budget.threads
         self._batcher: Batcher[Pair, FloatArray | Internal] = Batcher("ranker", self._logits, budget, settings.batch)
         self._model = manifest.model_info(session.runtime)
 
@@ -179,7 +179,7 @@ class RankerEngine:
         return Explanations(tuple(explanations), self._model.digest)
 
     async def _logits_in_turns(self, pairs: Sequence[Pair], deadline: Deadline) -> list[float]:
-        """The pairs' logits, a batch at a time: who ranks meanwhile waits for one batch of these, not for all."""
+        """The pairs' logits, as many at a time as all threads read in one run: who ranks meanwhile waits no longer."""
         logits: list[float] = []
         waiting = list(pairs)
         while waiting:

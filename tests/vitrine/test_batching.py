@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -77,18 +78,19 @@ MakeCallers = Callable[..., Callers]
 
 @pytest.fixture
 async def make_callers(request: pytest.FixtureRequest) -> AsyncIterator[MakeCallers]:
-    budget = ComputeBudget(threads=2)
+    budgets: list[ComputeBudget] = []
     made: list[Callers] = []
 
-    def make(**settings: Any) -> Callers:
-        made.append(Callers(f"{request.node.name} {len(made)}", budget, BatchSettings(**settings)))
+    def make(threads: int = 1, **settings: Any) -> Callers:
+        budgets.append(ComputeBudget(threads))
+        made.append(Callers(f"{request.node.name} {len(made)}", budgets[-1], BatchSettings(**settings)))
         return made[-1]
 
     yield make
-    for callers in made:
+    for callers, budget in zip(made, budgets, strict=True):
         callers.model.open.set()
         await callers.batcher.close()
-    await budget.close()
+        await budget.close()
 
 
 async def test_the_next_batch_takes_all_that_waits(make_callers: MakeCallers) -> None:
@@ -213,16 +215,46 @@ async def test_memory_is_bounded_by_tokens_not_by_items(make_callers: MakeCaller
     assert callers.model.sizes[1:] == [2] * 8
 
 
-async def test_who_waits_longest_goes_first(make_callers: MakeCallers) -> None:
-    """Long texts are not passed over for ever by the short ones that keep coming."""
+async def test_short_ones_go_by_a_long_one_that_came_a_little_before(make_callers: MakeCallers) -> None:
+    """Long texts are not passed over for ever by the short ones that keep coming: only while they take themselves."""
     callers = make_callers(max_batch_tokens=64)
     await callers.occupy()
     callers.call(("long", 60))
-    for number in range(20):
-        callers.call((f"q{number}", 8))
+    callers.call(*[(f"q{number}", 8) for number in range(8)])
+    came_s = time.perf_counter()
+    # A batcher that has run nothing yet takes a token for 0.1 ms.
+    while time.perf_counter() < came_s + 60 * 1e-4:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    callers.call(*[(f"late q{number}", 8) for number in range(8)])
     await asyncio.sleep(0)
     await callers.release()
-    assert callers.model.batches[1] == [("long", 60)]
+    assert [[name[:5] for name, _ in batch[:1]] for batch in callers.model.batches] == [
+        ["first"], ["q0"], ["long"], ["late "],
+    ]  # fmt: skip
+
+
+async def test_a_long_one_holds_one_thread_and_short_ones_have_the_others(make_callers: MakeCallers) -> None:
+    callers = make_callers(threads=2)
+    callers.model.open.clear()
+    long = callers.call(("long", 512))
+    await asyncio.to_thread(callers.model.entered.acquire)
+    short = [callers.call((f"q{number}", 8)) for number in range(3)]
+    await asyncio.to_thread(callers.model.entered.acquire)
+    assert callers.model.batches == [[("long", 512)], [("q0", 8), ("q1", 8), ("q2", 8)]]
+    more = callers.call(("one more", 8))
+    await asyncio.sleep(0)
+    await callers.release()
+    assert [await task for task in (long, *short, more)] == [["long"], ["q0"], ["q1"], ["q2"], ["one more"]]
+
+
+@pytest.mark.parametrize(("threads", "runs"), [(1, [4] * 8), (2, [4] * 5 + [3, 2] + [1] * 7)])
+async def test_what_waits_is_shared_out_in_runs_that_get_smaller(
+    make_callers: MakeCallers, threads: int, runs: list[int]
+) -> None:
+    """Polychronopoulos and Kuck 1987: a thread that is held up leaves work to the others, and all end together."""
+    callers = make_callers(threads, max_batch_tokens=160)
+    await callers.call(*[(f"pair {number}", 40) for number in range(32)])
+    assert callers.model.sizes == runs
 
 
 async def test_a_full_queue_refuses_at_once_and_never_breaks(make_callers: MakeCallers) -> None:
@@ -281,6 +313,19 @@ async def test_cancelled_work_never_reaches_the_model(make_callers: MakeCallers)
     assert await stayer == ["stayer"]
     assert callers.model.batches == [[("first", 8)], [("stayer", 8)]]
     assert callers.metric("dropped_items_total", reason="cancelled") == 1_000
+
+
+async def test_where_all_who_wait_are_gone_the_model_is_free_again(make_callers: MakeCallers) -> None:
+    callers = make_callers()
+    first = await callers.occupy()
+    leaver = callers.call(("leaver", 8))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    await asyncio.wait({leaver})
+    callers.model.open.set()
+    assert await first == ["first"]
+    assert await callers.call(("next", 8)) == ["next"]
+    assert callers.model.batches == [[("first", 8)], [("next", 8)]]
 
 
 async def test_work_out_of_time_never_reaches_the_model(make_callers: MakeCallers) -> None:
@@ -342,6 +387,20 @@ async def test_bulk_never_starves(make_callers: MakeCallers) -> None:
     await callers.release()
     order = [batch[0][0] for batch in callers.model.batches]
     assert order.index("bulk") == 4
+
+
+async def test_bulk_has_its_share_of_the_tokens_however_small_live_runs_are(make_callers: MakeCallers) -> None:
+    callers = make_callers(max_batch_tokens=160, bulk_share=4)
+    await callers.occupy()
+    callers.call(*[(f"bulk {number}", 40) for number in range(8)], lane=Lane.BULK)
+    # Too unlike to share a run, all due in this order.
+    for number in range(12):
+        callers.call((f"live {number}", 160 if number % 2 else 10))
+    await asyncio.sleep(0)
+    await callers.release()
+    tokens = [(batch[0][0][:4], sum(length for _, length in batch)) for batch in callers.model.batches[1:]]
+    before_bulk = sum(length for _, length in tokens[: tokens.index(("bulk", 160))])
+    assert 3 * 160 <= before_bulk < 4 * 160
 
 
 async def test_a_full_bulk_lane_leaves_the_live_lane_free(make_callers: MakeCallers) -> None:

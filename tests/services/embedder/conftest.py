@@ -21,8 +21,8 @@ SERVICE = "vitrine.v1.EmbedderService"
 
 @pytest.fixture(scope="session")
 async def budget() -> AsyncIterator[ComputeBudget]:
-    """One compute budget for all engines of these tests."""
-    budget = ComputeBudget(threads=2)
+    """One compute budget for all engines of these tests, of one thread: one call keeps it busy."""
+    budget = ComputeBudget(threads=1)
     yield budget
     await budget.close()
 

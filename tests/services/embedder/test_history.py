@@ -206,11 +206,10 @@ async def test_a_cancelled_history_never_reaches_the_model(
 
     first = sent(1)
     await waits(1)
-    await waits(0)
     gone = sent(7)
-    await waits(7)
+    await waits(8)
     stays = sent(2)
-    await waits(9)
+    await waits(10)
     gone.cancel()
     busy.set()
     await asyncio.gather(first, stays)

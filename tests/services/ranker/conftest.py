@@ -89,7 +89,7 @@ def write_ranker_bundle(folder: Path, **changes: object) -> Bundle:
 
 @pytest.fixture(scope="session")
 async def budget() -> AsyncIterator[ComputeBudget]:
-    """One compute budget for all engines of these tests."""
-    budget = ComputeBudget(threads=2)
+    """One compute budget for all engines of these tests, of one thread: one call keeps it busy."""
+    budget = ComputeBudget(threads=1)
     yield budget
     await budget.close()
