@@ -44,9 +44,18 @@ class Milvus:
         self._load(name)
         return self._opened(name, dims)
 
-    def create(self, name: str, dims: Mapping[str, int]) -> Collection:
+    def models(self, prefix: str) -> dict[str, str]:
+        """The models' digests of the collections whose names begin so; "" where it is not told."""
+        names = answered(lambda: self.client.list_collections(timeout=self.timeout_s), "list collections")
+        return {name: self._model_of(name) for name in names if name.startswith(prefix)}
+
+    def _model_of(self, name: str) -> str:
+        told = answered(lambda: self.client.describe_collection(name, timeout=self.timeout_s), "tell of a collection")
+        return str(told.get("description", ""))
+
+    def create(self, name: str, dims: Mapping[str, int], model_digest: str) -> Collection:
         """A new, empty collection with fields for vectors of so many numbers; `VECTOR` is that of a product's text."""
-        schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False, description=model_digest)
         schema.add_field("row", DataType.INT64, is_primary=True)
         schema.add_field("id", DataType.VARCHAR, max_length=512)
         for field, dim in dims.items():

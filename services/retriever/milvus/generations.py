@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from services.retriever.catalogue import Catalogue
+from services.retriever.changes import state_of
 from services.retriever.filters import FilterPlan
 from services.retriever.milvus.collection import VECTOR
 from services.retriever.milvus.connection import Milvus
 from services.retriever.milvus.search import near
 from services.retriever.milvus.snapshot import MilvusSnapshot
-from services.retriever.milvus.views import MilvusViews
+from services.retriever.milvus.views import MilvusViews, collections_of
 from services.retriever.recommender import Recommender
 from services.retriever.releases.generation_views import Beside, GenerationViews
 from services.retriever.releases.generations import DEPTH, SAMPLES, Generations, short_name
 from services.retriever.releases.model_catalogue import ModelCatalogue
-from services.retriever.releases.vectors import Kept, listed_models
+from services.retriever.releases.vectors import Kept, kept_models, listed_models
 from vitrine.deadline import Deadline
 
 FOLDER = "generations"
@@ -49,6 +50,31 @@ class MilvusGenerations(Generations[MilvusViews, MilvusSnapshot]):
         return MilvusViews(
             self._catalogue, self._milvus, self._recommenders, words, fills=fills.get(digest, 0), grace_s=self._grace_s
         )
+
+    def opened(self) -> dict[str, Beside[MilvusViews]]:
+        """See `Generations.opened`."""
+        self._clear()
+        return super().opened()
+
+    def _clear(self) -> None:
+        """Removes what a crash left of models that are kept no more: of a build, or of their removal."""
+        # Listed first: a collection that is made meanwhile is of a model that is kept by then.
+        there = self._milvus.models(collections_of(self._catalogue.state()))
+        kept = self._catalogue.read(
+            lambda connection: {
+                state_of(connection).model_digest,
+                *(one.model_digest for one in kept_models(connection)),
+            }
+        )
+        if "" in kept:
+            # An emptied catalogue's model may come again.
+            return
+        for name, model_digest in there.items():
+            if model_digest and model_digest not in kept:
+                self._milvus.drop(name)
+        words = {self._words_file(one) for one in kept}
+        for path in set((self._data_dir / FOLDER).glob("*.npz")) - words:
+            path.unlink(missing_ok=True)
 
     def drop(self, model_digest: str) -> None:
         """Searches by this model no more, and removes its collection."""

@@ -169,11 +169,11 @@ class MilvusViews:
             return None
         dims = {VECTOR: state.dim, **{behaviour_field(one.digest): one.dim for one in self._fitting}}
         model = hashlib.sha256(f"{LAYOUT} {state.model_digest} {sorted(dims.items())}".encode()).hexdigest()[:12]
-        name = f"vitrine_{state.catalogue_id[:16]}_{model}"
+        name = f"{collections_of(state)}{model}"
         if found := self._milvus.collection(name, dims):
             return found
         try:
-            return self._milvus.create(name, dims)
+            return self._milvus.create(name, dims, state.model_digest)
         except Unavailable:
             # Another retriever may have made it in between.
             if found := self._milvus.collection(name, dims):
@@ -197,7 +197,9 @@ class MilvusViews:
         if self._saved > self._state.revision:
             # The catalogue was set back, and its row keys name other versions now.
             self._milvus.drop(collection.name)
-            collection = self._collection = self._milvus.create(collection.name, collection.dims)
+            collection = self._collection = self._milvus.create(
+                collection.name, collection.dims, self._state.model_digest
+            )
             self._saved, fills = 0, 0
         is_filled, self._fills = fills >= self._fills, max(fills, self._fills)
         with self._catalogue.changes_since(self._saved) as changes:
@@ -271,3 +273,8 @@ class MilvusViews:
     @staticmethod
     def _deadline() -> Deadline:
         return Deadline.after(_CATCH_UP_S)
+
+
+def collections_of(state: State) -> str:
+    """How the names of a catalogue's collections begin."""
+    return f"vitrine_{state.catalogue_id[:16]}_"

@@ -59,6 +59,7 @@ class IndexedGenerations(Generations[Views, Snapshot]):
             # Of a model that is kept no more.
             shutil.rmtree(data_dir / "views", ignore_errors=True)
             (data_dir / GRAPH).unlink(missing_ok=True)
+        self._clear()
         return super().opened()
 
     def start(self, writer: Writer[GenerationViews[Views]]) -> None:
@@ -140,6 +141,15 @@ class IndexedGenerations(Generations[Views, Snapshot]):
 
     def _recall(self, kept: Kept, snapshot: Snapshot) -> float:
         return recall_of(snapshot)
+
+    def _clear(self) -> None:
+        """Removes what a crash left of models, or vectors of one, that are kept no more."""
+        kept = {home_name(one) for one in self._catalogue.read(listed_models)}
+        own = short_name(self._catalogue.state().model_digest)
+        for folder in self._folder.glob("*"):
+            # Its own may be in use by now, whatever another retriever has made of its vectors since.
+            if folder.name not in kept and folder.name.rpartition("-")[0] != own:
+                shutil.rmtree(folder)
 
     def _bring(self, kept: Kept) -> None:
         """Moves what was saved of a model while it was the catalogue's own to where it is read from now."""

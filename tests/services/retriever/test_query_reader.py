@@ -148,7 +148,7 @@ def indexed(request: pytest.FixtureRequest) -> Iterator[Callable[[Sequence[str]]
 
     def over_milvus(titles: Sequence[str]) -> Index:
         names.append(f"queries_{len(names)}")
-        index = _OverMilvus(milvus.create(names[-1], {VECTOR: 2}))
+        index = _OverMilvus(milvus.create(names[-1], {VECTOR: 2}, ""))
         index.follow((), dict(enumerate(titles, 1)))
         return index
 

@@ -73,7 +73,7 @@ filters = st.builds(
 def collection(milvus_uri: str) -> Iterator[Collection]:
     """The products in a collection."""
     milvus = Milvus(RetrieverSettings(milvus_uri=milvus_uri, milvus_index="FLAT"))
-    made = milvus.create("expressions", {VECTOR: 2})
+    made = milvus.create("expressions", {VECTOR: 2}, "")
     vectors = {VECTOR: np.array([1.0, 0.0], np.float32)}
     made.put([entity_of(row, p.id, entry_of(p), vectors) for row, p in enumerate(map(checked_product, PRODUCTS), 1)])
     yield made

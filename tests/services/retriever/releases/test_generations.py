@@ -279,6 +279,24 @@ async def test_a_restart_goes_on_where_it_was(open_store: OpenStore) -> None:
     assert (record.serving, record.generations[1].searchable) == ("new", True)
 
 
+@pytest.mark.parametrize("open_store", ["one process"], indirect=True)
+async def test_a_start_clears_away_what_a_crash_left_of_a_model_that_is_kept_no_more(
+    open_store: OpenStore, tmp_path: Path
+) -> None:
+    store = await open_store()
+    await store.begin()
+    await store.embed()
+    await store.build()
+    await store.engine.close()
+    folder = tmp_path / "generations"
+    [kept] = folder.iterdir()
+    for left in ("3" * 16 + "-1", f"{kept.name}9"):
+        (folder / left / "views").mkdir(parents=True)
+    store = await open_store()
+    assert list(folder.iterdir()) == [kept]
+    assert await store.nearest(NEW, 9) == "p009"
+
+
 async def test_building_while_products_change_loses_none(store: Store) -> None:
     await store.begin()
     await store.embed()
