@@ -18,7 +18,7 @@ export function homeView(signal) {
   return element("div", { class: "home" },
     element("h1", { class: "hidden" }, say("title")),
     shelf(say("forYou"), "HOME", { size: 12, signal, note: unknown }),
-    shelf(say("sponsored"), "ADS", { size: 3, signal }),
+    shelf(say("sponsoredShelf"), "ADS", { size: 3, signal }),
     element("p", {}, element("button", { type: "button", class: "quiet", onclick: () => showHow(["Recommend"]) }, say("how"))));
 }
 

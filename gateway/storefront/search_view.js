@@ -38,7 +38,7 @@ export function searchView(address, go, signal) {
   const more = element("button", { type: "button", class: "more", hidden: true }, say("more"));
   const end = element("p", { class: "end", hidden: true }, say("end"));
   const how = element("button", { type: "button", class: "quiet", onclick: () => showHow(["Search"]) }, say("how"));
-  const ads = query ? shelf(say("sponsored"), "ADS", { size: 3, signal }) : "";
+  const ads = query ? shelf(say("sponsoredShelf"), "ADS", { size: 3, signal }) : "";
   const results = element("div", { class: "results" },
     element("div", { class: "bar-line" }, count, element("label", { htmlFor: "order" }, say("sort"), sort), how), notes, list, failed, more, end, ads);
 
