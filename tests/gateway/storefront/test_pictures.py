@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.async_api import Page, expect
@@ -108,9 +109,10 @@ async def _keep(page: Page, name: str) -> None:
 
     They are those that it has most of, as they are: means of colours would be others in each picture, the logo's, too.
     """
-    seen = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
-    counted: Any = seen.getcolors(seen.width * seen.height)
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([part for _, colour in sorted(counted, reverse=True)[:_COLOURS] for part in colour])
-    few = seen.quantize(palette=palette, dither=Image.Dither.NONE)
+    seen = np.asarray(Image.open(io.BytesIO(await page.screenshot())).convert("RGB"))
+    colours, which, counts = np.unique(seen.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    palette = colours[np.argsort(-counts)[:_COLOURS]]
+    nearest = np.square(colours[:, None].astype(int) - palette).sum(axis=2).argmin(axis=1).astype(np.uint8)
+    few = Image.fromarray(nearest[which].reshape(seen.shape[:2]), "P")
+    few.putpalette(palette.tobytes())
     few.save(Path(_FOLDER) / f"{name}.png", optimize=True)
