@@ -79,7 +79,8 @@ class PlacedCells:
         total, first = 0, 0
         goal = wanted * len(allowed) / max(count, 1)
         while total < wanted and first < len(ranked):
-            last = min(int(np.searchsorted(reach, goal)) + 1, len(ranked))
+            # One cell at least: the last of those before may reach as far by itself, and hold few that are allowed.
+            last = min(max(int(np.searchsorted(reach, goal)), first) + 1, len(ranked))
             near = self._positions(ranked[first:last])
             near = near[allowed[near]]
             found.append(near)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from services.retriever import buffer, dense_index, index_keeper, index_plan, recall_probe
-from services.retriever.cells import PlacedCells, assign, placed_cells, train
+from services.retriever.cells import Cells, PlacedCells, assign, placed_cells, train
 from services.retriever.columns import Columns, ColumnsView, rebuilt
 from services.retriever.dense_index import DenseView
 from services.retriever.index_plan import IndexPlan
@@ -115,6 +115,15 @@ def test_dead_versions_make_a_search_look_at_little_more(vectors: FloatArray, qu
     every = [len(cells.examined(query, np.ones(COUNT, np.bool_), COUNT, wanted)) for query in queries]
     assert min(looked_at) >= wanted
     assert np.mean(looked_at) < 1.15 * np.mean(every)
+
+
+def test_a_large_cell_that_holds_few_allowed_is_followed_by_the_next() -> None:
+    """It reached as far as was to be looked into next, so that this was nothing, and the search failed."""
+    cells = Cells(np.eye(2, dtype=np.float32), 2_000)
+    two = placed_cells(cells, np.repeat(np.arange(2, dtype=np.uint16), 1_000))
+    allowed = np.arange(2_000) >= 600
+    found = two.examined(cells.centroids[0], allowed, int(allowed.sum()), 500)
+    assert sorted(found.tolist()) == list(range(600, 2_000))
 
 
 def test_a_narrow_band_of_scores_in_a_dense_region() -> None:
