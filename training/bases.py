@@ -23,6 +23,7 @@ from training.e5_weights import Floats, read_e5
 from training.encoder import build_bert
 from training.errors import TrainingError
 from training.minilm_weights import read_minilm
+from training.onnx_bert import has_all_heads
 from training.onnx_weights import read_onnx_bert
 from training.whole_folder import replace_folder
 from vitrine.bundle import MANIFEST, Manifest, load_bundle
@@ -138,6 +139,11 @@ def _from_bundle(folder: Path, source: str) -> Base:
         model, head = _float32_weights(folder)
     else:
         weights = read_onnx_bert(folder / "model.onnx")
+        if not has_all_heads(weights.tensors):
+            raise TrainingError(
+                f"base {source}: some of its heads were pruned, and it can't be trained further; give the bundle that "
+                "it was made from"
+            )
         model = build_bert(weights.tensors, weights.heads, _pad_piece(tokenizer) or manifest.pad_id, weights.eps)
         head = weights.head
     return make_base(

@@ -20,7 +20,7 @@ from training.backbone_onnx import export_backbone, quantize_backbone
 from training.backbones import BackboneEncoder, BackboneRanker, Pooling, window
 from training.cross_encoder import pair_row
 from training.e5_weights import Floats
-from training.onnx_bert import write_embedder_onnx, write_ranker_onnx
+from training.onnx_bert import has_all_heads, write_embedder_onnx, write_ranker_onnx
 from training.quantize import quantize
 from training.whole_folder import replace_folder
 from vitrine.bundle import MANIFEST, Bundle, BundleKind, Calibration, Manifest, write_bundle
@@ -72,6 +72,8 @@ class Trained:
             plain.unlink()
             return ""
         graph(self.tensors, self.heads, self.eps, folder / "model.onnx")
+        if not has_all_heads(self.tensors):
+            return ""  # narrower attention has no form in transformers: the ONNX file stands alone
         tensors = {name: np.ascontiguousarray(values) for name, values in self.tensors.items()}
         save_file(tensors, folder / "model.safetensors")
         (folder / "config.json").write_text(json.dumps(bert_config(self), indent=1) + "\n", encoding="utf-8")

@@ -178,6 +178,12 @@ class BertGraph:
         onnx.save_model(model, str(path))
 
 
+def has_all_heads(tensors: Mapping[str, Floats]) -> bool:
+    """Whether attention is as wide as the states. Where heads were pruned it is not, and transformers has no form."""
+    heads_width, states_width = tensors["encoder.layer.0.attention.self.query.weight"].shape
+    return bool(heads_width == states_width)
+
+
 def write_embedder_onnx(tensors: Mapping[str, Floats], heads: int, eps: float, path: Path) -> None:
     """Token ids and mask -> "vectors" (n, d)."""
     graph = BertGraph(tensors, heads, eps)

@@ -5,11 +5,11 @@ For a graph that computes the same faster. Int8 weights come back as the integer
 
 from pathlib import Path
 
-from training.bases import manifest_of
+from training.bases import NO_PROMPTS, manifest_of
 from training.bundles import Trained, write_embedder, write_ranker
 from training.errors import TrainingError
 from training.onnx_weights import read_onnx_bert
-from vitrine.bundle import MANIFEST, Bundle
+from vitrine.bundle import MANIFEST, Bundle, write_bundle
 from vitrine.inference import ONNX_FILE
 from vitrine.tokenization import TOKENIZER_FILE
 
@@ -33,8 +33,11 @@ def rewrite_bundle(source: Path, out: Path, version: str) -> Bundle:
         max_tokens=card.max_tokens,
     )
     if card.kind == "embedder":
-        prompts = {str(name): prompt for name, prompt in card.prompts.items()}
-        return write_embedder(out, trained, card.name, version, prompts, weights.int8)
-    if card.calibration is None:
+        prompts = NO_PROMPTS | {str(name): prompt for name, prompt in card.prompts.items()}
+        written = write_embedder(out, trained, card.name, version, prompts, weights.int8)
+    elif card.calibration is not None:
+        written = write_ranker(out, trained, card.name, version, card.calibration, weights.int8)
+    else:
         raise TrainingError(f"{source / MANIFEST} has no calibration; a ranker's is needed")
-    return write_ranker(out, trained, card.name, version, card.calibration, weights.int8)
+    # The writer tells the languages by the tokenizer; the card may know of more.
+    return write_bundle(written.folder, written.manifest.model_copy(update={"languages": card.languages}))
