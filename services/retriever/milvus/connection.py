@@ -7,6 +7,7 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 from services.retriever.milvus.collection import MAX_TERMS, MAX_WORDS_BYTES, WRITE_TIMEOUT_S, Collection, answered
 from services.retriever.settings import RetrieverSettings
+from vitrine.errors import Unavailable
 
 # Those of the other backend's words: Robertson et al. 1994.
 _BM25 = {"bm25_k1": 1.2, "bm25_b": 0.75}
@@ -45,12 +46,20 @@ class Milvus:
         return self._opened(name, dims)
 
     def models(self, prefix: str) -> dict[str, str]:
-        """The models' digests of the collections whose names begin so; "" where it is not told."""
+        """The models' digests of the collections whose names begin so; "" where none is told, or it has just gone."""
         names = answered(lambda: self.client.list_collections(timeout=self.timeout_s), "list collections")
         return {name: self._model_of(name) for name in names if name.startswith(prefix)}
 
     def _model_of(self, name: str) -> str:
-        told = answered(lambda: self.client.describe_collection(name, timeout=self.timeout_s), "tell of a collection")
+        try:
+            told = answered(
+                lambda: self.client.describe_collection(name, timeout=self.timeout_s), "tell of a collection"
+            )
+        except Unavailable:
+            # Of what is left of a crash several retrievers that start clear away the same.
+            if answered(lambda: self.client.has_collection(name, timeout=self.timeout_s), "look for a collection"):
+                raise
+            return ""
         return str(told.get("description", ""))
 
     def create(self, name: str, dims: Mapping[str, int], model_digest: str) -> Collection:

@@ -148,7 +148,7 @@ class IndexedGenerations(Generations[Views, Snapshot]):
         own = short_name(self._catalogue.state().model_digest)
         for folder in self._folder.glob("*"):
             # Its own may be in use by now, whatever another retriever has made of its vectors since.
-            if folder.name not in kept and folder.name.rpartition("-")[0] != own:
+            if folder.is_dir() and folder.name not in kept and folder.name.rpartition("-")[0] != own:
                 shutil.rmtree(folder)
 
     def _bring(self, kept: Kept) -> None:

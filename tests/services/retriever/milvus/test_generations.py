@@ -11,7 +11,9 @@ from services.retriever.filters import FilterPlan
 from services.retriever.milvus.collection import Collection
 from services.retriever.milvus.connection import Milvus
 from services.retriever.releases.vectors import Kept, kept_models
+from services.retriever.settings import RetrieverSettings
 from tests.services.retriever.releases.test_generations import COUNT, NEW, OLD, Store, soon
+from vitrine.errors import Unavailable
 
 
 @pytest.fixture
@@ -82,3 +84,16 @@ async def test_a_start_clears_away_what_a_crash_left_of_a_model_that_is_kept_no_
     assert engine._milvus.collection(left.name, left.dims) is None
     assert not file.exists()
     assert await Store(engine, engine, engine.releases).nearest(OLD, 7) == "p007"
+
+
+def test_a_collection_that_another_retriever_has_just_cleared_away_stops_no_start(
+    milvus_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    milvus = Milvus(RetrieverSettings(milvus_uri=milvus_uri, milvus_index="FLAT"))
+    monkeypatch.setattr(milvus.client, "list_collections", lambda **_: ["vitrine_shop_gone", "other"])
+    assert milvus.models("vitrine_shop_") == {"vitrine_shop_gone": ""}
+    # One that is there and cannot be told of is no reason to go on.
+    monkeypatch.setattr(milvus.client, "has_collection", lambda *_, **__: True)
+    with pytest.raises(Unavailable):
+        milvus.models("vitrine_shop_")
+    milvus.close()
