@@ -76,7 +76,12 @@ class TextRetrieval:
         await asyncio.sleep(_HEAD_START_S)
         with notes.timed("lexical"):
             early = RetrievalQuery(
-                words.text, filter=words.filter, depth=1, product_limit=0, with_total_size=words.with_total_size
+                words.text,
+                filter=words.filter,
+                depth=1,
+                product_limit=0,
+                # For facets all that match are read, and counted with it.
+                with_total_size=words.with_total_size and not words.facets,
             )
             await self._retriever.retrieve(early, deadline=deadline)
 

@@ -105,12 +105,13 @@ class Matches:
     def total_size(self) -> int:
         """How many match, without fetching them all where they are many."""
         columns, lexical, reading = self.snapshot.columns, self.snapshot.lexical, self.reading
-        if reading is None or not is_exact(self.plan.condition):
+        if reading is None:
             return len(self.positions())
         count, holding = self.matching_few(reading, self.plan, _FETCHED)
         if count <= _FETCHED:
-            positions = columns.positions_of(holding)
-            return len(np.union1d(positions[positions >= 0], self.window))
+            return len(np.union1d(self._allowed(holding, self.plan), self.window))
+        if not is_exact(self.plan.condition):
+            return len(self.positions())
         rows = columns.rows[self.window]
         return count + len(rows) - lexical.count(reading, self.plan, among=rows)
 
@@ -137,8 +138,12 @@ class Matches:
         """Versions that the plan allows and that hold every word, in no order; without words none."""
         if self.reading is None:
             return np.empty(0, np.int64)
+        return self._allowed(self.snapshot.lexical.matching(self.reading, plan), plan)
+
+    def _allowed(self, holding: IntArray, plan: FilterPlan) -> IntArray:
+        """Versions that the plan allows, of row keys of those that its words let through."""
         columns = self.snapshot.columns
-        positions = columns.positions_of(self.snapshot.lexical.matching(self.reading, plan))
+        positions = columns.positions_of(holding)
         positions = positions[positions >= 0]
         return positions if is_exact(plan.condition) else positions[columns.allowed(plan)[positions]]
 

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.search import Degradation
 from vitrine.errors import Unavailable
+from vitrine.ports import FacetSpec
 
 
 def _embedded(shop: Any) -> list[str]:
@@ -54,6 +55,13 @@ async def test_words_are_searched_and_counted_while_the_query_is_embedded(shop: 
     assert (early.vector, early.with_total_size, early.product_limit) == (None, True, 0)
     assert whole.vector is not None
     assert (early.text, early.filter) == (whole.text, whole.filter)
+    assert answer.total_size
+
+
+async def test_what_facets_count_is_not_counted_before(shop: Any) -> None:
+    answer = await shop.search("white coffee machine", facets=(FacetSpec("brand"),))
+    early, whole = (args[0] for name, args, _ in shop.retriever.calls if name == "retrieve")
+    assert (early.vector, early.with_total_size, whole.with_total_size) == (None, False, True)
     assert answer.total_size
 
 

@@ -85,11 +85,31 @@ async def test_a_query_asked_without_and_with_its_vector_is_counted_by_words_onc
     assert len(counted) == 4
 
 
-async def test_large_sizes_are_counted_as_small_ones_are(
+async def test_with_a_filter_that_words_answer_inexactly_few_are_counted_once_too(
     engine: RetrieverEngine, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _filled(engine, shop)
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("all that match were read to be counted")
+
+    monkeypatch.setattr(LexicalView, "matching", never)
+    cheap = {"text": "trail shoe", "filter": shop.filter(max_price=4.9), "with_total_size": True, "window": 0}
+    early = await shop.search(engine, **cheap, depth=1, product_limit=0)
+    whole = await shop.search(engine, **cheap, vector=shop.vectors(24)[1], depth=24)
+    monkeypatch.undo()
+    by_facets = await shop.search(engine, **cheap, depth=1, facets=(FacetSpec("brand"),))
+    assert early.total_size == whole.total_size == by_facets.total_size
+    assert 0 < by_facets.total_size < 12
+
+
+@pytest.mark.parametrize("filtered", [{}, {"max_price": 4.9}], ids=["exact", "inexact"])
+async def test_large_sizes_are_counted_as_small_ones_are(
+    engine: RetrieverEngine, shop: Any, monkeypatch: pytest.MonkeyPatch, filtered: dict[str, Any]
+) -> None:
+    await _filled(engine, shop)
     query = {"text": "trail shoe", "vector": shop.vectors(24)[1], "depth": 9, "with_total_size": True}
+    query |= {"filter": shop.filter(**filtered)}
     small = await shop.search(engine, **query)
     monkeypatch.setattr("services.retriever.matches._FETCHED", 1)
     assert (await shop.search(engine, **query)).total_size == small.total_size
