@@ -73,7 +73,7 @@ def query_fingerprint(text: str, filter: ProductFilter, order_by: str = "") -> b
 
 
 def encode_page_token(state: PageState, fingerprint: bytes) -> str:
-    """The state as a token for the caller to hand back; about 4 kB for 490 entries."""
+    """The state as a token for the caller to hand back; 5 to 8 kB for 490 entries."""
     ids = "\n".join(state.ids).encode()
     numbers = list(state.retrieval_scores)
     for rank, personal in zip(state.ranks, state.personal_scores, strict=True):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.page_token import PageState, decode_page_token, encode_page_token, query_fingerprint
 from gateway.search import Degradation, RankScores
+from gateway.token_frame import framed, unframed
 from vitrine.errors import InvalidArgument
 from vitrine.ports import ProductFilter
 
@@ -38,6 +39,12 @@ def test_holds_what_it_was_given(count: int, ranked: int) -> None:
     assert found.retrieval_scores == pytest.approx(state.retrieval_scores, rel=1e-6)
     assert (found.next_position, found.rank_depth, found.window_full) == (11, 32, True)
     assert found.degradations == state.degradations
+
+
+def test_reads_a_token_that_was_compressed_whole() -> None:
+    """As those that a gateway gave before it was upgraded."""
+    token = encode_page_token(state_of(490, 22), MINE)
+    assert repr(decode_page_token(framed(*unframed(token)), MINE)) == repr(decode_page_token(token, MINE))
 
 
 def test_what_was_taken_is_left_off() -> None:
