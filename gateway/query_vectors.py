@@ -65,7 +65,8 @@ class QueryVectors:
         if found := self._recalled(space, text):
             QUERY_VECTORS.labels("process").inc()
             return Lookup(found)
-        if self._cache is None or not self._cache_may_hold_more:
+        # What only writes found away is asked all the same, or nobody would find that it is back.
+        if self._cache is None or not (self._cache_may_hold_more or self._cache.breaker.is_open):
             return Lookup()
         try:
             (vector,) = await self._cache.read(space, [text])

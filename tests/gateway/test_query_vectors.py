@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
+from gateway.circuit_breaker import CircuitBreaker
 from gateway.embedding_cache import EmbeddingCache, VectorSpace
 from gateway.query_vectors import QueryVectors
 from vitrine.deadline import Deadline
@@ -104,6 +105,24 @@ async def test_a_cache_of_our_own_is_asked_once_vectors_had_to_go(
     assert (await vectors.lookup("two")).found is not None
     assert asked == ["two"]
     assert counting.embedded == ["one", "two", "three"]
+
+
+async def test_a_cache_of_our_own_that_writes_found_away_is_found_back(
+    counting: NumberEmbedder, open_cache: Callable[..., EmbeddingCache]
+) -> None:
+    """Nothing read from it before a vector had to go, so it was left alone for ever, and kept none of these vectors."""
+    clock = [0.0]
+    cache = open_cache(breaker=CircuitBreaker(1, 1.0, lambda: clock[0]))
+    vectors = QueryVectors(counting, cache, kept=10, embed_timeout_s=60, cache_is_own=True)
+    await vector_of(vectors, "one")
+    await vectors.drain()
+    cache.breaker.failed()
+    assert (await vectors.lookup("two")).cache_missing
+    clock[0] = 2.0
+    await vectors.lookup("two")
+    await cache.breaker.close()
+    assert not (await vectors.lookup("two")).cache_missing
+    assert not cache.breaker.is_open
 
 
 async def test_errors_are_not_kept(counting: NumberEmbedder, open_cache: Callable[..., EmbeddingCache]) -> None:
