@@ -97,8 +97,9 @@ class Batcher(Generic[ItemT, ResultT]):
         self._running = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
-        # Of one thread, and of all as far as they are this model's.
-        self._run_seconds_per_token = self._seconds_per_token = 1e-4
+        # Of one thread, and of all as far as they are this lane's.
+        self._run_seconds_per_token = 1e-4
+        self._seconds_per_token = dict.fromkeys(Lane, 1e-4)
 
     async def submit(
         self, items: Sequence[ItemT], tokens: Sequence[int], *, deadline: Deadline, lane: Lane = Lane.LIVE
@@ -165,7 +166,7 @@ class Batcher(Generic[ItemT, ResultT]):
         raise ResourceExhausted(
             f"{waiting} tokens wait for {self._model} and {tokens} more are over the limit of {limit}",
             reason="QUEUE_FULL",
-            retry_after_s=min(30.0, max(0.05, waiting * self._seconds_per_token)),
+            retry_after_s=min(30.0, max(0.05, waiting * self._seconds_per_token[lane])),
         )
 
     def _drop(self, entries: Sequence[Entry[ItemT, ResultT]], lane: Lane, reason: str) -> None:
@@ -179,9 +180,9 @@ class Batcher(Generic[ItemT, ResultT]):
     def _line_up(self, lane: Lane) -> None:
         """Has the lane wait for a thread, where it does not yet."""
         if self._lined_up_s[lane] is None:
-            # Runs of bulk work are as large as they may be, and those of live work often small.
-            after = (self._settings.bulk_share - 1) * self._settings.max_batch_tokens
-            claim = Claim(partial(self._next_job, lane), partial(self._refuse, lane), after)
+            claim = Claim(
+                partial(self._next_job, lane), partial(self._refuse, lane), partial(self._most_tokens_before, lane)
+            )
             self._budget.line_up(lane, claim)
             self._lined_up_s[lane] = time.perf_counter()
 
@@ -244,6 +245,11 @@ class Batcher(Generic[ItemT, ResultT]):
         share = math.ceil(waiting / (2 * threads)) if threads > 1 else waiting
         return min(self._settings.max_batch_tokens, max(_FEW_TOKENS, share))
 
+    def _most_tokens_before(self, lane: Lane) -> int:
+        """Tokens of live work beside which the lane's next run is its share."""
+        waiting = self._queues[lane].tokens
+        return (self._settings.bulk_share - 1) * min(waiting, self._most_tokens(waiting))
+
     def _count(self, batch: Sequence[Entry[ItemT, ResultT]]) -> None:
         _BATCH_ITEMS.labels(self._model).observe(len(batch))
         _TOKENS.labels(self._model, "padded").inc(_padded(batch))
@@ -271,9 +277,9 @@ class Batcher(Generic[ItemT, ResultT]):
         run = done.result()
         padded, run_s = _padded(batch), run.ended_s - run.started_s
         self._run_seconds_per_token += 0.1 * (run_s / padded - self._run_seconds_per_token)
-        # What other models take of the processor counts: it is how long this queue really takes.
+        # What other models and the other lane take of the processor counts: it is how long this queue really takes.
         took_s = max(waited_s, run_s / self._budget.threads)
-        self._seconds_per_token += 0.1 * (took_s / padded - self._seconds_per_token)
+        self._seconds_per_token[lane] += 0.1 * (took_s / padded - self._seconds_per_token[lane])
         self._tell(batch, lane, run)
 
     def _tell(self, batch: list[Entry[ItemT, ResultT]], lane: Lane, run: _Run[ResultT]) -> None:

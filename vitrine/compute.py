@@ -140,12 +140,12 @@ class Claim:
 
     `take`, called on the event loop once a thread is free, says what is to be computed: None when nothing is any more.
     `refuse` is called instead when the budget closes. Before bulk work no more than `after` tokens of live work go that
-    begin after other bulk work did.
+    begin after other bulk work did; it is asked anew each time, since what waits grows.
     """
 
     take: Callable[[], Job | None]
     refuse: Callable[[Unavailable], None]
-    after: int = BULK_SHARE - 1
+    after: Callable[[], int] = lambda: BULK_SHARE - 1
 
 
 class ComputeBudget:
@@ -153,9 +153,9 @@ class ComputeBudget:
 
     Each thread runs one model at a time, by itself: threads that compute one batch together wait for each other at
     every layer. Who has work lines up and says what it is once a thread is free. Live work goes first; bulk work begins
-    while none waits or runs, but for its share of the tokens. Small work (tokenising) has a pool of as many threads.
-    Neither runs on the event loop. Threads do not survive a fork: in a forked child every method raises RuntimeError
-    instead of waiting for ever.
+    while none waits or runs, or where it leaves half of the threads free, but for its share of the tokens. Small work
+    (tokenising) has a pool of as many threads. Neither runs on the event loop. Threads do not survive a fork: in a
+    forked child every method raises RuntimeError instead of waiting for ever.
     """
 
     def __init__(self, threads: int | None = None, memory_bytes: int | None = None) -> None:
@@ -237,18 +237,29 @@ class ComputeBudget:
                 continue
             self._live_tokens = self._live_tokens + job.tokens if lane is Lane.LIVE and self._lines[Lane.BULK] else 0
             self._running[lane] += 1
-            done = loop.run_in_executor(self._model_threads, job.compute)
+            try:
+                done = loop.run_in_executor(self._model_threads, job.compute)
+            except RuntimeError as error:
+                # No thread could be started: who waits is told, and the next try may succeed.
+                done = loop.create_future()
+                done.set_exception(error)
             # First: a call that has failed leaves the line, with what else it asked for.
             done.add_done_callback(job.tell)
             done.add_done_callback(partial(self._end, lane))
 
     def _next_lane(self) -> Lane | None:
         live, bulk = self._lines[Lane.LIVE], self._lines[Lane.BULK]
-        if bulk and self._live_tokens >= bulk[0].after:
+        if bulk and self._live_tokens >= bulk[0].after():
             return Lane.BULK
         if live:
             return Lane.LIVE
-        return Lane.BULK if bulk and not self._running[Lane.LIVE] and self._moment is None else None
+        return Lane.BULK if bulk and self._has_room_for_bulk else None
+
+    @property
+    def _has_room_for_bulk(self) -> bool:
+        """Whether no live work runs, nor did a moment ago, or half of the threads (rounded down) stay free for more."""
+        live = max(self._running[Lane.LIVE], int(self._moment is not None))
+        return not live or 2 * (self.threads - live - self._running[Lane.BULK]) > self.threads
 
     def _end(self, lane: Lane, _done: "asyncio.Future[Any]") -> None:
         self._running[lane] -= 1

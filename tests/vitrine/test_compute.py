@@ -189,6 +189,52 @@ async def test_bulk_waits_while_live_work_runs_though_a_thread_is_free(budget: C
     await asyncio.gather(live, *bulk)
 
 
+async def test_bulk_takes_threads_beside_live_work_while_half_of_them_stay_free() -> None:
+    """Of many threads all but one would else stand still wherever one live run follows another."""
+    budget = ComputeBudget(threads=8)
+    release, entered, started = threading.Event(), threading.Semaphore(0), list[str]()
+
+    def model(name: str) -> None:
+        started.append(name)
+        entered.release()
+        release.wait()
+
+    def run(name: str, lane: Lane) -> asyncio.Task[None]:
+        return asyncio.create_task(budget.run_model(model, name, lane=lane))
+
+    async def have_started(runs: int) -> None:
+        for _ in range(runs):
+            assert await asyncio.to_thread(entered.acquire, timeout=20)
+
+    live = [run("live", Lane.LIVE)]
+    await have_started(1)
+    bulk = [run("bulk", Lane.BULK) for _ in range(6)]
+    await have_started(3)
+    live += [run("live", Lane.LIVE) for _ in range(4)]
+    await have_started(4)
+    assert started == ["live"] + ["bulk"] * 3 + ["live"] * 4
+    release.set()
+    await asyncio.gather(*live, *bulk)
+    await budget.close()
+
+
+async def test_where_no_thread_can_be_started_the_caller_is_told(
+    budget: ComputeBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may hold no more processes than it has; the turn is not lost with that."""
+    with monkeypatch.context() as full:
+        full.setattr(ThreadPoolExecutor, "submit", refuse_to_start)
+        for _ in range(3):
+            async with asyncio.timeout(20):
+                with pytest.raises(RuntimeError, match="can't start new thread"):
+                    await budget.run_model(int, "3")
+    assert await budget.run_model(int, "3") == 3
+
+
+def refuse_to_start(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 async def test_a_waiter_that_leaves_gives_its_turn_away(one_thread: ComputeBudget) -> None:
     release = threading.Event()
     first = asyncio.create_task(one_thread.run_model(release.wait))
