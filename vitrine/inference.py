@@ -22,9 +22,11 @@ ONNX_FILE = "model.onnx"
 SAFETENSORS_FILE = "model.safetensors"
 
 _NOT_FINITE = Counter("vitrine_inference_not_finite_rows", "Model outputs that held NaN or infinity", ["model"])
-# Weights are held once as the file has them and once as the kernels want them; the rest is room for one batch.
+# Weights are held once as the file has them and once as the kernels want them; the rest is room for runs: one of 256
+# tokens takes about 6 MiB in the models that ship, in each thread.
 _MEMORY_PER_WEIGHT_BYTE = 2
-_BATCH_MEMORY_BYTES = 64 * 2**20
+_LEAST_RUN_MEMORY_BYTES = 64 * 2**20
+_RUN_MEMORY_BYTES = 8 * 2**20
 
 
 class Session(Protocol):
@@ -49,7 +51,7 @@ def load_session(bundle: Bundle, budget: ComputeBudget, runtime: Runtime = "onnx
     Raises FailedPrecondition when memory does not suffice, or the model's file is missing or not as it should be.
     """
     weights = bundle.path(ONNX_FILE if runtime == "onnxruntime" else SAFETENSORS_FILE)
-    budget.reserve(f"model {bundle.manifest.name} ({weights})", memory_need_bytes(weights))
+    budget.reserve(f"model {bundle.manifest.name} ({weights})", memory_need_bytes(weights, budget.threads))
     if runtime == "onnxruntime":
         return OnnxSession(bundle, weights)
     # torch is not among the serving dependencies and takes seconds to import.
@@ -105,9 +107,10 @@ def open_onnx(weights: Path, threads: int) -> Any:
         raise FailedPrecondition(f"ONNX Runtime cannot load {weights}: {error}") from error
 
 
-def memory_need_bytes(weights: Path) -> int:
-    """What to reserve in the budget for a model's file."""
-    return weights.stat().st_size * _MEMORY_PER_WEIGHT_BYTE + _BATCH_MEMORY_BYTES
+def memory_need_bytes(weights: Path, threads: int) -> int:
+    """What to reserve in the budget for a model's file, in which so many threads may compute at a time."""
+    room = max(_LEAST_RUN_MEMORY_BYTES, threads * _RUN_MEMORY_BYTES)
+    return weights.stat().st_size * _MEMORY_PER_WEIGHT_BYTE + room
 
 
 class OnnxSession:

@@ -152,6 +152,12 @@ def test_a_model_larger_than_this_machine_is_refused_with_need_and_limit(tiny: B
         open_session(huge)
 
 
+def test_each_thread_needs_room_for_a_run(tiny: Bundle) -> None:
+    """A container without a limit of processors has as many threads as its host: 64 runs are not room for one batch."""
+    with pytest.raises(FailedPrecondition, match=r"model tiny .* needs about 512 MiB of memory; the limit is 300 MiB"):
+        load_session(tiny, ComputeBudget(threads=64, memory_bytes=300 << 20))
+
+
 def test_memory_does_not_grow_with_long_batches(tiny: Bundle) -> None:
     """infinity#517 (case 50): eight long texts, again and again, of ever new lengths."""
     session = open_session(tiny)
