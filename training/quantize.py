@@ -14,6 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization import quantize_dynamic as ort_dynamic
 from onnxruntime.quantization import quantize_static as ort_static
 
+from training.errors import TrainingError
 from training.onnx_bert import TOKENS
 
 _MS = "com.microsoft"
@@ -37,7 +38,7 @@ def quantize(source: Path, target: Path) -> None:
     The usual dynamic quantisation has one activation scale for the whole batch, so that a text's vector changes with
     the texts beside it. With a scale per token it does not, and it is closer to float32 at the same speed.
     """
-    model = onnx.load(str(source))
+    model = _load(source)
     _quantize_words(model.graph)
     _quantize_layers(model.graph)
     onnx.save_model(model, str(target))
@@ -71,7 +72,7 @@ def quantize_static(source: Path, target: Path, feeds: Iterable[dict[str, Any]])
 
 def _by_onnxruntime(source: Path, target: Path, make: Callable[[Path, list[str]], None]) -> None:
     """Let ONNX Runtime quantise the layers' products; the word table keeps a scale per row, as everywhere."""
-    model = onnx.load(str(source))
+    model = _load(source)
     _quantize_words(model.graph)
     weights = {tensor.name for tensor in model.graph.initializer}
     products = [node for node in model.graph.node if _is_layer_product(node, weights)]
@@ -108,6 +109,14 @@ class _Feeds(CalibrationDataReader):  # type: ignore[misc]
 
     def get_next(self) -> dict[str, Any] | None:
         return next(self._feeds, None)
+
+
+def _load(source: Path) -> onnx.ModelProto:
+    """The float32 model. Raises TrainingError for one of before 26 November 2026, as a resumed run may hold."""
+    model = onnx.load(str(source))
+    if not any(TOKENS in node.output for node in model.graph.node):
+        raise TrainingError(f"{source} was written by an earlier version; delete {source.parent} to make it again")
+    return model
 
 
 def _is_layer_product(node: onnx.NodeProto, weights: "set[str] | dict[str, onnx.TensorProto]") -> bool:

@@ -4,10 +4,12 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 from tests.training.tiny import bert_tensors
+from training.errors import TrainingError
 from training.int8_choice import PER_TENSOR, PER_TOKEN, STATIC, excess, keep, variants, worst_loss, write_variant
 from training.ledger import Entry
 from training.onnx_bert import write_embedder_onnx
@@ -59,6 +61,18 @@ def test_the_scale_per_token_is_what_the_shipped_bundles_hold(tmp_path: Path) ->
     quantize(tmp_path / "float32.onnx", tmp_path / "int8.onnx")
     digest = hashlib.sha256((tmp_path / "int8.onnx").read_bytes()).hexdigest()
     assert digest[:16] == "838a9036d6470775"
+
+
+@pytest.mark.parametrize("variant", [PER_TOKEN, PER_TENSOR, STATIC])
+def test_a_graph_of_an_earlier_version_is_refused_in_one_line(tmp_path: Path, float32: Path, variant: str) -> None:
+    """As a run folder holds it that such a version began; what came of it no runtime could load."""
+    model = onnx.load(str(float32))
+    for node in model.graph.node:
+        node.output[:] = [name.replace("tokens", "others") for name in node.output]
+    onnx.save_model(model, str(float32))
+    with pytest.raises(TrainingError, match=rf"earlier version; delete {tmp_path} to make it again"):
+        write_variant(variant, float32, tmp_path / "int8.onnx", lambda: [_FEED])
+    assert not (tmp_path / "int8.onnx").exists()
 
 
 def _entry(step: str, latency: float, cosine: float) -> Entry:
