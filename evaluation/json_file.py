@@ -5,10 +5,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.errors import TrainingError
+from training.whole_folder import check_file
 from vitrine.errors import FailedPrecondition
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+
+def check_writable(*paths: Path | None) -> None:
+    """Raises FailedPrecondition when a file cannot be written where it is to be: before the work, not after it."""
+    try:
+        for path in paths:
+            if path is not None:
+                check_file(path)
+    except TrainingError as error:
+        raise FailedPrecondition(str(error)) from error
 
 
 def write_json(result: "DataclassInstance", path: Path) -> None:

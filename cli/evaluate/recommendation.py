@@ -35,8 +35,10 @@ def recommendation(
 ) -> None:
     """Train every method on what came before and count how often it foresees what visitors turned to next."""
     with one_line_errors():
+        from evaluation.json_file import check_writable
         from evaluation.recommendation.datasets import evaluate
 
+        check_writable(json_file)
         use_threads(threads)
         result = evaluate(
             dataset,

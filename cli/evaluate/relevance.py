@@ -46,12 +46,14 @@ def relevance(
 ) -> None:
     """Order a judged shop's products by words, vector, fusion and ranker, and measure each order."""
     from evaluation.datasets import read_dataset
+    from evaluation.json_file import check_writable
     from evaluation.relevance_evaluation import Evaluated, evaluate_relevance
     from gateway.settings import GatewaySettings
 
     if report is not None:
         # Before the work of minutes: what the page needs may not be installed.
-        from evaluation.page import write_page
+        from evaluation.page import PAGE, write_page
+    check_writable(json_file, report and report / PAGE)
     # A ranker of depth 0 would leave nothing to measure.
     depth = rank_depth or max(1, GatewaySettings().rank_depth)
     data = read_dataset(dataset, data_dir, mapping=mapping, traffic=traffic)

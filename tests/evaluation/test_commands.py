@@ -59,6 +59,25 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], fault: str) -> 
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "place"),
+    [
+        ("relevance", "--json", "."),
+        ("relevance", "--json", "file/result.json"),
+        ("relevance", "--report", "file"),
+        ("recommendation", "--json", "file/result.json"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_work(tmp_path: Path, command: str, option: str, place: str) -> None:
+    """Not after the minutes that it takes; the data that is asked for is not even there."""
+    (tmp_path / "file").write_text("mine")
+    result = run(command, "--dataset", "icecat", "--data-dir", tmp_path / "nowhere", option, tmp_path / place)
+    (line,) = result.stderr.strip().splitlines()
+    assert result.exit_code == 1
+    assert "is a folder; give the name of a file" in line or "file is a file; give another place" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_bundle_of_the_wrong_kind_is_one_line(own_shop: Path, tmp_path: Path) -> None:
     result = run("relevance", "--dataset", own_shop, "--ranker", "models/embedder", "--json", tmp_path / "a.json")
     assert (result.exit_code, len(result.stderr.strip().splitlines())) == (1, 1)
