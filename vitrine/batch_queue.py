@@ -26,12 +26,15 @@ class BatchCall(Generic[ResultT]):
     submitted_s: float = field(default_factory=time.perf_counter)
     # Where its spans hang, when it is traced.
     trace: Context | None = field(default_factory=recorded_context)
-    started: bool = False
+    begun: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Entry(Generic[ItemT, ResultT]):
-    """One item that waits; `due_s` is its place in line, as `time.perf_counter` says."""
+    """One item that waits; `due_s` is its place in line, as `time.perf_counter` says.
+
+    The first of its call that a run takes `leads` it: until then the call has waited.
+    """
 
     item: ItemT
     tokens: int
@@ -39,6 +42,7 @@ class Entry(Generic[ItemT, ResultT]):
     index: int
     call: BatchCall[ResultT]
     due_s: float
+    leads: bool = False
 
 
 @dataclass(slots=True)

@@ -203,7 +203,7 @@ class Batcher(Generic[ItemT, ResultT]):
             self._line_up(lane)
         if not batch:
             return None
-        self._count(batch)
+        self._begin(batch)
         self._running += 1
         self._quiet.clear()
         waited_s = time.perf_counter() - lined_up_s
@@ -250,13 +250,16 @@ class Batcher(Generic[ItemT, ResultT]):
         waiting = self._queues[lane].tokens
         return (self._settings.bulk_share - 1) * min(waiting, self._most_tokens(waiting))
 
-    def _count(self, batch: Sequence[Entry[ItemT, ResultT]]) -> None:
+    def _begin(self, batch: Sequence[Entry[ItemT, ResultT]]) -> None:
+        """Counts a run that is about to begin, and notes which calls it is the first of."""
+        for entry in batch:
+            entry.leads, entry.call.begun = not entry.call.begun, True
         _BATCH_ITEMS.labels(self._model).observe(len(batch))
         _TOKENS.labels(self._model, "padded").inc(_padded(batch))
         _TOKENS.labels(self._model, "real").inc(sum(entry.tokens for entry in batch))
 
     def _run_here(self, batch: list[Entry[ItemT, ResultT]]) -> None:
-        self._count(batch)
+        self._begin(batch)
         try:
             run = self._timed([entry.item for entry in batch])
         except Exception as error:
@@ -313,12 +316,15 @@ class Batcher(Generic[ItemT, ResultT]):
         clock_ns = time.time_ns() - round(time.perf_counter() * 1e9)
         began_ns, ended_ns = (clock_ns + round(at_s * 1e9) for at_s in (run.started_s, run.ended_s))
         first: list[Span] = []
-        for call in dict.fromkeys(entry.call for entry in batch):
+        calls: dict[BatchCall[ResultT], Entry[ItemT, ResultT]] = {}
+        for entry in batch:
+            calls.setdefault(entry.call, entry)
+        for call, entry in calls.items():
             waited_s = run.started_s - call.submitted_s
-            if not call.started:
+            if entry.leads:
                 _WAIT_SECONDS.labels(self._model, lane.value).observe(waited_s)
             if call.trace is not None:
-                if not call.started:
+                if entry.leads:
                     submitted_ns = began_ns - round(waited_s * 1e9)
                     past_span(
                         f"wait for {self._model}", call.trace, submitted_ns, began_ns, attributes={"lane": lane.value}
@@ -327,7 +333,6 @@ class Batcher(Generic[ItemT, ResultT]):
                 items = {"batch_items": len(batch)}
                 ran = past_span(f"run {self._model}", call.trace, began_ns, ended_ns, first, items)
                 first = first or [ran]
-            call.started = True
 
 
 def _padded(batch: Sequence[Entry[ItemT, ResultT]]) -> int:

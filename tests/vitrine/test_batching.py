@@ -526,5 +526,37 @@ async def test_calls_of_one_batch_are_traces_of_their_own_that_say_what_they_sha
     assert {span.parent.span_id for span in (waited, also)} == {second["b"].context.span_id}
 
 
+async def test_a_call_has_waited_until_its_first_run_began_whichever_ends_first(
+    exporter: InMemorySpanExporter,
+) -> None:
+    budget, done = ComputeBudget(threads=2), {"short": threading.Event(), "long": threading.Event()}
+
+    def compute(items: Sequence[str]) -> list[str]:
+        done[items[0]].wait()
+        return list(items)
+
+    def runs() -> float:
+        return REGISTRY.get_sample_value("vitrine_batch_seconds_count", {"model": "two runs"}) or 0
+
+    batcher: Batcher[str, str] = Batcher("two runs", compute, budget, BatchSettings())
+    exporter.clear()
+    with server_span("call", {}):
+        call = asyncio.create_task(batcher.submit(["short", "long"], [8, 512], deadline=Deadline.after(60)))
+        await asyncio.sleep(0)
+    done["long"].set()
+    while not runs():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    done["short"].set()
+    assert await call == ["short", "long"]
+    spans = exporter.get_finished_spans()
+    waits, ran = ([span for span in spans if span.name == f"{name} two runs"] for name in ("wait for", "run"))
+    assert len(ran) == 2
+    assert [span.end_time for span in waits] == [ran[-1].start_time]
+    labels = {"model": "two runs", "lane": "live"}
+    assert REGISTRY.get_sample_value("vitrine_batch_wait_seconds_count", labels) == 1
+    await batcher.close()
+    await budget.close()
+
+
 def trace_id_of(span: Any) -> str:
     return f"{span.context.trace_id:032x}"
