@@ -33,6 +33,8 @@ from vitrine.v1 import (
 # Of small batches several in flight, so that the lane is full and yet all ends soon after it shall.
 _WRITERS, _BATCH, _DELETED = 6, 32, 1_000
 _LIMIT_S = 120.0
+# Until ghz has read its requests.
+_START_S = 0.5
 # Ids of their own, so that the shop that others search stays; they are deleted afterwards.
 _BULK = Shop(products=1_000, seed=77)
 _CROWD, _LONG_WORDS = 64, 600
@@ -44,15 +46,24 @@ def mixed(run: Run) -> Iterator[Figure]:
     with shop(run.folder, "one process") as target:
         for number in range(run.rounds):
             quiet = run.load("search_live", target, searches(fresh_queries(FRESH, run.seed + 2 * number)))
-            with _ingest(target) as count:
+            with _ingest(target) as answers:
+                begins_s = time.perf_counter()
                 busy = run.load("search_live", target, searches(fresh_queries(FRESH, run.seed + 2 * number + 1)))
-            written.append(sum(count) / run.seconds)
+            written.append(products_per_s(answers, begins_s + _START_S, begins_s + run.seconds))
             ratios.append(busy.p99_ms / quiet.p99_ms)
             alone_ms.append(quiet.p99_ms)
             beside_ms.append(busy.p99_ms)
             errors += quiet.errors + busy.errors
     measured = {"p99 ms": median(alone_ms), "beside": median(beside_ms), "products/s": median(written)}
     yield Figure("p99 under bulk ingest ÷ without", tuple(ratios), measured, errors)
+
+
+def products_per_s(answers: Sequence[tuple[float, int]], begins_s: float, ends_s: float) -> float:
+    """Products written a second, of `answers` (when it came, how many it was for), while the load lasted.
+
+    What the writers have in flight when it ends comes in undisturbed; counted too, it nearly doubled the figure.
+    """
+    return sum(count for came_s, count in answers if begins_s <= came_s < ends_s) / (ends_s - begins_s)
 
 
 def long_text(run: Run) -> Iterator[Figure]:
@@ -98,12 +109,12 @@ def _embed_request(text: str) -> Message:
 
 
 @contextmanager
-def _ingest(target: str) -> Iterator[list[int]]:
-    """Writers that send products without pause; yields how many products each answer was for.
+def _ingest(target: str) -> Iterator[list[tuple[float, int]]]:
+    """Writers that send products without pause; yields when each answer came and how many products it was for.
 
     What they wrote is deleted afterwards.
     """
-    ended, written = threading.Event(), list[int]()
+    ended, answers = threading.Event(), list[tuple[float, int]]()
 
     def write(writer: int) -> None:
         with _channel(target) as channel:
@@ -113,15 +124,14 @@ def _ingest(target: str) -> Iterator[list[int]]:
                     return
                 products = [_product(writer, first + number) for number in range(_BATCH)]
                 request = catalog_service_pb2.CatalogServiceUpsertProductsRequest(products=products)
-                written.extend(
-                    len(answer.outcomes) for answer in stub.UpsertProducts(iter([request]), timeout=_LIMIT_S)
-                )
+                for answer in stub.UpsertProducts(iter([request]), timeout=_LIMIT_S):
+                    answers.append((time.perf_counter(), len(answer.outcomes)))
 
     writers = [threading.Thread(target=write, args=(writer,)) for writer in range(_WRITERS)]
     for thread in writers:
         thread.start()
     try:
-        yield written
+        yield answers
     finally:
         ended.set()
         for thread in writers:
