@@ -91,6 +91,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._settings = settings
         self._few_tokens = few_tokens
         self._queues: dict[Lane, Queue[ItemT, ResultT]] = {lane: Queue() for lane in Lane}
+        self._shown_tokens = dict.fromkeys(Lane, 0)
         self._lined_up_s: dict[Lane, float | None] = dict.fromkeys(Lane)
         self._orders = itertools.count()
         self._closed = False
@@ -175,7 +176,10 @@ class Batcher(Generic[ItemT, ResultT]):
         self._show_waiting(lane)
 
     def _show_waiting(self, lane: Lane) -> None:
-        _WAITING.labels(self._model, lane.value).set(self._queues[lane].tokens)
+        waiting = self._queues[lane].tokens
+        # Several engines share the gauge.
+        _WAITING.labels(self._model, lane.value).inc(waiting - self._shown_tokens[lane])
+        self._shown_tokens[lane] = waiting
 
     def _line_up(self, lane: Lane) -> None:
         """Has the lane wait for a thread, where it does not yet."""

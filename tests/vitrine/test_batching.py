@@ -318,6 +318,24 @@ async def test_cancelled_work_never_reaches_the_model(make_callers: MakeCallers)
     assert callers.metric("dropped_items_total", reason="cancelled") == 1_000
 
 
+async def test_what_waits_for_several_models_of_one_name_is_told_together() -> None:
+    """A release that is being built has its embedder beside the one that serves."""
+    budget, release = ComputeBudget(threads=1), threading.Event()
+    running = asyncio.create_task(budget.run_model(release.wait))
+    serving, built = (Callers("two models", budget, BatchSettings()) for _ in range(2))
+    serving.call(("query", 8))
+    gone = built.call(("text", 40))
+    await asyncio.sleep(0)
+    assert serving.metric("waiting_tokens", lane="live") == 48
+    gone.cancel()
+    await asyncio.wait({gone})
+    assert serving.metric("waiting_tokens", lane="live") == 8
+    release.set()
+    await asyncio.gather(running, *serving.tasks)
+    assert serving.metric("waiting_tokens", lane="live") == 0
+    await budget.close()
+
+
 async def test_where_all_who_wait_are_gone_the_model_is_free_again(make_callers: MakeCallers) -> None:
     callers = make_callers()
     first = await callers.occupy()
