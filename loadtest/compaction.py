@@ -1,8 +1,9 @@
 """`python -m loadtest.compaction`: what searches cost while tombstones are compacted, and what they cost just before.
 
 One process; a folder of `python -m loadtest.index load`, which is changed: use a copy. Searches, words and vector,
-begin at a fixed rate. In each turn tombstones are made, searches run for a while alone, and then while these are
-compacted; so whatever else the machine does is in both. Exits 1 where the p99 rises by more than `--most`.
+begin at a fixed rate. In each turn tombstones are made, searches run for a while after one more offer was changed, and
+then while tombstones are compacted, which the next offer makes due; so that, and whatever else the machine does, is in
+both. Exits 1 where the p99 rises by more than `--most`.
 """
 
 import asyncio
@@ -56,10 +57,11 @@ def main(
         await searches.during(len(made.texts) / rate)
         alone, beside, held = [], [], True
         for _ in range(turns):
-            await writes.leave_tombstones()
+            await writes.leave_tombstones(2)
             # What leaving them has changed is read again.
             await searches.during(1.0)
-            before = await searches.during(alone_s)
+            # The write that makes compaction due is in both.
+            before = await searches.beside(lambda: writes.change_one_offer(alone_s))
             while_compacting = await searches.beside(lambda: writes.compact(jobs))
             alone.append(np.array(before.milliseconds))
             beside.append(np.array(while_compacting.within(*jobs.spans[-1])))

@@ -6,6 +6,7 @@ found and until it is gone, then while tombstones are compacted.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import replace
@@ -129,19 +130,23 @@ class Writes:
             await self._offer(count)
             await asyncio.sleep(pause_s)
 
-    async def leave_tombstones(self) -> None:
-        """Changes offers until one more would make compaction due."""
-        while (room := await self._room()) > 1:
-            await self._offer(min(room - 1, _OFFERS))
+    async def leave_tombstones(self, left: int = 1) -> None:
+        """Changes offers until so many more would make compaction due."""
+        while (room := await self._room()) > left:
+            await self._offer(min(room - left, _OFFERS))
+
+    async def change_one_offer(self, then_s: float) -> None:
+        """What makes compaction due, where it does not; and the seconds after it."""
+        await self._offer(1)
+        await asyncio.sleep(then_s)
 
     async def compact(self, jobs: "Jobs") -> None:
         """Makes compaction due, and waits until it is done."""
-        done = len(jobs.spans)
+        jobs.compacted.clear()
         await asyncio.sleep(_BESIDE_S)
-        while len(jobs.spans) == done:
-            if await self._room() > 0:
-                await self._offer(1)
-            await asyncio.sleep(0.02)
+        while await self._room() > 0:
+            await self._offer(1)
+        await asyncio.to_thread(jobs.compacted.wait)
         await asyncio.sleep(_BESIDE_S)
 
     async def _room(self) -> int:
@@ -192,6 +197,8 @@ class Jobs:
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
         self.dead: list[int] = []
+        # Set by each; whoever waits for the next clears it before.
+        self.compacted = threading.Event()
 
     @property
     def took_s(self) -> list[float]:
@@ -204,6 +211,7 @@ class Jobs:
             now = time.perf_counter()
             self.spans.append((now - event["seconds"], now))
             self.dead.append(event["tombstones"])
+            self.compacted.set()
         return event
 
 
