@@ -5,6 +5,7 @@ Of the profilers that are kept well, those inside a process see one thread (pyin
 """
 
 import asyncio
+import gc
 import io
 import sys
 import threading
@@ -21,7 +22,7 @@ def stacks(loop: asyncio.AbstractEventLoop) -> str:
     """What every thread does now, and where every task of the event loop waits, as text."""
     text = io.StringIO()
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    for ident, frame in sorted(sys._current_frames().items()):
+    for ident, frame in sorted(_frames().items()):
         text.write(f"thread {names.get(ident, ident)}\n{''.join(traceback.format_stack(frame))}\n")
     for task in sorted(asyncio.all_tasks(loop), key=lambda one: one.get_name()):
         # Not by task.print_stack, which fails on frames without a line: those of gRPC's own tasks.
@@ -39,7 +40,7 @@ def sampled_stacks(seconds: float, stopping: threading.Event) -> Counter[str]:
     own, ends_at_s = threading.get_ident(), time.monotonic() + seconds
     while time.monotonic() < ends_at_s and not stopping.wait(_EVERY_S):
         names = {thread.ident: thread.name for thread in threading.enumerate()}
-        for ident, frame in sys._current_frames().items():
+        for ident, frame in _frames().items():
             if ident != own:
                 found[";".join((str(names.get(ident, ident)), *reversed(list(_functions(frame)))))] += 1
     return found
@@ -48,6 +49,18 @@ def sampled_stacks(seconds: float, stopping: threading.Event) -> Counter[str]:
 def folded(found: Counter[str]) -> str:
     """The samples as speedscope.app and flamegraph.pl read them: a stack and its count on each line."""
     return "".join(f"{stack} {count}\n" for stack, count in found.most_common())
+
+
+def _frames() -> dict[int, FrameType]:
+    """The innermost frame of each thread, by the thread's identifier."""
+    # A collection that begins within the call can wait for ever for what the call holds (cpython#106883).
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _functions(frame: FrameType | None) -> Iterable[str]:

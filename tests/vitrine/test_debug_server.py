@@ -1,8 +1,10 @@
 """The debug port of a process, asked over HTTP."""
 
 import asyncio
+import gc
 import json
 import socket
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -121,3 +123,24 @@ def test_samples_are_folded_most_met_first() -> None:
     # More than all threads that other tests left behind can be met.
     found.update({"main;a;b": 9_000_000, "main;a": 3})
     assert folded(found).splitlines()[0] == "main;a;b 9000000"
+
+
+def test_looking_at_threads_begins_no_collection(busy: None) -> None:
+    """A collection within the look waited for ever for what the look held (case: cpython#106883)."""
+    begun: list[str] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        frame = sys._getframe(1)
+        if phase == "start" and frame.f_code.co_name == "_frames":
+            begun.append(phase)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(note)
+    gc.set_threshold(1)
+    try:
+        sampled_stacks(0.1, threading.Event())
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(note)
+    assert not begun
+    assert gc.isenabled()
