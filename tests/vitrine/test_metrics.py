@@ -50,7 +50,7 @@ async def test_a_taken_port_is_refused_by_name() -> None:
 
 
 async def test_series_stay_few_whatever_is_called(serve_embed: Any, channel_to: Any) -> None:
-    """text-embeddings-inference#271 (case 73): one histogram grew to 100,000 series in an hour."""
+    """text-embeddings-inference#271 (case 73); how many there may be: tests/gateway/test_metrics.py."""
     channel = channel_to((await serve_embed()).port)
 
     def series() -> int:
@@ -69,4 +69,3 @@ async def test_series_stay_few_whatever_is_called(serve_embed: Any, channel_to: 
         unknown = channel.unary_unary(f"/vitrine.v1.EmbedderService/Method{number}")(b"")
         assert await unknown.code() is grpc.StatusCode.UNIMPLEMENTED
     assert series() == before
-    assert before < 2_000
