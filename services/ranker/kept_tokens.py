@@ -1,11 +1,11 @@
 """Product tokens kept between queries: a product's text is tokenised once per version."""
 
-import threading
 from array import array
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge
+
+from vitrine.recent import Recent
 
 _LOOKUPS = Counter("vitrine_ranker_kept_texts", "Product texts looked up among those kept as tokens", ["outcome"])
 _KEPT = Gauge("vitrine_ranker_kept_text_entries", "Product texts kept as tokens")
@@ -27,17 +27,12 @@ class KeptTokens:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[tuple[str, int], tuple[int, TextTokens]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._entries: Recent[tuple[str, int], tuple[int, TextTokens]] = Recent(limit)
 
     def get(self, product_id: str, revision: int, text: str) -> TextTokens | None:
         """The tokens of that version of the product, None when they are not kept; revision 0 never is."""
-        with self._lock:
-            entry = self._entries.get((product_id, revision))
-            found = entry is not None and entry[0] == hash(text)
-            if found:
-                self._entries.move_to_end((product_id, revision))
+        entry = self._entries.get((product_id, revision))
+        found = entry is not None and entry[0] == hash(text)
         _LOOKUPS.labels("hit" if found else "miss").inc()
         return entry[1] if entry is not None and found else None
 
@@ -45,9 +40,5 @@ class KeptTokens:
         """Keeps the tokens, unless revision is 0."""
         if revision == 0:
             return
-        with self._lock:
-            self._entries[product_id, revision] = hash(text), tokens
-            self._entries.move_to_end((product_id, revision))
-            while len(self._entries) > self._limit:
-                self._entries.popitem(last=False)
-            _KEPT.set(len(self._entries))
+        self._entries.put((product_id, revision), (hash(text), tokens))
+        _KEPT.set(len(self._entries))

@@ -23,8 +23,8 @@ from services.retriever.conditions import (
     Within,
 )
 from services.retriever.field_sheet import FieldSheet, id_hash
-from services.retriever.recent import Recent
 from services.retriever.word_column import NumberColumn, WordColumn
+from vitrine.recent import Recent
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]

@@ -14,11 +14,11 @@ from services.retriever.lexical_view import LexicalView
 from services.retriever.metrics import WORDS_MEMO
 from services.retriever.query_reader import read_query
 from services.retriever.reading import Reading
-from services.retriever.recent import Recent
 from services.retriever.snapshot import Snapshot
 from services.retriever.synonyms import Synonyms
 from vitrine.deadline import Deadline
 from vitrine.errors import DeadlineExceeded
+from vitrine.recent import Recent
 from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.product_document import product_of, with_description
-from services.retriever.recent import Recent
 from vitrine.product import Product
 from vitrine.product_text import RANKING_DESCRIPTION_CHARACTERS
+from vitrine.recent import Recent
 
 
 class Products:

@@ -1,8 +1,6 @@
 """Products and product filters."""
 
 import math
-import threading
-from collections import OrderedDict
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -13,6 +11,7 @@ from vitrine.errors import invalid
 from vitrine.offer import Offer
 from vitrine.ports import ProductFilter
 from vitrine.product import Availability, Product, ProductKind
+from vitrine.recent import Recent
 from vitrine.v1 import product_pb2, retriever_service_pb2
 
 _AVAILABILITY_VALUES = {
@@ -67,34 +66,9 @@ def product_to_message(product: Product, with_description: bool = True) -> produ
     return message
 
 
-class _KeptMessages:
-    """Messages of the products shown last, found by the very product: to hash its fields takes as long as writing them.
-
-    For several threads.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        # The product is kept, too: its id is another's once it is gone.
-        self._kept: OrderedDict[tuple[int, bool], tuple[Product, product_pb2.Product]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, product: Product, with_description: bool) -> product_pb2.Product:
-        key = (id(product), with_description)
-        with self._lock:
-            if (found := self._kept.get(key)) is not None:
-                self._kept.move_to_end(key)
-                return found[1]
-        message = product_to_message(product, with_description)
-        if message.ByteSize() <= _MAX_KEPT_BYTES:
-            with self._lock:
-                self._kept[key] = (product, message)
-                if len(self._kept) > self._size:
-                    self._kept.popitem(last=False)
-        return message
-
-
-_messages = _KeptMessages(_MOST_KEPT)
+# Found by the very product, since to hash its fields takes as long as writing them; it is kept as well: its id is
+# another's once it is gone.
+_shown: Recent[tuple[int, bool], tuple[Product, product_pb2.Product]] = Recent(_MOST_KEPT)
 
 
 def shown_product(product: Product, with_description: bool = True) -> product_pb2.Product:
@@ -102,7 +76,13 @@ def shown_product(product: Product, with_description: bool = True) -> product_pb
 
     Searches show the same popular products again and again, and an engine has each of them once.
     """
-    return _messages.of(product, with_description)
+    key = (id(product), with_description)
+    if (kept := _shown.get(key)) is not None:
+        return kept[1]
+    message = product_to_message(product, with_description)
+    if message.ByteSize() <= _MAX_KEPT_BYTES:
+        _shown.put(key, (product, message))
+    return message
 
 
 def found_product(message: product_pb2.Product) -> Product:

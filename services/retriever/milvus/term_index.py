@@ -8,9 +8,9 @@ from services.retriever.conditions import OneOf, normal
 from services.retriever.milvus.expression import expression_of, held_by
 from services.retriever.milvus.snapshot import MilvusSnapshot
 from services.retriever.reading import ReadTerm
-from services.retriever.recent import Recent
 from services.retriever.vocabulary import Vocabulary
 from vitrine.deadline import Deadline
+from vitrine.recent import Recent
 
 # What a count is for, the share of products that hold a word, changes slowly.
 _KEPT_S = 60.0
