@@ -11,6 +11,7 @@ from vitrine.errors import invalid
 from vitrine.offer import Offer
 from vitrine.ports import ProductFilter
 from vitrine.product import Availability, Product, ProductKind
+from vitrine.product_text import RANKING_DESCRIPTION_CHARACTERS
 from vitrine.recent import Recent
 from vitrine.v1 import product_pb2, retriever_service_pb2
 
@@ -30,7 +31,9 @@ _KINDS: dict[int, ProductKind] = {value: kind for kind, value in _KIND_VALUES.it
 _NO_FILTER = ProductFilter()
 # There are few; a message has room for millions, which would be read on the event loop.
 _MAX_FILTER_VALUES = 100
-# Longer ones, which have long descriptions, are read and written each time: so many kept would take hundreds of MiB.
+# Longer ones are read and written each time: so many kept would take hundreds of MiB. So are those with more of a
+# description than all have: whoever asks for it may walk through the whole catalogue, and the retriever puts it back
+# into a product made anew for each search, which is not found again.
 _MAX_KEPT_BYTES = 4_096
 _MOST_KEPT = 4_096
 
@@ -76,6 +79,8 @@ def shown_product(product: Product, with_description: bool = True) -> product_pb
 
     Searches show the same popular products again and again, and an engine has each of them once.
     """
+    if with_description and len(product.description) > RANKING_DESCRIPTION_CHARACTERS:
+        return product_to_message(product)
     key = (id(product), with_description)
     if (kept := _shown.get(key)) is not None:
         return kept[1]
@@ -87,6 +92,8 @@ def shown_product(product: Product, with_description: bool = True) -> product_pb
 
 def found_product(message: product_pb2.Product) -> Product:
     """As `product_from_message`, and the same object for the same product: those found last are kept."""
+    if len(message.description) > RANKING_DESCRIPTION_CHARACTERS:
+        return product_from_message(message)
     data = message.SerializeToString()
     return _product_from_bytes(data) if len(data) <= _MAX_KEPT_BYTES else _product_from_bytes.__wrapped__(data)
 

@@ -119,9 +119,12 @@ def test_a_wrong_filter_is_refused_by_field(message: retriever_service_pb2.Produ
     assert [v.field for v in caught.value.violations] == [field]
 
 
-@pytest.mark.parametrize(("characters", "is_kept"), [(1_000, True), (5_000, False)])
-def test_a_product_read_again_is_the_one_kept_but_for_long_ones(characters: int, is_kept: bool) -> None:
-    product = Product(id="p", title="Watch", description="x" * characters)
+@pytest.mark.parametrize(
+    ("title", "description", "is_kept"),
+    [("Watch", "x" * 200, True), ("Watch", "x" * 201, False), ("x" * 4_096, "", False)],
+)
+def test_a_product_read_again_is_the_one_kept_but_for_long_ones(title: str, description: str, is_kept: bool) -> None:
+    product = Product(id="p", title=title, description=description)
     message = product_to_message(product)
     first, again = found_product(message), found_product(message)
     assert first == again == product
@@ -143,8 +146,22 @@ def test_another_product_is_never_shown_in_its_place() -> None:
         assert shown_product(replace(product, revision=number + 1)).revision == number + 1
 
 
+def test_whoever_walks_through_all_whole_descriptions_pushes_nothing_out() -> None:
+    popular = Product(id="popular", title="Watch", description="Round.")
+    shown = shown_product(popular)
+    found = found_product(shown)
+    for number in range(5_000):
+        walked = Product(id=f"p{number}", title="Watch", description="Round. " * 40)
+        assert found_product(shown_product(walked)) == walked
+    assert shown_product(popular) is shown
+    assert found_product(shown) is found
+
+
 def test_a_long_product_is_not_kept() -> None:
-    product = Product(id="p", title="Watch", description="x" * 5_000)
-    assert shown_product(product) == product_to_message(product)
-    assert shown_product(product) is not shown_product(product)
+    for product in (
+        Product(id="p", title="x" * 4_096),
+        Product(id="p", title="Watch", description="x" * 201),
+    ):
+        assert shown_product(product) == product_to_message(product)
+        assert shown_product(product) is not shown_product(product)
     assert shown_product(product, False) is shown_product(product, False)
