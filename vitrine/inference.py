@@ -84,9 +84,10 @@ def finite_rows(model: str, outputs: FloatArray) -> list[FloatArray | Internal]:
     ]
 
 
-def open_onnx(weights: Path, threads: int) -> Any:
+def open_onnx(weights: Path) -> Any:
     """The `onnxruntime.InferenceSession` of a model's file, on the CPU.
 
+    A run computes in its caller's thread alone; several run at a time in the threads of a budget.
     Raises FailedPrecondition when the file cannot be loaded.
     """
     # Its telemetry starts with the import, keeps a device id under HOME, and has no other switch that stops it.
@@ -94,10 +95,7 @@ def open_onnx(weights: Path, threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Idle threads that spin would take the processors from the event loop and from other models.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     # Memory patterns are kept for each shape that was ever seen, and here every batch has its own.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
@@ -121,7 +119,7 @@ class OnnxSession:
     def __init__(self, bundle: Bundle, weights: Path) -> None:
         self._name = bundle.manifest.name
         self._pad_id = bundle.manifest.pad_id
-        self._session = open_onnx(weights, 1)
+        self._session = open_onnx(weights)
         needed = {"input_ids", "attention_mask"} | ({"token_type_ids"} if bundle.manifest.kind == "ranker" else set())
         self._inputs = {tensor.name for tensor in self._session.get_inputs()}
         self._output = "vectors" if bundle.manifest.kind == "embedder" else "logits"

@@ -58,8 +58,7 @@ class HistoryEncoder:
         self._least_cosine = least_cosine
         weights = bundle.path(HISTORY_FILE)
         budget.reserve(f"model {manifest.name} ({weights})", memory_need_bytes(weights, budget.threads))
-        # One history is too little to share out: two threads take longer than one.
-        self._session = open_onnx(weights, 1)
+        self._session = open_onnx(weights)
         inputs = {tensor.name for tensor in self._session.get_inputs()}
         outputs = {tensor.name for tensor in self._session.get_outputs()}
         if inputs != _INPUTS or _OUTPUT not in outputs:
