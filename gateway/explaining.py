@@ -10,7 +10,8 @@ from gateway.pins import is_pinned
 from gateway.releases.current import current_release
 from gateway.search import Degradation, SearchAnswer, SearchHit
 from vitrine.deadline import Deadline
-from vitrine.ports import RankCandidate, Ranker
+from vitrine.errors import VitrineError
+from vitrine.ports import ProductFilter, RankCandidate, Ranker, RetrievalQuery, Retriever
 from vitrine.product_text import ranking_text
 
 log = structlog.get_logger(__name__)
@@ -21,20 +22,22 @@ MAX_EXPLAINED = 10
 class Explaining:
     """Asks the ranker for explanations; whatever is wrong with it, the results are there."""
 
-    def __init__(self, ranker: Ranker, *, reserve_s: float) -> None:
+    def __init__(self, ranker: Ranker, retriever: Retriever, *, reserve_s: float) -> None:
         """Leaves `reserve_s` of the caller's time for the answer."""
         self._ranker = ranker
+        self._retriever = retriever
         self._reserve_s = reserve_s
 
     async def explained(self, query: str, answer: SearchAnswer, notes: Notes, deadline: Deadline) -> SearchAnswer:
         """The answer with explanations of its first 10 hits; noted in it where some have none.
 
         One hit after the other, so that those at the top have theirs when the time ends. `query` as the shopper typed
-        it: spans are counted in it.
+        it; where it was read as another text, spans are counted in that one, which is what the ranker saw.
         """
         ends = Deadline.after(max(0.0, deadline.remaining_s() - self._reserve_s))
         explained: list[SearchHit] = []
         with notes.timed("explain"):
+            query = await self._model_text(query, answer, ends) or query
             for index, hit in enumerate(answer.hits[:MAX_EXPLAINED]):
                 if is_pinned(hit.sources):
                     # A merchant's rule, and no model, put it there: its sources say so.
@@ -51,6 +54,20 @@ class Explaining:
         if len(explained) < min(len(answer.hits), MAX_EXPLAINED):
             degradations = (*degradations, Degradation.NOT_EXPLAINED)
         return replace(answer, hits=(*explained, *answer.hits[len(explained) :]), degradations=degradations)
+
+    async def _model_text(self, query: str, answer: SearchAnswer, ends: Deadline) -> str:
+        """What the models read instead of the query, "" if nothing; a page after the first has it read anew."""
+        if answer.reading is not None:
+            return answer.reading.model_text
+        if not answer.hits:
+            return ""
+        ids = tuple(hit.product.id for hit in answer.hits[:1])
+        words = RetrievalQuery(text=query, filter=ProductFilter(product_ids=ids), depth=1, product_limit=0)
+        try:
+            return (await self._retriever.retrieve(words, deadline=ends)).reading.model_text
+        except VitrineError as error:
+            log.warning("retriever away or too slow, explained as typed", error=repr(error))
+            return ""
 
     async def _explained(self, query: str, index: int, hit: SearchHit, ends: Deadline) -> SearchHit:
         product = hit.product

@@ -158,7 +158,7 @@ class Gateway:
             Admission(settings.max_searches, "searches"),
             experiments,
             self._releases,
-            Explaining(ports.ranker, reserve_s=settings.rank_reserve_s),
+            Explaining(ports.ranker, ports.retriever, reserve_s=settings.rank_reserve_s),
             Highlighting(ports.retriever),
             SortedSearch(text_retrieval, ports.retriever, popular, result_window=settings.result_window),
             rank_depth=settings.rank_depth,

@@ -32,6 +32,27 @@ async def test_the_first_ten_say_which_words_made_them(shop: Any) -> None:
     assert best.text in ("red", "running", "shoes")
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("runing shoos", ["running", "shoes"]),
+        ("running shoes -red", ["running", "shoes"]),
+        ("paobuxie", ["跑步", "鞋"]),
+    ],
+)
+async def test_what_was_read_otherwise_is_explained_as_the_ranker_saw_it(
+    shop: Any, typed: str, words: list[str]
+) -> None:
+    first = await shop.search(typed, page_size=1, explain=True)
+    second = await shop.search(typed, page_size=1, page_token=first.next_page_token, explain=True)
+    assert first.reading.model_text
+    for hit in (*first.hits, *second.hits):
+        assert [word.text for word in hit.explanation.query_tokens] == words
+        assert hit.explanation.logit == pytest.approx(hit.rank.logit, abs=0.05)
+        for word in hit.explanation.query_tokens:
+            assert first.reading.model_text[word.start : word.end] == word.text
+
+
 async def test_chinese_words_and_later_pages(shop: Any) -> None:
     first = await shop.search("红色跑步鞋", page_size=1)
     answer = await shop.search("红色跑步鞋", page_size=1, page_token=first.next_page_token, explain=True)
@@ -53,7 +74,7 @@ async def test_without_ranker_results_come_without_explanation(shop: Any, fault:
 async def test_a_ranker_that_hangs_costs_explanations_and_not_the_answer(shop: Any) -> None:
     answer = await shop.search(QUERY, page_size=2)
     shop.ranker.hanging = True
-    explaining, deadline = Explaining(shop.ranker, reserve_s=0.01), Deadline.after(0.05)
+    explaining, deadline = Explaining(shop.ranker, shop.retriever, reserve_s=0.01), Deadline.after(0.05)
     explained = await explaining.explained(QUERY, answer, Notes(), deadline)
     assert explained.hits == answer.hits
     assert explained.degradations == (Degradation.NOT_EXPLAINED,)
