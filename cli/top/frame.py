@@ -5,6 +5,7 @@ from math import isnan
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from vitrine.metrics_window import Window
 from vitrine.scrape import Scrape
@@ -49,6 +50,8 @@ def _processes(window: Window) -> Table:
 
 def _calls(window: Window) -> Table:
     table = _table("calls", "method", "a second", "half in", "99 % in", "failed", "not OK, by code")
+    # Of the columns the one that gives way: a method that ends in ten ways leaves all numbers whole.
+    table.columns[-1].no_wrap, table.columns[-1].justify = False, "left"
     rates = {method: window.rate("vitrine_calls_total", method=method) for method in _methods(window)}
     for method, rate in sorted(rates.items(), key=lambda one: -one[1]):
         if not rate:
@@ -58,14 +61,15 @@ def _calls(window: Window) -> Table:
             for code in window.kinds("vitrine_calls_total", "code")
         }
         failed = sum(codes.get(code, 0.0) for code in _FAULTS)
-        others = ", ".join(f"{code} {100 * share:.1f} %" for code, share in codes.items() if share and code != "OK")
+        by_share = sorted(codes.items(), key=lambda one: -one[1])
+        others = ", ".join(f"{code} {100 * share:.1f} %" for code, share in by_share if share and code != "OK")
         table.add_row(
             method.removeprefix("/vitrine.v1."),
             f"{rate:,.1f}",
             _time(window.quantile(0.5, "vitrine_call_seconds", method=method, code="OK")),
             _time(window.quantile(0.99, "vitrine_call_seconds", method=method, code="OK")),
             f"[red]{100 * failed:.1f} %[/]" if failed else "0 %",
-            others,
+            Text(others, no_wrap=True, overflow="ellipsis"),
         )
     return table
 

@@ -32,7 +32,7 @@ async def show(targets: Sequence[str], interval_s: float, *, once: bool) -> None
     """
     before = await scraped(targets)
     if once:
-        # Wide enough that a pipe cuts nothing off.
+        # Wide enough that a pipe cuts no number off.
         console = Console()
         console = console if console.is_terminal else Console(width=160)
         console.print(frame(Window((), before)))

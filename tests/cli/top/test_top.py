@@ -1,16 +1,20 @@
 """`vitrine top` against real pages of metrics, over HTTP."""
 
+import io
 import math
 import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from rich.console import Console
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.top.frame import frame
 from vitrine.metrics_window import Window
 from vitrine.scrape import Scrape, read_page
 
@@ -106,6 +110,21 @@ def test_once_prints_a_frame(address: str) -> None:
     assert f"{address} gateway yes" in words
     assert re.search(r"SearchService/Search [\d.,]+ 21 ms \d+ ms 1.0 % UNAVAILABLE 1.0 %", words)
     assert re.search(r"query vectors process 75.0 %", words)
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_method_that_ends_in_many_ways_leaves_every_number_whole(page: Page, width: int) -> None:
+    """Its codes took the line, and of all methods' rates and latencies one digit was left."""
+    for count, code in enumerate(grpc.StatusCode):
+        page.calls.labels(SEARCH, code.name).inc(100 * count)
+    console = Console(width=width, file=io.StringIO())
+    console.print(frame(Window((), [page.read()])))
+    printed = console.file.getvalue()
+    [line] = [line for line in printed.splitlines() if line.startswith("SearchService/Search ")]
+    assert re.match(r"SearchService/Search +13,700\.0 +21 ms +270 ms +35\.0 % ", line), line
+    assert len(line) <= width
+    # What there is most of is told first.
+    assert width < 160 or "35.0 %  UNAUTHENTICATED 11.7 %, DATA_LOSS 10.9 %, " in line, line
 
 
 def test_a_process_that_is_away_is_left_out_and_none_at_all_is_one_clear_line(address: str) -> None:
