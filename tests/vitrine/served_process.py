@@ -1,4 +1,7 @@
-"""A serving process for tests: loads until its input says "go", and holds each call until its input says "answer"."""
+"""A serving process for tests: loads until its input says "go", and holds each call until its input says "answer".
+
+It prints the text of each call that it holds.
+"""
 
 import asyncio
 import sys
@@ -17,7 +20,7 @@ class _Held(embedder_service_pb2_grpc.EmbedderServiceServicer):
         self._answer = answer
 
     async def Embed(self, request: Any, context: Context) -> Any:
-        print("held", flush=True)
+        print(request.texts[0], flush=True)
         await self._answer.wait()
         return embedder_service_pb2.EmbedResponse(prompt=request.texts[0])
 
@@ -46,4 +49,5 @@ async def _part(server: Any) -> AsyncIterator[SelfTest]:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve("held", ServerSettings(port=int(sys.argv[1])), ["vitrine.v1.EmbedderService"], _part))
+    settings = ServerSettings(port=int(sys.argv[1]), grace_s=60)
+    asyncio.run(serve("held", settings, ["vitrine.v1.EmbedderService"], _part))

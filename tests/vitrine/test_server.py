@@ -313,7 +313,7 @@ async def test_a_stop_waits_for_all_in_flight_when_one_aborts(serve_embed: Any, 
 
 
 async def _refuses(stub: Any) -> bool:
-    call = stub.Embed(EmbedRequest(texts=["late"]), timeout=0.2)
+    call = stub.Embed(EmbedRequest(texts=["late"]), timeout=1)
     return await call.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -422,7 +422,9 @@ async def test_sigterm_drains_the_call_in_flight_and_exits_0(start_process: Any,
     tell(process, "answer")
     assert (await call).prompt == "held"
     out, err = await process.communicate()
-    assert (process.returncode, out) == (0, b"closed\n")
+    # On a busy machine a late call may come before the signal is seen, and is held, too.
+    *held, last = out.splitlines()
+    assert (process.returncode, set(held) - {b"late"}, last) == (0, set(), b"closed")
     # gRPC's core writes lines of its own.
     entries = [json.loads(line) for line in err.splitlines() if line.startswith(b"{")]
     assert entries[-1]["event"] == "stopped"
