@@ -46,7 +46,18 @@ class _Commands(TyperGroup):
         raise typer.Exit(1)
 
 
-app = typer.Typer(
+class _Program(typer.Typer):
+    """Logs only what needs attention, readable, on stderr; servers that a command starts have settings of their own."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs as a process of its own."""
+        from vitrine.logs import configure_logging
+
+        configure_logging("vitrine", level="warning", style="console")
+        return super().__call__(*args, **kwargs)
+
+
+app = _Program(
     name="vitrine",
     cls=_Commands,
     help="Product search and recommendation for shops, in Chinese and English. Begin with: vitrine up",

@@ -12,7 +12,7 @@ from services.embedder.history import HistoryEncoder
 from services.embedder.settings import EmbedderSettings
 from vitrine.batching import Batcher
 from vitrine.bundle import Bundle, load_bundle
-from vitrine.compute import ComputeBudget, report_openmp_clash
+from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, Internal, VitrineError, invalid
 from vitrine.inference import Session, load_session
@@ -94,7 +94,6 @@ class EmbedderEngine:
                 recommender = load_recommender(Path(settings.recommender))
                 recommender.require_embedder(bundle.manifest.digest)
                 history = HistoryEncoder(recommender, budget, settings.batch, settings.self_test_cosine)
-            report_openmp_clash()
             return cls(bundle, session, Tokenizer(bundle), history, budget, settings)
 
         return await asyncio.to_thread(load)

@@ -7,7 +7,7 @@ from pathlib import Path
 from services.embedder.engine import FURTHER_BUNDLES, EmbedderEngine
 from services.embedder.history import HistoryEncoder
 from services.embedder.settings import EmbedderSettings
-from vitrine.compute import ComputeBudget
+from vitrine.compute import ComputeBudget, report_openmp_clash
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition
 from vitrine.ports import Embeddings, EncodedHistories, HistoryItem, InputType, Lane, ModelInfo, ServedModels
@@ -51,6 +51,8 @@ class EmbedderEngines:
             return HistoryEncoder(recommender, budget, settings.batch, settings.self_test_cosine)
 
         encoders = [await asyncio.to_thread(encoder, folder) for folder in settings.further_recommenders]
+        # Of what serves: training has torch beside faiss, and one after the other.
+        await asyncio.to_thread(report_openmp_clash)
         return cls(engines, {one.digest: one for one in encoders})
 
     async def embed(

@@ -1,6 +1,8 @@
 """The `vitrine` command as a newcomer meets it."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from typer.main import get_command
@@ -23,3 +25,24 @@ def test_where_no_gateway_is_the_way_out_is_said(arguments: list[str]) -> None:
     assert done.exit_code == 1
     assert re.search(r"^error: nobody listens at 127\.0\.0\.1:\d+; is the gateway up\?", done.output)
     assert done.output.count("\n") == 1
+
+
+def test_a_command_says_of_its_parts_only_what_needs_attention() -> None:
+    """Training and evaluation open engines, which tell a server's log what they do."""
+    code = """
+import structlog
+from cli.main import app
+
+@app.command()
+def work() -> None:
+    log = structlog.get_logger("services.retriever")
+    log.info("save", revision=1)
+    log.warning("graph refused")
+    print("figures")
+
+app(["work"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "figures\n"
+    (line,) = done.stderr.splitlines()
+    assert "graph refused" in line
