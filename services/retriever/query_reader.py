@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from services.retriever.query_repair import Repairs
-from services.retriever.reading import Reading, ReadTerm, merged
+from services.retriever.reading import Reading, ReadTerm, merged, rewritten
 from services.retriever.term_index import TermIndex
 from services.retriever.words import Term, indexed_text, is_han, query_terms
 from vitrine.ports import WordReading
@@ -46,21 +46,24 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
     read, told = _with_synonyms(kept, terms, synonyms) if synonyms is not None else ([], [])
     if not read:
         read = [ReadTerm(term) for term in terms]
+    instead = [(one.term.start, one.term.end, words) for one in read if (words := _stand_in(one, told, index))]
     read, joined = _joined(kept, read, index)
     repairs = Repairs(index, kept)
     read = repairs.repaired(read)
-    asked = normalize_text(text)
+    asked, corrected = normalize_text(text), rewritten(kept, repairs.mended)
+    for start, end, _ in repairs.mended:
+        instead = [one for one in instead if one[1] <= start or end <= one[0]]
     models = [[word for word in _model_words(term) if _is_model(word, index)] for term in read]
     others = " ".join(term.term.text for term, words in zip(read, models, strict=True) if not words)
     alone = not others or index.is_brand(others)
     units = [WordReading(term.text, term.words[:1], "unit") for term in terms if _is_converted(term)]
     return Reading(
         asked=asked,
-        text=repairs.text,
+        text=rewritten(kept, [*repairs.mended, *instead]),
         terms=tuple(read),
         excluded=excluded,
         words=(*told, *joined, *repairs.told, *units),
-        mended=repairs.text != kept,
+        corrected=corrected if corrected != kept else "",
         named=any(models) or any(map(index.is_brand, {asked, kept})),
         models=tuple(_whole(word) for words in models for word in words) if alone else (),
     )
@@ -95,6 +98,17 @@ def _with_synonyms(text: str, terms: Sequence[Term], synonyms: Synonyms) -> tupl
             read.append(ReadTerm(terms[at]))
             at += 1
     return read, told
+
+
+def _stand_in(one: ReadTerm, told: Sequence[WordReading], index: TermIndex) -> str:
+    """What models read for a word that has synonyms and that no product holds: the first of them that one does; or "".
+
+    They may know the word as something else, or not at all.
+    """
+    others = next((read.read_as for read in told if read.word == one.term.text), ()) if one.instead else ()
+    if not others or index.holds_all([ReadTerm(one.term)]):
+        return ""
+    return next((words for words in others if index.holds_all([*map(ReadTerm, query_terms(words))])), "")
 
 
 def _joined(text: str, terms: Sequence[ReadTerm], index: TermIndex) -> tuple[list[ReadTerm], list[WordReading]]:

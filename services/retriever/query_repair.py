@@ -21,25 +21,18 @@ _MOST_SYLLABLES = 4
 
 
 class Repairs:
-    """Repairs one query; tells what it did in `told` and the mended query in `text`. A word that products hold stays.
+    """Repairs one query; tells what it did in `told`. A word that products hold stays.
 
-    What is offered is what the vocabulary knows and the index still holds.
+    `mended` is what was misspelt, or written in pinyin, as it should be: (start, end, words). What is offered is what
+    the vocabulary knows and the index still holds.
     """
 
     def __init__(self, index: TermIndex, text: str) -> None:
         self._index = index
         self._text = text
         self._known: list[ReadTerm] = []
-        self._mended: list[tuple[int, int, str]] = []
+        self.mended: list[tuple[int, int, str]] = []
         self.told: list[WordReading] = []
-
-    @property
-    def text(self) -> str:
-        """The query with what was misspelt, or written in pinyin, as it should be."""
-        text = self._text
-        for start, end, word in sorted(self._mended, reverse=True):
-            text = text[:start] + word + text[end:]
-        return text
 
     def repaired(self, terms: Sequence[ReadTerm]) -> list[ReadTerm]:
         """The terms with what may stand for them."""
@@ -165,4 +158,4 @@ class Repairs:
         start, end = run[0].start, run[-1].end
         self.told.append(WordReading(self._text[start:end], tuple(words), why))
         if mends:
-            self._mended.append((start, end, words[0]))
+            self.mended.append((start, end, words[0]))

@@ -29,12 +29,20 @@ def merged(text: str, run: Sequence[Term]) -> Term:
     return Term(text[start:end], words, (tuple(term.words[0] for term in run),), start, end)
 
 
+def rewritten(text: str, changes: Sequence[tuple[int, int, str]]) -> str:
+    """The text with other words between the (start, end) of each change, none of which overlap."""
+    for start, end, words in sorted(changes, reverse=True):
+        text = text[:start] + words + text[end:]
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The terms of a query in order, and the terms that no product found may hold.
 
     `asked` is the normalised query, and `text` what is left of it for a model to read: in simplified characters,
-    without what is excluded, its spelling mended where it was (`mended`). `named`: it asks for a thing by its name, a
+    without what is excluded, its spelling mended, a word that no product holds as a synonym. `corrected` has its
+    spelling alone mended, "" where it was right. `named`: it asks for a thing by its name, a
     brand or a model number, and not by what it is like. `models`: the model or article numbers that it asks for by
     nothing else but a brand; what holds one comes first.
     """
@@ -44,14 +52,14 @@ class Reading:
     terms: tuple[ReadTerm, ...] = ()
     excluded: tuple[Term, ...] = ()
     words: tuple[WordReading, ...] = ()
-    mended: bool = False
+    corrected: str = ""
     named: bool = False
     models: tuple[Term, ...] = ()
 
     def told(self, dense_weight: float | None) -> QueryReading:
         """What is told of it."""
         return QueryReading(
-            corrected_query=self.text if self.mended else "",
+            corrected_query=self.corrected,
             excluded_words=tuple(term.text for term in self.excluded),
             words=self.words,
             dense_weight=dense_weight,

@@ -312,7 +312,14 @@ class _Synonyms:
 
     def of(self, phrase: str) -> Sequence[str]:
         """Two keys."""
-        return {"tea maker": ("electric kettle",), "rucksack": ("phone case",)}.get(phrase, ())
+        return {
+            "tea maker": ("electric kettle",),
+            "rucksack": ("phone case",),
+            "cans": ("earphones", "headphones", "无线蓝牙耳机"),
+            "notebook": ("laptop", "bluetooth speaker"),
+            "耳塞": ("蓝牙耳机",),
+            "silicone kettle": ("kitchen knives",),
+        }.get(phrase, ())
 
 
 def test_synonyms_stand_for_words_and_phrases(view: Index) -> None:
@@ -321,3 +328,23 @@ def test_synonyms_stand_for_words_and_phrases(view: Index) -> None:
     assert reading.words[0] == WordReading("tea maker", ("electric kettle",), "synonym")
     assert reading.told(None).corrected_query == ""
     assert [TITLES[row - 1] for row in view.matching(reading)] == ["electric kettle 1.7 L"]
+
+
+@pytest.mark.parametrize(
+    ("query", "model_text", "corrected"),
+    [
+        ("black cans", "black headphones", ""),
+        ("cans -sony", "headphones", ""),
+        ("耳塞", "蓝牙耳机", ""),
+        ("cans blutooth", "headphones bluetooth", "cans bluetooth"),
+        # No one product holds both words.
+        ("silicone kettle", "kitchen knives", ""),
+        # What a product holds is never replaced.
+        ("notebook", "", ""),
+    ],
+)
+def test_models_read_a_synonym_for_what_no_product_says(
+    view: Index, query: str, model_text: str, corrected: str
+) -> None:
+    told = _read(view, query, _Synonyms()).told(None)
+    assert (told.model_text, told.corrected_query) == (model_text, corrected)
