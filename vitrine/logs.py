@@ -7,6 +7,7 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from vitrine.sparing import Sparing
 from vitrine.tracing import span_id, trace_id
 
 # Levels that a call's own line may have.
@@ -14,13 +15,27 @@ CallLogLevel = Literal["debug", "info"]
 
 
 def configure_logging(service: str, *, level: str = "info", style: Literal["json", "console"] = "json") -> None:
-    """Sends all logs of the process to stderr; each line names the service. Call it once, at start."""
+    """Sends all logs of the process to stderr; each line names the service. Call it once, at start.
+
+    Of a warning of ours that comes again and again some lines a second are written.
+    """
 
     def named(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
         if trace := trace_id():
             event.setdefault("trace_id", trace)
             event.setdefault("span_id", span_id())
+        return event
+
+    warnings = Sparing()
+
+    def spared(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        # While a part is away each call has the same to say.
+        if method == "warning":
+            more = warnings.fields((logger.name, event["event"]))
+            if more is None:
+                raise structlog.DropEvent
+            event.update(more)
         return event
 
     shared: list[Processor] = [
@@ -38,6 +53,7 @@ def configure_logging(service: str, *, level: str = "info", style: Literal["json
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            spared,
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
