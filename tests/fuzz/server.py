@@ -116,6 +116,7 @@ async def fuzzed_server(folder: Path) -> AsyncIterator[FuzzedServer]:
             cache_wait_s=5.0,
             embed_timeout_s=_PATIENCE_S,
             rank_timeout_s=_PATIENCE_S,
+            cache_command_timeout_s=_PATIENCE_S,
         )
         gateway = Gateway(
             settings,
