@@ -30,7 +30,7 @@ _OURS = ("cli", "evaluation", "gateway", "services", "training", "vitrine")
 
 
 class _Commands(TyperGroup):
-    """Ends with one line on stderr and status 1 on what a person can mend: our errors, and extras not installed."""
+    """Ends with one line on stderr and status 1 on what a person can mend: our errors, files, extras not installed."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
@@ -38,6 +38,10 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except VitrineError as error:
             message = error.message
+        except OSError as error:
+            if error.filename is None:
+                raise
+            message = f"{error.filename}: {error.strerror}; free the place or give another"
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in _OURS:
                 raise

@@ -22,9 +22,11 @@ def report(
     """Write a page that works offline: figures with intervals, slices, calibration, worst queries, comparisons."""
     from evaluation.bundle_cost import find_bundles, measure_bundles
     from evaluation.comparison import check_comparable
-    from evaluation.page import write_page
+    from evaluation.json_file import check_writable
+    from evaluation.page import PAGE, write_page
     from evaluation.result import read_result
 
+    check_writable(out / PAGE)
     read = [read_result(path) for path in results]
     before = [read_result(path) for path in baseline or []]
     check_comparable(before, read)

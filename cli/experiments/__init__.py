@@ -54,8 +54,10 @@ def report(
     from evaluation.experiments.interleaved import interleaved_report_of
     from evaluation.experiments.report import report_of
     from evaluation.experiments.visitors import ExperimentLog
+    from evaluation.json_file import check_writable
     from vitrine.errors import FailedPrecondition
 
+    check_writable(json_file)
     found = _definitions(file).experiments
     if experiment not in found:
         raise FailedPrecondition(f"there is no experiment {experiment!r}; there are: {', '.join(found) or 'none'}")

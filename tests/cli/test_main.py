@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -46,3 +47,12 @@ app(["work"])
     assert done.stdout == "figures\n"
     (line,) = done.stderr.splitlines()
     assert "graph refused" in line
+
+
+@pytest.mark.parametrize("place", ["file", "file/folder"])
+@pytest.mark.parametrize("arguments", [["sample", "--products", "3"], ["events", "export"]])
+def test_a_place_that_cannot_be_written_to_is_one_line(tmp_path: Path, arguments: list[str], place: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / place)])
+    assert done.exit_code == 1
+    assert re.fullmatch(r"error: \S+/file\S*: [\w ]+; free the place or give another\n", done.stderr)

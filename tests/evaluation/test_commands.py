@@ -78,6 +78,13 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path: Path, command:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_page_that_cannot_be_written_is_said_before_bundles_are_measured(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    result = run("report", tmp_path / "nowhere.json", "--out", tmp_path / "file", "--bundle", tmp_path)
+    assert result.exit_code == 1
+    assert "file is a file; give another place" in result.stderr
+
+
 def test_a_bundle_of_the_wrong_kind_is_one_line(own_shop: Path, tmp_path: Path) -> None:
     result = run("relevance", "--dataset", own_shop, "--ranker", "models/embedder", "--json", tmp_path / "a.json")
     assert (result.exit_code, len(result.stderr.strip().splitlines())) == (1, 1)

@@ -67,6 +67,13 @@ def test_check_shows_what_is_defined(file: Path) -> None:
     assert "arms[1].settings.diversty: is not known; known here: diversity" in result.stderr
 
 
+def test_figures_that_cannot_be_written_are_told_of_before_the_work(file: Path, tmp_path: Path) -> None:
+    arguments = ("--events", tmp_path / "nowhere", "--experiment", "depth", "--file", file)
+    result = run("report", *arguments, "--json", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {tmp_path} is a folder; give the name of a file\n"
+
+
 def test_bucket_shows_a_visitors_arms(file: Path) -> None:
     said = {run("bucket", "--visitor", f"v{number}", "--file", file).output for number in range(12)}
     assert {one.splitlines()[0] for one in said} == {
