@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from vitrine.vectors import FloatArray
 def read_kept(folder: Path, model: ModelInfo, texts: Sequence[str]) -> FloatArray | None:
     """The (n, dim) float32 vectors of exactly these texts by exactly this model; None when they were not kept.
 
-    Raises FailedPrecondition when the file is damaged, or when `keep` could not write it.
+    Raises FailedPrecondition when the file is damaged or cannot be read, or when `keep` could not write it. Where it is
+    there, nobody need be allowed to write to the folder.
     """
     path = _path(folder, model, texts)
     if not path.is_file():
@@ -24,7 +26,9 @@ def read_kept(folder: Path, model: ModelInfo, texts: Sequence[str]) -> FloatArra
     try:
         vectors: FloatArray = np.load(path, allow_pickle=False)
         sound = vectors.shape == (len(texts), model.dim) and vectors.dtype == np.float32
-    except (OSError, ValueError, EOFError):
+    except OSError as error:
+        raise FailedPrecondition(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, EOFError):
         sound = False
     if not sound:
         raise FailedPrecondition(f"{path} is damaged; delete it and run again")
@@ -45,8 +49,11 @@ def keep(folder: Path, model: ModelInfo, texts: Sequence[str], vectors: FloatArr
 
 
 def _make(folder: Path) -> None:
+    """Makes the folder. Raises FailedPrecondition where that, or a file in it, cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise FailedPrecondition(f"vectors cannot be kept in {folder}: {error}") from error
 

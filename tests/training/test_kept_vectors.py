@@ -40,3 +40,12 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     # And before they are made, not only after.
     with pytest.raises(FailedPrecondition, match="vectors cannot be kept"):
         read_kept(tmp_path / "file", MODEL, ["a", "b"])
+
+
+def test_a_folder_that_may_only_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even root writes there; where the vectors wait already, they are read."""
+    with pytest.raises(FailedPrecondition, match="vectors cannot be kept in /proc"):
+        read_kept(Path("/proc"), MODEL, ["a", "b"])
+    keep(tmp_path, MODEL, ["a", "b"], VECTORS)
+    monkeypatch.setattr("training.kept_vectors.TemporaryFile", None)
+    assert read_kept(tmp_path, MODEL, ["a", "b"]) is not None
