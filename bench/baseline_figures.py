@@ -20,7 +20,7 @@ from bench.served import free_ports, running, service, shop
 from cli.sample.products import Shop
 from cli.up.settings import UpSettings
 from loadtest.mixes import fresh_queries, popular_queries, zipf_draws
-from loadtest.suite import SuiteNotReady
+from loadtest.suite import SuiteNotReady, not_started
 from vitrine.product import checked_product
 from vitrine.product_text import embedding_text
 from vitrine.v1 import embedder_service_pb2
@@ -153,7 +153,7 @@ def _http_server(run: Run, name: str, command: list[str], port: int) -> Iterator
         ends_at_s = time.monotonic() + _START_S
         while not _is_healthy(port):
             if process.poll() is not None or time.monotonic() > ends_at_s:
-                raise SuiteNotReady(f"{name} did not start; {run.folder / f'{name}.log'} says why")
+                raise not_started(name, run.folder / f"{name}.log")
             time.sleep(0.5)
         yield
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from loadtest.suite import SuiteNotReady, started
+from loadtest.suite import not_started, started
 from vitrine.health_probe import is_serving
 
 _START_S = 120.0
@@ -50,7 +50,7 @@ def service(folder: Path, name: str) -> Iterator[str]:
         ends_at_s = time.monotonic() + _START_S
         while not is_serving(target):
             if process.poll() is not None or time.monotonic() > ends_at_s:
-                raise SuiteNotReady(f"{name} did not start; {log} says why")
+                raise not_started(name, log)
             time.sleep(0.2)
         yield target
 

@@ -20,10 +20,20 @@ SHAPES: dict[str, tuple[str, ...]] = {"one process": (), "suite": ("--suite",)}
 _WHOLE = {"VITRINE_GATEWAY_RANK_TIMEOUT_S": "18", "VITRINE_GATEWAY_EMBED_TIMEOUT_S": "18"}
 # What `vitrine up` prints once the sample shop is in.
 _UP = "Vitrine is up"
+# Of a log, shown where it is not up: of several processes the one that failed need not have the last word.
+_LAST_LINES = 5
 
 
 class SuiteNotReady(Exception):
     """Some parts of the suite do not answer."""
+
+
+def not_started(name: str, log: Path, data: Path | None = None) -> SuiteNotReady:
+    """That `name` did not come up: the end of its log, which says why and what to do, and the data folder it had."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    last = [f"  {line}" for line in lines if line.strip()][-_LAST_LINES:]
+    place = [] if data is None else [f"its data folder is {data}"]
+    return SuiteNotReady("\n".join([f"{name} did not start; {log} ends with", *last, *place]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ def started(folder: Path, *options: str, settings: Mapping[str, str] | None = No
             give_up_s = time.monotonic() + _START_TIMEOUT_S
             while _UP.encode() not in log.read_bytes():
                 if suite.poll() is not None or time.monotonic() > give_up_s:
-                    raise SuiteNotReady(f"the suite did not start; {log} says why")
+                    raise not_started("the suite", log, folder / "data")
                 time.sleep(0.5)
             yield
         finally:
