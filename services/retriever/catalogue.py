@@ -5,6 +5,7 @@ they replace as dead from its revision on, so a reader that holds an older revis
 (vectors, words) hold nothing but row keys and follow by revision; dead versions go once no reader needs them.
 """
 
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -249,7 +250,15 @@ def _or_unavailable(done: str) -> Iterator[None]:
 
 
 def _unavailable(done: str, error: DBAPIError | PoolTimeout) -> Unavailable:
-    return Unavailable(f"the catalogue cannot be {done}: {_reason(error)}")
+    fix = f"; {_RESTORE}" if _is_damaged(error) else ""
+    return Unavailable(f"the catalogue cannot be {done}: {_reason(error)}{fix}")
+
+
+def _is_damaged(error: DBAPIError | PoolTimeout) -> bool:
+    """Whether SQLite found its file damaged: it is only found where it is looked at, at the start or later."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, DBAPIError) else 0
+    # The last byte is the kind of error, those before it say more of it.
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _reason(error: DBAPIError | PoolTimeout) -> str:

@@ -36,6 +36,24 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         Catalogue(tmp_path)
 
 
+def test_damage_that_is_found_late_names_the_fix(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path)
+    with catalogue.transaction() as transaction:
+        transaction.add([_version(row, f"p{row}") for row in range(1, 200)], "m")
+    catalogue.close()
+    with sqlite3.connect(tmp_path / "catalogue.db") as connection:
+        page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'version'").fetchone()[0]
+    connection.close()
+    with (tmp_path / "catalogue.db").open("r+b") as file:
+        file.seek((root - 1) * page_bytes)
+        file.write(b"\x07" * page_bytes)
+    catalogue = Catalogue(tmp_path)
+    with pytest.raises(Unavailable, match=r"malformed; `vitrine snapshot restore"):
+        catalogue.documents([1])
+    catalogue.close()
+
+
 def test_a_catalogue_of_another_format_is_refused(tmp_path: Path) -> None:
     Catalogue(tmp_path).close()
     with sqlite3.connect(tmp_path / "catalogue.db") as connection:
