@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrine.errors import FailedPrecondition
+from vitrine.shown_address import shown_address
 from vitrine.tracing import record_by
 
 _log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ def exported_traces(service: str, settings: TracingSettings) -> Iterator[None]:
     exporter = OTLPSpanExporter(settings.endpoint, insecure=settings.endpoint.startswith("http://"))
     provider.add_span_processor(BatchSpanProcessor(exporter))
     record_by(provider)
-    _log.info("tracing", endpoint=settings.endpoint, sample_share=settings.sample_share)
+    _log.info("tracing", endpoint=shown_address(settings.endpoint), sample_share=settings.sample_share)
     try:
         yield
     finally:

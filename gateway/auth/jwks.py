@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,6 +15,7 @@ import structlog
 
 from vitrine.errors import FailedPrecondition, Unavailable, VitrineError
 from vitrine.followed_file import FILE_REFUSED, FollowedFile
+from vitrine.shown_address import shown_address
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +81,7 @@ class _KeyUrl:
     def __init__(self, url: str, algorithms: frozenset[str]) -> None:
         _require_safe(url)
         self._url = url
+        self._shown = shown_address(url)
         self._algorithms = algorithms
         self._keys: Keys | None = None
         self._asked_at_s = -_REFRESH_S
@@ -106,11 +108,11 @@ class _KeyUrl:
 
     async def _refresh(self) -> None:
         try:
-            self._keys = keys_of(await self._fetched(), self._algorithms, self._url)
+            self._keys = keys_of(await self._fetched(), self._algorithms, self._shown)
             FILE_REFUSED.labels("tokens").set(0)
         except (httpx.HTTPError, VitrineError) as error:
             FILE_REFUSED.labels("tokens").set(1)
-            log.error("keys of tokens refused, those before go on", url=self._url, error=str(error))
+            log.error("keys of tokens refused, those before go on", url=self._shown, error=str(error))
         finally:
             self._asking = None
 
@@ -125,16 +127,23 @@ class _KeyUrl:
             async for chunk in reply.aiter_bytes():
                 body += chunk
                 if len(body) > _MAX_BYTES:
-                    raise FailedPrecondition(f"{self._url} has more than {_MAX_BYTES} bytes")
+                    raise FailedPrecondition(f"{self._shown} has more than {_MAX_BYTES} bytes")
         return bytes(body)
 
 
 def _require_safe(url: str) -> None:
     """Raises FailedPrecondition where somebody between could put other keys in place of those."""
-    parts: Any = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise FailedPrecondition("VITRINE_AUTH_JWKS is no address") from None
     try:
         is_here = parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         is_here = False
     if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
-        raise FailedPrecondition(f"VITRINE_AUTH_JWKS is {url}; give an https:// address or the path of a file")
+        shown = shown_address(url)
+        raise FailedPrecondition(f"VITRINE_AUTH_JWKS is {shown}; give an https:// address or the path of a file")
+    if "@" in parts.netloc:
+        # The HTTP client writes the whole address to the log.
+        raise FailedPrecondition("VITRINE_AUTH_JWKS holds a name or password; public keys need none, leave it out")

@@ -31,9 +31,13 @@ def open_postgres(url: str, *, name: str = RETRIEVER) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
-        raise _refused(url) from None
-    if parsed.get_backend_name() != "postgresql":
-        raise _refused(parsed.render_as_string())
+        parsed = None
+    if parsed is None or parsed.get_backend_name() != "postgresql":
+        # Not what it is: it may hold a password.
+        raise FailedPrecondition(
+            "VITRINE_CATALOGUE_URL is not an address such as postgresql://user:password@host:5432/name; "
+            "leave it out for SQLite"
+        )
     try:
         return sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -64,10 +68,9 @@ def lock_tables(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
 
 
-def _refused(url: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        f"VITRINE_CATALOGUE_URL is {url!r}; write postgresql://user:password@host:5432/name, or leave it out for SQLite"
-    )
+def shown_database(engine: sa.Engine) -> str:
+    """The database's address without its password, which may stand in the query, too."""
+    return engine.url.set(query={}).render_as_string()
 
 
 def locked_folder(folder: Path) -> TextIO:

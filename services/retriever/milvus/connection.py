@@ -8,6 +8,7 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient
 from services.retriever.milvus.collection import MAX_TERMS, MAX_WORDS_BYTES, WRITE_TIMEOUT_S, Collection, answered
 from services.retriever.settings import RetrieverSettings
 from vitrine.errors import Unavailable
+from vitrine.shown_address import shown_address
 
 # Those of the other backend's words: Robertson et al. 1994.
 _BM25 = {"bm25_k1": 1.2, "bm25_b": 0.75}
@@ -32,7 +33,7 @@ class Milvus:
                 # A server that is asked nothing may take pings for an attack, and end the connection.
                 grpc_options={"grpc.keepalive_permit_without_calls": False},
             ),
-            f"open {settings.milvus_uri}",
+            f"open {shown_address(settings.milvus_uri)}",
         )
         version = str(answered(lambda: self.client.get_server_version(timeout=self.timeout_s), "say its version"))
         # The one for tests has no index over arrays, and needs none.

@@ -9,7 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 import services.retriever.catalogue  # noqa: F401 (has all tables known, those of releases among them)
-from services.retriever.database import RETRIEVER, lock_tables, locked_folder, open_postgres, open_sqlite, writing
+from services.retriever.database import (
+    RETRIEVER,
+    lock_tables,
+    locked_folder,
+    open_postgres,
+    open_sqlite,
+    shown_database,
+    writing,
+)
 from services.retriever.tables import FORMAT, metadata, state
 from vitrine.errors import FailedPrecondition
 
@@ -82,10 +90,10 @@ def replaced_postgres(url: str, *, replace: bool) -> Iterator[sa.Connection]:
             lock_tables(connection)
             metadata.create_all(connection)
             if _is_served(connection):
-                raise FailedPrecondition(f"{engine.url} is served by a retriever; stop all of them first")
+                raise FailedPrecondition(f"{shown_database(engine)} is served by a retriever; stop all of them first")
             revision = connection.execute(sa.select(state.c.revision)).scalar()
             if revision and not replace:
-                raise _filled(str(engine.url), revision)
+                raise _filled(shown_database(engine), revision)
             yield connection
     except DBAPIError as error:
         raise _unreadable(engine, error) from error
@@ -121,7 +129,7 @@ def _filled(name: str, revision: int) -> FailedPrecondition:
 
 
 def _unreadable(engine: sa.Engine, error: DBAPIError) -> FailedPrecondition:
-    return FailedPrecondition(f"{engine.url}: {' '.join(str(error.orig).split())}")
+    return FailedPrecondition(f"{shown_database(engine)}: {' '.join(str(error.orig).split())}")
 
 
 def _remove(*paths: Path) -> None:

@@ -231,13 +231,17 @@ async def test_keys_that_were_never_had_open_nothing(key_server: KeyServer, prov
         {"jwks": "http://id.example/jwks"},
         {"jwks": "file:///etc/jwks"},
         {"jwks": "nowhere.json"},
+        {"jwks": "https://who:word@id.example/jwks"},
+        {"jwks": "http://who:word@id.example/jwks"},
+        {"jwks": "https://:word@[id.example/jwks"},
         {"jwt_issuer": ""},
         {"jwt_audience": ""},
     ],
 )
 def test_settings_that_would_open_a_door_are_refused(file: Path, changes: dict[str, str]) -> None:
-    with pytest.raises(FailedPrecondition):
+    with pytest.raises(FailedPrecondition) as caught:
         Tokens(settings(file).model_copy(update=changes))
+    assert "word" not in caught.value.message.replace("password", "")
 
 
 @pytest.mark.parametrize("algorithms", ["none", "HS256", "RS256,HS512", ""])

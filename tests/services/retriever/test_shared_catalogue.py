@@ -188,9 +188,11 @@ async def test_another_model_is_refused_by_every_retriever(open_replica: OpenRep
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mysql://root:secret@db/shop", "write postgresql://"),
-        ("not a url", "write postgresql://"),
+        ("mysql://root:secret@db/shop", "not an address such as postgresql://"),
+        ("not a url with a secret", "not an address such as postgresql://"),
+        ("postgresql//root:secret@db/shop", "not an address such as postgresql://"),
         ("postgresql://nobody:secret@127.0.0.1:1/shop", "check VITRINE_CATALOGUE_URL"),
+        ("postgresql://127.0.0.1:1/shop?user=nobody&password=secret", "check VITRINE_CATALOGUE_URL"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_refused(tmp_path: Path, url: str, said: str) -> None:

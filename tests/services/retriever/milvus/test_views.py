@@ -295,5 +295,7 @@ async def test_what_filters_and_searches_do_not_know_of_a_product_is_told(filled
 
 
 async def test_a_server_that_is_not_there_is_named(open_milvus: Open) -> None:
-    with pytest.raises(Unavailable, match=r"Milvus cannot open http://127\.0\.0\.1:9"):
-        await open_milvus(milvus_uri="http://127.0.0.1:9", milvus_timeout_s=0.2)
+    """Without what its address says of who asks."""
+    with pytest.raises(Unavailable, match=r"Milvus cannot open http://127\.0\.0\.1:9: ") as caught:
+        await open_milvus(milvus_uri="http://root:word@127.0.0.1:9", milvus_timeout_s=0.2)
+    assert "word" not in caught.value.message
