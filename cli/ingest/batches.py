@@ -16,6 +16,8 @@ from vitrine.v1 import catalog_service_pb2, product_pb2
 # Room for the frame around a product in a request.
 _MAX_PRODUCT_BYTES = MAX_MESSAGE_BYTES - 1024
 _MAX_UNSENT = 500
+# Products that wait for a later row of their id, in memory.
+_MAX_HELD = 10_000
 
 
 class Reading(Protocol):
@@ -34,8 +36,9 @@ class Reading(Protocol):
 class Batch:
     """One request, the (row number, line) of each of its products, and the rows among them that are not sent.
 
-    These are refusals, (id, row number) of products that did not change, and rows that are left out. Rows up to
-    `last_row` are settled when it is acknowledged; `position` is how far the file was read by then.
+    These are refusals, (id, row number) of products that did not change, or whose place a later row took before they
+    were sent, and rows that are left out. Rows up to `last_row` are settled when it is acknowledged; `position` is how
+    far the file was read by then.
     """
 
     request: catalog_service_pb2.CatalogServiceUpsertProductsRequest = field(
@@ -44,6 +47,7 @@ class Batch:
     places: list[tuple[int, int]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     unchanged: list[tuple[str, int]] = field(default_factory=list)
+    replaced: list[tuple[str, int]] = field(default_factory=list)
     left_out: int = 0
     last_row: int = 0
     position: int = 0
@@ -51,6 +55,11 @@ class Batch:
 
     def _holds(self, product_id: str) -> bool:
         return any(product.id == product_id for product in self.request.products)
+
+    @property
+    def unsent(self) -> int:
+        """Rows among them that are not sent."""
+        return len(self.refusals) + len(self.unchanged) + len(self.replaced) + self.left_out
 
     def takes(self, message: product_pb2.Product, settings: IngestSettings) -> bool:
         """Whether the product still fits: an id goes into a batch once, so that the later row wins."""
@@ -78,11 +87,16 @@ def batched(
     reading: Reading,
     settings: IngestSettings,
     is_unchanged: Callable[[Product], bool] = lambda _product: False,
+    repeated: frozenset[str] = frozenset(),
 ) -> Iterator[Batch]:
-    """The rows as batches, in order; a batch may hold nothing to send."""
+    """The rows as batches, in order; a batch may hold nothing to send.
+
+    Products whose ids are `repeated` wait for the end, so that of several rows with one id only the last is sent.
+    """
     batch = Batch()
+    held: dict[str, tuple[Row, Product, product_pb2.Product]] = {}
     for row in rows:
-        if len(batch.refusals) + len(batch.unchanged) + batch.left_out >= _MAX_UNSENT:
+        if batch.unsent >= _MAX_UNSENT:
             yield batch
             batch = Batch()
         try:
@@ -97,6 +111,10 @@ def batched(
             continue
         if product is None or message is None:
             batch.left_out += 1
+        elif product.id in held or (product.id in repeated and len(held) < _MAX_HELD):
+            if earlier := held.get(product.id):
+                batch.replaced.append((product.id, earlier[0].number))
+            held[product.id] = (row, product, message)
         elif is_unchanged(product):
             batch.unchanged.append((product.id, row.number))
         else:
@@ -105,6 +123,14 @@ def batched(
                 batch = Batch()
             batch.add(row, message)
         batch.passed(row)
+    for row, product, message in held.values():
+        if is_unchanged(product):
+            batch.unchanged.append((product.id, row.number))
+            continue
+        if not batch.takes(message, settings):
+            yield batch
+            batch = Batch(last_row=batch.last_row, position=batch.position)
+        batch.add(row, message)
     if batch.last_row:
         yield batch
 

@@ -12,6 +12,9 @@ CREATE TABLE IF NOT EXISTS product (
   id TEXT NOT NULL, feed INTEGER NOT NULL, since INTEGER NOT NULL, run INTEGER NOT NULL, row INTEGER NOT NULL,
   PRIMARY KEY (id, feed)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS repeated (
+  id TEXT NOT NULL, feed INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (id, feed)
+) WITHOUT ROWID;
 """
 # What the catalogue holds, for one sync: on disk, as a feed may have millions of products.
 _DIGESTS = "CREATE TEMP TABLE digest (id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID"
@@ -53,12 +56,25 @@ class Ledger:
                 # A run that was cut off may see its last rows twice.
                 if found is not None and found[0] < row:
                     again.append((product_id, row))
+                    self._database.execute(
+                        "INSERT OR REPLACE INTO repeated VALUES (?, ?, ?)", (product_id, self._feed, self.runs)
+                    )
                 self._database.execute(
                     "INSERT INTO product VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT DO UPDATE SET run = ?3, row = ?4",
                     (product_id, self._feed, self.runs, row),
                 )
             self._database.commit()
         return again
+
+    def repeated(self) -> frozenset[str]:
+        """Ids that the feed had in several rows when it was read last, or since."""
+        query = "SELECT id FROM repeated WHERE feed = ?"
+        return frozenset(row[0] for row in self._database.execute(query, (self._feed,)))
+
+    def forget_repeated(self) -> None:
+        """Forgets ids that this run, which read all, had in one row."""
+        self._database.execute("DELETE FROM repeated WHERE feed = ? AND run < ?", (self._feed, self.runs))
+        self._database.commit()
 
     def known_before(self) -> int:
         """How many products the feed had before this run."""

@@ -89,7 +89,9 @@ class Ingest:
             self._ledger.close()
 
     async def _run(self, client: Client, moved: Moved, waits: Waits) -> Summary:
-        if self._progress.last_id and not await self._is_kept(client, self._progress.last_id):
+        repeated = self._ledger.repeated() if self._sync else frozenset[str]()
+        # What waited for a later row of its id when the run was cut off is lost: all is compared again.
+        if repeated or (self._progress.last_id and not await self._is_kept(client, self._progress.last_id)):
             self._progress = Progress(fingerprint=self._progress.fingerprint)
         if not self._progress.run:
             self._progress = self._progress.model_copy(update={"run": self._ledger.runs + 1})
@@ -105,9 +107,10 @@ class Ingest:
             moved(batch.position, self._progress)
 
         is_unchanged = self._is_unchanged if self._sync else _never
-        batches = batched(rows, self.feed, self._settings, is_unchanged)
+        batches = batched(rows, self.feed, self._settings, is_unchanged, repeated)
         await way_of(client, self._settings, settle, waits).run(batches)
         gone = NONE_GONE
+        self._ledger.forget_repeated()
         if self._sync:
             gone = await delete_gone(client, self._ledger, self._settings, force=self._force)
         self._checkpoint.clear()
@@ -136,7 +139,11 @@ class Ingest:
     def _settle(self, batch: Batch, outcomes: Outcomes) -> None:
         refusals = list(batch.refusals)
         last_id = self._progress.last_id
-        seen = [*batch.unchanged, *((refusal.id, refusal.row) for refusal in batch.refusals if refusal.id)]
+        seen = [
+            *batch.unchanged,
+            *batch.replaced,
+            *((refusal.id, refusal.row) for refusal in batch.refusals if refusal.id),
+        ]
         for product, (row, line), error in zip(batch.request.products, batch.places, outcomes, strict=True):
             seen.append((product.id, row))
             if error is None:

@@ -123,6 +123,42 @@ async def test_rows_with_one_id_are_told_and_the_last_wins(shelf: Shelf, sync: S
     again = await sync([*rows, *rows_of(range(1))])
     assert (shelf.products["p0"].title, shelf.products["p1"].title) == ("Watch 0", "Second")
     assert again.repeated == 4
+    # Of an id that was there twice before only the last row is looked at: no earlier one is on sale for a moment.
+    assert shelf.requests == [["p0"]]
+    third = await sync([*rows, *rows_of(range(1))])
+    assert (third.accepted, third.unchanged, third.repeated, shelf.requests) == (0, 12, 4, [])
+    once = await sync(rows_of(range(12)))
+    assert (once.accepted, once.unchanged, once.repeated) == (2, 10, 0)
+    assert {product.title for product in shelf.products.values()} == {f"Watch {number}" for number in range(12)}
+
+
+@pytest.mark.parametrize("count", [9, 10, 30])
+async def test_of_many_repeated_ids_each_last_row_is_sent_once(shelf: Shelf, sync: Sync, count: int) -> None:
+    await sync([*rows_of(range(count)), *rows_of(range(count), title="Second")], sync=False)
+    summary = await sync([*rows_of(range(count)), *rows_of(range(count), title="Third"), *rows_of(range(90, 91))])
+    sent = [key for ids in shelf.requests for key in ids]
+    assert sorted(sent) == sorted({*(f"p{number}" for number in range(count)), "p90"})
+    assert (summary.accepted, summary.repeated, summary.rows) == (count + 1, count, 2 * count + 1)
+    assert {shelf.products[f"p{number}"].title for number in range(count)} == {"Third"}
+
+
+async def test_cut_off_no_repeated_row_that_waited_is_lost(shelf: Shelf, sync: Sync) -> None:
+    await sync([*rows_of(range(30)), *rows_of(range(1), title="Second")])
+
+    came = count()
+
+    def fault(_number: int) -> None:
+        if next(came) >= 1:
+            raise InvalidArgument()
+
+    shelf.fault = fault
+    with pytest.raises(VitrineError):
+        await sync(rows_of(range(30), title="New"))
+    assert shelf.products["p0"].title == "Second"
+    shelf.fault = lambda _number: None
+    summary = await sync(rows_of(range(30), title="New"))
+    assert (summary.resumed_rows, summary.rows, summary.unchanged) == (0, 30, 10)
+    assert {product.title for product in shelf.products.values()} == {"New"}
 
 
 async def test_drafts_go(shelf: Shelf, sync: Sync, tmp_path: Path) -> None:
