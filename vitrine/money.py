@@ -13,12 +13,13 @@ _SIGNS = {
     "C$": "CAD", "CA$": "CAD", "S$": "SGD", "NZ$": "NZD", "MX$": "MXN", "R$": "BRL", "¥": "CNY", "元": "CNY",
     "人民币": "CNY", "RMB": "CNY", "CN¥": "CNY", "円": "JPY", "JP¥": "JPY", "₩": "KRW", "원": "KRW", "₹": "INR",
     "RS": "INR", "₽": "RUB", "₺": "TRY", "₫": "VND", "฿": "THB", "₴": "UAH", "₪": "ILS", "ZŁ": "PLN", "KČ": "CZK",
-    "FT": "HUF", "₱": "PHP",
+    "FT": "HUF", "₱": "PHP", "РУБ": "RUB", "LEI": "RON", "ЛВ": "BGN", "ГРН": "UAH",
 }  # fmt: skip
 _SHARED = {
     "$": frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"}),
     "¥": frozenset({"CNY", "JPY"}),
     "KR": frozenset({"SEK", "NOK", "DKK", "ISK"}),
+    "R": frozenset({"ZAR"}),
 }
 _CODE = re.compile(r"[A-Z]{3}")
 _THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})

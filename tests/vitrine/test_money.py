@@ -33,6 +33,8 @@ from vitrine.money import read_money, shared_sign
         ("12,- €", 12.0, "EUR"),
         ("US$ 1,299.50", 1299.5, "USD"),
         (".5 €", 0.5, "EUR"),
+        ("12 руб.", 12.0, "RUB"),
+        ("49,90 lei", 49.9, "RON"),
         ("-5 €", -5.0, "EUR"),
         ("1e3", 1000.0, ""),
     ],
@@ -54,6 +56,7 @@ def test_a_shared_sign_takes_the_currency_beside_it() -> None:
     assert read_money("$5", "CAD") == (5.0, "CAD")
     assert read_money("$5", "EUR") == (5.0, "USD")
     assert read_money("499 kr", "SEK") == (499.0, "SEK")
+    assert read_money("R1 299.00", "ZAR") == (1299.0, "ZAR")
     assert read_money("5", "EUR") == (5.0, "EUR")
     with pytest.raises(ValueError, match="no currency that is known"):
         read_money("499 kr")

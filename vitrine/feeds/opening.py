@@ -21,6 +21,9 @@ from vitrine.product_row import ProductRows
 from vitrine.rows import RowFile, opened
 
 _HEAD_BYTES = 1 << 17
+# Bytes that text has none of, and the share of them from which on it is none.
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
+_MOST_CONTROLS = 0.02
 _DELIMITERS = ("\t", ",", ";", "|")
 _XML_FEED = re.compile(r"<(?:rss|feed|channel|rdf:RDF)[\s>]", re.IGNORECASE)
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script|meta)[\s>]", re.IGNORECASE)
@@ -84,9 +87,14 @@ def _head(path: Path, encoding: str) -> _Head:
         raise invalid("--encoding", f"{encoding!r} is no encoding that is known; give for example gb18030")
     if not data.strip():
         raise invalid("PATH", f"{path} is empty")
-    if b"\0" in data and not encoding.startswith(("utf-16", "utf-32")) and not data.startswith(b"PAR1"):
+    if _is_binary(data) and not encoding.startswith(("utf-16", "utf-32")) and not data.startswith(b"PAR1"):
         raise invalid("PATH", f"{path.name} is no text: give a feed as CSV, TSV, XML, HTML, JSON lines or Parquet")
     return _Head(path, data, encoding or "utf-8-sig")
+
+
+def _is_binary(data: bytes) -> bool:
+    """Whether it is no text: that has none of these bytes, but for a stray one in a damaged row."""
+    return b"\0" in data and len(data) - len(data.translate(None, _CONTROLS)) > _MOST_CONTROLS * len(data)
 
 
 def _feed(

@@ -1,5 +1,6 @@
 """Recognising feeds, and refusing what is none."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +57,26 @@ def test_another_reading_has_another_layout(tmp_path: Path) -> None:
         for encoding in ("", "cp1252")
     }
     assert len(layouts) == 4
+
+
+ROWS = [{"id": f"p{number}", "title": f"Watch {number}", "price": "5 EUR"} for number in range(20)]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "xml"])
+def test_a_stray_zero_byte_costs_its_row_at_most(read_feed: Any, kind: str) -> None:
+    if kind == "jsonl":
+        text = "".join(json.dumps(row) + "\n" for row in ROWS)
+    elif kind == "csv":
+        text = "id,title,price\n" + "".join(",".join(row.values()) + "\n" for row in ROWS)
+    else:
+        items = (
+            f"<item><id>{row['id']}</id><title>{row['title']}</title><price>5 EUR</price></item>\n" for row in ROWS
+        )
+        text = f"<rss><channel>{''.join(items)}</channel></rss>"
+    found = read_feed(f"feed.{kind}", text.replace("Watch 7", "Wa\0\0tch 7"))
+    others = {product_id: product.title for product_id, product in found.products.items() if product_id != "p7"}
+    assert others == {row["id"]: row["title"] for row in ROWS if row["id"] != "p7"}
+    if kind == "jsonl":
+        assert [line for line, _ in found.refused] == [8]
+    else:
+        assert found.products["p7"].title == "Watch 7"
