@@ -62,6 +62,8 @@ def test_the_compose_profile_scrapes_every_service_and_shows_what_lies_here() ->
         for volume in one.get("volumes", ()):
             source = volume.split(":")[0]
             assert (ROOT / source).exists() if source.startswith(".") else source in compose["volumes"]
+    # Whoever reaches it may look, and nobody knows a password that it came with.
+    assert compose["services"]["grafana"]["environment"]["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
     sources = yaml.safe_load((OBSERVABILITY / "grafana/provisioning/datasources/vitrine.yml").read_text())
     assert {source["url"].split("/")[2].split(":")[0] for source in sources["datasources"]} <= profile
     uids = {source["uid"] for source in sources["datasources"]}
