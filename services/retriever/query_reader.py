@@ -54,6 +54,9 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
     for start, end, _ in repairs.mended:
         instead = [one for one in instead if one[1] <= start or end <= one[0]]
     models = [[word for word in _model_words(term) if _is_model(word, index)] for term in read]
+    is_named = any(models)
+    if not is_named:
+        models = [[word for word in _amounts(term) if _is_rare(word, index)] for term in read]
     others = " ".join(term.term.text for term, words in zip(read, models, strict=True) if not words)
     alone = not others or index.is_brand(others)
     units = [WordReading(term.text, term.words[:1], "unit") for term in terms if _is_converted(term)]
@@ -64,7 +67,7 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
         excluded=excluded,
         words=(*told, *joined, *repairs.told, *units),
         corrected=corrected if corrected != kept else "",
-        named=any(models) or any(map(index.is_brand, {asked, kept})),
+        named=is_named or (alone and any(models)) or any(map(index.is_brand, {asked, kept})),
         models=tuple(_whole(word) for words in models for word in words) if alone else (),
     )
 
@@ -159,6 +162,11 @@ def _model_words(term: ReadTerm) -> Sequence[str]:
     return [words[0] for words in term.instead] or term.term.words[:1]
 
 
+def _amounts(term: ReadTerm) -> Sequence[str]:
+    """The word of a term that is a number with its unit."""
+    return term.term.words[:1] if term.term.is_quantity else ()
+
+
 def _whole(word: str) -> Term:
     return Term(word, (word,), ((word,),), 0, len(word))
 
@@ -167,4 +175,8 @@ def _is_model(word: str, index: TermIndex) -> bool:
     least = _NUMBER_CHARACTERS if word.isdigit() else _MODEL_CHARACTERS
     if len(word) < least or word.isalpha():
         return False
+    return _is_rare(word, index)
+
+
+def _is_rare(word: str, index: TermIndex) -> bool:
     return 0 < index.products_with(word) <= max(_MODEL_PRODUCTS, _MODEL_SHARE * index.products)

@@ -43,8 +43,8 @@ class Reading:
     `asked` is the normalised query, and `text` what is left of it for a model to read: in simplified characters,
     without what is excluded, its spelling mended, a word that no product holds as a synonym. `corrected` has its
     spelling alone mended, "" where it was right. `named`: it asks for a thing by its name, a
-    brand or a model number, and not by what it is like. `models`: the model or article numbers that it asks for by
-    nothing else but a brand; what holds one comes first.
+    brand or a model number, and not by what it is like. `models`: the model or article numbers, or amounts, that it
+    asks for by nothing else but a brand; what holds one comes first.
     """
 
     asked: str = ""

@@ -275,7 +275,7 @@ def test_a_dash_that_excludes_nothing_is_none(view: Index, query: str) -> None:
 
 
 def test_a_query_that_names_a_brand_or_model_is_told_from_one_that_describes(view: Index) -> None:
-    named = {"sony", "wh-1000xm5", "wh1000 xm5", "sku-00002"}
+    named = {"sony", "wh-1000xm5", "wh1000 xm5", "sku-00002", "17 inch"}
     described = {"headphones", "phone case", "17 inch notebook", "sony headphones", "蓝牙耳机", "no such thing"}
     assert {query for query in named | described if _read(view, query).named} == named
 
@@ -287,11 +287,16 @@ def test_a_query_that_names_a_brand_or_model_is_told_from_one_that_describes(vie
         ("Sony WH-1000XM5", ["wh1000xm5"]),
         ("sku-00002", ["sku00002"]),
         ("wh-1000xm5 ear pads", []),  # asks for something else
-        ("17 inch", []),
+        ("17寸", ["17inch"]),
+        ("1,5 升", ["1500ml"]),
+        ("1.5L kettle", []),
+        ("99 inch", []),  # nothing states it
         ("sony", []),
     ],
 )
-def test_a_query_of_a_model_number_alone_asks_for_that_model(view: Index, query: str, models: list[str]) -> None:
+def test_a_query_of_a_model_number_or_amount_alone_asks_for_what_holds_it(
+    view: Index, query: str, models: list[str]
+) -> None:
     assert [term.text for term in _read(view, query).models] == models
 
 
