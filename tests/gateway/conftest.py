@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -190,34 +191,43 @@ async def shop_vectors(embedder: EmbedderEngine) -> Embeddings:
     return await embedder.embed(texts, input_type=InputType.DOCUMENT, deadline=Deadline.after(60), lane=Lane.BULK)
 
 
+@asynccontextmanager
+async def filled_retriever(folder: Path, vectors: Embeddings) -> AsyncIterator[RetrieverEngine]:
+    """A retriever that holds the sample products."""
+    retriever = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
+    try:
+        await retriever.upsert_products(
+            sample_products(), vectors.vectors, model_digest=vectors.model_digest, deadline=Deadline.after(60)
+        )
+        yield retriever
+    finally:
+        await retriever.close()
+
+
+@pytest.fixture(scope="session")
+async def catalogue(
+    tmp_path_factory: pytest.TempPathFactory, shop_vectors: Embeddings
+) -> AsyncIterator[RetrieverEngine]:
+    """A retriever that tests only read."""
+    async with filled_retriever(tmp_path_factory.mktemp("catalogue"), shop_vectors) as retriever:
+        yield retriever
+
+
 OpenCatalogue = Callable[[], Awaitable[RetrieverEngine]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 async def open_catalogue(
     tmp_path_factory: pytest.TempPathFactory, shop_vectors: Embeddings
 ) -> AsyncIterator[OpenCatalogue]:
-    """Opens retrievers that hold the sample products."""
+    """Opens retrievers that hold the sample products, for the test to write to."""
     async with AsyncExitStack() as stack:
 
         async def opened() -> RetrieverEngine:
-            retriever = await RetrieverEngine.open(RetrieverSettings(data_dir=tmp_path_factory.mktemp("catalogue")))
-            stack.push_async_callback(retriever.close)
-            await retriever.upsert_products(
-                sample_products(),
-                shop_vectors.vectors,
-                model_digest=shop_vectors.model_digest,
-                deadline=Deadline.after(60),
-            )
-            return retriever
+            folder = tmp_path_factory.mktemp("catalogue")
+            return await stack.enter_async_context(filled_retriever(folder, shop_vectors))
 
         yield opened
-
-
-@pytest.fixture(scope="session")
-async def catalogue(open_catalogue: OpenCatalogue) -> RetrieverEngine:
-    """A retriever that tests only read."""
-    return await open_catalogue()
 
 
 OpenShop = Callable[..., Awaitable[Shop]]
