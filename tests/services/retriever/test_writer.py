@@ -89,6 +89,7 @@ async def test_while_searches_run_small_writes_wait_for_one_another_and_a_delete
     engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "GROUPING_S", 3_600.0)
+    monkeypatch.setattr(writer_module, "LEAST_WAITS_LEFT", 0)
     published: list[int] = []
     await shop.fill(engine, [shop.product(0)], shop.vectors(1))
     publish = engine._writer._publish
@@ -120,7 +121,6 @@ async def test_a_write_whose_caller_has_little_time_waits_for_no_other(
 ) -> None:
     for name in ("GROUPING_S", "BULK_GROUPING_S"):
         monkeypatch.setattr(writer_module, name, 3_600.0)
-    monkeypatch.setattr(writer_module, "LITTLE_TIME_S", 1_800.0)
     await shop.fill(engine, [shop.product(0)], shop.vectors(1))
     if busy == "searched":
         assert engine._places.take()
@@ -133,11 +133,11 @@ async def test_a_write_whose_caller_has_little_time_waits_for_no_other(
             [shop.product(number)], shop.vectors(1), model_digest=shop.DIGEST, deadline=deadline
         )
 
-    patient = asyncio.create_task(write(1, 3_600.0))
+    patient = asyncio.create_task(write(1, 10_900.0))
     while not engine._writer._waiting:
         await asyncio.wait({patient}, timeout=0.001)
     # With it goes what waited already.
-    assert (await write(2, 600.0)).revision == 3
+    assert (await write(2, 10_700.0)).revision == 3
     assert (await patient).revision == 2
 
 
@@ -193,6 +193,7 @@ async def test_while_many_products_are_made_ready_writes_wait_for_a_full_group(
     engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "BULK_GROUPING_S", 3_600.0)
+    monkeypatch.setattr(writer_module, "LEAST_WAITS_LEFT", 0)
     monkeypatch.setattr(writer_module, "GROUP_PRODUCTS", 3)
     await shop.fill(engine, [shop.product(0)], shop.vectors(1))
     writer, committed = engine._writer, []
@@ -219,6 +220,7 @@ async def test_while_many_products_are_made_ready_writes_wait_for_a_full_group(
 
 async def test_a_full_queue_waits_for_no_group(engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "BULK_GROUPING_S", 3_600.0)
+    monkeypatch.setattr(writer_module, "LEAST_WAITS_LEFT", 0)
     await shop.fill(engine, [shop.product(0)], shop.vectors(1))
     monkeypatch.setattr(engine._writer, "_limit", 2)
     engine._preparers.many += 1
