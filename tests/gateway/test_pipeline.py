@@ -74,12 +74,12 @@ async def test_the_first_results_do_not_depend_on_the_page_size(shop: Any) -> No
 
 async def test_the_ranker_reads_descriptions_whether_or_not_the_caller_does(shop: Any) -> None:
     """Its model was trained with them: an order must not depend on what is shown."""
+    texts: list[dict[str, str]] = []
     for with_description in (False, True):
+        begun = len(shop.ranker.calls)
         await shop.search("watch", with_description=with_description)
-    texts: list[dict[str, str]] = [{}, {}]
-    for of_search, calls in zip(texts, (shop.ranker.calls[:2], shop.ranker.calls[2:]), strict=True):
-        for _, (_, candidates), _ in calls:
-            of_search.update({candidate.id: candidate.text for candidate in candidates})
+        calls = shop.ranker.calls[begun:]
+        texts.append({candidate.id: candidate.text for _, (_, candidates), _ in calls for candidate in candidates})
     assert texts[0] == texts[1]
     assert len(texts[0]) == 32
     assert all("description of product" in text for text in texts[0].values())
