@@ -151,8 +151,14 @@ class Ingest:
             else:
                 refusals.append(Refusal.of(row, line, product.id, error))
         self._report.add(sorted(refusals, key=lambda refusal: refusal.row))
-        again = self._ledger.see(sorted(seen, key=lambda place: place[1]))
-        self._repeated_ids |= dict.fromkeys(product_id for product_id, _ in again)
+        refused = {refusal.row for refusal in refusals}
+        # A row that is refused takes no place.
+        again = [
+            product_id
+            for product_id, row in self._ledger.see(sorted(seen, key=lambda place: place[1]))
+            if row not in refused
+        ]
+        self._repeated_ids |= dict.fromkeys(again)
         progress = self._progress
         self._progress = progress.model_copy(
             update={

@@ -115,6 +115,14 @@ async def test_a_row_that_is_refused_is_not_gone(shelf: Shelf, sync: Sync) -> No
     assert (summary.refused, summary.gone.deleted, len(shelf.products)) == (2, 0, 10)
 
 
+async def test_a_later_row_that_is_refused_takes_no_place(shelf: Shelf, sync: Sync) -> None:
+    rows = [*rows_of(range(3)), *rows_of(range(2), price="free")]
+    for accepted, unchanged in ((3, 0), (0, 3)):
+        summary = await sync(rows)
+        assert (summary.accepted, summary.unchanged, summary.refused, summary.repeated) == (accepted, unchanged, 2, 0)
+    assert {product.title for product in shelf.products.values()} == {"Watch 0", "Watch 1", "Watch 2"}
+
+
 async def test_rows_with_one_id_are_told_and_the_last_wins(shelf: Shelf, sync: Sync) -> None:
     rows = [*rows_of(range(12)), *rows_of(range(3), title="Second")]
     summary = await sync(rows)
