@@ -151,11 +151,19 @@ class Catalogue(RuleBasedStateMachine):
     @precondition(lambda self: self.truth.products)
     @rule(by=numbers)
     def create_releases(self, by: int) -> None:
-        """One of each model; vectors of the other one are kept from now on."""
+        """One of each model; vectors of the other one are kept from now on, and those left over."""
         for name in ("today", "new"):
             self._run(self._engine(by).releases.write_release(Release(name, RELEASES[name]), deadline=_soon()))
             self.truth.releases[name] = RELEASES[name]
-        self.truth.kept = self.truth.kept or set()
+        if self.truth.kept is None:
+            self.truth.kept = self._left_over(by)
+
+    def _left_over(self, by: int) -> set[str]:
+        """Ids that have a vector of the other model, of which none were kept before."""
+        listing = self._engine(by).releases.list_unembedded(self.truth.other, 500, deadline=_soon())
+        kept = set(self.truth.products) - {product.id for _, product in self._run(listing)}
+        assert kept <= (self.truth.leftover if self.truth.other == OLD else set())
+        return kept
 
     @precondition(lambda self: self.truth.kept is not None)
     @rule(count=st.integers(1, 20), by=numbers)
@@ -232,7 +240,7 @@ class Catalogue(RuleBasedStateMachine):
         )
         writing = [self._write(writes, True, by + 1)] if writes else []
         assert self._run(_first_fault(adopting, *writing)) is None
-        truth.adopt(before)
+        truth.adopt(before, (f"p{number}" for number in writes))
 
     @precondition(lambda self: self.truth.releases)
     @rule(name=st.sampled_from(list(RELEASES)), force=st.booleans(), by=numbers)

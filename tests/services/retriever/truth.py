@@ -33,7 +33,8 @@ class Truth:
     """Products by id, the releases with their embedders, and which of them serves and served before.
 
     `own` is the catalogue's own model. `kept` are the ids that have a vector of the other one, None while none are
-    kept; `built`: these are searched.
+    kept; `built`: these are searched. `leftover` are the ids that may have a vector of the first model though none are
+    kept: of the time when it was the catalogue's own.
     """
 
     products: dict[str, Item] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Truth:
     own: str = OLD
     kept: set[str] | None = None
     built: bool = False
+    leftover: set[str] = field(default_factory=set)
 
     @property
     def other(self) -> str:
@@ -62,12 +64,14 @@ class Truth:
     def write(self, written: dict[str, Item], both: bool) -> None:
         """Products with the vectors of both models, or of the catalogue's own alone."""
         self.products |= written
+        self.leftover = self.leftover | set(written) if self.own == OLD else self.leftover - set(written)
         if self.kept is not None:
             self.kept = self.kept | set(written) if both else self.kept - set(written)
 
     def delete(self, product_id: str) -> None:
         """The product is gone."""
         self.products.pop(product_id, None)
+        self.leftover.discard(product_id)
         if self.kept is not None:
             self.kept.discard(product_id)
 
@@ -84,12 +88,16 @@ class Truth:
         if self.other not in self.releases.values():
             self.kept, self.built = None, False
 
-    def adopt(self, before: str) -> None:
-        """The other model is the catalogue's own, and `before` a release of the one that was, where it has none."""
+    def adopt(self, before: str, written: Iterable[str]) -> None:
+        """The other model is the catalogue's own, and `before` a release of the one that was, where it has none.
+
+        Products were written meanwhile, before or after.
+        """
         if self.previous == "" or self.own not in self.releases.values():
             self.releases[before] = self.own
             self.previous = before if self.previous == "" else self.previous
         self.own, self.kept = self.other, set(self.products)
+        self.leftover |= set(written) if self.own == OLD else set()
 
 
 def vectors_of(seeds: Iterable[int], model: str) -> FloatArray:
