@@ -24,10 +24,14 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A word that the last one typed is or goes on to, and how many products have it beside the words before."""
+    """A word that the last one typed is or goes on to, and how many products have it beside the words before.
+
+    `place` is where the segment has the word; some of the products, or all, may be dead.
+    """
 
     word: bytes
     count: int
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +121,7 @@ def _largest(table: Table, start: int, counts: Numbers, limit: int) -> list[Comp
     """The words from `start` on that have the largest counts above 0."""
     places = np.argpartition(-counts, limit)[:limit] if len(counts) > limit else np.arange(len(counts))
     return [
-        Completion(bytes(table.keys[start + place]), int(counts[place])) for place in places.tolist() if counts[place]
+        Completion(bytes(table.keys[start + place]), int(counts[place]), start + place)
+        for place in places.tolist()
+        if counts[place]
     ]

@@ -13,6 +13,7 @@ from services.retriever.suggest.matches import Matches, matches_of
 from services.retriever.suggest.readings import Reading, readings_of
 from services.retriever.suggest.scoring import Scoring, normal_text
 from services.retriever.suggest.segment import LABEL_BYTES, WORD_BYTES, Segment
+from services.retriever.suggest.table import Numbers
 from services.retriever.suggest.typed import MAX_CHARACTERS, read_typed
 from vitrine.errors import invalid
 from vitrine.ports import Suggestion, SuggestionKind, SuggestQuery
@@ -41,11 +42,11 @@ Living = Callable[[IntArray], BoolArray]
 @dataclass(frozen=True, slots=True)
 class _Matched:
     """Row keys of products, best first; by a label's key how many products have it, and one of these; by a completion
-    how many products have it."""
+    how many products have it, living or not, and where segments have it."""
 
     rows: list[int]
     labels: dict[str, tuple[int, int]]
-    completions: Counter[str]
+    completions: dict[str, tuple[int, list[tuple[Segment, int]]]]
 
 
 def check_suggest(query: SuggestQuery) -> None:
@@ -73,7 +74,7 @@ def suggest(
             break
         scoring = Scoring(typed, reading, size, language)
         matched = _matched(segments, living, reading, query.limit)
-        for one in _suggestions(matched, products, scoring):
+        for one in _suggestions(matched, living, products, scoring):
             key = (one.kind, normal_text(one.text))
             if key not in found or found[key][0].score < one.score:
                 found[key] = (one, scoring)
@@ -83,7 +84,7 @@ def suggest(
     return tuple(scoring.with_spans(one) for one, scoring in _chosen(best, query.limit))
 
 
-def _suggestions(matched: _Matched, products: Products, scoring: Scoring) -> Iterator[Suggestion]:
+def _suggestions(matched: _Matched, living: Living, products: Products, scoring: Scoring) -> Iterator[Suggestion]:
     read = products.undescribed([*matched.rows, *(row for _, row in matched.labels.values())])
     for row in matched.rows:
         yield scoring.product(read[row])
@@ -91,8 +92,9 @@ def _suggestions(matched: _Matched, products: Products, scoring: Scoring) -> Ite
     for key, (count, row) in matched.labels.items():
         if (label := scoring.label(key, count, read[row])) is not None:
             yield label
-    for word, count in matched.completions.items():
-        if (completion := scoring.completion(word, count, titles)) is not None:
+    for word, (count, holders) in matched.completions.items():
+        completion = scoring.completion(word, count, titles)
+        if completion is not None and any(_is_held(segment, place, living) for segment, place in holders):
             yield completion
 
 
@@ -114,7 +116,7 @@ def _matched(segments: Sequence[Segment], living: Living, reading: Reading, limi
     costs, rows = [], []
     counts: Counter[str] = Counter()
     row_of: dict[str, int] = {}
-    completions: Counter[str] = Counter()
+    completions: dict[str, tuple[int, list[tuple[Segment, int]]]] = {}
     for segment in segments:
         matches = _living_matches(segment, living, reading, wanted, most_labels)
         costs.append(segment.costs[matches.products])
@@ -122,11 +124,12 @@ def _matched(segments: Sequence[Segment], living: Living, reading: Reading, limi
         for completion in matches.completions:
             # One of the full width may be the beginning of a longer word.
             if len(completion.word) < WORD_BYTES:
-                completions[completion.word.decode()] += completion.count
+                count, holders = completions.get(word := completion.word.decode(), (0, []))
+                completions[word] = (count + completion.count, [*holders, (segment, completion.place)])
         for place in matches.labels.tolist():
             key = bytes(segment.labels.keys[place])
             numbers = segment.labels.filed(place, place + 1)
-            row = _first_living(segment.rows[numbers], living)
+            row = _first_living(segment, numbers, living)
             if len(key) < LABEL_BYTES and row is not None:
                 counts[key.decode()] += len(numbers)
                 row_of[key.decode()] = row
@@ -147,8 +150,13 @@ def _living_matches(segment: Segment, living: Living, reading: Reading, wanted: 
         limit *= 16
 
 
-def _first_living(rows: IntArray, living: Living) -> int | None:
-    for part in (rows[:64], rows[64:]):
-        if len(alive := part[living(part)]):
+def _is_held(segment: Segment, place: int, living: Living) -> bool:
+    return _first_living(segment, segment.words.filed(place, place + 1), living) is not None
+
+
+def _first_living(segment: Segment, numbers: Numbers, living: Living) -> int | None:
+    for part in (numbers[:64], numbers[64:]):
+        rows = segment.rows[part]
+        if len(alive := rows[living(rows)]):
             return int(alive[0])
     return None

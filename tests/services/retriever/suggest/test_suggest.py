@@ -131,6 +131,16 @@ async def test_a_new_product_is_suggested_at_once_and_a_deleted_one_no_more(fill
         assert await texts(filled, shop, text, kind) == []
 
 
+async def test_words_that_no_product_has_any_more_are_not_suggested(retriever: Retriever, shop: Any) -> None:
+    many = [product(f"p{number}", f"zorbulator {number}") for number in range(200)]
+    await shop.fill(retriever, many, shop.vectors(200))
+    assert await texts(retriever, shop, "zorb", QUERY) == ["zorbulator"]
+    await retriever.delete_products([one.id for one in many[:-1]], deadline=shop.deadline())
+    assert await texts(retriever, shop, "zorb", QUERY) == ["zorbulator"]
+    await shop.fill(retriever, [product("p199", "lamp")], shop.vectors(1))
+    assert await suggested(retriever, shop, "zorb") == []
+
+
 async def test_where_many_died_the_living_are_still_found(retriever: Retriever, shop: Any) -> None:
     """The best of a segment may all be dead: it is looked further."""
     many = [product(f"p{number:03}", f"lamp {number}") for number in range(300)]
