@@ -38,6 +38,10 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except VitrineError as error:
             message = error.message
+        except ValueError as error:
+            message = _wrong_settings(error)
+            if not message:
+                raise
         except OSError as error:
             if error.filename is None:
                 raise
@@ -48,6 +52,15 @@ class _Commands(TyperGroup):
             message = f"{error.name} is not installed; pip install 'vitrine[train]'"
         typer.echo(f"error: {message}", err=True)
         raise typer.Exit(1)
+
+
+def _wrong_settings(error: ValueError) -> str:
+    """What is wrong with the settings, where it is they that are wrong."""
+    from pydantic import ValidationError
+
+    from vitrine.wrong_settings import told
+
+    return told(error) if isinstance(error, ValidationError) else ""
 
 
 class _Program(typer.Typer):

@@ -13,6 +13,7 @@ from gateway.serving import Ports, serve_gateway
 from gateway.settings import GatewaySettings
 from vitrine.channel import open_channel
 from vitrine.tls import TlsSettings, client_tls
+from vitrine.wrong_settings import wrong_settings_told
 
 
 def main() -> None:
@@ -38,4 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with wrong_settings_told():
+        main()

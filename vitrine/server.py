@@ -11,6 +11,7 @@ import grpc.aio
 import structlog
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from pydantic import ValidationError
 
 from vitrine import metrics
 from vitrine.debug_server import debug_server
@@ -221,6 +222,10 @@ async def serve(
         _log.error("cannot serve", reason=error.reason, error=error.message)
         await server.stop(0)
         raise SystemExit(1) from None
+    except ValidationError:
+        # Settings of a part, which whoever started this can tell of.
+        await server.stop(0)
+        raise
 
 
 async def _serve_part(server: Server, part: Part, stopping: asyncio.Event) -> None:

@@ -30,6 +30,7 @@ from vitrine.client.settings import ClientSettings
 from vitrine.errors import FailedPrecondition
 from vitrine.tls import TlsSettings
 from vitrine.trace_export import TracingSettings
+from vitrine.wrong_settings import wrong_settings
 
 CLASSES: tuple[type[BaseSettings], ...] = (
     GatewaySettings,
@@ -92,10 +93,8 @@ async def values(_machine: Machine) -> AsyncIterator[Finding]:
             one()
         except ValidationError as error:
             well = False
-            for fault in error.errors(include_input=False):
-                place = "__".join(str(part).upper() for part in fault["loc"])
-                name = place if place.startswith((_START, "REDIS_", "OTEL_")) else f"{_prefix(one)}{place}"
-                yield problem(f"{name}: {fault['msg']}", f"correct or unset {name} (docs/settings.md)")
+            for name, fault in wrong_settings(error):
+                yield problem(f"{name}: {fault}", f"correct or unset {name} (docs/settings.md)")
     if well:
         yield ok("all can be read")
 

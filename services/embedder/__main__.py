@@ -11,6 +11,7 @@ from vitrine.compute import ComputeBudget
 from vitrine.garbage import keep_what_is_there
 from vitrine.server import SelfTest, Server, serve
 from vitrine.v1 import embedder_service_pb2, embedder_service_pb2_grpc
+from vitrine.wrong_settings import wrong_settings_told
 
 SERVICES = (embedder_service_pb2.DESCRIPTOR.services_by_name["EmbedderService"].full_name,)
 
@@ -38,4 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with wrong_settings_told():
+        main()

@@ -16,6 +16,7 @@ from vitrine.v1 import (
     retriever_service_pb2,
     retriever_service_pb2_grpc,
 )
+from vitrine.wrong_settings import wrong_settings_told
 
 SERVICES = (
     retriever_service_pb2.DESCRIPTOR.services_by_name["RetrieverService"].full_name,
@@ -44,4 +45,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with wrong_settings_told():
+        main()

@@ -1,5 +1,6 @@
 """The `vitrine` command as a newcomer meets it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cli.up.ports import free_port
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_help_shows_each_command_in_a_group() -> None:
@@ -26,6 +29,36 @@ def test_where_no_gateway_is_the_way_out_is_said(arguments: list[str]) -> None:
     assert done.exit_code == 1
     assert re.search(r"^error: nobody listens at 127\.0\.0\.1:\d+; is the gateway up\?", done.output)
     assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "variable", "said"),
+    [
+        (["-m", "cli", "up"], "VITRINE_GATEWAY_PORT", "Input should be a valid integer"),
+        (["-m", "cli", "key", "list"], "VITRINE_AUTH_ANONYMOUS_SCOPES", "Input should be 'search', "),
+        (["-m", "cli", "up"], "VITRINE_RETRIEVER_MEMORY_MB", "Input should be a valid integer"),
+        (["-m", "cli", "ingest", "feed.csv"], "VITRINE_INGEST_WINDOW", "Input should be a valid integer"),
+        (["-m", "services.embedder"], "VITRINE_EMBEDDER_BATCH__BULK_SHARE", "Input should be a valid integer"),
+        (["-m", "services.retriever"], "VITRINE_RETRIEVER_INDEX", "Input should be 'auto'"),
+        (["-m", "services.ranker"], "VITRINE_RANKER_PORT", "Input should be a valid integer"),
+        (["-m", "gateway"], "VITRINE_TRACING_SAMPLE_SHARE", "Input should be a valid number"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value[1:]),
+)
+def test_a_setting_that_cannot_be_read_is_one_line_that_names_it(
+    tmp_path: Path, command: list[str], variable: str, said: str
+) -> None:
+    """pydantic's traceback named the field, and showed the value, which may be a secret."""
+    ports = {"VITRINE_GATEWAY_PORT": "0", "VITRINE_GATEWAY_HTTP_PORT": "0"}
+    environment = os.environ | ports | {variable: "word", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120
+    )
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith(f"error: {variable}: {said}")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_command_says_of_its_parts_only_what_needs_attention() -> None:
