@@ -99,10 +99,14 @@ class ProductRows:
         return replace(checked_product(product), update_time=product.update_time)
 
     def offer(self, row: dict[str, Any]) -> Offer:
-        """The row's id, price and availability alone. Raises InvalidArgument naming each wrong field, and the fix."""
+        """The row's id, price and availability alone; without a source of prices they stay.
+
+        Raises InvalidArgument naming each wrong field, and the fix.
+        """
         violations: list[FieldViolation] = []
         fields: dict[str, Any] = {}
-        for name in ("id", *_PRICES, "currency_code", "availability"):
+        keep_price = "price" not in self._sources
+        for name in ("id", "availability", *(() if keep_price else (*_PRICES, "currency_code"))):
             if (source := self._sources.get(name)) is None:
                 continue
             try:
@@ -114,7 +118,7 @@ class ProductRows:
             violations.append(FieldViolation("id", fault))
         if violations:
             raise InvalidArgument(*violations)
-        return Offer(**{name: value for name, value in fields.items() if value is not None})
+        return Offer(keep_price=keep_price, **{name: value for name, value in fields.items() if value is not None})
 
     def id_of(self, row: dict[str, Any]) -> str:
         """The id of a row that may be wrong otherwise, cut to what ids may have; "" where there is none."""

@@ -12,7 +12,7 @@ from services.retriever.product_document import product_of, with_description
 from services.retriever.tables import State, Version
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, InvalidArgument, NotFound, VitrineError
-from vitrine.offer import Offer, with_offer
+from vitrine.offer import Offer, last_offers, with_offer
 from vitrine.product_text import embedding_text
 
 
@@ -110,7 +110,7 @@ class Staging:
                 added[item.id] = item if item.vector is not None else _with_kept_vector(item, kept.get(item.id))
             except FailedPrecondition as error:
                 errors[item.id] = error
-        for offer in {offer.id: offer for offer in write.offers}.values():
+        for offer in last_offers(write.offers).values():
             try:
                 offered = _offered(offer, kept.get(offer.id))
                 if offered is not None:

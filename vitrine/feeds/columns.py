@@ -60,7 +60,7 @@ _LISTS = ("categories", "image_uris", "about_product_ids")
 
 
 def table_mapping(columns: Iterable[str], path: object, *, is_offers: bool = False) -> Mapping:
-    """The mapping of a table by its columns' names; a table of offers needs no title, and has to have prices.
+    """The mapping of a table by its columns' names; one of offers needs no title, and has to have prices or stock.
 
     Raises InvalidArgument where no column is one that has to be there, naming what there is.
     """
@@ -74,11 +74,15 @@ def table_mapping(columns: Iterable[str], path: object, *, is_offers: bool = Fal
     if is_offers and "id" in found:
         # Offers are read by id; a mapping has a title.
         found.setdefault("title", found["id"])
-    for field in ("id", "title", *(["price"] if is_offers else [])):
+        if "price" not in found and "availability" in found:
+            # Of stock alone: what the shop calls a price before a discount says nothing without one.
+            found = {field: found[field] for field in ("id", "title", "availability")}
+    for field in ("id", "title", *(["price"] if is_offers and "availability" not in found else [])):
         if field not in found:
+            what = "price or the stock" if field == "price" else field
             raise invalid(
                 "PATH",
-                f"{path}: no column is known to be the {field} among {', '.join(columns[:20]) or 'none at all'}; "
+                f"{path}: no column is known to be the {what} among {', '.join(columns[:20]) or 'none at all'}; "
                 "name them in a --mapping file",
             )
     native = native_mapping()

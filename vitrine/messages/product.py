@@ -139,6 +139,7 @@ def offer_to_message(offer: Offer) -> retriever_service_pb2.Offer:
         original_price=offer.original_price,
         currency_code=offer.currency_code,
         availability=None if offer.availability is None else _AVAILABILITY_VALUES[offer.availability],
+        keep_price=offer.keep_price,
     )
 
 
@@ -150,6 +151,7 @@ def offer_from_message(message: retriever_service_pb2.Offer) -> Offer:
         original_price=message.original_price if message.HasField("original_price") else None,
         currency_code=message.currency_code,
         availability=_availability(message.availability, "availability") if message.availability else None,
+        keep_price=message.keep_price,
     )
 
 

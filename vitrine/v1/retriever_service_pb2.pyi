@@ -487,18 +487,20 @@ class RetrieverServiceSuggestResponse(_message.Message):
     def __init__(self, suggestions: _Optional[_Iterable[_Union[Suggestion, _Mapping]]] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Offer(_message.Message):
-    __slots__ = ("id", "price", "original_price", "currency_code", "availability")
+    __slots__ = ("id", "price", "original_price", "currency_code", "availability", "keep_price")
     ID_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_PRICE_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_CODE_FIELD_NUMBER: _ClassVar[int]
     AVAILABILITY_FIELD_NUMBER: _ClassVar[int]
+    KEEP_PRICE_FIELD_NUMBER: _ClassVar[int]
     id: str
     price: float
     original_price: float
     currency_code: str
     availability: _product_pb2.Availability
-    def __init__(self, id: _Optional[str] = ..., price: _Optional[float] = ..., original_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availability: _Optional[_Union[_product_pb2.Availability, str]] = ...) -> None: ...
+    keep_price: bool
+    def __init__(self, id: _Optional[str] = ..., price: _Optional[float] = ..., original_price: _Optional[float] = ..., currency_code: _Optional[str] = ..., availability: _Optional[_Union[_product_pb2.Availability, str]] = ..., keep_price: bool = ...) -> None: ...
 
 class RetrieverServiceUpdateOffersRequest(_message.Message):
     __slots__ = ("offers",)

@@ -60,8 +60,23 @@ async def test_a_whole_feed_gives_its_offers(shelf: Shelf, tmp_path: Path) -> No
     assert not shelf.requests
 
 
-async def test_a_table_without_prices_is_refused_as_it_would_take_them_away(shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_table_of_stock_alone_keeps_prices(shelf: Shelf, tmp_path: Path) -> None:
+    for product_id in ("1", "2", "3"):
+        shelf.products[product_id] = Product(
+            id=product_id, title="Tee", price=5.0, original_price=6.0, currency_code="EUR"
+        )
     path = tmp_path / "stock.csv"
-    path.write_text("id,stock\n1,5\n")
-    with pytest.raises(InvalidArgument, match="no column is known to be the price among id, stock"):
+    path.write_text("sku,stock,rrp,currency\n1,0,9,USD\n2,7,9,USD\n3,,,\n4,1,,\n")
+    summary = await ingested(shelf, path)
+    assert (summary.accepted, summary.refused) == (3, 1)
+    products = [shelf.products[product_id] for product_id in ("1", "2", "3")]
+    assert {(one.price, one.original_price, one.currency_code) for one in products} == {(5.0, 6.0, "EUR")}
+    states = [Availability.OUT_OF_STOCK, Availability.IN_STOCK, Availability.IN_STOCK]
+    assert [one.availability for one in products] == states
+
+
+async def test_a_table_of_neither_prices_nor_stock_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    path.write_text("id,name\n1,Tee\n")
+    with pytest.raises(InvalidArgument, match="no column is known to be the price or the stock among id, name"):
         await ingested(shelf, path)

@@ -62,6 +62,33 @@ async def test_an_offer_without_a_price_takes_it_away(retriever: Retriever, shop
     assert (product.price, product.currency_code, product.availability) == (None, "", Availability.IN_STOCK)
 
 
+async def test_an_offer_of_stock_alone_keeps_the_price(retriever: Retriever, shop: Any) -> None:
+    prices = {"price": 5.0, "original_price": 7.0, "currency_code": "EUR"}
+    await shop.fill(retriever, [shop.product(1, **prices), shop.product(2, **prices)], shop.vectors(2))
+    gone = Availability.OUT_OF_STOCK
+    offers = [
+        Offer("p00001", availability=gone, keep_price=True),
+        Offer("p00002", price=3.0),
+        # Of an id given twice the last one counts, which keeps the price of the one before it.
+        Offer("p00002", availability=gone, keep_price=True),
+    ]
+    written = await retriever.update_offers(offers, deadline=shop.deadline())
+    assert [outcome.error for outcome in written.outcomes] == [None] * 3
+    found = [await _product(retriever, product_id, shop) for product_id in ("p00001", "p00002")]
+    assert [(one.price, one.original_price, one.availability) for one in found] == [(5.0, 7.0, gone), (3.0, None, gone)]
+    again = await retriever.update_offers(offers[:1], deadline=shop.deadline())
+    assert again.revision == written.revision
+
+
+@pytest.mark.parametrize("given", [{"price": 1.0}, {"original_price": 2.0}, {"currency_code": "EUR"}])
+async def test_a_price_beside_keep_price_is_refused(retriever: Retriever, shop: Any, given: Any) -> None:
+    await shop.fill(retriever, [shop.product(1)], shop.vectors(1))
+    offers = [Offer("p00001", price=2.0), Offer("p00001", keep_price=True, **given)]
+    *_, outcome = (await retriever.update_offers(offers, deadline=shop.deadline())).outcomes
+    assert isinstance(outcome.error, InvalidArgument)
+    assert outcome.error.violations[0].field == "keep_price"
+
+
 async def test_each_offer_has_its_own_outcome(retriever: Retriever, shop: Any) -> None:
     review = shop.product(3, kind=ProductKind.REVIEW, price=None, currency_code="", about_product_ids=("p00001",))
     await shop.fill(
