@@ -142,6 +142,8 @@ class _Parser:
         token = self._next
         if token.kind not in ("text", "string") or token.text in _WORDS:
             raise self._fault("a field is missing here; write FIELD = VALUE")
+        if token.kind == "text" and not any(map(str.isalnum, token.text)):
+            raise self._fault("is no field; join conditions with AND or OR, and list values as (a, b)")
         name = self._taken().text
         if token.kind == "text" and name.endswith(".") and self._adjacent("string", token):
             name += self._taken().text
