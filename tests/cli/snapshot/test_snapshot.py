@@ -86,7 +86,7 @@ def test_what_cannot_be_restored_is_named(folder: Path, tmp_path: Path) -> None:
         (("create", "snapshots", "--data-dir", "nothing"), "there is no catalogue in nothing"),
         (("restore", "nothing"), "there is no snapshot in nothing"),
         (("list", "nowhere://x"), "nowhere://x cannot be reached: Protocol not known: nowhere"),
-        (("create", "x", "--catalogue-url", "mysql://a"), "write postgresql://"),
+        (("create", "x", "--catalogue-url", "mysql://a"), "is not an address such as postgresql://"),
     ],
 )
 def test_what_a_person_can_mend_is_one_line(
