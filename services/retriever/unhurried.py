@@ -8,7 +8,7 @@ from pathlib import Path
 
 # Of one processor, while searches may want it. A search takes the interpreter some dozens of times, and waits for half
 # a millisecond each time that another thread has something to do in it.
-_SHARE = 0.05
+_SHARE = 0.02
 # What takes so long that it would rest longer, as training a quantiser does, is done outside of the interpreter.
 _LONGEST_S = 0.4
 _LEAST = 15
