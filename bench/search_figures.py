@@ -1,12 +1,12 @@
 """Searches of the whole: cold against its stages' compute, hot against a no-op, and what the gateway adds."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import median
 
 import grpc
 from google.protobuf.message import Message
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.alone import AloneSearch, Compute
 from bench.figure import Figure
@@ -94,27 +94,35 @@ def overhead(run: Run, shape: str) -> Iterator[Figure]:
 
 def _overhead_of(run: Run, shape: str, target: str, alone: AloneSearch) -> Figure:
     added_ms: list[list[float]] = []
+    no_ops_ms: list[float] = []
     computes: list[Compute] = []
     with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
-        stub = search_service_pb2_grpc.SearchServiceStub(channel)
+        stub, health = search_service_pb2_grpc.SearchServiceStub(channel), health_pb2_grpc.HealthStub(channel)
         for number in range(run.rounds):
             ends_at_s, of_round = time.monotonic() + 2 * run.seconds, []
             for query in fresh_queries(FRESH, run.seed + 100 + number):
                 # The same query, in turns, so that what else the machine does meets both.
                 compute = alone.search(query, depth=_OVERHEAD_DEPTH)
                 request = search_service_pb2.SearchRequest(query=query, rank_depth=_OVERHEAD_DEPTH)
-                started_s = time.perf_counter()
-                stub.Search(request, timeout=_TIMEOUT_S)
-                of_round.append((time.perf_counter() - started_s - compute.total_s) * 1e3)
+                of_round.append(_timed_ms(stub.Search, request) - compute.total_s * 1e3)
                 computes.append(compute)
+                # Behind the same work, since code that rested while models ran takes several times as long.
+                alone.search(query, depth=_OVERHEAD_DEPTH)
+                no_ops_ms.append(_timed_ms(health.Check, health_pb2.HealthCheckRequest()))
                 if time.monotonic() > ends_at_s:
                     break
             added_ms.append(of_round)
     return Figure(
         f"ms added by the gateway, {shape}",
         tuple(median(of_round) for of_round in added_ms),
-        {"searches": sum(map(len, added_ms)), **_parts_ms(computes)},
+        {"searches": sum(map(len, added_ms)), "no-op ms": median(no_ops_ms), **_parts_ms(computes)},
     )
+
+
+def _timed_ms(call: Callable[..., Message], request: Message) -> float:
+    started_s = time.perf_counter()
+    call(request, timeout=_TIMEOUT_S)
+    return (time.perf_counter() - started_s) * 1e3
 
 
 def _alone(run: Run) -> AloneSearch:
