@@ -40,7 +40,7 @@ def create(place: _Place, data_dir: _Folder = None, catalogue_url: _Url = None) 
 
 @app.command("list")
 def list_(place: _Place) -> None:
-    """List the snapshots of a place, the newest first, and say which lack a file or a part of one; restore reads digests."""
+    """List the snapshots of a place, the newest first, and say which lack files; restore compares digests."""
     from services.retriever.snapshots.place import Place
     from vitrine.errors import FailedPrecondition
 
