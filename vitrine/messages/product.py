@@ -2,7 +2,6 @@
 
 import math
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -69,9 +68,10 @@ def product_to_message(product: Product, with_description: bool = True) -> produ
     return message
 
 
-# Found by the very product, since to hash its fields takes as long as writing them; it is kept as well: its id is
-# another's once it is gone.
-_shown: Recent[tuple[int, bool], tuple[Product, product_pb2.Product]] = Recent(_MOST_KEPT)
+# By the product's id and whether its description is there, so that a new version takes the place of the one before: of
+# a catalogue that changes all day old versions would fill them.
+_shown: Recent[tuple[str, bool], tuple[Product, product_pb2.Product]] = Recent(_MOST_KEPT)
+_found: Recent[tuple[str, bool], tuple[bytes, Product]] = Recent(_MOST_KEPT)
 
 
 def shown_product(product: Product, with_description: bool = True) -> product_pb2.Product:
@@ -81,8 +81,9 @@ def shown_product(product: Product, with_description: bool = True) -> product_pb
     """
     if with_description and len(product.description) > RANKING_DESCRIPTION_CHARACTERS:
         return product_to_message(product)
-    key = (id(product), with_description)
-    if (kept := _shown.get(key)) is not None:
+    key = (product.id, with_description)
+    # To compare its fields would take as long as writing them.
+    if (kept := _shown.get(key)) is not None and kept[0] is product:
         return kept[1]
     message = product_to_message(product, with_description)
     if message.ByteSize() <= _MAX_KEPT_BYTES:
@@ -94,14 +95,14 @@ def found_product(message: product_pb2.Product) -> Product:
     """As `product_from_message`, and the same object for the same product: those found last are kept."""
     if len(message.description) > RANKING_DESCRIPTION_CHARACTERS:
         return product_from_message(message)
-    data = message.SerializeToString()
-    return _product_from_bytes(data) if len(data) <= _MAX_KEPT_BYTES else _product_from_bytes.__wrapped__(data)
-
-
-# Searches find the same popular products again and again: to look up the bytes takes a tenth of reading them.
-@lru_cache(maxsize=_MOST_KEPT)
-def _product_from_bytes(data: bytes) -> Product:
-    return product_from_message(product_pb2.Product.FromString(data))
+    key, data = (message.id, bool(message.description)), message.SerializeToString()
+    # Searches find the same popular products again and again: to compare the bytes takes a tenth of reading them.
+    if (kept := _found.get(key)) is not None and kept[0] == data:
+        return kept[1]
+    product = product_from_message(message)
+    if len(data) <= _MAX_KEPT_BYTES:
+        _found.put(key, (data, product))
+    return product
 
 
 def product_from_message(message: product_pb2.Product) -> Product:

@@ -157,6 +157,17 @@ def test_whoever_walks_through_all_whole_descriptions_pushes_nothing_out() -> No
     assert found_product(shown) is found
 
 
+def test_new_versions_push_nothing_out_but_those_before_them() -> None:
+    popular = Product(id="popular", title="Watch")
+    shown = shown_product(popular)
+    found = found_product(shown)
+    for number in range(5_000):
+        changed = Product(id="changed", title="Watch", revision=number)
+        assert found_product(shown_product(changed)) == changed
+    assert shown_product(popular) is shown
+    assert found_product(shown) is found
+
+
 def test_a_long_product_is_not_kept() -> None:
     for product in (
         Product(id="p", title="x" * 4_096),
