@@ -45,6 +45,9 @@ _SHARES = {"hot search": 0.5, "cold search": 0.3, "recommendation": 0.12, "event
 _SAMPLE_S, _PURGE_S = 5.0, 10.0
 _SLOPE_MIB, _FILES, _P99 = 1.0, 8, 1.3
 _VISITORS, _POPULAR = 500, 1_000
+# Products of one upsert, so many that tombstones are compacted every few minutes; they are the same few in turn, and so
+# are their titles: what is kept by a text is soon full, too.
+_WRITTEN, _CHANGED, _TITLES = 10, 100, 3
 _STEPS = (1, 2, 4, 8, 16)
 
 
@@ -64,7 +67,7 @@ class Mix:
         self._write, self._list, self._purge = events.WriteUserEvents, events.ListUserEvents, events.PurgeUserEvents
         self._hot = itertools.cycle(zipf_draws(popular_queries(_POPULAR, seed=1), 20_000, seed))
         self._cold = itertools.cycle(fresh_queries(cold, seed))
-        self._numbers = itertools.count()
+        self._numbers, self._changes = itertools.count(), itertools.count()
         self.calls: Mapping[str, Callable[[], Any]] = {
             "hot search": lambda: self._search(SearchRequest(query=next(self._hot)), timeout=self._timeout_s),
             "cold search": lambda: self._search(SearchRequest(query=next(self._cold)), timeout=self._timeout_s),
@@ -117,10 +120,11 @@ class Mix:
         return self._write(user_event_service_pb2.WriteUserEventsRequest(events=[event]), timeout=self._timeout_s)
 
     async def _upserted(self) -> Any:
-        number = next(self._numbers)
-        changed = product_to_message(self._product(number))
-        changed.title = f"{changed.title} {number % 10}"
-        request = catalog_service_pb2.CatalogServiceUpsertProductsRequest(products=[changed])
+        request = catalog_service_pb2.CatalogServiceUpsertProductsRequest()
+        for number in itertools.islice(self._changes, _WRITTEN):
+            changed = product_to_message(self._products[number % _CHANGED])
+            changed.title = f"{changed.title} {number // _CHANGED % _TITLES}"
+            request.products.append(changed)
         answers = [answer async for answer in self._upsert(iter([request]), timeout=self._timeout_s)]
         return answers[0]
 
