@@ -92,12 +92,17 @@ async def test_processes_make_the_same_and_one_that_is_killed_loses_nothing(prep
             assert replace(one, sheet=None, place=0) == replace(other, sheet=None, place=0)
     assert [place for place, item in enumerate(made) if isinstance(item, InvalidArgument)] == [3, BULK_PRODUCTS]
     assert preparers._pool is not None
-    killed, *_ = processes = list(preparers._pool._processes)
-    # Stopped, so that it has what it is asked when it is killed.
-    os.kill(killed, signal.SIGSTOP)
+    pool: Any = preparers._pool
+    killed, other = processes = list(pool._processes)
+    # Stopped, so that what is asked is not done yet when one is killed, by the other neither.
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
     again = asyncio.create_task(preparers.prepare(bulk, shop.deadline()))
     await asyncio.sleep(0)
     os.kill(killed, signal.SIGKILL)
+    while not pool._broken:  # noqa: ASYNC110 (it has no event of its own)
+        await asyncio.sleep(0.01)
+    os.kill(other, signal.SIGCONT)
     assert [
         item.id for texts in await again for item in prepared_of(texts) if not isinstance(item, InvalidArgument)
     ] == [product.id for place, product in enumerate(bulk) if place not in (3, BULK_PRODUCTS)]
