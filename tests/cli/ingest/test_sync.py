@@ -150,16 +150,21 @@ async def test_of_many_repeated_ids_each_last_row_is_sent_once(shelf: Shelf, syn
     assert {shelf.products[f"p{number}"].title for number in range(count)} == {"Third"}
 
 
-async def test_cut_off_no_repeated_row_that_waited_is_lost(shelf: Shelf, sync: Sync) -> None:
-    await sync([*rows_of(range(30)), *rows_of(range(1), title="Second")])
-
+def cut_off_after_the_first() -> Callable[[int], None]:
+    """Fails at each batch but the first, counted over all streams: one that breaks on a busy machine is opened anew."""
     came = count()
 
     def fault(_number: int) -> None:
         if next(came) >= 1:
             raise InvalidArgument()
 
-    shelf.fault = fault
+    return fault
+
+
+async def test_cut_off_no_repeated_row_that_waited_is_lost(shelf: Shelf, sync: Sync) -> None:
+    await sync([*rows_of(range(30)), *rows_of(range(1), title="Second")])
+
+    shelf.fault = cut_off_after_the_first()
     with pytest.raises(VitrineError):
         await sync(rows_of(range(30), title="New"))
     assert shelf.products["p0"].title == "Second"
@@ -186,14 +191,7 @@ async def test_drafts_go(shelf: Shelf, sync: Sync, tmp_path: Path) -> None:
 async def test_cut_off_it_goes_on_and_forgets_nothing(shelf: Shelf, sync: Sync) -> None:
     await sync(rows_of(range(30)))
 
-    # Counted over all streams: one that breaks on a busy machine is opened anew.
-    came = count()
-
-    def fault(_number: int) -> None:
-        if next(came) >= 1:
-            raise InvalidArgument()
-
-    shelf.fault = fault
+    shelf.fault = cut_off_after_the_first()
     with pytest.raises(VitrineError):
         await sync(rows_of(range(2, 30), title="New"))
     shelf.fault = lambda _number: None
