@@ -83,8 +83,8 @@ class RayDelivery:
                     batch = self._window.popleft()
                     self._settle(batch, await self._written(retriever, batch, row[EMBEDDINGS]))
         finally:
-            # Also ends a feeder that waits for room.
-            queue.shutdown(force=True)
+            # Also ends a feeder that waits for room; `shutdown` would take the actor from one that is about to put.
+            ray.kill(queue.actor)  # type: ignore[arg-type]
             feeder.join()
 
     def _job(self, queue: Queue, workers: int) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """A feed through one Ray Data job on a local Ray: what is written is what every other way writes, in order."""
 
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,31 @@ async def test_a_retriever_of_another_model_ends_the_ingest(
     with pytest.raises(FailedPrecondition, match="sha256:other"):
         await delivery.run(iter([_batch(_product(number)) for number in range(40)]))
     assert settled == []
+
+
+async def test_what_is_read_after_the_end_is_no_fault_of_the_feed(
+    retriever: RetrieverEngine, settings: IngestSettings, make_embedder_bundle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = np.eye(1, 16, dtype=np.float32)
+    await retriever.upsert_products([_product(1)], other, model_digest="sha256:other", deadline=Deadline.after(60))
+    ended, kill = threading.Event(), ray.kill
+
+    def killed(*args: Any, **named: Any) -> None:
+        kill(*args, **named)
+        ended.set()
+
+    def batches() -> Iterator[Batch]:
+        # A row comes out when those behind it come in.
+        yield from map(_batch, map(_product, range(1, 6)))
+        assert ended.wait(60)
+        time.sleep(0.2)
+        yield _batch(_product(6))
+
+    monkeypatch.setattr(ray, "kill", killed)
+    delivery = RayDelivery(settings, lambda *_: None, _no_waits, EmbedderSettings(bundle=make_embedder_bundle()))
+    with pytest.raises(FailedPrecondition, match="sha256:other"):
+        await delivery.run(batches())
+    assert delivery._read_fault is None
 
 
 def _no_waits(wait_s: float, error: VitrineError) -> None:
