@@ -158,6 +158,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
                 products=self._products,
                 settings=self._settings,
                 probe=self._probe,
+                threads=self._searchers,
                 deadline=deadline,
             )
             return replace(retrieval, version=version)

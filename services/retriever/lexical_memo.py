@@ -26,36 +26,43 @@ _DEEPER = 8
 # Of what holds every word up to 40 kB are kept, for the moment until the same query comes with its vector.
 _MOST_HOLDING = 64
 
+_Key = tuple[str, FilterPlan, int, int, Synonyms]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
 class FoundByWords:
-    """How a query was read, and the row keys and BM25 scores of what it found."""
+    """How a query was read; the row keys and BM25 scores of what it found, and the positions that these had then."""
 
     reading: Reading
     rows: IntArray
     bm25: FloatArray
+    near: IntArray
 
 
 class LexicalMemo:
     """What was found by text, filter, limit and revision; who asks while a search runs waits for it."""
 
     def __init__(self, size: int) -> None:
-        self._found: Recent[tuple[str, FilterPlan, int, int, Synonyms], Future[FoundByWords]] = Recent(size)
+        self._found: Recent[_Key, Future[FoundByWords]] = Recent(size)
         self._few: Recent[tuple[Hashable, ...], Future[tuple[int, IntArray]]] = Recent(min(size, _MOST_HOLDING))
 
     def search(
         self, snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, synonyms: Synonyms, deadline: Deadline
     ) -> FoundByWords:
         """Reads the text and searches by its words. An error is not kept."""
-        key = (normalize_text(text), plan, limit, snapshot.revision, synonyms)
+        key = _key(snapshot, text, plan, limit, synonyms)
         found, is_new = _once(
             self._found, key, lambda: _found_by_words(snapshot, text, plan, limit, synonyms), deadline
         )
         WORDS_MEMO.labels("miss" if is_new else "hit").inc()
         return found
+
+    def keeps(self, snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, synonyms: Synonyms) -> bool:
+        """Whether `search` gives what was found before."""
+        found = self._found.get(_key(snapshot, text, plan, limit, synonyms))
+        return found is not None and found.done()
 
     def matching_few(
         self, snapshot: Snapshot, reading: Reading, plan: FilterPlan, limit: int, deadline: Deadline
@@ -64,6 +71,10 @@ class LexicalMemo:
         key = (reading.terms, reading.excluded, plan, limit, snapshot.revision)
         few, _ = _once(self._few, key, lambda: snapshot.lexical.matching_few(reading, plan, limit), deadline)
         return few
+
+
+def _key(snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, synonyms: Synonyms) -> _Key:
+    return normalize_text(text), plan, limit, snapshot.revision, synonyms
 
 
 def _once(kept: Recent[K, Future[V]], key: K, made: Callable[[], V], deadline: Deadline) -> tuple[V, bool]:
@@ -91,8 +102,9 @@ def _found_by_words(snapshot: Snapshot, text: str, plan: FilterPlan, limit: int,
 
 def found_rows(
     columns: ColumnsView, lexical: LexicalView, reading: Reading, plan: FilterPlan, limit: int
-) -> tuple[IntArray, FloatArray]:
-    """Row keys and BM25 scores of the best `limit` products that live, match the plan and hold a word of the query."""
+) -> tuple[IntArray, FloatArray, IntArray]:
+    """Row keys, BM25 scores and positions of the best `limit` products that live, match the plan and hold a word of the
+    query."""
     allowed, exact = columns.allowed(plan), is_exact(plan.condition)
     # A filter that words answer inexactly lets others through, too, which may take all the places.
     asked = limit if exact else 2 * limit
@@ -101,5 +113,5 @@ def found_rows(
         positions = columns.positions_of(rows)
         kept = np.flatnonzero((positions >= 0) & allowed[positions])[:limit]
         if len(kept) == limit or len(rows) < asked or exact:
-            return rows[kept], bm25[kept]
+            return rows[kept], bm25[kept], positions[kept]
         asked *= _DEEPER

@@ -72,6 +72,11 @@ def read_query(text: str, index: TermIndex, synonyms: Synonyms | None = None) ->
     )
 
 
+def excluded_terms(text: str) -> tuple[Term, ...]:
+    """What the reading of a query excludes, in whatever index."""
+    return _without_excluded(indexed_text(text))[1]
+
+
 def _without_excluded(text: str) -> tuple[str, tuple[Term, ...]]:
     """The text without its words behind a minus, and those; a query of nothing else is read as it stands."""
     kept = " ".join(_EXCLUDED.sub(" ", text).split())

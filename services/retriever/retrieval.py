@@ -1,11 +1,15 @@
 """One retrieval: words and vector searched in a snapshot, fused, cut, and their products read. Runs in a thread."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
+from services.retriever.beside import beside
 from services.retriever.columns import IntArray
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.highlight import highlights_of, wanted_words
@@ -14,13 +18,14 @@ from services.retriever.matches import Matches, check_matching, is_sorted, windo
 from services.retriever.metrics import timed
 from services.retriever.pins import first, pinned_positions
 from services.retriever.products import Products
+from services.retriever.query_reader import excluded_terms
 from services.retriever.reading import Reading
 from services.retriever.recall_probe import RecallProbe
 from services.retriever.rules import NO_RULING, Rules
 from services.retriever.settings import RetrieverSettings
 from services.retriever.similar import without
 from services.retriever.snapshot import Snapshot
-from services.retriever.union import united
+from services.retriever.union import Found, united
 from services.retriever.words import MAX_CHARACTERS
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, invalid
@@ -67,39 +72,40 @@ def retrieve(
     products: Products,
     settings: RetrieverSettings,
     probe: RecallProbe,
+    threads: Executor,
     deadline: Deadline,
 ) -> Retrieval:
-    """Answers a checked query. The deadline is looked at before each stage."""
+    """Answers a checked query. The deadline is looked at before each stage.
+
+    Of the `threads` one that is free searches the words meanwhile, or half of the vectors where there are none.
+    """
     check_model(snapshot.model_digest, snapshot.dim, query)
     ruling = rules.ruling(query.text, datetime.now(UTC))
     plan = ruling.applied(plan)
     limit = max(POOL, query.depth)
     columns = snapshot.columns
-    started = time.perf_counter()
-    reading, lexical = Reading(), None
-    if normalize_text(query.text):
-        deadline.check("the search by words")
-        with timed("words"):
-            words = memo.search(snapshot, query.text, plan, limit, rules.synonyms, deadline)
-        reading, positions = words.reading, columns.positions_of(words.rows)
-        lexical = positions[positions >= 0], words.bm25[positions >= 0]
-    worded = time.perf_counter()
-    dense = None
+    worded: Callable[[], tuple[Reading, Found | None, float]]
+    worded = partial(_worded, snapshot, query.text, plan, limit, rules, memo, deadline)
+    if query.text and query.vector is not None and not memo.keeps(snapshot, query.text, plan, limit, rules.synonyms):
+        worded = beside(threads, worded)
+    dense, dense_ms = None, 0.0
     if query.vector is not None and columns.living:
         deadline.check("the search by vector")
+        started = time.perf_counter()
         allowed = columns.allowed(plan)
-        if reading.excluded:
-            allowed = without(allowed, columns.positions_of(snapshot.lexical.holding_any(reading.excluded)))
+        if excluded := excluded_terms(query.text):
+            allowed = without(allowed, columns.positions_of(snapshot.lexical.holding_any(excluded)))
         with timed("vector"):
-            dense = snapshot.dense.search(query.vector, allowed, limit)
+            dense = snapshot.dense.search(query.vector, allowed, limit, threads)
         probe.consider(snapshot, query.vector, allowed, dense[0])
+        dense_ms = (time.perf_counter() - started) * 1_000
+    reading, lexical, lexical_ms = worded()
     union = united(
         lexical,
         dense,
         cosines_of=lambda positions: _cosines(snapshot, query.vector, positions),
         ids_of=columns.ids_at,
     )
-    searched = time.perf_counter()
     weight = union.dense_weight(reading.named, settings)
     is_weighted = settings.fusion == "convex" and lexical is not None and dense is not None
     scores = union.scores(settings.fusion, weight)
@@ -156,14 +162,29 @@ def retrieve(
         rest=BareCandidates(list(ids)[told_of:], fused[told_of:]),
         shortfall=Shortfall.NO_MORE_MATCHES if len(positions) < query.depth else None,
         revision=snapshot.revision,
-        lexical_ms=(worded - started) * 1_000 if query.text else 0.0,
-        dense_ms=(searched - worded) * 1_000 if query.vector is not None else 0.0,
+        lexical_ms=lexical_ms,
+        dense_ms=dense_ms,
         reading=reading.told(weight if is_weighted else None),
         facets=told.facets,
         total_size=told.total_size,
         next_cursor=told.next_cursor,
         best_bm25=float(union.bm25.max(initial=0.0)),
     )
+
+
+def _worded(
+    snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, rules: Rules, memo: LexicalMemo, deadline: Deadline
+) -> tuple[Reading, Found | None, float]:
+    """How the text is read, the positions and BM25 of what its words find, and milliseconds; None for no words."""
+    if not normalize_text(text):
+        return Reading(), None, 0.0
+    started = time.perf_counter()
+    deadline.check("the search by words")
+    with timed("words"):
+        words = memo.search(snapshot, text, plan, limit, rules.synonyms, deadline)
+    positions = snapshot.columns.positions_of(words.rows, words.near)
+    living = positions >= 0
+    return words.reading, (positions[living], words.bm25[living]), (time.perf_counter() - started) * 1_000
 
 
 def _cosines(snapshot: Snapshot, vector: FloatArray | None, positions: IntArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 
 import pytest
 
@@ -21,6 +22,17 @@ def test_where_none_is_free_who_asks_does_it() -> None:
         # The one thread asks itself: waiting for a place would never end.
         asked = threads.submit(lambda: beside(threads, threading.current_thread)() is threading.current_thread())
         assert asked.result(60)
+
+
+def test_it_runs_in_the_context_of_who_asks() -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody's")
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(int).result(60)
+        name.set("asker's")
+        begun = threading.Event()
+        result = beside(threads, lambda: (begun.set(), name.get())[1])
+        assert begun.wait(60)
+        assert result() == "asker's"
 
 
 def test_after_the_shutdown_who_asks_does_it() -> None:
