@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from grpc.aio._call import Call
 from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
@@ -133,13 +134,30 @@ async def call(method: Any, request: Any, *, deadline: Deadline, wait_for_ready:
     """
     timeout_s = _time_left_s(deadline)
     with span(_name(method), SpanKind.CLIENT):
+        made = method(request, timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
         try:
-            return await method(request, timeout=timeout_s, metadata=trace_headers(), wait_for_ready=wait_for_ready)
+            await _ended(made)
+            return await made
         except grpc.aio.AioRpcError as error:
             raise error_from_rpc(error) from error
         except asyncio.CancelledError:
             _raise_if_not_ours()
             raise
+
+
+async def _ended(made: Any) -> None:
+    """Waits until a call has ended; ends it where we are cancelled.
+
+    Whoever is cancelled while he awaits the call itself, or calls its own `cancel`, ends the task that frees what the
+    call holds, which is then never freed: kilobytes each time (grpc/grpc#43360). Ended below it, that task goes on.
+    """
+    ended = asyncio.get_running_loop().create_future()
+    made.add_done_callback(lambda _: ended.done() or ended.set_result(None))
+    try:
+        await ended
+    except asyncio.CancelledError:
+        Call.cancel(made)
+        raise
 
 
 async def stream(

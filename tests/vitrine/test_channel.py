@@ -1,6 +1,7 @@
 """Channels and calls: errors, deadlines, cancellation, replicas, restarts, pings, proxies and caps."""
 
 import asyncio
+import ctypes
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -563,3 +564,46 @@ async def test_memory_does_not_grow_with_calls_or_channels(serve_embed: Any, stu
     await use(channels=100, calls=500)
     # 8 MiB: a leak of 100 KiB a channel, or of 20 KiB a call, would be above it; the allocator's own noise is below.
     assert process.memory_info().rss - before < 8 * 1024 * 1024
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the C library does not tell what is allocated")
+async def test_a_cancelled_call_leaves_nothing_in_memory(serve_embed: Any, stub_to: Any) -> None:
+    """grpc#43360: who left before the answer left kilobytes in the gateway, which the allocator never got back."""
+    began = asyncio.Event()
+
+    async def embed(request: EmbedRequest, context: Context) -> EmbedResponse:
+        began.set()
+        await asyncio.sleep(0.005)
+        return EmbedResponse()
+
+    stub = stub_to((await serve_embed(embed)).port)
+
+    async def leave(count: int) -> int:
+        for _ in range(count):
+            began.clear()
+            leaving = asyncio.create_task(call(stub.Embed, REQUEST, deadline=soon()))
+            await began.wait()
+            leaving.cancel()
+            await asyncio.wait({leaving})
+            assert leaving.cancelled()
+        await asyncio.sleep(0.1)
+        gc.collect()
+        return _allocated()
+
+    before = await leave(300)
+    after = await leave(1_000)
+    assert (after - before) / 1_000 < 100
+
+
+def _allocated() -> int:
+    """Bytes that are allocated by malloc and not freed."""
+    library = ctypes.CDLL(None)
+    library.mallinfo2.restype = _MallInfo
+    return int(library.mallinfo2().uordblks)
+
+
+_MALLINFO2 = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+
+
+class _MallInfo(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_size_t) for name in _MALLINFO2.split())
