@@ -151,10 +151,10 @@ async def _ended(made: Any) -> None:
     Whoever is cancelled while he awaits the call itself, or calls its own `cancel`, ends the task that frees what the
     call holds, which is then never freed: kilobytes each time (grpc/grpc#43360). Ended below it, that task goes on.
     """
-    ended = asyncio.get_running_loop().create_future()
-    made.add_done_callback(lambda _: ended.done() or ended.set_result(None))
+    ended = asyncio.Event()
+    made.add_done_callback(lambda _: ended.set())
     try:
-        await ended
+        await ended.wait()
     except asyncio.CancelledError:
         Call.cancel(made)
         raise
