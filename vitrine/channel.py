@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc.aio._call import Call
+from grpc.aio._call import Call, UnaryUnaryCall
 from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
@@ -146,15 +146,15 @@ async def call(method: Any, request: Any, *, deadline: Deadline, wait_for_ready:
 
 
 async def _ended(made: Any) -> None:
-    """Waits until a call has ended; ends it where we are cancelled.
+    """Waits until a unary call has ended; ends it where we are cancelled.
 
     Whoever is cancelled while he awaits the call itself, or calls its own `cancel`, ends the task that frees what the
     call holds, which is then never freed: kilobytes each time (grpc/grpc#43360). Ended below it, that task goes on.
     """
-    ended = asyncio.Event()
-    made.add_done_callback(lambda _: ended.set())
+    if not isinstance(made, UnaryUnaryCall):  # Interceptors of whoever uses our client make calls of another kind.
+        return
     try:
-        await ended.wait()
+        await asyncio.wait({made._call_response})
     except asyncio.CancelledError:
         Call.cancel(made)
         raise

@@ -12,7 +12,7 @@ def beside(threads: Executor, work: Callable[[], T]) -> Callable[[], T]:
     """Offers the work to the threads; what is returned gives its result, and does it itself where none has begun.
 
     So nobody waits for a place in a queue: threads that wait for each other's parts cannot stand still, and where all
-    are busy nothing is gained or lost. It runs in the caller's context, in which its spans hang.
+    are busy little is gained or lost. It runs in the caller's context, in which its spans hang.
     """
     try:
         future = threads.submit(copy_context().run, work)

@@ -60,9 +60,8 @@ class LexicalMemo:
         return found
 
     def keeps(self, snapshot: Snapshot, text: str, plan: FilterPlan, limit: int, synonyms: Synonyms) -> bool:
-        """Whether `search` gives what was found before."""
-        found = self._found.get(_key(snapshot, text, plan, limit, synonyms))
-        return found is not None and found.done()
+        """Whether `search` gives what was found before, or is being found."""
+        return self._found.get(_key(snapshot, text, plan, limit, synonyms)) is not None
 
     def matching_few(
         self, snapshot: Snapshot, reading: Reading, plan: FilterPlan, limit: int, deadline: Deadline

@@ -77,22 +77,23 @@ def retrieve(
 ) -> Retrieval:
     """Answers a checked query. The deadline is looked at before each stage.
 
-    Of the `threads` one that is free searches the words meanwhile, or half of the vectors where there are none.
+    Those of the `threads` that are free search the words, and half of the vectors, meanwhile.
     """
     check_model(snapshot.model_digest, snapshot.dim, query)
     ruling = rules.ruling(query.text, datetime.now(UTC))
     plan = ruling.applied(plan)
     limit = max(POOL, query.depth)
     columns = snapshot.columns
+    deadline.check("the search")
     worded: Callable[[], tuple[Reading, Found | None, float]]
     worded = partial(_worded, snapshot, query.text, plan, limit, rules, memo, deadline)
-    if query.text and query.vector is not None and not memo.keeps(snapshot, query.text, plan, limit, rules.synonyms):
-        worded = beside(threads, worded)
     dense, dense_ms = None, 0.0
     if query.vector is not None and columns.living:
-        deadline.check("the search by vector")
-        started = time.perf_counter()
+        # Before the words are offered, which ask for it too: a filter that is new is answered once.
         allowed = columns.allowed(plan)
+        if query.text and not memo.keeps(snapshot, query.text, plan, limit, rules.synonyms):
+            worded = beside(threads, worded)
+        started = time.perf_counter()
         if excluded := excluded_terms(query.text):
             allowed = without(allowed, columns.positions_of(snapshot.lexical.holding_any(excluded)))
         with timed("vector"):

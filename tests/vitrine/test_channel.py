@@ -566,6 +566,44 @@ async def test_memory_does_not_grow_with_calls_or_channels(serve_embed: Any, stu
     assert process.memory_info().rss - before < 8 * 1024 * 1024
 
 
+async def test_a_call_that_cannot_begin_ends(serve_embed: Any) -> None:
+    """Its headers cannot be sent, so gRPC never says how it ended."""
+    async with open_channel(
+        f"127.0.0.1:{(await serve_embed()).port}", headers=lambda: (("x-token", "a line\n"),)
+    ) as channel:
+        async with asyncio.timeout(20):
+            with pytest.raises(Exception, match="execute_batch"):
+                await call(EmbedderServiceStub(channel).Embed, REQUEST, deadline=soon())
+
+
+class _Watching(grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        return await continuation(details, request)
+
+
+async def test_a_call_of_an_interceptor_can_be_left(serve_embed: Any) -> None:
+    """Who uses our client may have his calls watched, which makes them of another kind."""
+    left, began = asyncio.Event(), asyncio.Event()
+
+    async def embed(request: EmbedRequest, context: Context) -> EmbedResponse:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            left.set()
+            raise
+        return EmbedResponse()
+
+    server = await serve_embed(embed)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", interceptors=[_Watching()]) as channel:
+        leaving = asyncio.create_task(call(EmbedderServiceStub(channel).Embed, REQUEST, deadline=soon()))
+        await asyncio.wait_for(began.wait(), 20)
+        leaving.cancel()
+        await asyncio.wait({leaving})
+        assert leaving.cancelled()
+        await asyncio.wait_for(left.wait(), 20)
+
+
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the C library does not tell what is allocated")
 async def test_a_cancelled_call_leaves_nothing_in_memory(serve_embed: Any, stub_to: Any) -> None:
     """grpc#43360: who left before the answer left kilobytes in the gateway, which the allocator never got back."""
