@@ -82,7 +82,10 @@ async def events(examined: Machine | Suite) -> AsyncIterator[Finding]:
         return
     for finding in _common("the event store", info):
         yield finding
-    if not info["aof_enabled"]:
+    if info["loading"]:
+        # It says then that it keeps no log, for it writes none while it reads one.
+        yield warning("the event store reads its log, as after a restart: nothing is written yet", "ask again later")
+    elif not info["aof_enabled"]:
         yield problem(
             "the event store keeps no append-only file: a restart loses events",
             "set appendonly yes, appendfsync always",

@@ -84,10 +84,13 @@ class Connection:
         return task.result()
 
     async def require_durable(self, deadline: Deadline) -> None:
-        """Raises FailedPrecondition when the store is one that may lose what it acknowledged."""
+        """Raises FailedPrecondition when the store may lose what it acknowledged, and what `reply` raises."""
         if self._trusted:
             return
         info = await self.reply(cast(Awaitable[Any], self.redis.info("persistence", "memory")), deadline)
+        if info["loading"]:
+            # It says then that it keeps no log, for it writes none while it reads one.
+            raise Unavailable("the event store is away: it reads its log", reason="EVENT_STORE_AWAY")
         if not info["aof_enabled"]:
             fault = "keeps no append-only file: set appendonly yes, and appendfsync always"
         elif (policy := info["maxmemory_policy"]) != "noeviction":

@@ -464,10 +464,22 @@ class FrameCounter:
 
 @asynccontextmanager
 async def listening(accept: Callable[..., Any]) -> AsyncIterator[int]:
-    """A TCP server on a free port."""
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    """A TCP server on a free port; ends with all of its connections."""
+    handling: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handling[task] = writer
+        await accept(reader, writer)
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+        for writer in handling.values():
+            writer.close()
+        if handling:
+            await asyncio.wait(handling)
 
 
 async def test_our_channel_sends_no_bandwidth_pings(serve_embed: Any) -> None:

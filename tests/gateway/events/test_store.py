@@ -307,6 +307,22 @@ async def test_a_store_that_may_lose_events_is_refused(
     assert await written(store, event("e1")) == [True]
 
 
+async def test_a_store_that_reads_its_log_is_away_and_not_wrong(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Restarted after a kill it writes no log until it has read its own: an import ended for good at that."""
+    info = redis.asyncio.Redis.info
+
+    async def loading(self: Any, *sections: str) -> dict[str, Any]:
+        return {**await info(self, *sections), "loading": 1, "aof_enabled": 0}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(redis.asyncio.Redis, "info", loading)
+        with pytest.raises(Unavailable, match="reads its log"):
+            await written(store, event("e1"))
+    assert await written(store, event("e1")) == [True]
+
+
 async def test_an_event_that_is_too_large_fails_alone(store: EventStore) -> None:
     many = tuple(EventProduct(f"p{n}", category="c" * 400) for n in range(100))
     good, large = event("good"), replace(event("large"), products=many)
