@@ -477,9 +477,11 @@ async def listening(accept: Callable[..., Any]) -> AsyncIterator[int]:
     async with server:
         yield server.sockets[0].getsockname()[1]
         for writer in handling.values():
-            writer.close()
+            writer.transport.abort()
+        for task in handling:
+            task.cancel()
         if handling:
-            await asyncio.wait(handling)
+            await asyncio.wait(handling, timeout=5)
 
 
 async def test_our_channel_sends_no_bandwidth_pings(serve_embed: Any) -> None:
