@@ -634,7 +634,8 @@ async def test_a_cancelled_call_leaves_nothing_in_memory(serve_embed: Any, stub_
         for _ in range(count):
             began.clear()
             leaving = asyncio.create_task(call(stub.Embed, REQUEST, deadline=soon()))
-            await began.wait()
+            async with asyncio.timeout(20):
+                await began.wait()
             leaving.cancel()
             await asyncio.wait({leaving})
             assert leaving.cancelled()
