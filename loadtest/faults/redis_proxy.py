@@ -36,7 +36,7 @@ class RedisProxy:
 
     async def start(self) -> None:
         """Listens on a free port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
 
     async def stop(self) -> None:
         """Ends every connection and listens no more."""
@@ -55,10 +55,14 @@ class RedisProxy:
         self.open.set()
         self.delay_s, self.spoil, self.hang_up, self.away = 0.0, None, False, False
 
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.create_task(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+        # Also of a task that was cancelled before it began.
+        connection.add_done_callback(lambda _: writer.close())
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
         writers = [writer]
         replies: asyncio.Task[None] | None = None
         try:
@@ -81,7 +85,6 @@ class RedisProxy:
                 one.close()
                 with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                     await one.wait_closed()
-            self._connections.discard(task)
 
     async def _replies(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

@@ -3,7 +3,7 @@
 import asyncio
 import ctypes
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -463,25 +463,24 @@ class FrameCounter:
 
 
 @asynccontextmanager
-async def listening(accept: Callable[..., Any]) -> AsyncIterator[int]:
+async def listening(accept: Callable[..., Coroutine[Any, Any, None]]) -> AsyncIterator[int]:
     """A TCP server on a free port; ends with all of its connections."""
-    handling: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+    handling: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(accept(reader, writer))
         handling[task] = writer
-        await accept(reader, writer)
+        # Also of a task that was cancelled before it began.
+        task.add_done_callback(lambda _: writer.close())
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
+    async with await asyncio.start_server(accepted, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
-        for writer in handling.values():
-            writer.transport.abort()
-        for task in handling:
-            task.cancel()
-        if handling:
-            await asyncio.wait(handling, timeout=5)
+    # Closed first: a client connects again as soon as its connection is gone.
+    for task, writer in handling.items():
+        writer.transport.abort()
+        task.cancel()
+    if handling:
+        await asyncio.wait(handling, timeout=5)
 
 
 async def test_our_channel_sends_no_bandwidth_pings(serve_embed: Any) -> None:
