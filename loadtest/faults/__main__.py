@@ -92,7 +92,7 @@ def overload(
 
 @app.command()
 def soak(
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long; the first third is warm-up.")] = 30.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long; the first third is warm-up.")] = 45.0,
     share: Annotated[float, typer.Option(min=0.05, max=1, help="Of the capacity, which is found first.")] = 0.7,
     rate: Annotated[float | None, typer.Option(min=1, help="Calls a second, instead.")] = None,
 ) -> None:

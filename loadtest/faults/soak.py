@@ -36,10 +36,11 @@ KINDS = ("call", "a second", "failed", "degraded", "p99 ms, after warm-up", "at 
 SETTINGS = {
     "VITRINE_GATEWAY_KEPT_ANSWERS_MB": "4",
     "VITRINE_GATEWAY_KEPT_VECTORS": "512",
+    "VITRINE_RANKER_KEPT_LOGITS": "2000",
     "VITRINE_RANKER_KEPT_TEXTS": "1000",
     "VITRINE_RETRIEVER_PRODUCT_CACHE": "600",
 }
-CACHE_BYTES = 16 << 20
+CACHE_BYTES = 6 << 20
 _MIB = 1 << 20
 _SHARES = {"hot search": 0.5, "cold search": 0.3, "recommendation": 0.12, "events": 0.06, "upsert": 0.02}
 _SAMPLE_S, _PURGE_S = 5.0, 10.0
