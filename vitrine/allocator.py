@@ -2,7 +2,7 @@
 
 import ctypes
 
-_M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # Above what a search makes for itself, for that would be mapped, cleared and given back each time.
 LARGE_BYTES = 4 << 20
 
@@ -16,3 +16,5 @@ def give_back_large(least: int = LARGE_BYTES) -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, least)
+        # What glibc makes of it by itself. Left alone it is 128 KiB now: every smaller block went back as well.
+        mallopt(_M_TRIM_THRESHOLD, 2 * least)

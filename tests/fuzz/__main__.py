@@ -129,6 +129,8 @@ def _jobs(given: argparse.Namespace) -> list[list[str]]:
             "texts": [target.name for target in texts.targets()],
         }
     names = {kind: [name for name in found if given.only in name] for kind, found in every.items()}
+    if not any(names.values()):
+        raise SystemExit(f"no target's name holds {given.only!r}")
     shared = sum(_SHARES[kind] for kind, found in names.items() if found)
     each = {kind: given.inputs * _SHARES[kind] / shared / max(len(found), 1) for kind, found in names.items()}
     groups = [names["calls"][start::_GROUPS_OF_CALLS] for start in range(_GROUPS_OF_CALLS)]
