@@ -8,7 +8,6 @@ from services.retriever.backend import open_engine
 from services.retriever.releases.servicer import ReleaseStoreServicer
 from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
-from vitrine.allocator import give_back_large
 from vitrine.garbage import keep_what_is_there
 from vitrine.server import SelfTest, Server, serve
 from vitrine.v1 import (
@@ -28,7 +27,6 @@ SERVICES = (
 def main() -> None:
     """Settings, engine, servicer, serve."""
     settings = RetrieverSettings()
-    give_back_large()
 
     @asynccontextmanager
     async def retriever(server: Server) -> AsyncIterator[SelfTest]:
