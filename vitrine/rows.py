@@ -118,10 +118,18 @@ class RowFile:
             if number + batch.num_rows <= skip:
                 number += batch.num_rows
                 continue
-            for values in batch.to_pylist():
+            for values in self._values(batch):
                 number += 1
                 if number > skip:
                     yield Row(number, number, number, values)
+
+    def _values(self, batch: Any) -> list[dict[str, Any]]:
+        try:
+            values: list[dict[str, Any]] = batch.to_pylist()
+        except (ValueError, OverflowError) as error:
+            # Such as a time zone that nobody knows.
+            raise invalid("PATH", f"{self.path} holds what cannot be read: {error}") from error
+        return values
 
     def _parquet_batches(self) -> Iterator[Any]:
         import pyarrow
@@ -189,5 +197,5 @@ def _parquet(path: Path) -> Any:
 
     try:
         return pyarrow.parquet.ParquetFile(path)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise invalid("PATH", f"{path} is not a Parquet file: {error}") from error

@@ -51,7 +51,8 @@ def _divided(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
 def _parsed(row: Row, values: dict[str, Any], message: Any) -> Any:
     try:
         return json_format.ParseDict(values, message)
-    except json_format.ParseError as error:
+    # What is beyond a float, and a name that holds half of a surrogate pair.
+    except (json_format.ParseError, OverflowError, SystemError) as error:
         raise _wrong(row, str(error)) from error
 
 

@@ -52,7 +52,8 @@ def keys_of(text: bytes, algorithms: frozenset[str], place: str) -> Keys:
         found = jwt.PyJWKSet.from_dict(json.loads(text)).keys
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise FailedPrecondition(f"{place} is no JWKS with keys that can be used: {type(error).__name__}") from None
-    keys = {key.key_id or "": key for key in found if key.algorithm_name in algorithms and key.public_key_use != "enc"}
+    usable = (key for key in found if key.algorithm_name in algorithms and key.public_key_use != "enc")
+    keys = {key.key_id or "": key for key in usable if isinstance(key.key_id, str | None)}
     if not keys:
         raise FailedPrecondition(f"{place} has no key for {', '.join(sorted(algorithms))}")
     return keys

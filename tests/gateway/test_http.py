@@ -139,7 +139,12 @@ async def test_offers_and_digests_over_http(open_shop: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["{", "[]", "nonsense", '{"nothing": 1}', '{"query": 5}', '{"pageSize": "x"}', b"\xff\xfe", '"a"', "null"]
+    "body",
+    [
+        *("{", "[]", "nonsense", '{"nothing": 1}', '{"query": 5}', '{"pageSize": "x"}', b"\xff\xfe", '"a"', "null"),
+        # A name with half of a surrogate pair.
+        '{"\\ud800": 1}',
+    ],
 )
 async def test_a_body_that_is_no_such_message_is_refused(http: httpx.AsyncClient, body: Any) -> None:
     reply = await http.post(SEARCH, content=body, headers={"Content-Type": "application/json; charset=utf-8"})

@@ -1,6 +1,7 @@
 """Opens a feed, and recognises what kind it is by what it holds, whatever its name says."""
 
 import csv
+import json
 import re
 import zlib
 from collections import Counter
@@ -104,7 +105,8 @@ def _feed(
     products = ProductRows(mapping, currency_code, mended)
     if head.encoding not in ("utf-8-sig", "utf-8"):
         kind = f"{kind} in {head.encoding}"
-    layout = "\n".join((kind, mapping.model_dump_json(), currency_code))
+    # In ASCII: a column's name may hold half of a surrogate pair.
+    layout = "\n".join((kind, json.dumps(mapping.model_dump(mode="json")), currency_code))
     return Feed(kind, source, products, layout, native)
 
 

@@ -1,14 +1,16 @@
 """A snapshot's manifest: what it holds, and the size and digest of each of its files. Written last."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.retriever.tables import FORMAT
 from vitrine.errors import FailedPrecondition
 
 NAME = "manifest.json"
+# What a database holds.
+_Number = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class SnapshotFile(BaseModel):
@@ -18,8 +20,8 @@ class SnapshotFile(BaseModel):
 
     name: str
     table: str
-    rows: int
-    bytes: int
+    rows: _Number
+    bytes: _Number
     sha256: str
 
 
@@ -29,15 +31,15 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
-    catalogue_format: int
+    catalogue_format: _Number
     catalogue_id: str
     create_time: datetime
-    revision: int
-    products: int
+    revision: _Number
+    products: _Number
     model_digest: str
-    dim: int
+    dim: _Number
     update_time_s: float | None
-    next_row: int
+    next_row: _Number
     files: tuple[SnapshotFile, ...]
 
     @property
