@@ -105,6 +105,8 @@ def status_of(error: BaseException, trace_id: str = "") -> status_pb2.Status:
 
 
 def _shortened(text: str) -> str:
+    # Half of a surrogate pair, which JSON can hold and an error repeat, is no character: it is shown as it was written.
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _MAX_MESSAGE_CHARACTERS else text[: _MAX_MESSAGE_CHARACTERS - 1] + "…"
 
 

@@ -142,8 +142,8 @@ async def test_offers_and_digests_over_http(open_shop: Any) -> None:
     "body",
     [
         *("{", "[]", "nonsense", '{"nothing": 1}', '{"query": 5}', '{"pageSize": "x"}', b"\xff\xfe", '"a"', "null"),
-        # A name with half of a surrogate pair.
-        '{"\\ud800": 1}',
+        # A name, and a number, with half of a surrogate pair.
+        *('{"\\ud800": 1}', '{"filter": {"maxPrice": "\\ud800"}}'),
     ],
 )
 async def test_a_body_that_is_no_such_message_is_refused(http: httpx.AsyncClient, body: Any) -> None:

@@ -64,6 +64,12 @@ def test_field_violations_come_back() -> None:
     assert back.violations == error.violations
 
 
+def test_half_of_a_surrogate_pair_is_shown_as_it_is_written_in_json() -> None:
+    back = error_of(status_of(InvalidArgument(FieldViolation("\ud800", "is \udc00"))))
+    assert isinstance(back, InvalidArgument)
+    assert back.violations == (FieldViolation("\\ud800", "is \\udc00"),)
+
+
 def test_the_retry_delay_comes_back() -> None:
     back = error_of(status_of(ResourceExhausted("full", retry_after_s=0.25)))
     assert isinstance(back, ResourceExhausted)
