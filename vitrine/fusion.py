@@ -3,8 +3,8 @@
 `docs/search.md` has the figures of each, and the command that measures them.
 """
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +66,33 @@ class Ids(Protocol):
         ...
 
 
+@runtime_checkable
+class BegunIds(Ids, Protocol):
+    """Ids of which it is known how they begin."""
+
+    def beginnings(self) -> NDArray[np.uint64]:
+        """What `beginnings_of` makes of them."""
+        ...
+
+
+def beginnings_of(ids: Iterable[str]) -> NDArray[np.uint64]:
+    """(n,) the first eight bytes of each id as a number, which orders those that differ in them as the ids do."""
+    # By code point and by the bytes of UTF-8 the order is the same.
+    begun = np.array([product_id[:8].encode("utf-8", "surrogatepass") for product_id in ids], "S8")
+    return begun.view(">u8").astype(np.uint64)
+
+
 def best_first(scores: FloatArray, ids: Ids) -> NDArray[np.int64]:
-    """Positions by score, largest first, ties by id; asks for the ids of those that tie alone."""
+    """Positions by score, largest first, ties by id; asks for the ids of those that tie alone.
+
+    Of `BegunIds` those alone that begin alike: an id lies anywhere in memory, and a thousand take a millisecond.
+    """
     order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    tied = ordered[1:] == ordered[:-1]
+    tied = _alike(scores[order])
+    if tied.any() and isinstance(ids, BegunIds):
+        beginnings = ids.beginnings()
+        order = np.lexsort((beginnings, -scores))
+        tied &= _alike(beginnings[order])
     if not tied.any():
         return order
     if _MANY * np.count_nonzero(tied) > len(tied):
@@ -80,3 +102,8 @@ def best_first(scores: FloatArray, ids: Ids) -> NDArray[np.int64]:
     for start, end in zip(np.flatnonzero(edges > 0).tolist(), np.flatnonzero(edges < 0).tolist(), strict=True):
         order[start : end + 1] = sorted(order[start : end + 1].tolist(), key=ids.__getitem__)
     return order
+
+
+def _alike(ordered: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether each but the first is what the one before it is."""
+    return ordered[1:] == ordered[:-1]

@@ -32,11 +32,8 @@ _RESTORE = "`vitrine snapshot restore PLACE --replace` puts a snapshot in its pl
 
 T = TypeVar("T")
 
-# Read by every search: made once, for SQLAlchemy takes longer to make a statement than the database to answer it.
-_SHOWN = sa.select(
-    *(version.c[name] for name in ("row", "id", "document", "revision")),
-    sa.func.substr(version.c.description, 1, sa.bindparam("characters")),
-).where(version.c.row.in_(sa.bindparam("rows", expanding=True)))
+# Read by every search, straight by the driver: SQLAlchemy takes longer to make a statement than the database to answer.
+_SHOWN = f"SELECT row, id, document, revision, substr(description, 1, ?) FROM {version.name} WHERE row IN ({{}})"
 
 
 class Transaction:
@@ -75,7 +72,7 @@ class Transaction:
             versions = [v._replace(vector=b"") for v in versions]
         dialect = self._connection.dialect
         names = ", ".join(map(dialect.identifier_preparer.quote, Version._fields))
-        marks = ", ".join(["?" if dialect.name == "sqlite" else "%s"] * len(Version._fields))
+        marks = ", ".join([_mark(self._connection)] * len(Version._fields))
         # Straight to the driver, in half the time: there is nothing in a version that has to be converted.
         self._connection.exec_driver_sql(f"INSERT INTO {version.name} ({names}) VALUES ({marks})", list(versions))
 
@@ -180,8 +177,10 @@ class Catalogue:
 
         def read(connection: sa.Connection) -> list[tuple[int, str, str, int, str]]:
             found: list[Any] = []
+            mark = _mark(connection)
             for chunk in chunks(rows):
-                found += connection.execute(_SHOWN, {"rows": chunk, "characters": characters}).fetchall()
+                asked = _SHOWN.replace("?", mark).format(", ".join([mark] * len(chunk)))
+                found += connection.exec_driver_sql(asked, (characters, *chunk)).fetchall()
             return found
 
         return self._read(read) if rows else []
@@ -226,6 +225,11 @@ def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """The values in pieces that one statement takes."""
     for start in range(0, len(values), IN_CHUNK):
         yield values[start : start + IN_CHUNK]
+
+
+def _mark(connection: sa.Connection) -> str:
+    """What stands for a parameter where the driver is asked."""
+    return "?" if connection.dialect.name == "sqlite" else "%s"
 
 
 def _see(connection: sa.Connection, reader_id: str, needed: int) -> None:

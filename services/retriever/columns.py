@@ -1,7 +1,7 @@
 """Columns: the living catalogue as arrays in memory, appended by one writer, seen by readers as of a moment."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from services.retriever.behaviour_columns import BehaviourColumns
 from services.retriever.buffer import Buffer
-from services.retriever.conditions import Values
+from services.retriever.conditions import Condition, Values
 from services.retriever.field_columns import FieldColumns
 from services.retriever.field_sheet import FieldSheet
 from services.retriever.filters import FilterPlan
 from services.retriever.product_quantizer import ProductQuantizer
 from services.retriever.recommender import BehaviourView, Recommender
 from services.retriever.vector_store import Storage, VectorStore, VectorView, quantizer_for
+from vitrine.fusion import beginnings_of
+from vitrine.recent import Recent
 from vitrine.vectors import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -25,6 +27,8 @@ BoolArray = NDArray[np.bool_]
 T = TypeVar("T")
 # Versions that are copied at a time: the threads that search have their turn between.
 _STEP = 2_048
+# What a view's filters let through is kept of so many of them: a search asks twice, and most have the same.
+_ALLOWED_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +36,38 @@ class IdsAt:
     """The ids of versions at some positions, by index into these; each is looked up when it is asked for."""
 
     ids: Sequence[str]
-    positions: Sequence[int]
+    every_beginning: NDArray[np.uint64]
+    positions: IntArray
 
     def __getitem__(self, index: int, /) -> str:
         return self.ids[self.positions[index]]
 
     def __iter__(self) -> Iterator[str]:
-        return map(self.ids.__getitem__, self.positions)
+        return map(self.ids.__getitem__, self.positions.tolist())
+
+    def beginnings(self) -> NDArray[np.uint64]:
+        """What `beginnings_of` makes of them."""
+        return self.every_beginning[self.positions]
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnsView:
     """Versions by position, in the order of their row keys, as they were at one moment; nothing in it changes.
 
-    `rows` (n,) ascending, `ids` at least n, `alive` (n,), `vectors` (n, dim) L2-normalised, `fields` of at least n
-    versions; `behaviours` by the digests of the recommenders served.
+    `rows` (n,) ascending, `ids` at least n and how they begin, `alive` (n,), `vectors` (n, dim) L2-normalised, `fields`
+    of at least n versions; `behaviours` by the digests of the recommenders served.
     """
 
     rows: IntArray
     ids: Sequence[str]
+    beginnings: NDArray[np.uint64]
     alive: BoolArray
     living: int
     vectors: VectorView
     fields: FieldColumns
     behaviours: Mapping[str, BehaviourView]
     folder: Path | None
+    _allowed: Recent[Condition, BoolArray] = field(default_factory=lambda: Recent(_ALLOWED_KEPT), init=False)
 
     @property
     def storage(self) -> Storage:
@@ -68,11 +79,15 @@ class ColumnsView:
         """Bytes of the arrays in memory, without the texts."""
         behaviours = sum(one.numbers.nbytes + one.coded.nbytes for one in self.behaviours.values())
         fields = sum(buffer.view().nbytes for buffer in self.fields.arrays().values())
-        return self.rows.nbytes + self.alive.nbytes + self.vectors.nbytes + behaviours + fields
+        own = self.rows.nbytes + self.beginnings.nbytes + self.alive.nbytes + self.vectors.nbytes
+        return own + behaviours + fields
 
     def allowed(self, plan: FilterPlan) -> BoolArray:
-        """(n,) whether each version lives and matches."""
-        return self.alive & self.fields.matching(plan.condition, len(self.rows))
+        """(n,) whether each version lives and matches; not to be written to."""
+        if (allowed := self._allowed.get(plan.condition)) is None:
+            allowed = self.alive & self.fields.matching(plan.condition, len(self.rows))
+            self._allowed.put(plan.condition, allowed)
+        return allowed
 
     def positions_of(self, rows: IntArray, near: IntArray | None = None) -> IntArray:
         """The position of each row key; -1 where there is none or the version is dead.
@@ -91,7 +106,7 @@ class ColumnsView:
 
     def ids_at(self, positions: IntArray) -> IdsAt:
         """The ids at these positions."""
-        return IdsAt(self.ids, positions.tolist())
+        return IdsAt(self.ids, self.beginnings, positions)
 
     def living_positions(self, ids: Set[str]) -> dict[str, int]:
         """The position of each of those products that live."""
@@ -124,6 +139,7 @@ class Columns:
         self._vectors = VectorStore(dim, storage, folder, quantizer)
         self._folder = folder
         self._ids: list[str] = []
+        self._beginnings = Buffer(np.uint64)
         self._fields = FieldColumns(self._ids)
         self._alive: BoolArray = np.zeros(0, np.bool_)
         self._dead: list[int] = []
@@ -142,7 +158,7 @@ class Columns:
         self._rows.extend(np.asarray(rows, np.int64))
         self._vectors.extend(vectors)
         self._behaviour.append(ids, vectors)
-        self._ids.extend(ids)
+        self._extend_ids(ids)
         self._fields.append(fields)
 
     def kill(self, rows: Sequence[int]) -> None:
@@ -158,6 +174,7 @@ class Columns:
         return ColumnsView(
             rows=self._rows.view(),
             ids=self._ids,
+            beginnings=self._beginnings.view(),
             alive=alive,
             living=int(np.count_nonzero(alive)),
             vectors=self._vectors.view(),
@@ -173,7 +190,7 @@ class Columns:
             part = positions[start : start + _STEP]
             self._vectors.take(view.vectors, part)
             self._behaviour.take(view.behaviours, part)
-            self._ids.extend([view.ids[position] for position in part.tolist()])
+            self._extend_ids([view.ids[position] for position in part.tolist()])
             rest()
         self._fields.take(view.fields, positions, rest)
 
@@ -191,13 +208,17 @@ class Columns:
         """Fills empty columns with what `arrays` and `texts` gave; the vectors are in `vector_buffers` already."""
         self._rows.extend(arrays["rows"])
         self._vectors.restore(arrays, self.dim)
-        self._ids.extend(texts["ids"])
+        self._extend_ids(texts["ids"])
         self._fields.restore(_under("fields:", arrays), _under("fields:", texts))
         self._alive = alive
         vectors = self._vectors.view()
         for start in range(0, len(self._ids) if self._behaviour.recommenders else 0, _STEP):
             stop = min(start + _STEP, len(self._ids))
             self._behaviour.append(self._ids[start:stop], vectors[np.arange(start, stop)])
+
+    def _extend_ids(self, ids: Sequence[str]) -> None:
+        self._ids.extend(ids)
+        self._beginnings.extend(beginnings_of(ids))
 
     @property
     def vectors(self) -> VectorView:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from vitrine.fusion import RRF_K, agreement, best_first, convex_scores, reciprocal_rank_scores
+from vitrine.fusion import RRF_K, agreement, beginnings_of, best_first, convex_scores, reciprocal_rank_scores
 
 ranks = st.lists(st.integers(0, 1_000), min_size=2, max_size=20)
 
@@ -46,11 +47,20 @@ def test_convex_of_equal_or_no_scores_is_finite(count: int) -> None:
     assert np.isfinite(convex_scores(same, none, dense_weight=0.5)).all()
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=2)), max_size=30, unique_by=lambda pair: pair[1]))
+class Begun(list[str]):
+    def beginnings(self) -> NDArray[np.uint64]:
+        return beginnings_of(self)
+
+
+_ids = st.text(max_size=2) | st.builds(str.__add__, st.sampled_from(("P000000", "商品", "")), st.text(max_size=9))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), _ids), max_size=30, unique_by=lambda pair: pair[1]))
 def test_best_first_breaks_ties_by_id(pairs: list[tuple[int, str]]) -> None:
     scores, ids = np.array([score for score, _ in pairs], np.float32), [text for _, text in pairs]
     expected = sorted(range(len(pairs)), key=lambda n: (-scores[n], ids[n]))
     assert best_first(scores, ids).tolist() == expected
+    assert best_first(scores, Begun(ids)).tolist() == expected
 
 
 def test_agreement_is_the_share_of_the_first_by_words_that_the_vector_has_first_too() -> None:
