@@ -43,6 +43,8 @@ _WRITE = 500
 # Products that are made before they are written without a pause.
 _AHEAD = 5 * CHUNK
 _WRITERS = 8
+# Searches of one kind in one folder before the next has its turn: its memory is in the processor's caches again.
+_TURN = 30
 _SHARES = (1.0, 0.5, 0.1, 0.01, 0.001)
 _ALLOWED = [f"{share:.1%} allowed" for share in _SHARES]
 _INDEXES = ["exact,float32", "ivf,float16", "ivf,int8", "ivf,pq"]
@@ -153,12 +155,56 @@ def measure(
     asyncio.run(run())
 
 
+@app.command()
+def growth(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that `load` filled, the smallest first.")],
+    sample: Sample = _SAMPLE,
+    queries: Annotated[int, typer.Option(min=_TURN, max=1_000, help="Searches of each kind.")] = 600,
+) -> None:
+    """Opens all folders and searches them in turns, some queries each: how many times what the first takes others take.
+
+    A machine's speed changes within the minutes that lie between two measurements.
+    """
+    made = MadeVectors.of(Shop(MOST, 1), sample)
+
+    async def run() -> None:
+        engines = [
+            await RetrieverEngine.open(RetrieverSettings(data_dir=folder, recall_every_s=3_600)) for folder in folders
+        ]
+        for engine in engines:
+            await asyncio.to_thread(engine._keeper.settle)
+        keep_what_is_there()
+        kinds = {"by vector": False, "by words and vector": True}
+        calls: dict[str, list[list[float]]] = {kind: [[] for _ in engines] for kind in kinds}
+        for first in range(0, queries // _TURN * _TURN, _TURN):
+            for engine, place in zip(engines, range(len(engines)), strict=True):
+                for kind, words in kinds.items():
+                    calls[kind][place] += (await _milliseconds(engine, made, _TURN, words=words, first=first))[1]
+        table = Table(title=f"calls, {len(calls['by vector'][0])} of each kind, in turns of {_TURN}")
+        table.add_column("products", justify="right")
+        for kind in kinds:
+            for column in (f"{kind}: p50 ms", "p99", "times the first"):
+                table.add_column(column, justify="right")
+        for place, engine in enumerate(engines):
+            cells = []
+            for taken in calls.values():
+                p50, p99 = np.percentile(taken[place], (50, 99))
+                cells += [f"{p50:.2f}", f"{p99:.2f}", f"{p50 / np.median(taken[0]):.2f}"]
+            products = (await engine.get_index(deadline=Deadline.after(60))).products
+            table.add_row(f"{products:,}", *cells)
+        _console.print(table)
+        for engine in engines:
+            await engine.close()
+
+    asyncio.run(run())
+
+
 async def _milliseconds(
-    engine: RetrieverEngine, made: MadeVectors, count: int, *, words: bool
+    engine: RetrieverEngine, made: MadeVectors, count: int, *, words: bool, first: int = 0
 ) -> tuple[list[float], list[float]]:
     """What each search by vector took, as the engine says, and the whole call; after a few that warm up."""
     searches, calls = [], []
-    for place in range(-10, count):
+    for place in range(first - 10, first + count):
         query = RetrievalQuery(
             text=made.texts[place] if words else "",
             vector=made.queries[place],
@@ -168,7 +214,7 @@ async def _milliseconds(
         )
         started = time.perf_counter()
         found = await engine.retrieve(query, deadline=Deadline.after(60))
-        if place >= 0:
+        if place >= first:
             searches.append(found.dense_ms)
             calls.append((time.perf_counter() - started) * 1_000)
     return searches, calls
