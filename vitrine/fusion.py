@@ -106,4 +106,5 @@ def best_first(scores: FloatArray, ids: Ids) -> NDArray[np.int64]:
 
 def _alike(ordered: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether each but the first is what the one before it is."""
-    return ordered[1:] == ordered[:-1]
+    alike: NDArray[np.bool_] = ordered[1:] == ordered[:-1]
+    return alike

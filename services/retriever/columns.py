@@ -40,7 +40,7 @@ class IdsAt:
     positions: IntArray
 
     def __getitem__(self, index: int, /) -> str:
-        return self.ids[self.positions[index]]
+        return self.ids[int(self.positions[index])]
 
     def __iter__(self) -> Iterator[str]:
         return map(self.ids.__getitem__, self.positions.tolist())

@@ -21,6 +21,7 @@ from services.retriever.saved_views import Capture, SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.unhurried import Pace
 from services.retriever.views import Views
+from vitrine import freed_memory
 from vitrine.errors import FailedPrecondition
 
 # Share of the columns that may be dead, and versions that may be whatever the size, before they are compacted.
@@ -40,6 +41,9 @@ MISSING_SHARE = 0.1
 FREE_UNSAVED = 10_000
 UNSAVED_SHARE = 0.05
 UNSAVED_S = 300.0
+
+# How long searches that began before may still hold what was compacted.
+SEARCHED_S = 1.0
 
 # How long the end of the process waits for a job.
 STOP_S = 5.0
@@ -94,6 +98,8 @@ class IndexKeeper:
         self._busy = False
         self._stop = threading.Event()
         self._failed_revision: int | None = None
+        # Whether what was compacted is about to be freed.
+        self._has_compacted = False
         # Whether the first cells wait.
         self._waits = False
         self._saved_s = time.monotonic()
@@ -153,6 +159,9 @@ class IndexKeeper:
                     return
                 snapshot = self._seen = self._latest
                 self._busy = True
+            if self._has_compacted and not self._stop.wait(SEARCHED_S):
+                self._has_compacted = False
+                freed_memory.give_back()
             if snapshot is not None and snapshot.revision != self._failed_revision:
                 job = self._due(snapshot)
                 if job is not None:
@@ -166,6 +175,7 @@ class IndexKeeper:
                 self._hand_over(_mended(change)).result()
                 if job.leaves != "nothing" and self._unsaved != "much":
                     self._unsaved = job.leaves
+                self._has_compacted |= job.name == COMPACTED
                 _log.info(
                     job.name,
                     seconds=round(time.perf_counter() - started, 3),
