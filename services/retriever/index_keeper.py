@@ -98,8 +98,6 @@ class IndexKeeper:
         self._busy = False
         self._stop = threading.Event()
         self._failed_revision: int | None = None
-        # Whether what was compacted is about to be freed.
-        self._has_compacted = False
         # Whether the first cells wait.
         self._waits = False
         self._saved_s = time.monotonic()
@@ -159,9 +157,6 @@ class IndexKeeper:
                     return
                 snapshot = self._seen = self._latest
                 self._busy = True
-            if self._has_compacted and not self._stop.wait(SEARCHED_S):
-                self._has_compacted = False
-                freed_memory.give_back()
             if snapshot is not None and snapshot.revision != self._failed_revision:
                 job = self._due(snapshot)
                 if job is not None:
@@ -175,7 +170,8 @@ class IndexKeeper:
                 self._hand_over(_mended(change)).result()
                 if job.leaves != "nothing" and self._unsaved != "much":
                     self._unsaved = job.leaves
-                self._has_compacted |= job.name == COMPACTED
+                if job.name == COMPACTED:
+                    freed_memory.give_back_in(SEARCHED_S)
                 _log.info(
                     job.name,
                     seconds=round(time.perf_counter() - started, 3),

@@ -16,6 +16,7 @@ from services.retriever.columns import rebuilt
 from services.retriever.index_plan import IndexPlan
 from services.retriever.saved_views import SavedViews
 from services.retriever.views import Views
+from vitrine import freed_memory
 
 COUNT = 700
 
@@ -281,9 +282,12 @@ async def test_compaction_keeps_what_happens_meanwhile(
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(index_keeper, "rebuilt", while_written)
+    given_back: list[float] = []
+    monkeypatch.setattr(freed_memory, "give_back_in", given_back.append)
     await engine.delete_products([f"p{n:05}" for n in range(300, 500)], deadline=shop.deadline())
     await asyncio.to_thread(engine._keeper.settle)
     assert written == [await _answers(engine, shop)]
+    assert set(given_back) == {index_keeper.SEARCHED_S}
     index = await engine.get_index(deadline=shop.deadline())
     assert index.tombstones < 100
     assert await shop.found(engine, text="renamed") == ["p00005"]
