@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
-from vitrine import metrics
+from vitrine import allocator, metrics
 from vitrine.debug_server import debug_server
 from vitrine.errors import FailedPrecondition, ResourceExhausted, VitrineError
 from vitrine.fork import refuse_fork
@@ -189,6 +189,7 @@ async def serve(
     The port is taken first and `part` opened after, so that health says NOT_SERVING while a model loads; `open_door`
     comes before both. Raises SystemExit(1), with the reason logged, when something cannot be opened.
     """
+    allocator.share_one_arena()
     configure_logging(name, level=settings.log_level, style=settings.log_style)
     stopping = asyncio.Event()
     try:

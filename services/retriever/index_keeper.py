@@ -21,7 +21,7 @@ from services.retriever.saved_views import Capture, SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.unhurried import Pace
 from services.retriever.views import Views
-from vitrine import freed_memory
+from vitrine import allocator
 from vitrine.errors import FailedPrecondition
 
 # Share of the columns that may be dead, and versions that may be whatever the size, before they are compacted.
@@ -171,7 +171,7 @@ class IndexKeeper:
                 if job.leaves != "nothing" and self._unsaved != "much":
                     self._unsaved = job.leaves
                 if job.name == COMPACTED:
-                    freed_memory.give_back_in(SEARCHED_S)
+                    allocator.give_back_in(SEARCHED_S)
                 _log.info(
                     job.name,
                     seconds=round(time.perf_counter() - started, 3),

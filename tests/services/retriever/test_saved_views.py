@@ -16,7 +16,7 @@ from services.retriever.columns import rebuilt
 from services.retriever.index_plan import IndexPlan
 from services.retriever.saved_views import SavedViews
 from services.retriever.views import Views
-from vitrine import freed_memory
+from vitrine import allocator
 
 COUNT = 700
 
@@ -283,7 +283,7 @@ async def test_compaction_keeps_what_happens_meanwhile(
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(index_keeper, "rebuilt", while_written)
     given_back: list[float] = []
-    monkeypatch.setattr(freed_memory, "give_back_in", given_back.append)
+    monkeypatch.setattr(allocator, "give_back_in", given_back.append)
     await engine.delete_products([f"p{n:05}" for n in range(300, 500)], deadline=shop.deadline())
     await asyncio.to_thread(engine._keeper.settle)
     assert written == [await _answers(engine, shop)]
