@@ -55,7 +55,7 @@ def batch_layout(
 def softmax_loss(queries: Tensor, products: Tensor, layout: BatchLayout, weights: Tensor, temperature: float) -> Tensor:
     """Mean loss over rows by weight; queries (n, d), products (n + m, d) with the negatives last, weights (n,)."""
     count = queries.shape[0]
-    scores = (queries @ products.T / temperature).masked_fill(~layout.visible.to(queries.device), _HIDDEN)
+    scores = _scores(queries, products, temperature).masked_fill(~layout.visible.to(queries.device), _HIDDEN)
     goal = torch.arange(count, device=queries.device)
     forward = nn.functional.cross_entropy(scores, goal, reduction="none")
     backward = nn.functional.cross_entropy(scores[:, :count].T, goal, reduction="none")
@@ -74,10 +74,16 @@ def click_loss(
 ) -> Tensor:
     """Sum over each row's products, mean over rows; arguments as of softmax_loss, labels (n,) of rows' own products."""
     count = queries.shape[0]
-    scores = queries @ products.T / temperature + bias
+    scores = _scores(queries, products, temperature) + bias
     goals, counted = torch.zeros_like(scores), layout.visible.to(queries.device).to(scores.dtype)
     diagonal = torch.arange(count, device=queries.device)
     goals[diagonal, diagonal] = labels
     counted[diagonal, diagonal] = weights / weights.mean()
     losses = nn.functional.binary_cross_entropy_with_logits(scores, goals, reduction="none")
     return (losses * counted).sum() / count
+
+
+def _scores(queries: Tensor, products: Tensor, temperature: float) -> Tensor:
+    """Cosines over temperature, float32 in mixed precision too: 16 bits tell near ones apart too coarsely."""
+    with torch.autocast(queries.device.type, enabled=False):
+        return queries.float() @ products.float().T / temperature

@@ -193,7 +193,7 @@ def _loss(
     logits = ranker(*(tensor.to(device) for tensor in pad_pairs(layout.rows(queries, documents), layout.pad_id)))
     columns_of = torch.from_numpy(np.concatenate(parts)).to(device)
     weights = torch.from_numpy(known.weights).to(device)
-    scores = logits * weights[0] + columns_of[:, :2] @ weights[1:] + known.bias
+    scores = logits * weights[0] + (columns_of[:, :2] * weights[1:]).sum(dim=1) + known.bias
     relevance, counts, teachers = columns_of[:, 2], columns_of[:, 3], columns_of[:, 4]
     loss = torch.zeros((), device=device)
     if settings.loss != "listwise":

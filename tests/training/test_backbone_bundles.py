@@ -83,7 +83,7 @@ async def test_an_embedder_is_served_as_it_was_trained(tmp_path: Path, base: Bas
 
     def loss_of(_: int) -> Tensor:
         vectors = encoder(*pad_batch(rows, base.pad_id))
-        return nn.functional.cross_entropy(vectors[:2] @ vectors[2:].T / 0.5, torch.arange(2))
+        return nn.functional.cross_entropy(vectors[:2] @ vectors[2:].T / 0.5, torch.arange(2, device=vectors.device))
 
     before, after = _fit(encoder, loss_of, tmp_path / "run")
     assert after < before
@@ -115,7 +115,8 @@ async def test_a_ranker_is_served_as_it_was_trained(tmp_path: Path, base: Base, 
 
     def loss_of(_: int) -> Tensor:
         logits = ranker(*pad_pairs(pairs, base.pad_id))
-        return nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([0.0, 0.2, 1.0]))
+        goals = torch.tensor([0.0, 0.2, 1.0], device=logits.device)
+        return nn.functional.binary_cross_entropy_with_logits(logits, goals)
 
     before, after = _fit(ranker, loss_of, tmp_path / "run")
     assert after < before

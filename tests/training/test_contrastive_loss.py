@@ -61,3 +61,19 @@ def test_the_click_loss_is_binary_cross_entropy_of_the_scaled_cosine() -> None:
     loss.backward()
     assert bias.grad is not None
     assert bias.grad > 0
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_mixed_precision_leaves_both_losses_as_they_are(half: torch.dtype) -> None:
+    queries, products = _unit(3, 8, seed=5), _unit(4, 8, seed=6)
+    texts = [BatchText(name, "") for name in "abcd"]
+    layout = batch_layout(["x", "y", "z"], texts[:3], texts[3:], [0])
+    labels, weights, bias = torch.tensor([1.0, 0.0, 1.0]), torch.tensor([1.0, 3.0, 2.0]), torch.tensor(-1.0)
+
+    def losses() -> list[float]:
+        click = click_loss(queries, products, layout, labels, weights, 0.05, bias)
+        return [float(softmax_loss(queries, products, layout, weights, 0.05)), float(click)]
+
+    plain = losses()
+    with torch.autocast("cpu", dtype=half):
+        assert losses() == pytest.approx(plain, rel=1e-6)

@@ -52,7 +52,7 @@ def _train(
         seen += 1
         if seen == stop_at:
             raise _Killed
-        parts = batch.chunk(repeat)
+        parts = batch.to(next(model.parameters()).device).chunk(repeat)
         return torch.stack([(model(part) - part.sum(dim=1, keepdim=True)).square().mean() for part in parts]).mean()
 
     run = RunFolder(folder, "test", {})

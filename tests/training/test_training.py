@@ -80,7 +80,11 @@ def test_han_share() -> None:
 def _train(run: RunFolder) -> None:
     model = nn.Linear(3, 1)
     batches = torch.randn(20, 4, 3, generator=torch.Generator().manual_seed(1)).unbind()
-    optimise("fit", model, batches, lambda batch: model(batch).square().mean(), Schedule(0.05), run)
+
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        return model(batch.to(model.weight.device)).square().mean()
+
+    optimise("fit", model, batches, loss_of, Schedule(0.05), run)
 
 
 def test_a_checkpoint_cut_short_is_named(tmp_path: Path) -> None:
