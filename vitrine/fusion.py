@@ -85,7 +85,7 @@ def beginnings_of(ids: Iterable[str]) -> NDArray[np.uint64]:
 def best_first(scores: FloatArray, ids: Ids) -> NDArray[np.int64]:
     """Positions by score, largest first, ties by id; asks for the ids of those that tie alone.
 
-    Of `BegunIds` those alone that begin alike: an id lies anywhere in memory, and a thousand take a millisecond.
+    Of `BegunIds` those alone that begin alike: ids lie anywhere in memory, and a thousand take most of a millisecond.
     """
     order = np.argsort(-scores, kind="stable")
     tied = _alike(scores[order])
