@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import threading
 from typing import Any
 
 # `M_ARENA_MAX` of <malloc.h>.
@@ -26,13 +25,6 @@ def give_back() -> None:
     """
     if (trim := _found("malloc_trim")) is not None:
         trim(0)
-
-
-def give_back_in(seconds: float) -> None:
-    """The same after so many seconds, in a thread of its own; the process may end before."""
-    later = threading.Timer(seconds, give_back)
-    later.name, later.daemon = "allocator", True
-    later.start()
 
 
 def _found(name: str) -> Any:

@@ -98,6 +98,8 @@ class IndexKeeper:
         self._busy = False
         self._stop = threading.Event()
         self._failed_revision: int | None = None
+        # Since when what was compacted may be freed, while it is not given back.
+        self._freed_s: float | None = None
         # Whether the first cells wait.
         self._waits = False
         self._saved_s = time.monotonic()
@@ -151,12 +153,15 @@ class IndexKeeper:
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
-                patience_s = LOADED_AGAIN_S if self._waits else UNSAVED_S
+                patience_s = SEARCHED_S if self._freed_s else LOADED_AGAIN_S if self._waits else UNSAVED_S
                 self._wake.wait_for(lambda: self._stop.is_set() or self._latest is not self._seen, patience_s)
                 if self._stop.is_set():
                     return
                 snapshot = self._seen = self._latest
                 self._busy = True
+            if self._freed_s and time.monotonic() > self._freed_s + SEARCHED_S:
+                self._freed_s = None
+                allocator.give_back()
             if snapshot is not None and snapshot.revision != self._failed_revision:
                 job = self._due(snapshot)
                 if job is not None:
@@ -171,7 +176,7 @@ class IndexKeeper:
                 if job.leaves != "nothing" and self._unsaved != "much":
                     self._unsaved = job.leaves
                 if job.name == COMPACTED:
-                    allocator.give_back_in(SEARCHED_S)
+                    self._freed_s = time.monotonic()
                 _log.info(
                     job.name,
                     seconds=round(time.perf_counter() - started, 3),

@@ -32,6 +32,9 @@ MAX_DESCRIPTION_CHARACTERS = 1_000
 ENTRY_VERSION = 3
 # Each commit begins a table of a quarter of it, whatever it holds; enough for a full group of writes in one segment.
 _HEAP_BYTES = 30_000_000
+# tantivy remembers every file that it ever mapped, a kilobyte with each commit, until the index is opened anew. That
+# waits for merges that run, so it is done about once in an hour of steady writes.
+_RENEWED_AFTER = 5_000
 _ANALYZER = "words"
 _SURFACE_ANALYZER = "surface"
 _NUMBER_NAMES = frozenset(
@@ -132,18 +135,23 @@ class LexicalIndex:
         self._vocabulary = Vocabulary()
         # The words are made by `words_of`; what is left is to fold plurals and tenses of English.
         self._analyzer = _by_blanks().filter(tantivy.Filter.stemmer("english")).build()
-        try:
-            self._index = tantivy.Index(self._schema, None if folder is None else str(folder))
-        except ValueError as error:
-            raise FailedPrecondition(f"{folder} holds another index of words: {error}") from error
-        self._index.register_tokenizer(_ANALYZER, self._analyzer)
-        self._index.register_tokenizer(_SURFACE_ANALYZER, _by_blanks().build())
-        self._index.config_reader("manual")
+        self._folder = folder
+        self._open()
         # Of an index that was in the folder: the words that it was written in.
         for word, count in self._index.searcher().terms_with_prefix(SURFACE_FIELD, ""):
             self._vocabulary.add([word], count)
-        self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
         self._has_changed = False
+
+    def _open(self) -> None:
+        try:
+            self._index = tantivy.Index(self._schema, None if self._folder is None else str(self._folder))
+        except ValueError as error:
+            raise FailedPrecondition(f"{self._folder} holds another index of words: {error}") from error
+        self._index.register_tokenizer(_ANALYZER, self._analyzer)
+        self._index.register_tokenizer(_SURFACE_ANALYZER, _by_blanks().build())
+        self._index.config_reader("manual")
+        self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+        self._commits = 0
         # Every few commits small segments are merged, thousands of products each time.
         give_way("merge_thread")
 
@@ -170,6 +178,11 @@ class LexicalIndex:
         if self._has_changed:
             self._writer.commit()
             self._has_changed = False
+            self._commits += 1
+        if self._commits == _RENEWED_AFTER and self._folder is not None:
+            # One in memory would be lost, and has no files to remember.
+            self._writer.wait_merging_threads()
+            self._open()
         self._index.reload()
         return LexicalView(self._schema, self._index.searcher(), self._analyzer, self._vocabulary, weights)
 

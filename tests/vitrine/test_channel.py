@@ -1,7 +1,6 @@
 """Channels and calls: errors, deadlines, cancellation, replicas, restarts, pings, proxies and caps."""
 
 import asyncio
-import ctypes
 import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import psutil
 import pytest
 
 from loadtest.faults.name_server import name_server
+from tests.allocated import TELLS, allocated_bytes
 from vitrine.call import Context, deadline_of
 from vitrine.channel import ChannelSettings, call, open_channel, stream
 from vitrine.deadline import Deadline
@@ -617,7 +617,7 @@ async def test_a_call_of_an_interceptor_can_be_left(serve_embed: Any) -> None:
         await asyncio.wait_for(left.wait(), 20)
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the C library does not tell what is allocated")
+@pytest.mark.skipif(not TELLS, reason="the C library does not tell what is allocated")
 async def test_a_cancelled_call_leaves_nothing_in_memory(serve_embed: Any, stub_to: Any) -> None:
     """grpc#43360: who left before the answer left kilobytes in the gateway, which the allocator never got back."""
     began = asyncio.Event()
@@ -640,22 +640,8 @@ async def test_a_cancelled_call_leaves_nothing_in_memory(serve_embed: Any, stub_
             assert leaving.cancelled()
         await asyncio.sleep(0.1)
         gc.collect()
-        return _allocated()
+        return allocated_bytes(large=False)
 
     before = await leave(300)
     after = await leave(1_000)
     assert (after - before) / 1_000 < 100
-
-
-def _allocated() -> int:
-    """Bytes that are allocated by malloc and not freed."""
-    library = ctypes.CDLL(None)
-    library.mallinfo2.restype = _MallInfo
-    return int(library.mallinfo2().uordblks)
-
-
-_MALLINFO2 = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
-
-
-class _MallInfo(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_size_t) for name in _MALLINFO2.split())

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.retriever import lexical_index
 from services.retriever.filters import FilterPlan, plan_of
 from services.retriever.lexical_index import ENTRY_VERSION, Entry, LexicalIndex, entry_of
 from services.retriever.lexical_view import LexicalView
@@ -40,6 +41,23 @@ def test_removed_rows_are_not_found_by_the_view_itself() -> None:
     index.remove(list(range(1, 40)))
     assert _rows(index.view(), "shoe") == [0]
     assert len(_rows(earlier, "shoe")) == 40
+
+
+def test_an_index_that_is_opened_anew_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tantivy remembers every file that it ever mapped, so it is opened anew after many commits."""
+    monkeypatch.setattr(lexical_index, "_RENEWED_AFTER", 3)
+    index = LexicalIndex(tmp_path)
+    opened, views = [], []
+    for row in range(10):
+        index.add(row, f"p{row}", entry_of(Product(id=f"p{row}", title="red shoes", language="en")))
+        index.remove([row - 2])
+        views.append(index.view())
+        opened.append(index._index)
+    assert [sorted(_rows(view, "shoe")) for view in views] == [[0], *([row - 1, row] for row in range(1, 10))]
+    assert [opened.count(one) for one in dict.fromkeys(opened)] == [2, 3, 3, 2]
+    assert index.view().vocabulary.count("shoes") == 10
+    index.close()
+    assert sorted(_rows(LexicalIndex(tmp_path).view(), "shoe")) == [8, 9]
 
 
 def test_a_view_of_what_has_not_changed_writes_nothing(tmp_path: Path) -> None:
