@@ -177,7 +177,7 @@ def growth(
         kinds = {"by vector": False, "by words and vector": True}
         calls: dict[str, list[list[float]]] = {kind: [[] for _ in engines] for kind in kinds}
         for first in range(0, queries // _TURN * _TURN, _TURN):
-            for engine, place in zip(engines, range(len(engines)), strict=True):
+            for place, engine in enumerate(engines):
                 for kind, words in kinds.items():
                     calls[kind][place] += (await _milliseconds(engine, made, _TURN, words=words, first=first))[1]
         table = Table(title=f"calls, {len(calls['by vector'][0])} of each kind, in turns of {_TURN}")
