@@ -16,7 +16,7 @@ from services.retriever.field_sheet import FieldSheet
 from services.retriever.filters import FilterPlan
 from services.retriever.product_quantizer import ProductQuantizer
 from services.retriever.recommender import BehaviourView, Recommender
-from services.retriever.vector_store import Storage, VectorStore, VectorView, quantizer_for
+from services.retriever.vector_store import AS_THEY_COME, Storage, VectorStore, VectorView, quantizer_for
 from vitrine.fusion import beginnings_of
 from vitrine.recent import Recent
 from vitrine.vectors import FloatArray
@@ -183,12 +183,25 @@ class Columns:
             folder=self._folder,
         )
 
-    def take(self, view: ColumnsView, positions: IntArray, rest: Callable[[], None] = lambda: None) -> None:
-        """Adds versions of a view, at ascending positions, as living ones; `rest` is called between pieces of work."""
+    def take(
+        self,
+        view: ColumnsView,
+        positions: IntArray,
+        rest: Callable[[], None] = lambda: None,
+        laid: NDArray[np.int32] = AS_THEY_COME,
+    ) -> None:
+        """Adds versions of a view, at ascending positions, as living ones; `rest` is called between pieces of work.
+
+        Into empty columns the vectors of the first (k,) versions may come in an order of their own: `laid`, of their
+        new positions.
+        """
+        if len(laid):
+            self._vectors.lay(laid)
+        lying = np.concatenate([positions[laid], positions[len(laid) :]])
         self._rows.extend(view.rows[positions])
         for start in range(0, len(positions), _STEP):
             part = positions[start : start + _STEP]
-            self._vectors.take(view.vectors, part)
+            self._vectors.take(view.vectors, lying[start : start + _STEP])
             self._behaviour.take(view.behaviours, part)
             self._extend_ids([view.ids[position] for position in part.tolist()])
             rest()
@@ -232,13 +245,17 @@ class Columns:
 
 
 def rebuilt(
-    view: ColumnsView, positions: IntArray, storage: Storage, rest: Callable[[], None] = lambda: None
+    view: ColumnsView,
+    positions: IntArray,
+    storage: Storage,
+    rest: Callable[[], None] = lambda: None,
+    laid: NDArray[np.int32] = AS_THEY_COME,
 ) -> Columns:
     """Columns of their own with those versions of a view, vectors kept as `storage` says; see `Columns.take`."""
     recommenders = [behaviour.recommender for behaviour in view.behaviours.values()]
     quantizer = quantizer_for(storage, view.vectors, positions)
     columns = Columns(view.vectors.dim, recommenders, storage, view.folder, quantizer)
-    columns.take(view, positions, rest)
+    columns.take(view, positions, rest, laid)
     return columns
 
 

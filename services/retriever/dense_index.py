@@ -1,13 +1,10 @@
 """The dense index: exact inner products while they are fastest, the nearest cells or the vector graph beyond."""
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from services.retriever.beside import beside
 from services.retriever.cells import PlacedCells
 from services.retriever.columns import BoolArray, ColumnsView, IntArray
 from services.retriever.graph import NEIGHBOURS, Graph
@@ -24,8 +21,6 @@ MIN_EXAMINED = 4_000
 # Where the storage errs, all that are wanted are scored again, at least so many; by an exact search so many times more.
 RESCORED = 1_000
 DEEPER = 4
-# Half of the scattered vectors from which on a second thread reads them sooner than it is told to.
-_HALF = 2_000
 
 
 class Effort(NamedTuple):
@@ -111,15 +106,12 @@ class DenseView:
         """Cells that vectors lie in; 0 for another kind."""
         return len(self.placed.cells.centroids) if isinstance(self.placed, PlacedCells) else 0
 
-    def search(
-        self, query: FloatArray, allowed: BoolArray, limit: int, threads: Executor | None = None
-    ) -> tuple[IntArray, FloatArray]:
+    def search(self, query: FloatArray, allowed: BoolArray, limit: int) -> tuple[IntArray, FloatArray]:
         """Positions and cosines of the best `limit` allowed versions, best first, ties by id.
 
-        `query` (dim,) L2-normalised, `allowed` (n,). Always `limit` of them while so many are allowed. One of the
-        `threads` that is free reads half of what lies scattered in memory.
+        `query` (dim,) L2-normalised, `allowed` (n,). Always `limit` of them while so many are allowed.
         """
-        return self.search_each(query[None], allowed, limit, threads=threads)[0]
+        return self.search_each(query[None], allowed, limit)[0]
 
     def search_each(
         self,
@@ -127,7 +119,6 @@ class DenseView:
         allowed: BoolArray,
         limit: int,
         least: int | None = None,
-        threads: Executor | None = None,
     ) -> list[tuple[IntArray, FloatArray]]:
         """What `search` gives, for each of (q, dim) queries; an exact search reads the vectors once for all of them.
 
@@ -138,7 +129,7 @@ class DenseView:
         found: list[tuple[IntArray, FloatArray] | None] = [None] * len(queries)
         for place, query in enumerate(queries):
             if (near := self.looked_at(query, allowed, count, limit, least)) is not None:
-                [found[place]] = self._best(query[None], near, limit, threads=threads)
+                [found[place]] = self._best(query[None], near, limit)
         missing = [place for place, one in enumerate(found) if one is None]
         if missing:
             exactly = self._best(queries[missing], np.flatnonzero(allowed), limit)
@@ -183,24 +174,16 @@ class DenseView:
         positions: IntArray,
         limit: int,
         deeper: int = 1,
-        threads: Executor | None = None,
     ) -> list[tuple[IntArray, FloatArray]]:
         vectors = self.columns.vectors
         if vectors.exact is None:
-            every = self._scores(queries, positions, threads)
+            every = vectors.scores(queries, positions)
             return [best_positions(self.columns, positions, scores, limit) for scores in every]
         proposed = vectors.proposed(queries, positions, deeper * max(limit, self.rescored))
         return [
             best_positions(self.columns, near, self.cosines(query, near), limit)
             for query, near in zip(queries, proposed, strict=True)
         ]
-
-    def _scores(self, queries: FloatArray, positions: IntArray, threads: Executor | None) -> FloatArray:
-        vectors, half = self.columns.vectors, len(positions) // 2
-        if threads is None or half < _HALF:
-            return vectors.scores(queries, positions)
-        second = beside(threads, partial(vectors.scores, queries, positions[half:]))
-        return np.concatenate([vectors.scores(queries, positions[:half]), second()], axis=1)
 
     def _exact_is_faster(self, count: int, limit: int) -> bool:
         if self.placed is None:

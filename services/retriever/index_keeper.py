@@ -20,6 +20,7 @@ from services.retriever.index_plan import IndexPlan
 from services.retriever.saved_views import Capture, SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.unhurried import Pace
+from services.retriever.vector_store import AS_THEY_COME
 from services.retriever.views import Views
 from vitrine import allocator
 from vitrine.errors import FailedPrecondition
@@ -35,6 +36,8 @@ LOADED_FIRST = 4
 # How often it is looked, while they wait, whether they still have to: a load that breaks off publishes nothing more.
 LOADED_AGAIN_S = 1.0
 LOOSE_SHARE = 0.005
+# Share of the catalogue whose vectors may lie as they came, and not cell by cell.
+SCATTERED_SHARE = 0.3
 # Share of the catalogue that may be missing from a graph before it is renewed.
 MISSING_SHARE = 0.1
 # Versions that may be unsaved, a share of them, and how long any may be, before the views are saved.
@@ -51,7 +54,7 @@ STOP_S = 5.0
 Change = Callable[[Views], None]
 HandOver = Callable[[Change], "Future[None]"]
 
-COMPACTED = "columns compacted"
+COMPACTED, DIVIDED = "columns compacted", "cells made"
 GRAPH = "vectors.graph"
 _ALERT = "index"
 
@@ -175,7 +178,7 @@ class IndexKeeper:
                 self._hand_over(_mended(change)).result()
                 if job.leaves != "nothing" and self._unsaved != "much":
                     self._unsaved = job.leaves
-                if job.name == COMPACTED:
+                if job.name in (COMPACTED, DIVIDED):
                     self._freed_s = time.monotonic()
                 _log.info(
                     job.name,
@@ -197,13 +200,16 @@ class IndexKeeper:
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
         # The first cells, and vectors kept for them, of a half of what is being loaded would soon be made anew.
         few = kind == "ivf" and placed is None and living <= self._plan.exact_rows * LOADED_FIRST
-        self._waits = few and self._is_loading()
-        outdated = not self._waits and self._plan.is_outdated(columns.vectors, living)
-        if dead > living * DEAD_SHARE + FREE_DEAD or outdated:
+        as_they_came = placed.tail - len(columns.vectors.laid) if isinstance(placed, PlacedCells) else 0
+        scattered = as_they_came > living * SCATTERED_SHARE
+        is_loading = (few or scattered) and self._is_loading()
+        self._waits = is_loading
+        outdated = not (few and is_loading) and self._plan.is_outdated(columns.vectors, living)
+        if dead > living * DEAD_SHARE + FREE_DEAD or outdated or (scattered and not is_loading):
             return _Job(COMPACTED, self._compact, "some")
-        if kind == "ivf" and not self._waits:
+        if kind == "ivf" and not (few and is_loading):
             if not isinstance(placed, PlacedCells) or living > placed.cells.rows * GROWN:
-                return _Job("cells made", self._divide, "much")
+                return _Job(DIVIDED, self._divide, "much")
             if len(columns.rows) - placed.tail > max(FREE_LOOSE, living * LOOSE_SHARE):
                 return _Job("cells filled", self._fill, "some")
         if kind == "hnsw" and self._graph_is_due(snapshot, placed):
@@ -218,19 +224,24 @@ class IndexKeeper:
         return None
 
     def _compact(self, snapshot: Snapshot) -> Change:
-        columns = snapshot.columns
-        storage = self._plan.storage_for(columns.living, snapshot.dim)
-        kept = np.flatnonzero(columns.alive)
-        smaller = rebuilt(columns, kept, storage, Pace(self._stop, self._is_loading).rest)
-        placed, cells = snapshot.dense.placed, None
-        if isinstance(placed, PlacedCells):
-            cells = placed_cells(placed.cells, placed.assigned[kept[kept < placed.tail]])
-        return lambda views: views.replace_columns(columns, smaller, cells)
+        placed = snapshot.dense.placed
+        return self._laid_out(snapshot, placed if isinstance(placed, PlacedCells) else None)
 
     def _divide(self, snapshot: Snapshot) -> Change | None:
         cells = train(snapshot.columns.vectors, snapshot.columns.alive)
         assigned = assign(cells, snapshot.columns.vectors, 0, len(snapshot.columns.rows), self._stop.is_set)
-        return None if assigned is None else _adopting(snapshot.columns, placed_cells(cells, assigned))
+        return None if assigned is None else self._laid_out(snapshot, placed_cells(cells, assigned))
+
+    def _laid_out(self, snapshot: Snapshot, placed: PlacedCells | None) -> Change:
+        """Columns of the living alone, whose vectors lie cell by cell."""
+        columns, cells, laid = snapshot.columns, None, AS_THEY_COME
+        storage = self._plan.storage_for(columns.living, snapshot.dim)
+        kept = np.flatnonzero(columns.alive)
+        if placed is not None:
+            cells = placed_cells(placed.cells, placed.assigned[kept[kept < placed.tail]])
+            laid = cells.order
+        smaller = rebuilt(columns, kept, storage, Pace(self._stop, self._is_loading).rest, laid)
+        return lambda views: views.replace_columns(columns, smaller, cells)
 
     def _fill(self, snapshot: Snapshot) -> Change | None:
         placed = snapshot.dense.placed

@@ -56,15 +56,16 @@ class ProductQuantizer:
         codes: Codes = self._faiss.compute_codes(_filled(vectors, len(self.centroids)))
         return codes
 
-    def nearest(self, queries: FloatArray, codes: Codes, positions: IntArray, count: int) -> IntArray:
-        """(q, count) of the positions, more than `count`: for each of (q, dim) queries those of the best products."""
+    def nearest(self, queries: FloatArray, codes: Codes, rows: IntArray, count: int) -> IntArray:
+        """(q, count) places in `rows`, more than `count` rows of the codes: for each of (q, dim) queries those of the
+        best products."""
         asked = _filled(queries, len(self.centroids))
         found = np.empty((len(queries), 0), np.int64)
         products = np.empty((len(queries), 0), np.float32)
-        for start in range(0, len(positions), _BLOCK):
-            at = positions[start : start + _BLOCK]
+        for start in range(0, len(rows), _BLOCK):
+            at = rows[start : start + _BLOCK]
             near, theirs = self._nearest(asked, codes.take(at, axis=0, mode="clip"), min(count, len(at)))
-            found, products = np.concatenate([found, at[near]], axis=1), np.concatenate([products, theirs], axis=1)
+            found, products = np.concatenate([found, start + near], axis=1), np.concatenate([products, theirs], axis=1)
             if products.shape[1] > count:
                 kept = np.argpartition(-products, count - 1, axis=1)[:, :count]
                 found, products = np.take_along_axis(found, kept, 1), np.take_along_axis(products, kept, 1)

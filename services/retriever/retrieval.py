@@ -77,7 +77,7 @@ def retrieve(
 ) -> Retrieval:
     """Answers a checked query. The deadline is looked at before each stage.
 
-    Those of the `threads` that are free search the words, and half of the vectors, meanwhile.
+    One of the `threads` that is free searches the words meanwhile.
     """
     check_model(snapshot.model_digest, snapshot.dim, query)
     ruling = rules.ruling(query.text, datetime.now(UTC))
@@ -97,7 +97,7 @@ def retrieve(
         if excluded := excluded_terms(query.text):
             allowed = without(allowed, columns.positions_of(snapshot.lexical.holding_any(excluded)))
         with timed("vector"):
-            dense = snapshot.dense.search(query.vector, allowed, limit, threads)
+            dense = snapshot.dense.search(query.vector, allowed, limit)
         probe.consider(snapshot, query.vector, allowed, dense[0])
         dense_ms = (time.perf_counter() - started) * 1_000
     reading, lexical, lexical_ms = worded()

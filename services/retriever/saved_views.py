@@ -23,11 +23,12 @@ from pydantic import TypeAdapter
 from services.retriever.buffer import Buffer
 from services.retriever.lexical_index import ENTRY_VERSION
 from services.retriever.tables import State
-from services.retriever.vector_store import Storage
+from services.retriever.vector_store import AS_THEY_COME, Storage
 from vitrine.errors import FailedPrecondition
 
-# Grows with every change of how views are saved; entries have a version of their own.
-FORMAT = f"2.{ENTRY_VERSION}"
+# Grows with every change of how views are saved; entries have a version of their own. What lacks the order in which
+# vectors lie is read, too.
+FORMAT, _EARLIER = f"3.{ENTRY_VERSION}", f"2.{ENTRY_VERSION}"
 _PIECE_BYTES = 8 << 20
 # Texts that are encoded at a time: no other thread runs meanwhile.
 _TEXTS = 10_000
@@ -73,6 +74,7 @@ class _Block:
 class Manifest:
     """What was saved, as of `state`."""
 
+    format: str
     state: State
     storage: Storage
     words: str
@@ -108,7 +110,7 @@ class SavedViews:
             raise FailedPrecondition(f"{path} does not match its checksum")
         try:
             fields = json.loads(body)
-            if fields["format"] != FORMAT:
+            if fields["format"] not in (FORMAT, _EARLIER):
                 raise FailedPrecondition(f"{path} has format {fields['format']} and this version reads {FORMAT}")
             manifest = _MANIFEST.validate_python(fields)
         except (LookupError, TypeError, ValueError, RecursionError) as error:
@@ -137,6 +139,8 @@ class SavedViews:
                     buffers[block.name].extend(values)
                 else:
                     arrays[block.name].append(values)
+        if manifest.format == _EARLIER:
+            arrays["laid"] = [AS_THEY_COME]
         return {name: np.concatenate(parts) for name, parts in arrays.items()}, texts
 
     def verify(self, manifest: Manifest) -> None:

@@ -210,7 +210,8 @@ class Views:
         arrays, texts = self._saved.read(manifest, columns.vector_buffers)
         count = len(arrays["rows"])
         vectors = {buffer.count for buffer in columns.vector_buffers.values()}
-        if vectors != {count} or not count == len(texts["ids"]) <= 8 * len(arrays["alive"]):
+        is_whole = vectors == {count} and count == len(texts["ids"]) <= 8 * len(arrays["alive"])
+        if not is_whole or len(arrays["laid"]) > count:
             raise FailedPrecondition(f"{self._saved.folder} holds {sorted(vectors)} vectors and {count} row keys")
         columns.restore(arrays, texts, np.unpackbits(arrays["alive"], count=count).astype(np.bool_))
         if "centroids" in arrays:

@@ -251,6 +251,37 @@ def test_codes_propose_what_their_centroids_say(vectors: FloatArray, kept: dict[
     assert read.view()[np.arange(len(positions))] == pytest.approx(vectors[positions], abs=1e-3)
 
 
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8", "pq"])
+def test_where_vectors_lie_changes_nothing_that_is_told(
+    vectors: FloatArray, kept: dict[Storage, ColumnsView], queries: FloatArray, storage: Storage
+) -> None:
+    """Two thirds lie cell by cell, the others as they came; some of a cell, most of it, all there is, and few."""
+    view, order = kept[storage], _divided(kept[storage], 8_000).order
+    laid = rebuilt(view, np.arange(COUNT), storage, laid=order).view()
+    own = laid.vectors.exact or laid.vectors
+    assert own.codes[:8_000].tolist() == (view.vectors.exact or view.vectors).codes[order].tolist()
+    random = np.random.default_rng(3)
+    near = np.concatenate([order[500:1_200], order[4_000:4_100], np.arange(11_000, 11_200)]).astype(np.int64)
+    for positions in (near, near[random.random(len(near)) < 0.7], np.arange(COUNT), np.array([3, 7_999, 8_000])):
+        assert laid.vectors[positions].tolist() == view.vectors[positions].tolist()
+        assert laid.vectors.exact_scores(queries[0], positions).tolist() == pytest.approx(
+            view.vectors.exact_scores(queries[0], positions).tolist(), abs=1e-6
+        )
+        if storage != "pq":
+            assert laid.vectors.scores(queries, positions) == pytest.approx(
+                view.vectors.scores(queries, positions), abs=1e-6
+            )
+        for one, other in zip(
+            laid.vectors.proposed(queries, positions, 300), view.vectors.proposed(queries, positions, 300), strict=True
+        ):
+            assert sorted(one.tolist()) == sorted(other.tolist())
+    assert laid.vectors[5].tolist() == view.vectors[5].tolist()
+    assert laid.vectors[-3:].tolist() == view.vectors[-3:].tolist()
+    # What is taken of it lies as it comes again, and equal vectors are scored alike wherever they lie.
+    again = rebuilt(laid, np.arange(0, COUNT, 2), storage).view()
+    assert again.vectors[np.arange(len(again.rows))].tolist() == view.vectors[np.arange(0, COUNT, 2)].tolist()
+
+
 def test_a_quantizer_is_trained_again_when_it_is_outgrown(
     vectors: FloatArray, kept: dict[Storage, ColumnsView]
 ) -> None:
