@@ -21,7 +21,7 @@ from services.retriever.lexical_view import (
     FieldWeights,
     LexicalView,
 )
-from services.retriever.unhurried import give_way
+from services.retriever.unhurried import give_way, is_working
 from services.retriever.vocabulary import Vocabulary
 from services.retriever.words import MAX_CHARACTERS, words_and_codes_of, words_of_number
 from vitrine.errors import FailedPrecondition
@@ -32,9 +32,10 @@ MAX_DESCRIPTION_CHARACTERS = 1_000
 ENTRY_VERSION = 3
 # Each commit begins a table of a quarter of it, whatever it holds; enough for a full group of writes in one segment.
 _HEAP_BYTES = 30_000_000
-# tantivy remembers every file that it ever mapped, a kilobyte with each commit, until the index is opened anew. That
-# waits for merges that run, so it is done about once in an hour of steady writes.
-_RENEWED_AFTER = 5_000
+# tantivy remembers every file that it ever mapped, one to three kilobytes with each commit, until the index is opened
+# anew. That takes 3 ms at a million products, but waits for merges that run; while one does, later commits are as good.
+_RENEWED_AFTER, _RENEWED_AT_LAST = 500, 5_000
+_MERGES = "merge_thread"
 _ANALYZER = "words"
 _SURFACE_ANALYZER = "surface"
 _NUMBER_NAMES = frozenset(
@@ -153,7 +154,7 @@ class LexicalIndex:
         self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
         self._commits = 0
         # Every few commits small segments are merged, thousands of products each time.
-        give_way("merge_thread")
+        give_way(_MERGES)
 
     def add(self, row: int, product_id: str, entry: Entry) -> None:
         """Adds one version under its row key."""
@@ -179,12 +180,17 @@ class LexicalIndex:
             self._writer.commit()
             self._has_changed = False
             self._commits += 1
-        if self._commits == _RENEWED_AFTER and self._folder is not None:
-            # One in memory would be lost, and has no files to remember.
+        if self._is_to_be_renewed():
             self._writer.wait_merging_threads()
             self._open()
         self._index.reload()
         return LexicalView(self._schema, self._index.searcher(), self._analyzer, self._vocabulary, weights)
+
+    def _is_to_be_renewed(self) -> bool:
+        if self._folder is None or self._commits < _RENEWED_AFTER:
+            # One in memory would be lost, and has no files to remember.
+            return False
+        return self._commits >= _RENEWED_AT_LAST or not is_working(_MERGES)
 
     def close(self) -> None:
         """Waits for merges and ends the writer's threads."""

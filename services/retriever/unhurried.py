@@ -43,3 +43,16 @@ def give_way(named: str) -> None:
         except OSError:
             # It has ended.
             continue
+
+
+def is_working(named: str) -> bool:
+    """Whether a thread of this process whose name begins so runs, or waits for a disk, at this moment."""
+    for task in Path("/proc/self/task").glob("*/stat"):
+        try:
+            name, _, rest = task.read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            # It has ended.
+            continue
+        if name.startswith(named) and rest.split()[0] in "RD":
+            return True
+    return False

@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
-from services.retriever.unhurried import Pace
+from services.retriever.unhurried import Pace, is_working
 
 WORK_S = 0.002
 
@@ -59,3 +61,32 @@ def test_nobody_rests_while_there_is_hurry() -> None:
     # What was worked in haste is not made up for.
     assert len(rests.took_s) == 1
     assert rests.took_s[0] < 19 * WORK_S
+
+
+def test_a_thread_works_while_it_runs_and_not_while_it_waits() -> None:
+    """Threads are known by the first fifteen letters that the system has of their name."""
+    stop, waits = threading.Event(), threading.Event()
+
+    def work() -> None:
+        Path("/proc/thread-self/comm").write_text("spins (1) S")
+        while not stop.is_set():
+            _work()
+        Path("/proc/thread-self/comm").write_text("waits (1) R")
+        waits.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert _becomes(lambda: is_working("spins"))
+    stop.set()
+    assert _becomes(lambda: not is_working("spins"))
+    assert _becomes(lambda: not is_working("waits"))
+    waits.set()
+    thread.join()
+    assert not is_working("waits")
+
+
+def _becomes(true: Callable[[], bool]) -> bool:
+    deadline_s = time.monotonic() + 10
+    while not true() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return true()
