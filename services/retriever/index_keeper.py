@@ -103,7 +103,7 @@ class IndexKeeper:
         self._failed_revision: int | None = None
         # Since when what was compacted may be freed, while it is not given back.
         self._freed_s: float | None = None
-        # Whether the first cells wait.
+        # Whether the first cells wait, or vectors to lie cell by cell.
         self._waits = False
         self._saved_s = time.monotonic()
         self._unsaved: Literal["nothing", "some", "much"] = "nothing"
@@ -202,12 +202,13 @@ class IndexKeeper:
         few = kind == "ivf" and placed is None and living <= self._plan.exact_rows * LOADED_FIRST
         as_they_came = placed.tail - len(columns.vectors.laid) if isinstance(placed, PlacedCells) else 0
         scattered = as_they_came > living * SCATTERED_SHARE
-        is_loading = (few or scattered) and self._is_loading()
-        self._waits = is_loading
-        outdated = not (few and is_loading) and self._plan.is_outdated(columns.vectors, living)
+        is_loading = self._is_loading()
+        self._waits = (few or scattered) and is_loading
+        early = few and is_loading
+        outdated = not early and self._plan.is_outdated(columns.vectors, living)
         if dead > living * DEAD_SHARE + FREE_DEAD or outdated or (scattered and not is_loading):
             return _Job(COMPACTED, self._compact, "some")
-        if kind == "ivf" and not (few and is_loading):
+        if kind == "ivf" and not early:
             if not isinstance(placed, PlacedCells) or living > placed.cells.rows * GROWN:
                 return _Job(DIVIDED, self._divide, "much")
             if len(columns.rows) - placed.tail > max(FREE_LOOSE, living * LOOSE_SHARE):

@@ -76,10 +76,10 @@ class VectorView:
         return len(self.codes)
 
     def __getitem__(self, positions: Any) -> FloatArray:
-        """float32 vectors of an array of positions, (k, dim), or of one position, (dim,), the exact ones."""
-        if len(self.laid):
-            positions = self._rows(np.arange(len(self))[positions])
-        read = (self.exact or self).codes[positions]
+        """float32 vectors of an array of positions or a slice, (k, dim), or of one position, (dim,), the exact ones."""
+        if isinstance(positions, slice):
+            positions = np.arange(*positions.indices(len(self)))
+        read = (self.exact or self).codes[self._rows(np.asarray(positions, np.int64))]
         if read.dtype == np.float16:
             return np.asarray(_WIDENED.take(read.view(np.uint16), mode="clip"))
         return np.asarray(read, np.float32)
