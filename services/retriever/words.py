@@ -155,8 +155,8 @@ class _RunTerm(NamedTuple):
     length: int
 
 
-# A shop's texts repeat their words.
-@lru_cache(maxsize=50_000)
+# Of queries and shown texts. Many queries hold a run that never comes again, and each costs almost a kilobyte.
+@lru_cache(maxsize=4_096)
 def _run_terms(run: str) -> tuple[_RunTerm, ...]:
     if is_han(run):
         return tuple(_han_terms(run))
@@ -178,10 +178,11 @@ def _run_terms(run: str) -> tuple[_RunTerm, ...]:
     return (_RunTerm(tuple(words), codes, tuple(holdings), len(run)),)
 
 
+# A shop's texts repeat their words.
 @lru_cache(maxsize=50_000)
 def _run_words(run: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The words and the codes of a run's terms."""
-    terms = _run_terms(run)
+    terms = _run_terms.__wrapped__(run)
     return tuple(word for term in terms for word in term.words), tuple(code for term in terms for code in term.codes)
 
 
