@@ -1,7 +1,7 @@
 """Cells: the vectors' space divided around centroids (an inverted file, IVF), so that a search looks at the nearest.
 
-Vectors stay where they are: a cell is a list of positions. Spherical k-means; Jégou, Douze, Schmid, "Product
-quantization for nearest neighbor search" (2011) describes the inverted file.
+A cell is a list of positions, whose vectors come to lie together when the columns are next rebuilt. Spherical k-means;
+Jégou, Douze, Schmid, "Product quantization for nearest neighbor search" (2011) describes the inverted file.
 """
 
 from collections.abc import Callable

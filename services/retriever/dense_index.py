@@ -189,7 +189,7 @@ class DenseView:
         if self.placed is None:
             return True
         if isinstance(self.placed, PlacedCells):
-            # What is looked at costs the same wherever it lies, and its cells have to be ranked first.
+            # Its cells have to be ranked first, which few that lie anywhere make up for.
             return count <= self.wanted(limit) + self.exact_rows // 10
         # A filter thins the graph: to find as many it must look as much further. So what counts is the allowed rows
         # times their share of all.

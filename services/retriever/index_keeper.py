@@ -100,6 +100,7 @@ class IndexKeeper:
         self._seen: Snapshot | None = None
         self._busy = False
         self._stop = threading.Event()
+        self._hurried = False
         self._failed_revision: int | None = None
         # Since when what was compacted may be freed, while it is not given back.
         self._freed_s: float | None = None
@@ -135,6 +136,10 @@ class IndexKeeper:
         """Waits until nothing is due about the newest snapshot, or the last job failed."""
         with self._wake:
             self._wake.wait_for(lambda: not self._busy and self._seen is self._latest)
+
+    def hurry(self) -> None:
+        """Rests no more within a job: someone waits for it to end."""
+        self._hurried = True
 
     def close(self) -> None:
         """Leaves the job that runs, and saves what is not saved yet; the writer must still run."""
@@ -200,19 +205,19 @@ class IndexKeeper:
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
         # The first cells, and vectors kept for them, of a half of what is being loaded would soon be made anew.
         few = kind == "ivf" and placed is None and living <= self._plan.exact_rows * LOADED_FIRST
-        as_they_came = placed.tail - len(columns.vectors.laid) if isinstance(placed, PlacedCells) else 0
-        scattered = as_they_came > living * SCATTERED_SHARE
+        cells = placed if kind == "ivf" and isinstance(placed, PlacedCells) else None
+        scattered = cells is not None and cells.tail - len(columns.vectors.laid) > living * SCATTERED_SHARE
         is_loading = self._is_loading()
         self._waits = (few or scattered) and is_loading
         early = few and is_loading
         outdated = not early and self._plan.is_outdated(columns.vectors, living)
+        # Before what is dead is copied out of the way, and for the plan's storage: making cells does both.
+        if kind == "ivf" and not early and (cells is None or living > cells.cells.rows * GROWN):
+            return _Job(DIVIDED, self._divide, "much")
         if dead > living * DEAD_SHARE + FREE_DEAD or outdated or (scattered and not is_loading):
-            return _Job(COMPACTED, self._compact, "some")
-        if kind == "ivf" and not early:
-            if not isinstance(placed, PlacedCells) or living > placed.cells.rows * GROWN:
-                return _Job(DIVIDED, self._divide, "much")
-            if len(columns.rows) - placed.tail > max(FREE_LOOSE, living * LOOSE_SHARE):
-                return _Job("cells filled", self._fill, "some")
+            return _Job(COMPACTED, self._compact, "much" if scattered else "some")
+        if cells is not None and len(columns.rows) - cells.tail > max(FREE_LOOSE, living * LOOSE_SHARE):
+            return _Job("cells filled", self._fill, "some")
         if kind == "hnsw" and self._graph_is_due(snapshot, placed):
             return _Job("graph built", self._build)
         unsaved = abs(snapshot.revision - self._saved.revision) and len(columns.rows) - self._saved.rows
@@ -231,7 +236,12 @@ class IndexKeeper:
     def _divide(self, snapshot: Snapshot) -> Change | None:
         cells = train(snapshot.columns.vectors, snapshot.columns.alive)
         assigned = assign(cells, snapshot.columns.vectors, 0, len(snapshot.columns.rows), self._stop.is_set)
-        return None if assigned is None else self._laid_out(snapshot, placed_cells(cells, assigned))
+        if assigned is None:
+            return None
+        placed = placed_cells(cells, assigned)
+        # They are searched while vectors are laid by them, which takes minutes at a million.
+        self._hand_over(_adopting(snapshot.columns, placed)).result()
+        return self._laid_out(snapshot, placed)
 
     def _laid_out(self, snapshot: Snapshot, placed: PlacedCells | None) -> Change:
         """Columns of the living alone, whose vectors lie cell by cell."""
@@ -241,7 +251,8 @@ class IndexKeeper:
         if placed is not None:
             cells = placed_cells(placed.cells, placed.assigned[kept[kept < placed.tail]])
             laid = cells.order
-        smaller = rebuilt(columns, kept, storage, Pace(self._stop, self._is_loading).rest, laid)
+        pace = Pace(self._stop, lambda: self._hurried or self._is_loading())
+        smaller = rebuilt(columns, kept, storage, pace.rest, laid)
         return lambda views: views.replace_columns(columns, smaller, cells)
 
     def _fill(self, snapshot: Snapshot) -> Change | None:

@@ -111,7 +111,9 @@ class SavedViews:
         try:
             fields = json.loads(body)
             if fields["format"] not in (FORMAT, _EARLIER):
-                raise FailedPrecondition(f"{path} has format {fields['format']} and this version reads {FORMAT}")
+                raise FailedPrecondition(
+                    f"{path} has format {fields['format']} and this version reads {FORMAT} and {_EARLIER}"
+                )
             manifest = _MANIFEST.validate_python(fields)
         except (LookupError, TypeError, ValueError, RecursionError) as error:
             raise FailedPrecondition(f"{path} does not hold together: {error!r}") from error

@@ -16,7 +16,7 @@ from services.retriever.columns import Columns, ColumnsView, IntArray, rebuilt
 from services.retriever.dense_index import DenseView, PlacedGraph, placed
 from services.retriever.graph import build_graph
 from services.retriever.retrieval import POOL
-from services.retriever.vector_store import ITEM_BYTES
+from services.retriever.vector_store import AS_THEY_COME, ITEM_BYTES
 from vitrine.vectors import FloatArray, l2_normalized
 
 QUERIES = 50
@@ -85,7 +85,9 @@ def main() -> None:
             started = time.thread_time()
             index = _placed(kind, kept.view())
             build_s = time.thread_time() - started
-            milliseconds, found = _measured(DenseView(kept.view(), index, 1), vectors[rows:])
+            laid = index.order if isinstance(index, PlacedCells) else AS_THEY_COME
+            searched = rebuilt(kept.view(), np.arange(rows), arguments.storage, laid=laid).view()
+            milliseconds, found = _measured(DenseView(searched, index, 1), vectors[rows:])
             recall, recall_100 = _recall(found, expected, POOL), _recall(found, expected, 100)
             print(f"{'':>9} {kind:>6} {milliseconds:>8.2f} {recall:>12.4f} {recall_100:>11.4f} {build_s:>8.1f}")
 

@@ -46,7 +46,8 @@ def give_way(named: str) -> None:
 
 
 def is_working(named: str) -> bool:
-    """Whether a thread of this process whose name begins so runs, or waits for a disk, at this moment."""
+    """Whether a thread of this process whose name begins so runs, or waits for a disk, at this moment; where the system
+    has no such files, False."""
     for task in Path("/proc/self/task").glob("*/stat"):
         try:
             name, _, rest = task.read_text().partition("(")[2].rpartition(")")

@@ -236,8 +236,9 @@ class VectorStore:
                 continue
             at = view._rows(at)
             self.codes.extend(view.codes[at])
-            if self.exact is not None and view.exact is not None:
-                self.exact.extend(view.exact.codes[at])
+            if self.exact is not None and view.exact is not None and view.exact.file is not None:
+                with view.exact.file.reading(at):
+                    self.exact.extend(view.exact.codes[at])
             if self.scales is not None and view.scales is not None:
                 self.scales.extend(view.scales[at])
 

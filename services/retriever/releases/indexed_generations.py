@@ -95,6 +95,9 @@ class IndexedGenerations(Generations[Views, Snapshot]):
 
     def close(self) -> None:
         """Leaves what is being built, and saves the rest; the writer must still run."""
+        for keeper in (*self._keepers.values(), self.own):
+            # What is being built waits for its keeper.
+            keeper.hurry()
         super().close()
         for keeper in (*self._keepers.values(), self.own):
             keeper.close()

@@ -277,7 +277,7 @@ def test_where_vectors_lie_changes_nothing_that_is_told(
             assert sorted(one.tolist()) == sorted(other.tolist())
     assert laid.vectors[5].tolist() == view.vectors[5].tolist()
     assert laid.vectors[-3:].tolist() == view.vectors[-3:].tolist()
-    # What is taken of it lies as it comes again, and equal vectors are scored alike wherever they lie.
+    # What is taken of it lies as it comes again.
     again = rebuilt(laid, np.arange(0, COUNT, 2), storage).view()
     assert again.vectors[np.arange(len(again.rows))].tolist() == view.vectors[np.arange(0, COUNT, 2)].tolist()
 

@@ -321,3 +321,32 @@ async def test_compaction_keeps_what_happens_meanwhile(
     assert await shop.found(engine, text="renamed") == ["p00005"]
     await engine.close()
     assert await _answers(await open_engine(exact_rows=300), shop) == written[0]
+
+
+async def test_new_cells_are_searched_while_vectors_are_laid_by_them(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To copy the vectors of a million takes minutes, with rests; none once a generation that waits for it is left."""
+    engine = await open_engine(exact_rows=10_000)
+    await shop.fill(engine, [shop.product(n) for n in range(COUNT)], shop.vectors(COUNT))
+    await engine.close()
+    begun, told = threading.Event(), threading.Event()
+    paces: list[bool] = []
+
+    def waiting(view: Any, kept: Any, storage: Any, rest: Any, laid: Any) -> Any:
+        begun.set()
+        assert told.wait(60)
+        paces.append(rest.__self__._is_hurried())
+        return rebuilt(view, kept, storage, rest, laid)
+
+    monkeypatch.setattr(index_keeper, "rebuilt", waiting)
+    again = await open_engine(exact_rows=300)
+    assert await asyncio.to_thread(begun.wait, 60)
+    assert (await again.get_index(deadline=shop.deadline())).kind == "ivf"
+    assert again._snapshot.dense.placed.tail == COUNT
+    assert not len(again._snapshot.columns.vectors.laid)
+    again._keeper.hurry()
+    told.set()
+    await asyncio.to_thread(again._keeper.settle)
+    assert paces == [True]
+    assert len(again._snapshot.columns.vectors.laid) == COUNT
