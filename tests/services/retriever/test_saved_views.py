@@ -25,7 +25,7 @@ COUNT = 700
 
 
 async def _filled(open_engine: Any, shop: Any, **settings: Any) -> Any:
-    engine = await open_engine(exact_rows=300, **settings)
+    engine = await open_engine(**{"exact_rows": 300} | settings)
     await shop.fill(engine, [shop.product(n) for n in range(COUNT)], shop.vectors(COUNT))
     await asyncio.to_thread(engine._keeper.settle)
     return engine
@@ -134,8 +134,7 @@ async def test_a_full_disk_leaves_vectors_as_they_were_and_says_so(
 async def test_cells_that_no_write_followed_are_saved_too(
     open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = await open_engine(exact_rows=10_000)
-    await shop.fill(engine, [shop.product(n) for n in range(COUNT)], shop.vectors(COUNT))
+    engine = await _filled(open_engine, shop, exact_rows=10_000)
     await engine.close()
     divided = await open_engine(exact_rows=300)
     await asyncio.to_thread(divided._keeper.settle)
@@ -157,8 +156,7 @@ async def test_vectors_lie_by_cell_also_when_an_earlier_version_saved_them(
     open_engine: Any, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What an earlier version saved has no order of its own; what came since the cells were made is laid, too."""
-    engine = await open_engine(exact_rows=10_000)
-    await shop.fill(engine, [shop.product(n) for n in range(COUNT)], shop.vectors(COUNT))
+    engine = await _filled(open_engine, shop, exact_rows=10_000)
     before = await _answers(engine, shop)
     await engine.close()
     _without("laid", tmp_path / "data" / "views", format=f"2.{ENTRY_VERSION}")
@@ -327,8 +325,7 @@ async def test_new_cells_are_searched_while_vectors_are_laid_by_them(
     open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To copy the vectors of a million takes minutes, with rests; none once a generation that waits for it is left."""
-    engine = await open_engine(exact_rows=10_000)
-    await shop.fill(engine, [shop.product(n) for n in range(COUNT)], shop.vectors(COUNT))
+    engine = await _filled(open_engine, shop, exact_rows=10_000)
     await engine.close()
     begun, told = threading.Event(), threading.Event()
     paces: list[bool] = []
