@@ -18,7 +18,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.retriever.changes import Changes, changes_of, state_of
-from services.retriever.database import lock_tables, locked_folder, open_postgres, open_sqlite, shown_database, writing
+from services.retriever.database import lock_tables, locked_folder, open_database, shown_database, writing
 from services.retriever.releases.vectors import add, add_further, column_model, copy, own_vector, purge
 from services.retriever.tables import ALIVE, DEAD, FORMAT, State, Version, first_state, metadata, reader, state, version
 from vitrine.errors import FailedPrecondition, Unavailable
@@ -108,7 +108,9 @@ class Catalogue:
     def __init__(self, folder: Path, url: str = "") -> None:
         self.shared = bool(url)
         self.reader_id = uuid.uuid4().hex
-        self._engine = open_postgres(url) if url else open_sqlite(folder / "catalogue.db")
+        # For processes beside this one, which only read.
+        self.address = (folder, url)
+        self._engine = open_database(folder, url)
         self._lock = locked_folder(folder)
         try:
             self._prepare(shown_database(self._engine) if url else str(folder / "catalogue.db"))

@@ -15,6 +15,11 @@ _TABLES_LOCK = 7_061_931
 _POSTGRES_OPTIONS = "-c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000"
 
 
+def open_database(folder: Path, url: str) -> sa.Engine:
+    """The database that `url` names, or the file in a folder where it names none. Raises as `open_postgres`."""
+    return open_postgres(url) if url else open_sqlite(folder / "catalogue.db")
+
+
 def open_sqlite(path: Path) -> sa.Engine:
     """The database in a file; a transaction made with `writes=True` is the only one that writes."""
     engine = sa.create_engine(f"sqlite:///{path}", pool_size=16, max_overflow=16)

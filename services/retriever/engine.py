@@ -82,6 +82,7 @@ class RetrieverEngine(CatalogueEngine[Snapshot]):
         )
         keeper = IndexKeeper(
             folder,
+            catalogue=catalogue,
             plan=index_plan,
             saved=saved,
             threads=max(1, self._threads // 2),

@@ -1,8 +1,9 @@
-"""The index's keeper: in the background it compacts the columns, makes cells or the graph, and saves the views."""
+"""The index's keeper: in the background it compacts, makes cells or the graph, rewrites words, and saves the views."""
 
+import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,19 @@ import faiss
 import numpy as np
 import structlog
 
+from services.retriever.catalogue import Catalogue
 from services.retriever.cells import PlacedCells, assign, placed_cells, train
 from services.retriever.columns import ColumnsView, rebuilt
 from services.retriever.dense_index import PlacedGraph
 from services.retriever.graph import build_graph, load_graph, save_graph
 from services.retriever.index_plan import IndexPlan
+from services.retriever.lexical_index import LexicalIndex
 from services.retriever.saved_views import Capture, SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.unhurried import Pace
 from services.retriever.vector_store import AS_THEY_COME
 from services.retriever.views import Views
+from services.retriever.words_rewriting import WordsRewriting
 from vitrine import allocator
 from vitrine.errors import FailedPrecondition
 
@@ -38,6 +42,13 @@ LOADED_AGAIN_S = 1.0
 LOOSE_SHARE = 0.005
 # Share of the catalogue whose vectors may lie as they came, and not cell by cell.
 SCATTERED_SHARE = 0.3
+# Products whose words may lie in segments of any number, share of them that may lie outside of the largest before they
+# are written anew, and how soon after the last time.
+FREE_SEGMENTED = 50_000
+SEGMENTED_SHARE = 0.5
+REWRITTEN_AGAIN_S = 600.0
+# How often it is looked whether they are written.
+REWRITING_S = 0.5
 # Share of the catalogue that may be missing from a graph before it is renewed.
 MISSING_SHARE = 0.1
 # Versions that may be unsaved, a share of them, and how long any may be, before the views are saved.
@@ -54,7 +65,7 @@ STOP_S = 5.0
 Change = Callable[[Views], None]
 HandOver = Callable[[Change], "Future[None]"]
 
-COMPACTED, DIVIDED = "columns compacted", "cells made"
+COMPACTED, DIVIDED, REWRITTEN = "columns compacted", "cells made", "words rewritten"
 GRAPH = "vectors.graph"
 _ALERT = "index"
 
@@ -83,6 +94,7 @@ class IndexKeeper:
         self,
         folder: Path,
         *,
+        catalogue: Catalogue,
         plan: IndexPlan,
         saved: SavedViews,
         threads: int,
@@ -90,6 +102,7 @@ class IndexKeeper:
         is_loading: Callable[[], bool] = lambda: False,
     ) -> None:
         self._graph_path = folder / GRAPH
+        self._catalogue = catalogue
         self._plan = plan
         self._saved = saved
         self._threads = threads
@@ -104,8 +117,10 @@ class IndexKeeper:
         self._failed_revision: int | None = None
         # Since when what was compacted may be freed, while it is not given back.
         self._freed_s: float | None = None
-        # Whether the first cells wait, or vectors to lie cell by cell.
+        # Whether the first cells wait, or vectors to lie cell by cell, or words to be written anew.
         self._waits = False
+        self._rewriting: WordsRewriting | None = None
+        self._rewritten_s = -REWRITTEN_AGAIN_S
         self._saved_s = time.monotonic()
         self._unsaved: Literal["nothing", "some", "much"] = "nothing"
         self._thread = threading.Thread(target=self._run, name="retriever-index", daemon=True)
@@ -135,7 +150,12 @@ class IndexKeeper:
     def settle(self) -> None:
         """Waits until nothing is due about the newest snapshot, or the last job failed."""
         with self._wake:
-            self._wake.wait_for(lambda: not self._busy and self._seen is self._latest)
+            self._wake.wait_for(self._is_settled)
+
+    def _is_settled(self) -> bool:
+        if self._busy or self._seen is not self._latest:
+            return False
+        return self._rewriting is None or (self._latest is not None and self._latest.revision == self._failed_revision)
 
     def hurry(self) -> None:
         """Rests no more within a job: someone waits for it to end."""
@@ -147,6 +167,9 @@ class IndexKeeper:
             self._stop.set()
             self._wake.notify_all()
         self._thread.join(STOP_S)
+        if self._rewriting is not None:
+            self._rewriting.close()
+            shutil.rmtree(self._rewriting.folder, ignore_errors=True)
         if self._thread.is_alive():
             # Some jobs cannot be left half way, and a start makes up for what is not saved.
             return
@@ -161,8 +184,7 @@ class IndexKeeper:
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
-                patience_s = SEARCHED_S if self._freed_s else LOADED_AGAIN_S if self._waits else UNSAVED_S
-                self._wake.wait_for(lambda: self._stop.is_set() or self._latest is not self._seen, patience_s)
+                self._wake.wait_for(lambda: self._stop.is_set() or self._latest is not self._seen, self._patience_s)
                 if self._stop.is_set():
                     return
                 snapshot = self._seen = self._latest
@@ -174,6 +196,13 @@ class IndexKeeper:
                 job = self._due(snapshot)
                 if job is not None:
                     self._try(job, snapshot)
+
+    @property
+    def _patience_s(self) -> float:
+        """How long it waits for a new snapshot before it looks again."""
+        if self._rewriting is not None:
+            return REWRITING_S
+        return SEARCHED_S if self._freed_s else LOADED_AGAIN_S if self._waits else UNSAVED_S
 
     def _try(self, job: _Job, snapshot: Snapshot) -> None:
         started = time.perf_counter()
@@ -200,6 +229,8 @@ class IndexKeeper:
             wait([self._hand_over(lambda views: views.alerts.update({_ALERT: alert}))])
 
     def _due(self, snapshot: Snapshot) -> _Job | None:
+        if self._rewriting is not None and self._rewriting.has_ended:
+            return _Job(REWRITTEN, self._take_words, "much")
         columns, living = snapshot.columns, snapshot.columns.living
         dead = len(columns.rows) - living
         kind, placed = self._plan.kind_for(living), snapshot.dense.placed
@@ -208,7 +239,8 @@ class IndexKeeper:
         cells = placed if kind == "ivf" and isinstance(placed, PlacedCells) else None
         scattered = cells is not None and cells.tail - len(columns.vectors.laid) > living * SCATTERED_SHARE
         is_loading = self._is_loading()
-        self._waits = (few or scattered) and is_loading
+        segmented = self._is_segmented(snapshot.lexical.segments)
+        self._waits = (few or scattered or segmented) and is_loading
         early = few and is_loading
         outdated = not early and self._plan.is_outdated(columns.vectors, living)
         # Before what is dead is copied out of the way, and for the plan's storage: making cells does both.
@@ -220,6 +252,8 @@ class IndexKeeper:
             return _Job("cells filled", self._fill, "some")
         if kind == "hnsw" and self._graph_is_due(snapshot, placed):
             return _Job("graph built", self._build)
+        if segmented and not is_loading:
+            return _Job("words begun", self._begin_words)
         unsaved = abs(snapshot.revision - self._saved.revision) and len(columns.rows) - self._saved.rows
         if (
             self._unsaved == "much"
@@ -273,6 +307,44 @@ class IndexKeeper:
         self._hand_over(lambda views: views.adopt_graph(graph)).result()
         save_graph(self._graph_path, graph, catalogue_id=snapshot.catalogue_id)
         return lambda views: None
+
+    def _begin_words(self, snapshot: Snapshot) -> None:
+        columns = snapshot.columns
+        self._rewritten_s = time.monotonic()
+        self._saved.coming = self._saved.new_words()
+        self._rewriting = WordsRewriting(self._saved.coming, self._catalogue, columns.rows[columns.alive])
+
+    def _take_words(self, snapshot: Snapshot) -> Change | None:
+        """Has the words that were written anew searched, with what has come since."""
+        rewriting, self._rewriting = self._rewriting, None
+        assert rewriting is not None
+        recorded: list[tuple[LexicalIndex, ColumnsView]] = []
+        self._hand_over(lambda views: recorded.append(views.recorded_words())).result()
+        try:
+            for before, columns in recorded:
+                pace = Pace(self._stop, lambda: self._hurried or self._is_loading())
+                lexical = rewriting.opened(before, columns, pace.rest)
+                if lexical is not None:
+                    self._exchange(before, lexical, rewriting.folder)
+        finally:
+            for before, _ in recorded:
+                before.record(on=False)
+            rewriting.close()
+            self._saved.coming = None
+        return lambda views: None
+
+    def _exchange(self, before: LexicalIndex, lexical: LexicalIndex, folder: Path) -> None:
+        unused: list[LexicalIndex] = []
+        self._hand_over(lambda views: unused.append(views.exchange_words(before, lexical, folder))).result()
+        # Not in the writer's thread, for that waits for merges; none where the views are searched no more.
+        for one in unused or (lexical,):
+            one.close()
+
+    def _is_segmented(self, segments: Sequence[int]) -> bool:
+        products = sum(segments)
+        if self._rewriting is not None or time.monotonic() - self._rewritten_s < REWRITTEN_AGAIN_S:
+            return False
+        return products > FREE_SEGMENTED and max(segments) < products * SEGMENTED_SHARE
 
     def _save(self, snapshot: Snapshot) -> Change | None:
         captured: list[Capture] = []

@@ -14,6 +14,12 @@ _END = struct.Struct("<II")
 _MARK = 1337
 
 
+def segment_sizes(folder: Path) -> tuple[int, ...]:
+    """The documents that live in each segment of a commit that was made."""
+    segments = json.loads((folder / "meta.json").read_bytes())["segments"]
+    return tuple(one["max_doc"] - (one["deletes"] or {}).get("num_deleted_docs", 0) for one in segments)
+
+
 def check_files(folder: Path) -> None:
     """Raises FailedPrecondition where a file of a segment is missing, cut short or altered."""
     try:

@@ -11,6 +11,7 @@ import tantivy
 
 from services.retriever.conditions import Values
 from services.retriever.field_values import values_of
+from services.retriever.lexical_files import segment_sizes
 from services.retriever.lexical_filter import FIELD, listed_terms
 from services.retriever.lexical_view import (
     ANY_FIELD,
@@ -123,8 +124,13 @@ class WordSheet:
 class LexicalIndex:
     """The writer's side, in a folder (None: in memory). One thread only."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Opens what is in the folder. Raises FailedPrecondition where another schema made it."""
+    def __init__(
+        self, folder: Path | None = None, vocabulary: Vocabulary | None = None, heap_bytes: int = _HEAP_BYTES
+    ) -> None:
+        """Opens what is in the folder. Raises FailedPrecondition where another schema made it.
+
+        `vocabulary` knows its words already; `heap_bytes`: what a segment may take in memory until it is written.
+        """
         builder = tantivy.SchemaBuilder()
         for field in (*FIELDS, CODE_FIELD):
             builder.add_text_field(field, tokenizer_name=_ANALYZER, index_option="freq")
@@ -133,15 +139,19 @@ class LexicalIndex:
         builder.add_text_field(FIELD, tokenizer_name="raw", index_option="basic")
         builder.add_integer_field("row", indexed=True, fast=True)
         self._schema = builder.build()
-        self._vocabulary = Vocabulary()
+        self._heap_bytes = heap_bytes
         # The words are made by `words_of`; what is left is to fold plurals and tenses of English.
         self._analyzer = _by_blanks().filter(tantivy.Filter.stemmer("english")).build()
         self._folder = folder
         self._open()
-        # Of an index that was in the folder: the words that it was written in.
-        for word, count in self._index.searcher().terms_with_prefix(SURFACE_FIELD, ""):
-            self._vocabulary.add([word], count)
+        self.vocabulary = Vocabulary() if vocabulary is None else vocabulary
+        if vocabulary is None:
+            # Of an index that was in the folder: the words that it was written in.
+            for word, count in self._index.searcher().terms_with_prefix(SURFACE_FIELD, ""):
+                self.vocabulary.add([word], count)
         self._has_changed = False
+        # Row keys, and the documents that were added by them; None: they were taken out.
+        self._recorded: list[tuple[Sequence[int], Sequence[str] | None]] | None = None
 
     def _open(self) -> None:
         try:
@@ -151,7 +161,7 @@ class LexicalIndex:
         self._index.register_tokenizer(_ANALYZER, self._analyzer)
         self._index.register_tokenizer(_SURFACE_ANALYZER, _by_blanks().build())
         self._index.config_reader("manual")
-        self._writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+        self._writer = self._index.writer(heap_size=self._heap_bytes, num_threads=1)
         self._commits = 0
         # Every few commits small segments are merged, thousands of products each time.
         give_way(_MERGES)
@@ -160,19 +170,36 @@ class LexicalIndex:
         """Adds one version under its row key."""
         self.extend([row], WordSheet.of([(product_id, entry)]))
 
-    def extend(self, rows: Iterable[int], sheet: WordSheet) -> None:
+    def extend(self, rows: Sequence[int], sheet: WordSheet) -> None:
         """Adds the sheet's versions under these row keys."""
-        for row, document in zip(rows, sheet.documents, strict=True):
-            self._has_changed = True
-            self._writer.add_json(f'{{"row":{row},{document[1:]}')
+        self._change(rows, sheet.documents)
         for word, count in sheet.surface.items():
-            self._vocabulary.add([word], count)
+            self.vocabulary.add([word], count)
 
     def remove(self, rows: Sequence[int]) -> None:
         """Takes versions out."""
-        for row in rows:
-            self._has_changed = True
-            self._writer.delete_documents_by_query(tantivy.Query.term_query(self._schema, "row", row, "basic"))
+        self._change(rows, None)
+
+    def record(self, *, on: bool) -> None:
+        """Keeps what changes from now on in mind, or no more."""
+        self._recorded = [] if on else None
+
+    def repeat(self, other: "LexicalIndex") -> None:
+        """Changes what another has recorded; its words are in the vocabulary, which both share."""
+        for rows, documents in other._recorded or ():
+            self._change(rows, documents)
+
+    def _change(self, rows: Sequence[int], documents: Sequence[str] | None) -> None:
+        self._has_changed = self._has_changed or len(rows) > 0
+        if documents is None:
+            for row in rows:
+                self._writer.delete_documents_by_query(tantivy.Query.term_query(self._schema, "row", row, "basic"))
+        else:
+            for row, document in zip(rows, documents, strict=True):
+                self._writer.add_json(f'{{"row":{row},{document[1:]}')
+        # Whoever has it record may end that from another thread.
+        if (recorded := self._recorded) is not None:
+            recorded.append((rows, documents))
 
     def view(self, weights: FieldWeights = FIELD_WEIGHTS) -> LexicalView:
         """What a reader sees from now on: every change so far."""
@@ -184,7 +211,8 @@ class LexicalIndex:
             self._writer.wait_merging_threads()
             self._open()
         self._index.reload()
-        return LexicalView(self._schema, self._index.searcher(), self._analyzer, self._vocabulary, weights)
+        segments = () if self._folder is None else segment_sizes(self._folder)
+        return LexicalView(self._schema, self._index.searcher(), self._analyzer, self.vocabulary, weights, segments)
 
     def _is_to_be_renewed(self) -> bool:
         if self._folder is None or self._commits < _RENEWED_AFTER:

@@ -56,12 +56,15 @@ class LexicalView:
         analyzer: tantivy.TextAnalyzer,
         vocabulary: Vocabulary,
         weights: FieldWeights,
+        segments: Sequence[int],
     ) -> None:
+        """`segments`: the products in each of the parts of the index, where it is in a folder."""
         self._schema = schema
         self._searcher = searcher
         self._analyzer = analyzer
         self._weights = weights
         self.vocabulary = vocabulary
+        self.segments = segments
 
     @property
     def products(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, groupby
 
 import numpy as np
@@ -11,6 +12,7 @@ from services.retriever.changes import Changes
 from services.retriever.lexical_index import Entry, entry_of, is_current
 from services.retriever.product_document import document_of, product_of, with_description
 from services.retriever.sheet import Sheet
+from services.retriever.stored_entries import entry_made_anew
 from services.retriever.tables import Version
 from services.retriever.texts import Texts
 from vitrine.errors import InvalidArgument
@@ -101,15 +103,9 @@ def steps(changes: Changes, catalogue: Catalogue) -> Iterator[list[tuple[int, Pr
     """What was added, ready for the views, in steps that bound the memory they take; one step at least."""
     step: list[tuple[int, Prepared]] = []
     for row, product_id, encoded, data in changes.added:
-        entry = encoded if is_current(encoded) else _stored_entry(catalogue, row)
+        entry = encoded if is_current(encoded) else catalogue.read(partial(entry_made_anew, row=row)).encoded()
         step.append((row, Prepared(product_id, "", "", entry, b"", vector_of_bytes(data))))
         if len(step) == _STEP:
             yield step
             step = []
     yield step
-
-
-def _stored_entry(catalogue: Catalogue, row: int) -> str:
-    [(_, product_id, document, revision)] = catalogue.documents([row])
-    [(_, description)] = catalogue.descriptions([row])
-    return entry_of(with_description(product_of(product_id, document, revision), description)).encoded()

@@ -90,6 +90,8 @@ class SavedViews:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.revision = -1
+        # Words that are still being written, which a save leaves where they are.
+        self.coming: Path | None = None
         self._columns: object = None
         self._grown: list[_Block] = []
 
@@ -189,7 +191,7 @@ class SavedViews:
         for old in self.folder.iterdir():
             if old.suffix == ".bin" and old.name not in (name, rest):
                 old.unlink()
-            elif old.is_dir() and old.name != capture.words:
+            elif old.is_dir() and old.name != capture.words and old != self.coming:
                 shutil.rmtree(old)
 
     def _pieces(self, block: _Block) -> Iterator[bytes]:

@@ -1,12 +1,9 @@
 """Products made ready but for their vectors, of which they need none: in this process, or in one beside it."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.retriever import child_process
 from services.retriever.lexical_index import entry_of
 from services.retriever.product_document import document_of
 from services.retriever.sheet import Sheet
@@ -61,18 +58,8 @@ def ready() -> None:
 
 
 def begin() -> None:
-    """What each process does first: it yields to others, ends with its parent only, and loads what it needs."""
-    # Ctrl-C goes to a whole group of processes; the parent finishes what waits, and ends this one then.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(_NICE)
+    """What each process does first, and loads what it needs."""
+    child_process.begin(_NICE)
     Texts.of([Product(id="p1", title="藍牙耳機 earphones")])
     # The collector's walks took a fifth of the time.
     keep_what_is_there()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -135,6 +135,22 @@ class Views:
         self._columns = columns
         self._placed = placed(self._placed.graph, columns.view()) if isinstance(self._placed, PlacedGraph) else cells
 
+    def recorded_words(self) -> tuple[LexicalIndex, ColumnsView]:
+        """The words' index, which records what changes in it from now on, and the columns of what it holds."""
+        self._lexical.record(on=True)
+        return self._lexical, self._columns.view()
+
+    def exchange_words(self, then: LexicalIndex, words: LexicalIndex, folder: Path) -> LexicalIndex:
+        """Takes over words of the same products and what `then` has recorded since, unless there are others by now.
+
+        Gives back the index that is not used.
+        """
+        if self._lexical is not then:
+            return words
+        words.repeat(then)
+        self._words, self._lexical = folder, words
+        return then
+
     def capture(self) -> Capture:
         """What there is to be saved now."""
         columns = self._columns.view()

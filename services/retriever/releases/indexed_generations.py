@@ -123,6 +123,7 @@ class IndexedGenerations(Generations[Views, Snapshot]):
 
         keeper = IndexKeeper(
             folder,
+            catalogue=self._catalogue,
             plan=self._plan,
             saved=saved,
             threads=self._threads,

@@ -1,0 +1,23 @@
+"""The index entries that the catalogue keeps beside its products."""
+
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+
+from services.retriever.lexical_index import Entry, entry_of
+from services.retriever.product_document import product_of
+from services.retriever.tables import version
+
+
+def stored_entries(connection: sa.Connection, rows: Sequence[int]) -> Iterator[tuple[int, str, Entry]]:
+    """(row, id, entry) of those versions that are still there, in any order; `rows`: what one statement takes."""
+    query = sa.select(version.c.row, version.c.id, version.c.entry).where(version.c.row.in_(rows))
+    for row, product_id, encoded in connection.execute(query).all():
+        entry = Entry.decoded(encoded)
+        yield row, product_id, entry_made_anew(connection, row) if entry is None else entry
+
+
+def entry_made_anew(connection: sa.Connection, row: int) -> Entry:
+    """The entry of a version that another version of this program made."""
+    stored = (version.c.id, version.c.document, version.c.revision, version.c.description)
+    return entry_of(product_of(*connection.execute(sa.select(*stored).where(version.c.row == row)).one()))
