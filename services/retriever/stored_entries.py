@@ -1,6 +1,6 @@
 """The index entries that the catalogue keeps beside its products."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -9,12 +9,13 @@ from services.retriever.product_document import product_of
 from services.retriever.tables import version
 
 
-def stored_entries(connection: sa.Connection, rows: Sequence[int]) -> Iterator[tuple[int, str, Entry]]:
+def stored_entries(connection: sa.Connection, rows: Sequence[int]) -> list[tuple[int, str, Entry]]:
     """(row, id, entry) of those versions that are still there, in any order; `rows`: what one statement takes."""
     query = sa.select(version.c.row, version.c.id, version.c.entry).where(version.c.row.in_(rows))
-    for row, product_id, encoded in connection.execute(query).all():
-        entry = Entry.decoded(encoded)
-        yield row, product_id, entry_made_anew(connection, row) if entry is None else entry
+    return [
+        (row, product_id, Entry.decoded(encoded) or entry_made_anew(connection, row))
+        for row, product_id, encoded in connection.execute(query).all()
+    ]
 
 
 def entry_made_anew(connection: sa.Connection, row: int) -> Entry:

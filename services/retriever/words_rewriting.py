@@ -5,7 +5,8 @@ looks into every one of them. Eight that are written of the same size become one
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -68,8 +69,7 @@ class WordsRewriting:
             return None
         lexical = LexicalIndex(self.folder, before.vocabulary)
         for start in range(0, len(came), _PIECE):
-            piece = came[start : start + _PIECE].tolist()
-            _add(lexical, self._catalogue.read(lambda connection, rows=piece: list(stored_entries(connection, rows))))
+            _add(lexical, self._catalogue.read(partial(stored_entries, rows=came[start : start + _PIECE].tolist())))
             rest()
         lexical.remove(np.setdiff1d(self._rows, living, assume_unique=True).tolist())
         return lexical
@@ -111,11 +111,10 @@ def _write(folder: Path, data_dir: Path, url: str, rows: IntArray, telling: Conn
         raise SystemExit(1) from None
 
 
-def _add(lexical: LexicalIndex, entries: Iterable[tuple[int, str, Entry]]) -> None:
-    found = list(entries)
-    sheet = WordSheet.of((product_id, entry) for _, product_id, entry in found)
+def _add(lexical: LexicalIndex, entries: Sequence[tuple[int, str, Entry]]) -> None:
+    sheet = WordSheet.of((product_id, entry) for _, product_id, entry in entries)
     # The vocabulary has these words from elsewhere.
-    lexical.extend([row for row, _, _ in found], WordSheet(sheet.documents, {}))
+    lexical.extend([row for row, _, _ in entries], WordSheet(sheet.documents, {}))
 
 
 def _segments(count: int) -> int:
