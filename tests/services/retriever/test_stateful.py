@@ -1,8 +1,10 @@
 """Random histories of writes, searches, flips, snapshots, restarts and kills against plain data that does the same."""
 
 import asyncio
+import multiprocessing
 import shutil
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from copy import deepcopy
@@ -24,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from services.retriever import index_keeper
+from services.retriever import index_keeper, words_rewriting
 from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
 from services.retriever.snapshots.creating import create_snapshot
@@ -415,8 +417,30 @@ class SharedCatalogue(Catalogue):
 @pytest.fixture(autouse=True)
 def _early_housekeeping(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is done once thousands of versions are dead or unsaved is done after a few."""
-    for name in ("FREE_DEAD", "FREE_LOOSE", "FREE_UNSAVED"):
+    for name in ("FREE_DEAD", "FREE_LOOSE", "FREE_UNSAVED", "FREE_SEGMENTED"):
         monkeypatch.setattr(index_keeper, name, 3)
+    monkeypatch.setattr(index_keeper, "REWRITTEN_AGAIN_S", 0.0)
+    monkeypatch.setattr(index_keeper, "REWRITING_S", 0.001)
+    # Words are rewritten again and again: a process each time would take a second.
+    monkeypatch.setattr(words_rewriting.child_process, "begin", lambda nice: None)
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", _Thread)
+
+
+class _Thread(threading.Thread):
+    """A thread in a process's place; it cannot be killed, but does not take long."""
+
+    exitcode: int | None = None
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except SystemExit as error:
+            self.exitcode = int(str(error.code))
+        else:
+            self.exitcode = 0
+
+    def kill(self) -> None:
+        self.join()
 
 
 def _histories(examples: int, steps: int) -> settings:
