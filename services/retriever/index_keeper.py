@@ -1,6 +1,5 @@
 """The index's keeper: in the background it compacts, makes cells or the graph, rewrites words, and saves the views."""
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,13 +18,14 @@ from services.retriever.columns import ColumnsView, rebuilt
 from services.retriever.dense_index import PlacedGraph
 from services.retriever.graph import build_graph, load_graph, save_graph
 from services.retriever.index_plan import IndexPlan
+from services.retriever.lexical_files import segment_sizes
 from services.retriever.lexical_index import LexicalIndex
 from services.retriever.saved_views import Capture, SavedViews
 from services.retriever.snapshot import Snapshot
 from services.retriever.unhurried import Pace
 from services.retriever.vector_store import AS_THEY_COME
 from services.retriever.views import Views
-from services.retriever.words_rewriting import WordsRewriting
+from services.retriever.words_rewriting import WordsRewriting, begun, is_free
 from vitrine import allocator
 from vitrine.errors import FailedPrecondition
 
@@ -42,10 +42,12 @@ LOADED_AGAIN_S = 1.0
 LOOSE_SHARE = 0.005
 # Share of the catalogue whose vectors may lie as they came, and not cell by cell.
 SCATTERED_SHARE = 0.3
-# Products whose words may lie in segments of any number, share of them that may lie outside of the largest before they
-# are written anew, and how soon after the last time.
+# Products whose words may lie in any number of segments, share of their versions that may be dead or outside of the
+# largest before words are written anew, and how soon after the last time.
 FREE_SEGMENTED = 50_000
 SEGMENTED_SHARE = 0.5
+# Where that left more outside than it may: how much more is worth another time.
+LEFT_GROWN = 2.0
 REWRITTEN_AGAIN_S = 600.0
 # How often it is looked whether they are written.
 REWRITING_S = 0.5
@@ -67,7 +69,8 @@ HandOver = Callable[[Change], "Future[None]"]
 
 COMPACTED, DIVIDED, REWRITTEN = "columns compacted", "cells made", "words rewritten"
 GRAPH = "vectors.graph"
-_ALERT = "index"
+# Words are served as they were where they cannot be written anew, whatever else goes well meanwhile.
+_ALERT, _WORDS_ALERT = "index", "words"
 
 _log = structlog.get_logger(__name__)
 
@@ -121,6 +124,8 @@ class IndexKeeper:
         self._waits = False
         self._rewriting: WordsRewriting | None = None
         self._rewritten_s = -REWRITTEN_AGAIN_S
+        # Versions outside of the largest segment when words were last written anew.
+        self._left_outside = 0
         self._saved_s = time.monotonic()
         self._unsaved: Literal["nothing", "some", "much"] = "nothing"
         self._thread = threading.Thread(target=self._run, name="retriever-index", daemon=True)
@@ -147,15 +152,17 @@ class IndexKeeper:
             self._latest = snapshot
             self._wake.notify_all()
 
-    def settle(self) -> None:
-        """Waits until nothing is due about the newest snapshot, or the last job failed."""
+    def settle(self, *, with_words: bool = True) -> None:
+        """Waits until nothing is due about the newest snapshot, or the last job failed; for words that are written anew
+        where `with_words`."""
         with self._wake:
-            self._wake.wait_for(self._is_settled)
+            self._wake.wait_for(lambda: self._is_settled(with_words))
 
-    def _is_settled(self) -> bool:
+    def _is_settled(self, with_words: bool) -> bool:
         if self._busy or self._seen is not self._latest:
             return False
-        return self._rewriting is None or (self._latest is not None and self._latest.revision == self._failed_revision)
+        is_stuck = self._latest is not None and self._latest.revision == self._failed_revision
+        return self._rewriting is None or is_stuck or not with_words
 
     def hurry(self) -> None:
         """Rests no more within a job: someone waits for it to end."""
@@ -168,8 +175,7 @@ class IndexKeeper:
             self._wake.notify_all()
         self._thread.join(STOP_S)
         if self._rewriting is not None:
-            self._rewriting.close()
-            shutil.rmtree(self._rewriting.folder, ignore_errors=True)
+            self._rewriting.abandon()
         if self._thread.is_alive():
             # Some jobs cannot be left half way, and a start makes up for what is not saved.
             return
@@ -209,7 +215,7 @@ class IndexKeeper:
         try:
             change = job.run(snapshot)
             if change is not None:
-                self._hand_over(_mended(change)).result()
+                self._hand_over(_mended(change, _WORDS_ALERT if job.name == REWRITTEN else _ALERT)).result()
                 if job.leaves != "nothing" and self._unsaved != "much":
                     self._unsaved = job.leaves
                 if job.name in (COMPACTED, DIVIDED):
@@ -222,11 +228,13 @@ class IndexKeeper:
                 )
         except Exception as error:
             _log.error(f"{job.name} failed", error=repr(error))
-            # Tried again after the next write: at once it would fail again, for ever.
-            self._failed_revision = snapshot.revision
+            key = _WORDS_ALERT if job.name == REWRITTEN else _ALERT
+            if key == _ALERT:
+                # Tried again after the next write: at once it would fail again, for ever.
+                self._failed_revision = snapshot.revision
             alert = f"the index could not be kept ({job.name}): {error!r}"
             # Not its result: where the writer has ended, too, nobody asks for alerts any more.
-            wait([self._hand_over(lambda views: views.alerts.update({_ALERT: alert}))])
+            wait([self._hand_over(lambda views: views.alerts.update({key: alert}))])
 
     def _due(self, snapshot: Snapshot) -> _Job | None:
         if self._rewriting is not None and self._rewriting.has_ended:
@@ -252,7 +260,7 @@ class IndexKeeper:
             return _Job("cells filled", self._fill, "some")
         if kind == "hnsw" and self._graph_is_due(snapshot, placed):
             return _Job("graph built", self._build)
-        if segmented and not is_loading:
+        if segmented and not is_loading and is_free():
             return _Job("words begun", self._begin_words)
         unsaved = abs(snapshot.revision - self._saved.revision) and len(columns.rows) - self._saved.rows
         if (
@@ -285,8 +293,7 @@ class IndexKeeper:
         if placed is not None:
             cells = placed_cells(placed.cells, placed.assigned[kept[kept < placed.tail]])
             laid = cells.order
-        pace = Pace(self._stop, lambda: self._hurried or self._is_loading())
-        smaller = rebuilt(columns, kept, storage, pace.rest, laid)
+        smaller = rebuilt(columns, kept, storage, Pace(self._stop, self._is_hurried).rest, laid)
         return lambda views: views.replace_columns(columns, smaller, cells)
 
     def _fill(self, snapshot: Snapshot) -> Change | None:
@@ -309,42 +316,67 @@ class IndexKeeper:
         return lambda views: None
 
     def _begin_words(self, snapshot: Snapshot) -> None:
-        columns = snapshot.columns
+        columns, folder = snapshot.columns, self._saved.new_words()
         self._rewritten_s = time.monotonic()
-        self._saved.coming = self._saved.new_words()
-        self._rewriting = WordsRewriting(self._saved.coming, self._catalogue, columns.rows[columns.alive])
+        self._saved.coming = folder
+        self._rewriting = begun(folder, self._catalogue, columns.rows[columns.alive])
 
     def _take_words(self, snapshot: Snapshot) -> Change | None:
-        """Has the words that were written anew searched, with what has come since."""
+        """Has the words that were written anew searched; first, where much has come meanwhile, that is written, too."""
         rewriting, self._rewriting = self._rewriting, None
         assert rewriting is not None
+        is_taken = False
+        try:
+            if rewriting.goes_on(snapshot.columns):
+                self._rewriting = rewriting
+                return None
+            is_taken = self._exchange(rewriting)
+        finally:
+            if self._rewriting is None:
+                self._saved.coming = None
+                if is_taken:
+                    rewriting.close()
+                else:
+                    rewriting.abandon()
+        return (lambda views: None) if is_taken else None
+
+    def _exchange(self, rewriting: WordsRewriting) -> bool:
         recorded: list[tuple[LexicalIndex, ColumnsView]] = []
         self._hand_over(lambda views: recorded.append(views.recorded_words())).result()
-        try:
-            for before, columns in recorded:
-                pace = Pace(self._stop, lambda: self._hurried or self._is_loading())
-                lexical = rewriting.opened(before, columns, pace.rest)
-                if lexical is not None:
-                    self._exchange(before, lexical, rewriting.folder)
-        finally:
-            for before, _ in recorded:
-                before.record(on=False)
-            rewriting.close()
-            self._saved.coming = None
-        return lambda views: None
-
-    def _exchange(self, before: LexicalIndex, lexical: LexicalIndex, folder: Path) -> None:
+        if not recorded:
+            # Views that are searched no more.
+            return False
+        [(before, columns)] = recorded
         unused: list[LexicalIndex] = []
-        self._hand_over(lambda views: unused.append(views.exchange_words(before, lexical, folder))).result()
-        # Not in the writer's thread, for that waits for merges; none where the views are searched no more.
-        for one in unused or (lexical,):
-            one.close()
+        failed: list[Exception] = []
 
-    def _is_segmented(self, segments: Sequence[int]) -> bool:
-        products = sum(segments)
+        def exchange(views: Views) -> None:
+            try:
+                unused.append(views.exchange_words(before, lexical, rewriting.folder))
+            except Exception as error:
+                # Of nothing that is searched: the writer goes on.
+                failed.append(error)
+
+        try:
+            lexical = rewriting.opened(before, columns, Pace(self._stop, self._is_hurried).rest)
+            self._left_outside = _outside(segment_sizes(rewriting.folder))
+            self._hand_over(exchange).result()
+        finally:
+            before.record(on=False)
+        if failed:
+            raise failed[0]
+        # Not in the writer's thread, for it waits for merges.
+        (unused or [lexical])[0].close()
+        return unused == [before]
+
+    def _is_hurried(self) -> bool:
+        return self._hurried or self._is_loading()
+
+    def _is_segmented(self, segments: Sequence[tuple[int, int]]) -> bool:
         if self._rewriting is not None or time.monotonic() - self._rewritten_s < REWRITTEN_AGAIN_S:
             return False
-        return products > FREE_SEGMENTED and max(segments) < products * SEGMENTED_SHARE
+        written, outside = sum(size for size, _ in segments), _outside(segments)
+        return written > FREE_SEGMENTED and outside > max(written * SEGMENTED_SHARE, self._left_outside * LEFT_GROWN)
 
     def _save(self, snapshot: Snapshot) -> Change | None:
         captured: list[Capture] = []
@@ -365,12 +397,17 @@ class IndexKeeper:
         return missing > most or _has_died(placed, snapshot)
 
 
-def _mended(change: Change) -> Change:
-    """The change, and no alert any more."""
+def _outside(segments: Sequence[tuple[int, int]]) -> int:
+    """Versions that do not live in the largest segment."""
+    return sum(size for size, _ in segments) - max((size - dead for size, dead in segments), default=0)
+
+
+def _mended(change: Change, alert: str) -> Change:
+    """The change, and this alert no more."""
 
     def apply(views: Views) -> None:
         change(views)
-        views.alerts.pop(_ALERT, None)
+        views.alerts.pop(alert, None)
 
     return apply
 

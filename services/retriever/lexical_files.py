@@ -14,10 +14,10 @@ _END = struct.Struct("<II")
 _MARK = 1337
 
 
-def segment_sizes(folder: Path) -> tuple[int, ...]:
-    """The documents that live in each segment of a commit that was made."""
+def segment_sizes(folder: Path) -> list[tuple[int, int]]:
+    """How many documents each segment of a commit that was made holds, and how many of them are deleted."""
     segments = json.loads((folder / "meta.json").read_bytes())["segments"]
-    return tuple(one["max_doc"] - (one["deletes"] or {}).get("num_deleted_docs", 0) for one in segments)
+    return [(one["max_doc"], (one["deletes"] or {}).get("num_deleted_docs", 0)) for one in segments]
 
 
 def check_files(folder: Path) -> None:

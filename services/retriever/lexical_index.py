@@ -181,7 +181,7 @@ class LexicalIndex:
         self._change(rows, None)
 
     def record(self, *, on: bool) -> None:
-        """Keeps what changes from now on in mind, or no more."""
+        """Keeps what changes from now on in mind, or no more; to be ended from any thread."""
         self._recorded = [] if on else None
 
     def repeat(self, other: "LexicalIndex") -> None:

@@ -56,9 +56,9 @@ class LexicalView:
         analyzer: tantivy.TextAnalyzer,
         vocabulary: Vocabulary,
         weights: FieldWeights,
-        segments: Sequence[int],
+        segments: Sequence[tuple[int, int]],
     ) -> None:
-        """`segments`: the products in each of the parts of the index, where it is in a folder."""
+        """`segments` of the index, where it is in a folder: versions in each, and how many of them are dead."""
         self._schema = schema
         self._searcher = searcher
         self._analyzer = analyzer

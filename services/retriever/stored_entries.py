@@ -19,6 +19,9 @@ def stored_entries(connection: sa.Connection, rows: Sequence[int]) -> list[tuple
 
 
 def entry_made_anew(connection: sa.Connection, row: int) -> Entry:
-    """The entry of a version that another version of this program made."""
+    """The entry of a version that another version of this program made. Raises LookupError where it is gone."""
     stored = (version.c.id, version.c.document, version.c.revision, version.c.description)
-    return entry_of(product_of(*connection.execute(sa.select(*stored).where(version.c.row == row)).one()))
+    found = connection.execute(sa.select(*stored).where(version.c.row == row)).first()
+    if found is None:
+        raise LookupError(f"version {row} is gone")
+    return entry_of(product_of(*found))

@@ -8,7 +8,7 @@ import numpy as np
 
 from services.retriever.catalogue import Catalogue
 from services.retriever.cells import Cells, PlacedCells, placed_cells
-from services.retriever.changes import Changes
+from services.retriever.changes import Changes, passed_rows
 from services.retriever.columns import Columns, ColumnsView, rebuilt
 from services.retriever.dense_index import DenseView, Effort, PlacedGraph, placed
 from services.retriever.graph import Graph
@@ -148,6 +148,8 @@ class Views:
         if self._lexical is not then:
             return words
         words.repeat(then)
+        # While the other is still there: a full disk would leave none.
+        words.view()
         self._words, self._lexical = folder, words
         return then
 
@@ -245,9 +247,11 @@ class Views:
         self._saved_revision = manifest.state.revision
 
     def _catch_up(self, changes: Changes) -> None:
+        # The words may be ahead of what was saved, or of what is dead by now: where others took their place since.
+        saved, now = self._state.revision, changes.state.revision
+        self._lexical.remove(self._catalogue.read(lambda connection: passed_rows(connection, saved, now)))
         dead = changes.dead
         for added in steps(changes, self._catalogue):
-            # The words may be ahead of what was saved.
             self._lexical.remove([row for row, _ in added])
             self.follow(changes.state, dead, added)
             dead = ()

@@ -138,7 +138,7 @@ class IndexedGenerations(Generations[Views, Snapshot]):
     def _taken(self, kept: Kept) -> None:
         keeper = self._keepers[kept.model_digest]
         keeper.start()
-        keeper.settle()
+        keeper.settle(with_words=False)
         for folder in self._folder.glob(f"{short_name(kept.model_digest)}-*"):
             if folder != self._home(kept):
                 shutil.rmtree(folder)

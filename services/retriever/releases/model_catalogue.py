@@ -24,6 +24,7 @@ class ModelCatalogue(Catalogue):
 
     def __init__(self, catalogue: Catalogue, model_digest: str, dim: int) -> None:
         self.shared = catalogue.shared
+        self.address = catalogue.address
         self.reader_id = catalogue.reader_id
         self._engine = catalogue._engine
         self._lock = catalogue._lock

@@ -2,18 +2,19 @@
 
 import asyncio
 import multiprocessing
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from services.retriever import index_keeper, words_rewriting
 from services.retriever.catalogue import Catalogue
 from services.retriever.columns import ColumnsView
-from services.retriever.lexical_index import LexicalIndex
+from services.retriever.lexical_index import LexicalIndex, entry_of
+from services.retriever.saved_views import SavedViews
 from services.retriever.tables import version
 from services.retriever.views import Views
 from services.retriever.words_rewriting import WordsRewriting, write_words
@@ -49,9 +50,9 @@ async def _filled(open_engine: Any, shop: Any, **settings: Any) -> Any:
 
 
 async def _settled(engine: Any) -> tuple[int, ...]:
-    """How many products each segment holds once nothing is due any more."""
+    """How many products live in each segment once nothing is due any more."""
     await asyncio.to_thread(engine._keeper.settle)
-    return tuple(engine._snapshot.lexical.segments)
+    return tuple(size - dead for size, dead in engine._snapshot.lexical.segments)
 
 
 async def _begun(engine: Any) -> WordsRewriting:
@@ -155,26 +156,41 @@ async def test_what_changes_meanwhile_is_there(
 
 
 async def test_a_process_that_is_killed_is_told_and_started_again(
-    open_engine: Any, shop: Any, held: threading.Event
+    open_engine: Any, shop: Any, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(index_keeper, "REWRITTEN_AGAIN_S", 600.0)
+    monkeypatch.setattr(index_keeper, "UNSAVED_S", 0.01)
     engine = await _filled(open_engine, shop)
     before = await _answers(engine, shop)
     rewriting = await _begun(engine)
     rewriting._process.kill()
     held.set()
-    segments = await _settled(engine)
-    assert max(segments) < COUNT
+    # Another job goes well, and mends nothing.
+    await shop.fill(engine, [shop.product(7)], shop.vectors(COUNT)[7:8])
+    assert max(await _settled(engine)) < COUNT - 50
     [alert] = (await engine.get_index(deadline=shop.deadline())).alerts
     assert alert.startswith("the index could not be kept (words rewritten)")
     assert "the process that writes words ended with -9: it was killed" in alert
+    assert engine._keeper._saved.revision == engine._snapshot.revision
     assert await _answers(engine, shop) == before
-    await shop.fill(engine, [shop.product(7)], shop.vectors(1))
+    monkeypatch.setattr(index_keeper, "REWRITTEN_AGAIN_S", 0.0)
+    await shop.fill(engine, [shop.product(7)], shop.vectors(COUNT)[7:8])
     assert max(await _settled(engine)) >= COUNT - 1
     assert (await engine.get_index(deadline=shop.deadline())).alerts == ()
     assert await _answers(engine, shop) == before
 
 
+async def test_a_process_that_hangs_is_ended(open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_keeper, "REWRITTEN_AGAIN_S", 600.0)
+    monkeypatch.setattr(words_rewriting, "LONGEST_S", 0.0)
+    engine = await _filled(open_engine, shop)
+    assert max(await _settled(engine)) < COUNT
+    [alert] = (await engine.get_index(deadline=shop.deadline())).alerts
+    assert "ended with -9" in alert
+
+
 async def test_an_error_of_the_process_is_told(open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_keeper, "REWRITTEN_AGAIN_S", 600.0)
     monkeypatch.setattr(
         Catalogue, "address", property(lambda self: (Path("/nowhere"), ""), lambda self, _: None), False
     )
@@ -199,19 +215,86 @@ async def test_an_end_leaves_no_process_and_no_folder(
     assert max(await _settled(again)) == COUNT
 
 
-async def test_what_comes_too_late_is_begun_again(
+async def test_what_comes_and_goes_meanwhile_is_left_to_another_process(
     open_engine: Any, shop: Any, tmp_path: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words_rewriting, "_LATE", 0)
-    monkeypatch.setattr(words_rewriting, "_LATE_SHARE", 0.0)
+    monkeypatch.setattr(words_rewriting, "FEW", 1)
     engine = await _filled(open_engine, shop)
-    late = await _begun(engine)
+    rewriting = await _begun(engine)
+    first = rewriting._process
     await shop.fill(engine, [shop.product(COUNT + 1)], shop.vectors(1))
+    await engine.delete_products(["p00007"], deadline=shop.deadline())
     held.set()
-    assert max(await _settled(engine)) == COUNT + 1
-    [folder] = _folders(tmp_path)
-    assert folder != late.folder
+    assert sum(await _settled(engine)) == COUNT
+    assert rewriting._process is not first
+    assert _folders(tmp_path) == [rewriting.folder]
     assert await shop.found(engine, text=f"wx-{COUNT + 1}", depth=1) == [f"p{COUNT + 1:05}"]
+    assert "p00007" not in await shop.found(engine, text="wx-7", depth=SHOWN)
+    assert max(size for size, _ in engine._snapshot.lexical.segments) == COUNT
+
+
+async def test_an_exchange_that_fails_leaves_what_is_there(
+    open_engine: Any, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(index_keeper, "REWRITTEN_AGAIN_S", 600.0)
+    monkeypatch.setattr(LexicalIndex, "repeat", full)
+    engine = await _filled(open_engine, shop)
+    assert max(await _settled(engine)) < COUNT
+    [alert] = (await engine.get_index(deadline=shop.deadline())).alerts
+    assert "No space left" in alert
+    await shop.fill(engine, [shop.product(COUNT + 1)], shop.vectors(1))
+    assert await shop.found(engine, text=f"wx-{COUNT + 1}", depth=1) == [f"p{COUNT + 1:05}"]
+    assert len(_folders(tmp_path)) == 1
+
+
+async def test_what_is_left_in_segments_is_not_written_again_and_again(
+    open_engine: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a new index has as many segments, another attempt waits until there are twice as many products outside."""
+    times, begin = [], index_keeper.begun
+
+    def begun(*arguments: Any) -> WordsRewriting | None:
+        times.append(1)
+        return begin(*arguments)
+
+    monkeypatch.setattr(index_keeper, "begun", begun)
+    monkeypatch.setattr(index_keeper, "SEGMENTED_SHARE", -1.0)
+    monkeypatch.setattr(index_keeper, "_outside", lambda segments: 300 * len(segments))
+    engine = await _filled(open_engine, shop)
+    await _settled(engine)
+    for number in range(5):
+        await shop.fill(engine, [shop.product(number)], shop.vectors(1))
+        await _settled(engine)
+    # With three segments more than two times as many are outside as with the one that it left.
+    assert len(times) <= 4
+
+
+async def test_a_kill_after_the_exchange_leaves_no_word_of_what_is_gone(
+    open_engine: Any, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came after the last save was in the words of before, and died in those that took their place."""
+    engine = await _filled(open_engine, shop)
+    with monkeypatch.context() as patched:
+        patched.setattr(index_keeper, "FREE_SEGMENTED", 10_000)
+        await _settled(engine)
+    await engine.close()
+    shutil.copytree(tmp_path / "data/views", tmp_path / "saved")
+    again = await open_engine()
+    # In the words that the save names, and dead after it.
+    words = LexicalIndex(next((tmp_path / "saved").glob("words-*")))
+    await shop.fill(again, [shop.product(COUNT + 1)], shop.vectors(1))
+    row = again._snapshot.latest[f"p{COUNT + 1:05}"]
+    words.add(row, f"p{COUNT + 1:05}", entry_of(shop.product(COUNT + 1)))
+    words.view()
+    words.close()
+    await again.delete_products([f"p{COUNT + 1:05}"], deadline=shop.deadline())
+    catalogue = again._catalogue
+    views = Views(catalogue, again._plan, SavedViews(tmp_path / "saved"))
+    assert views.publish().lexical.products == views.living == COUNT
+    views.close()
 
 
 async def test_segments_of_a_size_become_one(
@@ -228,11 +311,10 @@ async def test_segments_of_a_size_become_one(
         connection.execute(sa.delete(version).where(version.c.row == int(rows[8])))
     folder = tmp_path / "words"
     folder.mkdir()
-    write_words(folder, tmp_path / "data", "", rows)
+    write_words(folder, tmp_path / "data", "", rows, rows[:0])
     index = LexicalIndex(folder)
     view = index.view()
-    assert view.segments == (COUNT - 1,)
-    assert np.sort(view.holding_any([])).tolist() == []
+    assert view.segments == [(COUNT - 1, 0)]
     assert view.titles_with("wx9") == 1
     assert view.titles_with("wx8") == 0
     index.close()
