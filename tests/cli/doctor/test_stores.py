@@ -28,7 +28,7 @@ AS_EVENTS = {"maxmemory": "64mb", "maxmemory-policy": "noeviction", "appendonly"
 @pytest.fixture(scope="module")
 def own_valkey() -> Iterator[ValkeyServer]:
     """A Valkey whose settings the tests change."""
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server
 
 

