@@ -21,7 +21,7 @@ from services.retriever.lexical_index import LexicalIndex, WordSheet, entry_of
 from services.retriever.lexical_view import FieldWeights, LexicalView
 from services.retriever.query_reader import read_query
 from services.retriever.reading import Reading
-from services.retriever.retrieval import POOL
+from services.retriever.retrieval import POOL, WORDS_POOL
 from services.retriever.settings import RetrieverSettings
 from services.retriever.union import united
 from vitrine.deadline import Deadline
@@ -112,7 +112,7 @@ def _orders(
     """What is found, as the retriever fuses it and by reciprocal ranks; of judged products also what lies deeper."""
     places, bm25 = view.search(query.reading, FilterPlan(), len(ids))
     union = united(
-        (places[:POOL], bm25[:POOL]),
+        (places[:WORDS_POOL], bm25[:WORDS_POOL]),
         (query.nearest, query.cosines[query.nearest]),
         cosines_of=lambda keys: query.cosines[keys],
         ids_of=lambda keys: [ids[key] for key in keys.tolist()],

@@ -10,7 +10,7 @@ from evaluation.engines import TIMEOUT_S, Advance, Engines
 from evaluation.intervals import Interval, mean_interval
 from evaluation.judged_data import Grades, JudgedShop
 from evaluation.relevance import QueryOrders, Relevance, relevance
-from services.retriever.retrieval import POOL
+from services.retriever.retrieval import POOL, WORDS_POOL
 from services.retriever.settings import RetrieverSettings
 from vitrine.deadline import Deadline
 from vitrine.errors import Internal
@@ -102,7 +102,7 @@ def _orders(candidates: Sequence[Candidate], weight: float) -> dict[str, list[Ca
     scores: dict[str, FloatArray] = {
         LEXICAL: bm25,
         DENSE: cosines,
-        RRF: reciprocal_rank_scores(_pool_ranks(lexical), _pool_ranks(dense)),
+        RRF: reciprocal_rank_scores(_pool_ranks(lexical, WORDS_POOL), _pool_ranks(dense, POOL)),
         ONE_WEIGHT: convex_scores(cosines, bm25, dense_weight=one_weight),
         ADAPTIVE: convex_scores(cosines, bm25, dense_weight=weight),
     }
@@ -110,14 +110,15 @@ def _orders(candidates: Sequence[Candidate], weight: float) -> dict[str, list[Ca
     return {name: [candidates[index] for index in best_first(values, ids)] for name, values in scores.items()}
 
 
-def _pool_ranks(source: Sequence[SourceScore]) -> NDArray[np.int64]:
-    return np.array([one.rank if one.rank <= POOL else 0 for one in source], np.int64)
+def _pool_ranks(source: Sequence[SourceScore], pool: int) -> NDArray[np.int64]:
+    return np.array([one.rank if one.rank <= pool else 0 for one in source], np.int64)
 
 
 def _in_pool(candidate: Candidate, order: str) -> bool:
     """Whether a search finds it that is as deep as the retriever's own."""
-    sources = (order,) if order in (LEXICAL, DENSE) else (LEXICAL, DENSE)
-    return any(0 < _source(candidate, source).rank <= POOL for source in sources)
+    pools = {LEXICAL: WORDS_POOL, DENSE: POOL}
+    sources = (order,) if order in pools else pools
+    return any(0 < _source(candidate, source).rank <= pools[source] for source in sources)
 
 
 def _source(candidate: Candidate, name: str) -> SourceScore:

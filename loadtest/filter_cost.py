@@ -22,7 +22,7 @@ from services.retriever.lexical_index import LexicalIndex, entry_of
 from services.retriever.lexical_memo import found_rows
 from services.retriever.lexical_view import LexicalView
 from services.retriever.query_reader import read_query
-from services.retriever.retrieval import POOL
+from services.retriever.retrieval import WORDS_POOL
 from services.retriever.sorted_list import beginning, cursor_of, sorted_positions
 from vitrine.ports import FacetSpec, ProductFilter
 from vitrine.product import Product
@@ -94,7 +94,7 @@ def _filters(columns: Columns, words: LexicalView | None, query: str) -> None:
         words_ms = float("nan")
         if words is not None:
             reading = read_query(query, words)
-            words_ms, _ = _timed(lambda: found_rows(view, words, reading, plan, POOL))  # noqa: B023
+            words_ms, _ = _timed(lambda: found_rows(view, words, reading, plan, WORDS_POOL))  # noqa: B023
         share = float(allowed.mean())
         print(f"{expression or 'none':<66} {share:>7.2%} {new_ms:>7.2f} {again_ms:>8.2f} {words_ms:>8.2f}")
 

@@ -16,7 +16,7 @@ from services.retriever.filters import plan_of
 from services.retriever.lexical_index import LexicalIndex, entry_of
 from services.retriever.query_reader import read_query
 from services.retriever.reading import Reading, ReadTerm
-from services.retriever.retrieval import POOL
+from services.retriever.retrieval import WORDS_POOL
 from services.retriever.words import indexed_text, query_terms
 from vitrine.mapping import load_mapping
 from vitrine.ports import ProductFilter
@@ -68,11 +68,11 @@ def main() -> None:
     repaired = np.zeros(len(queries), bool)
     for at, query in enumerate(queries):
         with _Watch() as plain:
-            view.search(as_it_stands(query), plan, POOL)
+            view.search(as_it_stands(query), plan, WORDS_POOL)
         with _Watch() as read:
             reading = read_query(query, view)
         with _Watch() as searched:
-            view.search(reading, plan, POOL)
+            view.search(reading, plan, WORDS_POOL)
         times[at] = plain.ms, read.ms, read.ms + searched.ms
         repaired[at] = bool(reading.words or reading.excluded)
     print(f"{view.products} products, {view.vocabulary.size} words, {len(queries)} queries")

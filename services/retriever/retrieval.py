@@ -34,8 +34,9 @@ from vitrine.ports import BareCandidates, Candidate, Highlight, Retrieval, Retri
 from vitrine.text import normalize_text
 from vitrine.vectors import FloatArray, l2_normalized
 
-# Found by each source before fusion, whatever the depth asked for: so the first k are the same at any depth.
-POOL = 1_000
+# Found by vector and by words before fusion, whatever the depth asked for: so the first k are the same at any depth up
+# to that. What lies deeper in the words is found by the vector, too, or is not among the best (docs/search.md).
+POOL, WORDS_POOL = 1_000, 500
 # As many as `words_of` looks at; the check runs on the event loop, which megabytes would hold up.
 MAX_TEXT_CHARACTERS = MAX_CHARACTERS
 
@@ -82,16 +83,16 @@ def retrieve(
     check_model(snapshot.model_digest, snapshot.dim, query)
     ruling = rules.ruling(query.text, datetime.now(UTC))
     plan = ruling.applied(plan)
-    limit = max(POOL, query.depth)
+    limit, words_limit = max(POOL, query.depth), max(WORDS_POOL, query.depth)
     columns = snapshot.columns
     deadline.check("the search")
     worded: Callable[[], tuple[Reading, Found | None, float]]
-    worded = partial(_worded, snapshot, query.text, plan, limit, rules, memo, deadline)
+    worded = partial(_worded, snapshot, query.text, plan, words_limit, rules, memo, deadline)
     dense, dense_ms = None, 0.0
     if query.vector is not None and columns.living:
         # Before the words are offered, which ask for it too: a filter that is new is answered once.
         allowed = columns.allowed(plan)
-        if query.text and not memo.keeps(snapshot, query.text, plan, limit, rules.synonyms):
+        if query.text and not memo.keeps(snapshot, query.text, plan, words_limit, rules.synonyms):
             worded = beside(threads, worded)
         started = time.perf_counter()
         if excluded := excluded_terms(query.text):

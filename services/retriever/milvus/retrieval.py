@@ -22,7 +22,7 @@ from services.retriever.pins import first
 from services.retriever.products import Products
 from services.retriever.query_reader import read_query
 from services.retriever.reading import Reading
-from services.retriever.retrieval import POOL
+from services.retriever.retrieval import POOL, WORDS_POOL
 from services.retriever.rules import Rules
 from services.retriever.settings import RetrieverSettings
 from services.retriever.union import united
@@ -64,7 +64,8 @@ def retrieve(
         seen += "".join(f" and not {held_by(term.holdings)}" for term in reading.excluded)
 
     def by_words() -> _Timed:
-        found = worded(snapshot, reading.terms, seen, limit, deadline) if has_words else NOTHING
+        most = max(WORDS_POOL, query.depth)
+        found = worded(snapshot, reading.terms, seen, most, deadline) if has_words else NOTHING
         return _Timed(found, (time.perf_counter() - started) * 1_000)
 
     def by_vector() -> _Timed:
