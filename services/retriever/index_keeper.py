@@ -212,10 +212,11 @@ class IndexKeeper:
 
     def _try(self, job: _Job, snapshot: Snapshot) -> None:
         started = time.perf_counter()
+        key = _WORDS_ALERT if job.name == REWRITTEN else _ALERT
         try:
             change = job.run(snapshot)
             if change is not None:
-                self._hand_over(_mended(change, _WORDS_ALERT if job.name == REWRITTEN else _ALERT)).result()
+                self._hand_over(_mended(change, key)).result()
                 if job.leaves != "nothing" and self._unsaved != "much":
                     self._unsaved = job.leaves
                 if job.name in (COMPACTED, DIVIDED):
@@ -228,7 +229,6 @@ class IndexKeeper:
                 )
         except Exception as error:
             _log.error(f"{job.name} failed", error=repr(error))
-            key = _WORDS_ALERT if job.name == REWRITTEN else _ALERT
             if key == _ALERT:
                 # Tried again after the next write: at once it would fail again, for ever.
                 self._failed_revision = snapshot.revision

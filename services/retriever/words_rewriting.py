@@ -14,17 +14,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.retriever import child_process
 from services.retriever.catalogue import IN_CHUNK, Catalogue
-from services.retriever.columns import ColumnsView
+from services.retriever.columns import ColumnsView, IntArray
 from services.retriever.database import open_database
 from services.retriever.lexical_index import Entry, LexicalIndex, WordSheet
 from services.retriever.stored_entries import stored_entries
 from vitrine.errors import Unavailable
-
-IntArray = NDArray[np.int64]
 
 # Products of a segment that is written at once, and the memory that they may take until then: several kilobytes each,
 # so that none is written before. An eighth of them must be so many that eight of their segments are of another size.
@@ -49,8 +46,7 @@ class WordsRewriting:
         """Made by `begun`, and closed in the end."""
         self.folder = folder
         self._catalogue = catalogue
-        self._held = np.empty(0, np.int64)
-        self._start(living)
+        self._start(living, living, living[:0])
 
     @property
     def has_ended(self) -> bool:
@@ -66,10 +62,10 @@ class WordsRewriting:
         Raises Unavailable where that failed or was killed.
         """
         self._check()
-        living = now.rows[now.alive]
-        if len(np.setxor1d(living, self._held, assume_unique=True)) <= FEW:
+        living, came, gone = self._changes(now)
+        if len(came) + len(gone) <= FEW:
             return False
-        self._start(living)
+        self._start(living, came, gone)
         return True
 
     def opened(self, before: LexicalIndex, now: ColumnsView, rest: Callable[[], None]) -> LexicalIndex:
@@ -77,10 +73,9 @@ class WordsRewriting:
 
         `before`: the index that it will replace; `rest` is called between pieces of work.
         """
-        living = now.rows[now.alive]
+        _, came, gone = self._changes(now)
         lexical = LexicalIndex(self.folder, before.vocabulary)
-        lexical.remove(np.setdiff1d(self._held, living, assume_unique=True).tolist())
-        came = np.setdiff1d(living, self._held, assume_unique=True)
+        lexical.remove(gone.tolist())
         for start in range(0, len(came), _PIECE):
             _add(lexical, self._catalogue.read(partial(stored_entries, rows=came[start : start + _PIECE].tolist())))
             rest()
@@ -99,9 +94,13 @@ class WordsRewriting:
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self, living: IntArray) -> None:
+    def _changes(self, now: ColumnsView) -> tuple[IntArray, IntArray, IntArray]:
+        """Row keys of what lives now, of what came since the last process began, and of what died."""
+        living = now.rows[now.alive]
         came = np.setdiff1d(living, self._held, assume_unique=True)
-        gone = np.setdiff1d(self._held, living, assume_unique=True)
+        return living, came, np.setdiff1d(self._held, living, assume_unique=True)
+
+    def _start(self, living: IntArray, came: IntArray, gone: IntArray) -> None:
         self._held, self._started_s = living, time.monotonic()
         # Not forked: this process serves gRPC.
         context = multiprocessing.get_context("spawn")
