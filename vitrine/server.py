@@ -49,7 +49,7 @@ class Server:
             log_level=settings.call_log_level,
             guard=door.guard,
         )
-        self.grpc = grpc.aio.server(interceptors=(self._interceptor,), options=_options(settings))
+        self.grpc = grpc.aio.server(interceptors=(self._interceptor,), options=server_options(settings))
         self._health = HealthServicer()
         # First: gRPC takes in one call at a time of each method registered before the start, and one of all others, and
         # who asks how we are shall not stand in line with searches.
@@ -160,7 +160,8 @@ class Server:
         return True
 
 
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
+def server_options(settings: ServerSettings) -> list[tuple[str, int]]:
+    """How every server of Vitrine takes connections, pings and messages."""
     return [
         # A second process on the same port is a mistake that must be seen, not half of the calls going astray.
         ("grpc.so_reuseport", 0),

@@ -28,7 +28,7 @@ class ServerSettings(BaseSettings):
         20.0, description="age at which a connection is closed gracefully, so that clients find new replicas"
     )
     min_ping_interval_s: PositiveFloat = Field(
-        MIN_PING_INTERVAL_S, description="clients that ping more often than this are sent away"
+        MIN_PING_INTERVAL_S, description="clients that ping more often are sent away, and then ping half as often"
     )
     self_test_interval_s: PositiveFloat = Field(5.0, description="time between two self-tests")
     self_test_timeout_s: PositiveFloat = Field(10.0, description="a self-test that takes longer has failed")
