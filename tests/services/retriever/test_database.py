@@ -9,7 +9,7 @@ from services.retriever.database import open_sqlite
 
 
 def test_after_a_burst_readers_one_by_one_share_one_connection(tmp_path: Path) -> None:
-    """Each connection has a page cache of its own (32 MB at most): handed round, every one of a burst's filled up."""
+    """Each connection has a page cache of its own (8 MB at most): handed round, those of a burst all filled up."""
     engine = open_sqlite(tmp_path / "catalogue.db")
 
     def used() -> object:
