@@ -80,6 +80,7 @@ async def soak_found(
         products = shop(_PRODUCTS)
         await fill(channel, products)
         mix = soak.Mix(channel, products, secrets.randbits(32), cold=_FRESH)
+        await mix.fill_lists()
         if rate is None:
             most = await soak.capacity(mix, 10.0)
             rate = share * most

@@ -86,6 +86,16 @@ class Mix:
                 raise ValueError(f"{kind}: {outcome.status.message}")
         return tuple(map(common_pb2.Degradation.Name, getattr(answer, "degradations", ())))
 
+    async def fill_lists(self) -> None:
+        """Views every product and asks for recommendations beside it, so that lists of the popular are full.
+
+        A gateway keeps one of each category, and each grows until all products were seen: of 2,000 in half an hour.
+        """
+        for _ in self._products:
+            await self._reported()
+        for _ in range(2 * len(self._products)):
+            await self._recommended()
+
     async def purge(self) -> None:
         """Drops the events there are, as who exports them does."""
         token = ""

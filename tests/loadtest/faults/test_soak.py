@@ -13,6 +13,8 @@ from loadtest.faults.findings import Findings
 from loadtest.faults.searches import Load, Outcome
 from loadtest.faults.soak import COLUMNS, KINDS, Mix, Watched, capacity, robust_slope, soak, tell_calls, tell_processes
 from tests.gateway.conftest import sample_products
+from vitrine.v1.user_event_service_pb2 import ListUserEventsRequest
+from vitrine.v1.user_event_service_pb2_grpc import UserEventServiceStub
 
 _MIB = 1 << 20
 
@@ -56,6 +58,11 @@ async def test_all_kinds_of_calls_run(
     shop = await open_shop(own_catalogue=True, events=events_settings, max_searches=10_000)
     server = await start_server(shop.gateway.add_to, self_test=shop.gateway.self_test)
     mix = Mix(channel_to(server.port), sample_products(), 1, cold=500, timeout_s=600)
+    await mix.fill_lists()
+    events = UserEventServiceStub(channel_to(server.port))
+    kept = await events.ListUserEvents(ListUserEventsRequest(page_size=1_000))
+    seen = {one.product_id for event in kept.events for one in event.products}
+    assert seen == {product.id for product in sample_products()}
     assert await capacity(mix, 0.1, (1, 2)) > 0
     memory, calls = Findings(COLUMNS), Findings(KINDS)
     await soak(mix, {"here": os.getpid()}, 10.0, seconds=1.0, warm_up_s=0.1, memory=memory, calls=calls)
