@@ -113,8 +113,11 @@ async def _part(
         await asyncio.sleep(min(_OPENING_S, seconds / 2))
         before = await shop.metrics()
         await asyncio.sleep(max(seconds - _OPENING_S, seconds / 2))
-    breaking.cancel()
-    await asyncio.wait({breaking})
+    while not breaking.done():
+        # Before Python 3.12 `asyncio.wait_for`, which redis-py calls, hides a cancellation that comes at the moment of
+        # the reply (python/cpython#86296).
+        breaking.cancel()
+        await asyncio.wait({breaking}, timeout=1.0)
     after = await shop.metrics()
     calls = await _embedded(shop.metrics) - embedded
     await _mended(shop, name, found)

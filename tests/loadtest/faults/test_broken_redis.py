@@ -1,6 +1,8 @@
 """A Redis that is slow, gone, full, flushed or answers garbage, before the real engines. Numbers are rows of users'
 cases."""
 
+import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -74,3 +76,16 @@ async def test_a_first_gateway_that_knows_no_vectors_is_told(stand: Shop) -> Non
         Shop(stand.search, read, empty, read, stand.proxy, stand.redis), found, rate=30, seconds=0.4, seed=3, faults={}
     )
     assert any("should find is not known" in one for one in found.missed)
+
+
+async def test_a_fault_whose_cancellation_was_hidden_ends(stand: Shop) -> None:
+    """python/cpython#86296: one that flushes again and again went on for ever, and so did the run."""
+
+    async def deaf(_shop: Shop) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    found = Findings(COLUMNS)
+    await break_redis(stand, found, rate=30, seconds=0.4, seed=4, faults={"deaf": deaf})
+    assert [row[0] for row in found.rows] == ["empty", "deaf"]
