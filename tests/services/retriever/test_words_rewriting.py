@@ -171,7 +171,9 @@ async def test_a_process_that_is_killed_is_told_and_started_again(
     [alert] = (await engine.get_index(deadline=shop.deadline())).alerts
     assert alert.startswith("the index could not be kept (words rewritten)")
     assert "the process that writes words ended with -9: it was killed" in alert
-    assert engine._keeper._saved.revision == engine._snapshot.revision
+    async with asyncio.timeout(60):
+        while engine._keeper._saved.revision != engine._snapshot.revision:  # noqa: ASYNC110 (of a thread)
+            await asyncio.sleep(0.005)
     assert await _answers(engine, shop) == before
     monkeypatch.setattr(index_keeper, "REWRITTEN_AGAIN_S", 0.0)
     await shop.fill(engine, [shop.product(7)], shop.vectors(COUNT)[7:8])
