@@ -131,10 +131,11 @@ def test_stop_loses_no_call_in_flight(client: Client, shop: list[Product]) -> No
                 if outcome != "answered" or stopped.is_set():
                     return
 
-    callers = [threading.Thread(target=search_until_refused, args=(caller,)) for caller in range(4)]
+    # So many that each waits for the others: one that was sent well before the stop is then always under way.
+    callers = [threading.Thread(target=search_until_refused, args=(caller,)) for caller in range(12)]
     for caller in callers:
         caller.start()
-    eventually(lambda: len(calls) >= 8)
+    eventually(lambda: len(calls) >= 36)
     asked = time.time()
     compose("stop")
     stopped.set()
