@@ -173,7 +173,9 @@ class IndexKeeper:
         with self._wake:
             self._stop.set()
             self._wake.notify_all()
-        self._thread.join(STOP_S)
+        # A generation that could not be taken was never begun to be kept.
+        if self._thread.ident is not None:
+            self._thread.join(STOP_S)
         if self._rewriting is not None:
             self._rewriting.abandon()
         if self._thread.is_alive():

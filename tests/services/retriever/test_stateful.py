@@ -269,7 +269,13 @@ class Catalogue(RuleBasedStateMachine):
     def _kill(self) -> None:
         """What lies on the disk at this moment is what kill -9 leaves: it goes on from a copy of that."""
         before, self.lives = self.lives, self.lives + 1
-        shutil.copytree(self.folder / f"data{before}", self.folder / f"data{self.lives}", copy_function=_copy_if_there)
+        source, copy = (self.folder / f"data{life}" for life in (before, self.lives))
+        try:
+            shutil.copytree(source, copy, copy_function=_copy_if_there)
+        except shutil.Error as error:
+            # A folder that went while it was copied was gone at the end of that moment.
+            if any(Path(lost).exists() for lost, _, _ in error.args[0]):
+                raise
         self._close()
         shutil.rmtree(self.folder / f"data{before}")
         self.engines = self._opened()
