@@ -76,20 +76,6 @@ class MilvusGenerations(Generations[MilvusViews, MilvusSnapshot]):
         for path in set((self._data_dir / FOLDER).glob("*.npz")) - words:
             path.unlink(missing_ok=True)
 
-    def drop(self, model_digest: str) -> None:
-        """Searches by this model no more, and removes its collection."""
-        gone: list[MilvusViews] = []
-
-        def dropped(views: GenerationViews[MilvusViews]) -> None:
-            if (beside := views.beside.get(model_digest)) is not None:
-                gone.append(beside.views)
-            views.drop(model_digest)
-
-        self._writer.change(dropped).result()
-        for views in gone:
-            views.remove()
-        self._words_file(model_digest).unlink(missing_ok=True)
-
     def _made(self, kept: Kept, *, read_saved: bool) -> Beside[MilvusViews]:
         # What was saved is in Milvus, and always brought up to date.
         words = self._words_file(kept.model_digest)
@@ -112,6 +98,19 @@ class MilvusGenerations(Generations[MilvusViews, MilvusSnapshot]):
         # What was measured was of those before: a model that was dropped and comes again counts its fills anew.
         with self._lock:
             self._recalls = {key: one for key, one in self._recalls.items() if key[0] != kept.model_digest}
+
+    def _drop(self, model_digest: str) -> None:
+        gone: list[MilvusViews] = []
+
+        def dropped(views: GenerationViews[MilvusViews]) -> None:
+            if (beside := views.beside.get(model_digest)) is not None:
+                gone.append(beside.views)
+            views.drop(model_digest)
+
+        self._writer.change(dropped).result()
+        for views in gone:
+            views.remove()
+        self._words_file(model_digest).unlink(missing_ok=True)
 
     def _recall(self, kept: Kept, snapshot: MilvusSnapshot) -> float | None:
         # It reads every vector: longer than a call may take.

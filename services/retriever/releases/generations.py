@@ -2,7 +2,8 @@
 
 import threading
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Generic
 
 import faiss
@@ -138,11 +139,15 @@ class Generations(ABC, Generic[V, S]):
         # Read after what is published: a model that is searched by then was listed before, or is the catalogue's own.
         listed = {one.model_digest for one in self._catalogue.read(listed_models)}
         for digest in published.beside.keys() - listed - {self._catalogue.state().model_digest}:
-            self._builder.submit(self.drop, digest)
+            self._begin_drop(digest)
 
-    def drop(self, model_digest: str) -> None:
-        """Searches by this model no more, and frees what it took."""
-        self._writer.change(lambda views: views.drop(model_digest)).result()
+    def drop(self, model_digest: str, patience_s: float) -> None:
+        """Searches by this model no more, and frees what it took.
+
+        What is being built, which may be this one, is let finish: nobody waits longer than `patience_s` for that.
+        """
+        with suppress(TimeoutError, CancelledError):
+            self._begin_drop(model_digest).result(patience_s)
 
     def close(self) -> None:
         """Leaves what is being built; the writer must still run."""
@@ -169,6 +174,15 @@ class Generations(ABC, Generic[V, S]):
             with self._lock:
                 self._building.discard(digest)
 
+    def _begin_drop(self, model_digest: str) -> Future[None]:
+        dropped = self._builder.submit(self._drop, model_digest)
+        dropped.add_done_callback(_log_failure)
+        return dropped
+
+    def _drop(self, model_digest: str) -> None:
+        """Drops a model, in the thread that builds."""
+        self._writer.change(lambda views: views.drop(model_digest)).result()
+
     @abstractmethod
     def _made(self, kept: Kept, *, read_saved: bool) -> Beside[V]:
         """The views of a model: those that were saved, brought up to date, or made anew."""
@@ -180,6 +194,11 @@ class Generations(ABC, Generic[V, S]):
     @abstractmethod
     def _recall(self, kept: Kept, snapshot: S) -> float | None:
         """Recall@10 of a snapshot's index against exact search; None while it is being measured."""
+
+
+def _log_failure(dropped: Future[None]) -> None:
+    if not dropped.cancelled() and (error := dropped.exception()) is not None:
+        _log.error("generation not dropped", error=repr(error))
 
 
 def home_name(kept: Kept) -> str:

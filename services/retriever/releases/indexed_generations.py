@@ -85,14 +85,6 @@ class IndexedGenerations(Generations[Views, Snapshot]):
             if (keeper := self._keepers.get(digest)) is not None:
                 keeper.consider(snapshot)
 
-    def drop(self, model_digest: str) -> None:
-        """Searches by this model no more, and frees what it took."""
-        super().drop(model_digest)
-        if (keeper := self._keepers.pop(model_digest, None)) is not None:
-            keeper.close()
-        for folder in self._folder.glob(f"{short_name(model_digest)}-*"):
-            shutil.rmtree(folder)
-
     def close(self) -> None:
         """Leaves what is being built, and saves the rest; the writer must still run."""
         for keeper in (*self._keepers.values(), self.own):
@@ -142,6 +134,13 @@ class IndexedGenerations(Generations[Views, Snapshot]):
         for folder in self._folder.glob(f"{short_name(kept.model_digest)}-*"):
             if folder != self._home(kept):
                 shutil.rmtree(folder)
+
+    def _drop(self, model_digest: str) -> None:
+        super()._drop(model_digest)
+        if (keeper := self._keepers.pop(model_digest, None)) is not None:
+            keeper.close()
+        for folder in self._folder.glob(f"{short_name(model_digest)}-*"):
+            shutil.rmtree(folder)
 
     def _recall(self, kept: Kept, snapshot: Snapshot) -> float:
         return recall_of(snapshot)

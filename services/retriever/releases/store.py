@@ -80,7 +80,8 @@ class Releases:
                 for model in gone:
                     drop_model(connection, model)
             for model in gone if self._generations is not None else ():
-                self._require_generations().drop(model)
+                # The release is gone by now, and its caller told so in time.
+                self._require_generations().drop(model, deadline.remaining_s() / 2)
 
         await self._within(removed, deadline)
 

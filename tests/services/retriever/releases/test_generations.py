@@ -1,6 +1,7 @@
 """A second model's vectors beside the first one's: written, built, searched, kept through writes and restarts."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -336,6 +337,45 @@ async def test_what_could_not_be_built_holds_nothing_and_is_told_until_it_is(
     assert cast(Any, store.engine._writer._views)._held is None
     await store.build()
     assert not await told()
+
+
+async def test_a_release_that_is_removed_while_its_vectors_are_indexed_leaves_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generations: Any = store.engine._generations
+    made, is_made, may_go_on = generations._made, threading.Event(), threading.Event()
+
+    def held(*args: Any, **kwargs: Any) -> Any:
+        beside = made(*args, **kwargs)
+        is_made.set()
+        assert may_go_on.wait(60)
+        return beside
+
+    async def models() -> tuple[str, ...]:
+        return (await store.retriever.get_index(deadline=soon())).model_digests
+
+    monkeypatch.setattr(generations, "_made", held)
+    await store.begin()
+    await store.embed()
+    await store.releases.build_generation(NEW, deadline=soon())
+    assert await asyncio.to_thread(is_made.wait, 60)
+    # Nobody waits for what may take minutes.
+    await store.releases.remove_release("new", deadline=Deadline.after(1.0))
+    assert (await store.releases.get_releases(deadline=soon())).generations[1:] == ()
+    may_go_on.set()
+    # The next one, by which all of that has ended.
+    await store.releases.write_release(Release("next", NEW), deadline=soon())
+    await store.releases.remove_release("next", deadline=soon())
+    assert await models() == (OLD,)
+    assert list((tmp_path / "generations").iterdir()) == []
+    await store.write(COUNT, both=False)
+    assert await store.nearest(OLD, COUNT) == f"p{COUNT:03}"
+    assert (await store.retriever.get_index(deadline=soon())).alerts == ()
+    # It may come again.
+    await store.releases.write_release(Release("new", NEW), deadline=soon())
+    await store.embed()
+    await store.build()
+    assert await store.nearest(NEW, COUNT) == f"p{COUNT:03}"
 
 
 async def test_with_the_last_release_its_vectors_go(store: Store, tmp_path: Path) -> None:
