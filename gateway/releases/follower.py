@@ -78,7 +78,10 @@ class Follower:
             serving = record.named(record.serving)
             # A record names what serves: a release that serves cannot be deleted.
             assert serving is not None
-            self._known = Known(record, faults, serving)
+            known = Known(record, faults, serving)
+            if known != self._known:
+                # Equal ones stay the same objects: one is kept beside each answer.
+                self._known = known
             self._read_at_s, self._was_read = time.monotonic(), True
             RELEASES_BEHIND.set(0)
         return self._known
