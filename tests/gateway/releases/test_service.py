@@ -193,6 +193,18 @@ async def test_explanations_are_by_the_ranker_of_the_release(shop: Shop, models:
     assert abs(logits[first.results[0].product.id] - first.results[0].rank_logit) > 0.01
 
 
+async def test_what_is_read_again_as_it_was_is_kept_once(shop: Shop) -> None:
+    """One of it is kept beside each answer."""
+    await shop.create("a")
+    await shop.flip("a")
+    follower: Follower = shop.gateway._releases
+    before = await follower.refresh(deadline=Deadline.after(LIMIT_S))
+    assert before.serving.name == "a"
+    assert await follower.refresh(deadline=Deadline.after(LIMIT_S)) is before
+    await shop.create("b")
+    assert (await follower.refresh(deadline=Deadline.after(LIMIT_S))).record.named("b") is not None
+
+
 async def test_a_retriever_that_keeps_no_releases_has_none(suite: Any, channel_to: Any) -> None:
     """As the backend of an older version: the first models serve, and who asks for more is told."""
     ports = replace(suite.gateway.ports, releases=ReleaseStoreClient(channel_to(suite.port_of["retriever"])))

@@ -1,5 +1,6 @@
 """What a soak finds: the slope that outliers do not move, and a run of all kinds of calls."""
 
+import asyncio
 import os
 from typing import Any
 
@@ -70,6 +71,28 @@ async def test_all_kinds_of_calls_run(
     assert [row[0] for row in memory.rows] == ["here"]
     assert len(calls.rows) == 5
     assert not [one for one in calls.missed if "failed" in one]
+
+
+async def test_answers_that_are_short_of_something_are_no_capacity() -> None:
+    class Shedding(Mix):
+        whole = short = 0
+
+        def __init__(self) -> None:
+            """Asks nobody."""
+
+        async def one(self, kind: str) -> tuple[str, ...]:
+            await asyncio.sleep(0.001)
+            if kind == "hot search":
+                self.short += 1
+                return ("DEGRADATION_RANK_DEPTH_REDUCED",)
+            self.whole += 1
+            return ()
+
+    mix = Shedding()
+    found = await capacity(mix, 0.2, (1,))
+    # The step takes 0.2 s at least.
+    assert 0 < found <= mix.whole / 0.2
+    assert mix.short > 0
 
 
 async def test_a_purge_that_fails_is_named_and_loses_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
