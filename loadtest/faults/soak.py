@@ -163,7 +163,7 @@ async def capacity(mix: Mix, step_s: float, steps: Sequence[int] = _STEPS) -> fl
         async def caller(ends_s: float, kinds_: Any = kinds_) -> int:
             made = 0
             while time.monotonic() < ends_s:
-                # What is short of something takes less: at a share of such calls there would be no room to answer whole.
+                # Answers that are short of something take less: a share of those leaves no room for whole ones.
                 made += not await mix.one(next(kinds_))
             return made
 
