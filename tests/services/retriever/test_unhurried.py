@@ -82,7 +82,8 @@ def test_a_thread_works_while_it_runs_and_not_while_it_waits() -> None:
     assert _becomes(lambda: not is_working("waits"))
     waits.set()
     thread.join()
-    assert not is_working("waits")
+    # The interpreter is done with a thread before the system is.
+    assert _becomes(lambda: not is_working("waits"))
 
 
 def _becomes(true: Callable[[], bool]) -> bool:
