@@ -22,7 +22,7 @@ async def test_a_second_reading_sends_nothing_and_prices_need_no_embedder(
     suite: Any, start_server: Any, tmp_path: Path
 ) -> None:
     server = await start_server(suite.gateway.add_to, self_test=suite.gateway.self_test)
-    settings = IngestSettings(target=f"127.0.0.1:{server.port}", state_dir=tmp_path / "state", give_up_s=1.0)
+    settings = IngestSettings(target=f"127.0.0.1:{server.port}", state_dir=tmp_path / "state", give_up_s=60)
     path = tmp_path / "feed.xml"
 
     async def synced(content: str) -> Summary:

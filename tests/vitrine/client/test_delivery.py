@@ -247,9 +247,9 @@ async def test_a_source_that_pauses_for_longer_than_patience_is_waited_for(shelf
         await acknowledged.wait()
         # It is refused unsent: there is nothing to be acknowledged.
         yield Product(id="large", title="Watch", description="x" * 5_000_000)
-        await asyncio.wait_for(asyncio.Event().wait(), 1.5 * patience.give_up_s)
+        await asyncio.wait_for(asyncio.Event().wait(), 1.2 * patience.give_up_s)
 
-    patience, acknowledged, done = Patience(give_up_s=1.0), asyncio.Event(), []
+    patience, acknowledged, done = Patience(give_up_s=3.0), asyncio.Event(), []
     client = await client_of(shelf.target)
 
     async def deliver() -> None:

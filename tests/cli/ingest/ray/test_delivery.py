@@ -62,9 +62,7 @@ async def settings(retriever: RetrieverEngine, start_server: Any, tmp_path: Path
         return ["vitrine.v1.RetrieverService"]
 
     server = await start_server(add)
-    return IngestSettings(
-        engine="ray", retriever_target=f"127.0.0.1:{server.port}", state_dir=tmp_path, ray_workers=1, give_up_s=1.0
-    )
+    return IngestSettings(engine="ray", retriever_target=f"127.0.0.1:{server.port}", state_dir=tmp_path, ray_workers=1)
 
 
 def _product(number: int, title: str = "") -> Product:
