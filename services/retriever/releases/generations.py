@@ -39,7 +39,8 @@ class Generations(ABC, Generic[V, S]):
         self._published: Published[S] | None = None
         self._lock = threading.Lock()
         self._building: set[str] = set()
-        self._failed: dict[Kept, str] = {}
+        # Replaced as a whole, by the thread that builds.
+        self._failed: frozenset[Kept] = frozenset()
         self._builder = ThreadPoolExecutor(1, "retriever-generation", faiss.omp_set_num_threads, (1,))
 
     def opened(self) -> dict[str, Beside[V]]:
@@ -89,7 +90,7 @@ class Generations(ABC, Generic[V, S]):
         missing = [0 if one.searchable and self._is_whole(one) else self._missing(one.model_digest) for one in kept]
         for one, lacking in zip(kept, missing, strict=True):
             # Another retriever of the same catalogue made it, or made it whole again.
-            if one.searchable and not lacking and not self._is_whole(one) and self._failed.get(one) is None:
+            if one.searchable and not lacking and not self._is_whole(one) and one not in self._failed:
                 self._begin(one)
         self._leave_dropped(published)
         first = Generation(own.model_digest, own.dim, own.living, 0, True)
@@ -120,7 +121,7 @@ class Generations(ABC, Generic[V, S]):
         if model_digest in ("", published.own.model_digest) or model_digest in published.beside:
             return published.of(model_digest)
         kept = [one for one in self._catalogue.read(kept_models) if one.model_digest == model_digest]
-        if kept and kept[0].searchable and self._failed.get(kept[0]) is None:
+        if kept and kept[0].searchable and kept[0] not in self._failed:
             self._begin(kept[0])
             raise Unavailable(f"the vectors of {model_digest} are not searchable here yet")
         return published.own
@@ -135,10 +136,11 @@ class Generations(ABC, Generic[V, S]):
                 self._builder.submit(self._build, kept)
 
     def _leave_dropped(self, published: Published[S]) -> None:
-        """Has those go that another retriever of the same catalogue was asked to drop."""
-        # Read after what is published: a model that is searched by then was listed before, or is the catalogue's own.
+        """Has those go that another retriever of the same catalogue was asked to drop, built here or not."""
+        here = published.beside.keys() | {one.model_digest for one in self._failed}
+        # Read after what is here: a model that is here by then was listed before, or is the catalogue's own.
         listed = {one.model_digest for one in self._catalogue.read(listed_models)}
-        for digest in published.beside.keys() - listed - {self._catalogue.state().model_digest}:
+        for digest in here - listed - {self._catalogue.state().model_digest}:
             self._begin_drop(digest)
 
     def drop(self, model_digest: str, patience_s: float) -> None:
@@ -168,19 +170,24 @@ class Generations(ABC, Generic[V, S]):
             _log.exception("generation not built")
             alert = f"the generation of {digest} could not be built: {error!r}"
             # Tried again when somebody asks for it: by itself it would fail again, for ever.
-            self._failed[kept] = alert
+            self._failed |= {kept}
             self._writer.change(lambda views: views.give_up(digest, alert))
         finally:
             with self._lock:
                 self._building.discard(digest)
 
     def _begin_drop(self, model_digest: str) -> Future[None]:
-        dropped = self._builder.submit(self._drop, model_digest)
+        dropped = self._builder.submit(self._leave, model_digest)
         dropped.add_done_callback(_log_failure)
         return dropped
 
+    def _leave(self, model_digest: str) -> None:
+        """Drops a model, and that it could not be built, in the thread that builds."""
+        self._failed = frozenset(one for one in self._failed if one.model_digest != model_digest)
+        self._drop(model_digest)
+
     def _drop(self, model_digest: str) -> None:
-        """Drops a model, in the thread that builds."""
+        """Drops a model's views, and what is kept for them."""
         self._writer.change(lambda views: views.drop(model_digest)).result()
 
     @abstractmethod

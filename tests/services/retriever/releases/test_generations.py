@@ -94,6 +94,18 @@ class Store:
         return (await self.retriever.retrieve(query, deadline=soon())).candidates[0].product_id
 
 
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    """Waits for what another thread or retriever does."""
+    async with asyncio.timeout(60):
+        while not await reached():  # noqa: ASYNC110 (it tells nobody)
+            await asyncio.sleep(0.01)
+
+
+def away(*_: object, **__: object) -> Any:
+    """Stands for what makes views."""
+    raise Unavailable("it is away")
+
+
 OpenStore = Callable[..., Any]
 
 
@@ -322,17 +334,12 @@ async def test_what_could_not_be_built_holds_nothing_and_is_told_until_it_is(
         alerts = (await store.retriever.get_index(deadline=soon())).alerts
         return any(f"the generation of {NEW} could not be built" in alert for alert in alerts)
 
-    def away(*_: object, **__: object) -> Any:
-        raise Unavailable("it is away")
-
     await store.begin()
     await store.embed()
     with monkeypatch.context() as failing:
         failing.setattr(store.engine._generations, "_made", away)
         await store.releases.build_generation(NEW, deadline=soon())
-        async with asyncio.timeout(60):
-            while not await told():  # noqa: ASYNC110 (of another thread)
-                await asyncio.sleep(0.01)
+        await until(told)
     # Versions that die are cleared away meanwhile.
     assert cast(Any, store.engine._writer._views)._held is None
     await store.build()
@@ -407,23 +414,26 @@ async def test_wrong_vectors_are_refused(store: Store) -> None:
     assert len(await store.releases.list_unembedded(NEW, 500, deadline=soon())) == COUNT - 1
 
 
-@pytest.mark.parametrize("backend", ["faiss", "milvus"])
-async def test_retrievers_of_one_catalogue_follow(
-    request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str, backend: str
-) -> None:
-    shared: dict[str, Any] = {"catalogue_url": postgres_url, "catalogue_poll_s": 0.02, "backend": backend}
-    if backend == "milvus":
+@pytest.fixture(params=["faiss", "milvus"])
+async def two_stores(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str
+) -> AsyncIterator[tuple[Store, Store]]:
+    """Two retrievers of one catalogue, each with its own folder."""
+    shared: dict[str, Any] = {"catalogue_url": postgres_url, "catalogue_poll_s": 0.02, "backend": request.param}
+    if request.param == "milvus":
         shared |= {"milvus_uri": request.getfixturevalue("milvus_uri"), "milvus_index": "FLAT"}
     engines = [
         cast(RetrieverEngine, await open_backend(RetrieverSettings(data_dir=tmp_path / name, **shared)))
         for name in ("one", "other")
     ]
     one, other = (Store(engine, engine, engine.releases) for engine in engines)
+    yield one, other
+    for engine in engines:
+        await engine.close()
 
-    async def until(reached: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(60):
-            while not await reached():  # noqa: ASYNC110 (of another retriever)
-                await asyncio.sleep(0.01)
+
+async def test_retrievers_of_one_catalogue_follow(two_stores: tuple[Store, Store]) -> None:
+    one, other = two_stores
 
     async def is_searchable() -> bool:
         return (await other.releases.get_releases(deadline=soon())).generations[-1].searchable
@@ -435,30 +445,60 @@ async def test_retrievers_of_one_catalogue_follow(
         await other.releases.get_releases(deadline=soon())
         return (await other.retriever.get_index(deadline=soon())).model_digests == (OLD,)
 
-    try:
-        await one.begin()
-        await one.embed()
+    await one.begin()
+    await one.embed()
+    await one.build()
+    await until(is_searchable)
+    await other.releases.serve_release("new", expected_serving="", deadline=soon())
+    await other.write(COUNT)
+    assert await other.nearest(NEW, COUNT) == f"p{COUNT:03}"
+    await until(has_followed)
+    record = await one.releases.get_releases(deadline=soon())
+    assert (record.serving, record.generations[-1].missing) == ("new", 0)
+    # Written without, and embedded later by another.
+    await one.write(COUNT + 1, both=False)
+    assert await other.embed() == 1
+    await one.build()
+    await until(is_searchable)
+    for store in (one, other):
+        assert await store.nearest(NEW, COUNT + 1) == f"p{COUNT + 1:03}"
+    await one.releases.write_release(Release("old", OLD), deadline=soon())
+    await one.releases.serve_release("old", expected_serving="new", deadline=soon())
+    await one.releases.remove_release("new", force=True, deadline=soon())
+    await until(is_gone)
+    await other.write(COUNT + 2, both=False)
+    assert await other.nearest(OLD, COUNT + 2) == f"p{COUNT + 2:03}"
+
+
+async def test_what_one_retriever_could_not_build_is_told_until_another_drops_it(
+    two_stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two_stores
+
+    async def alerts() -> tuple[str, ...]:
+        await other.releases.get_releases(deadline=soon())
+        return (await other.retriever.get_index(deadline=soon())).alerts
+
+    async def is_told() -> bool:
+        return any(f"the generation of {NEW} could not be built" in alert for alert in await alerts())
+
+    async def is_told_no_more() -> bool:
+        return await alerts() == ()
+
+    async def is_searchable() -> bool:
+        return (await other.releases.get_releases(deadline=soon())).generations[-1].searchable
+
+    await one.begin()
+    await one.embed()
+    with monkeypatch.context() as failing:
+        failing.setattr(other.engine._generations, "_made", away)
         await one.build()
-        await until(is_searchable)
-        await other.releases.serve_release("new", expected_serving="", deadline=soon())
-        await other.write(COUNT)
-        assert await other.nearest(NEW, COUNT) == f"p{COUNT:03}"
-        await until(has_followed)
-        record = await one.releases.get_releases(deadline=soon())
-        assert (record.serving, record.generations[-1].missing) == ("new", 0)
-        # Written without, and embedded later by another.
-        await one.write(COUNT + 1, both=False)
-        assert await other.embed() == 1
-        await one.build()
-        await until(is_searchable)
-        for store in (one, other):
-            assert await store.nearest(NEW, COUNT + 1) == f"p{COUNT + 1:03}"
-        await one.releases.write_release(Release("old", OLD), deadline=soon())
-        await one.releases.serve_release("old", expected_serving="new", deadline=soon())
-        await one.releases.remove_release("new", force=True, deadline=soon())
-        await until(is_gone)
-        await other.write(COUNT + 2, both=False)
-        assert await other.nearest(OLD, COUNT + 2) == f"p{COUNT + 2:03}"
-    finally:
-        for engine in engines:
-            await engine.close()
+        await until(is_told)
+    await one.releases.remove_release("new", deadline=soon())
+    await until(is_told_no_more)
+    # It may come again, and is built here then.
+    await one.releases.write_release(Release("new", NEW), deadline=soon())
+    await one.embed()
+    await one.build()
+    await until(is_searchable)
+    assert await other.nearest(NEW, 1) == "p001"
