@@ -92,15 +92,16 @@ def overload(
 
 @app.command()
 def soak(
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long; the first third is warm-up.")] = 45.0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long, after warm-up.")] = 30.0,
+    warm_up: Annotated[float, typer.Option(min=0, help="Minutes of the same calls before.")] = 25.0,
     share: Annotated[float, typer.Option(min=0.05, max=1, help="Of the capacity, which is found first.")] = 0.7,
     rate: Annotated[float | None, typer.Option(min=1, help="Calls a second, instead.")] = None,
 ) -> None:
     """Searches, recommendations, events and upserts for long: memory, open files and latency stay."""
     memory, calls = Findings(soaking.COLUMNS), Findings(soaking.KINDS)
-    run = one_suite.soak_found(_folder(), memory, calls, minutes=minutes, share=share, rate=rate)
+    run = one_suite.soak_found(_folder(), memory, calls, minutes=minutes, warm_up=warm_up, share=share, rate=rate)
     at = f"{share:.0%} of the capacity" if rate is None else f"{rate:g} calls a second"
-    _tell(f"{minutes:g} minutes at {at}, one third of it warm-up", run, memory, calls)
+    _tell(f"{minutes:g} minutes at {at}, after {warm_up:g} of warm-up", run, memory, calls)
 
 
 @app.command()

@@ -71,9 +71,9 @@ async def overload_found(folder: Path, found: Findings, *, factor: float, second
 
 
 async def soak_found(
-    folder: Path, memory: Findings, calls: Findings, *, minutes: float, share: float, rate: float | None
+    folder: Path, memory: Findings, calls: Findings, *, minutes: float, warm_up: float, share: float, rate: float | None
 ) -> None:
-    """Runs for long at a share of the capacity, or at a rate; see `soak`."""
+    """Runs for so many minutes after warm-up at a share of the capacity, or at a rate; see `soak`."""
     async with running(folder, 1, soak.SETTINGS, postgres=False) as suite, suite.gateway() as channel:
         async with _client(suite.cache_url) as client:
             await client.config_set("maxmemory", soak.CACHE_BYTES)
@@ -82,15 +82,15 @@ async def soak_found(
         mix = soak.Mix(channel, products, secrets.randbits(32), cold=_FRESH)
         await mix.fill_lists()
         if rate is None:
-            most = await soak.capacity(mix, 10.0)
+            most = await soak.capacity(mix, 30.0)
             rate = share * most
             print(f"capacity {most:.1f} calls a second, soaked at {rate:.1f}", file=sys.stderr)
         await soak.soak(
             mix,
             _process_ids(suite),
             rate,
-            seconds=minutes * 60,
-            warm_up_s=minutes * 60 / 3,
+            seconds=(warm_up + minutes) * 60,
+            warm_up_s=warm_up * 60,
             memory=memory,
             calls=calls,
         )

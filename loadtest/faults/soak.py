@@ -46,7 +46,7 @@ _SHARES = {"hot search": 0.48, "cold search": 0.28, "recommendation": 0.12, "eve
 _SAMPLE_S, _PURGE_S = 5.0, 10.0
 _SLOPE_MIB, _FILES, _P99 = 1.0, 8, 1.3
 _VISITORS, _POPULAR = 500, 1_000
-# Products of one upsert, so many that tombstones are compacted every three minutes, five times while it warms up: what
+# Products of one upsert, so many that tombstones are compacted every three minutes, eight times while it warms up: what
 # an allocator keeps of freed blocks has to come to rest. They are the same few in turn, and so are their titles: what
 # is kept by a text is soon full, too.
 _WRITTEN, _CHANGED, _TITLES = 10, 100, 3
@@ -185,7 +185,7 @@ async def soak(
     memory: Findings,
     calls: Findings,
 ) -> None:
-    """So many calls a second for so long; `processes`: ids by name."""
+    """So many calls a second for so long, warm-up included; `processes`: ids by name."""
     loads = {kind: Load() for kind in _SHARES}
     begun_s = time.monotonic()
 
