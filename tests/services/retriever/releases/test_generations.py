@@ -93,6 +93,15 @@ class Store:
         query = RetrievalQuery(vector=vectors(digest, [number])[0], model_digest=digest, depth=3)
         return (await self.retriever.retrieve(query, deadline=soon())).candidates[0].product_id
 
+    async def is_searchable(self) -> bool:
+        """Whether the last generation is."""
+        return (await self.releases.get_releases(deadline=soon())).generations[-1].searchable
+
+    async def tells_of_failure(self) -> bool:
+        """Whether it says that the new generation could not be built."""
+        alerts = (await self.retriever.get_index(deadline=soon())).alerts
+        return any(f"the generation of {NEW} could not be built" in alert for alert in alerts)
+
 
 async def until(reached: Callable[[], Awaitable[bool]]) -> None:
     """Waits for what another thread or retriever does."""
@@ -330,20 +339,16 @@ async def test_building_while_products_change_loses_none(store: Store) -> None:
 async def test_what_could_not_be_built_holds_nothing_and_is_told_until_it_is(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def told() -> bool:
-        alerts = (await store.retriever.get_index(deadline=soon())).alerts
-        return any(f"the generation of {NEW} could not be built" in alert for alert in alerts)
-
     await store.begin()
     await store.embed()
     with monkeypatch.context() as failing:
         failing.setattr(store.engine._generations, "_made", away)
         await store.releases.build_generation(NEW, deadline=soon())
-        await until(told)
+        await until(store.tells_of_failure)
     # Versions that die are cleared away meanwhile.
     assert cast(Any, store.engine._writer._views)._held is None
     await store.build()
-    assert not await told()
+    assert not await store.tells_of_failure()
 
 
 async def test_a_release_that_is_removed_while_its_vectors_are_indexed_leaves_nothing(
@@ -435,9 +440,6 @@ async def two_stores(
 async def test_retrievers_of_one_catalogue_follow(two_stores: tuple[Store, Store]) -> None:
     one, other = two_stores
 
-    async def is_searchable() -> bool:
-        return (await other.releases.get_releases(deadline=soon())).generations[-1].searchable
-
     async def has_followed() -> bool:
         return await one.nearest(NEW, COUNT) == f"p{COUNT:03}"
 
@@ -448,7 +450,7 @@ async def test_retrievers_of_one_catalogue_follow(two_stores: tuple[Store, Store
     await one.begin()
     await one.embed()
     await one.build()
-    await until(is_searchable)
+    await until(other.is_searchable)
     await other.releases.serve_release("new", expected_serving="", deadline=soon())
     await other.write(COUNT)
     assert await other.nearest(NEW, COUNT) == f"p{COUNT:03}"
@@ -459,7 +461,7 @@ async def test_retrievers_of_one_catalogue_follow(two_stores: tuple[Store, Store
     await one.write(COUNT + 1, both=False)
     assert await other.embed() == 1
     await one.build()
-    await until(is_searchable)
+    await until(other.is_searchable)
     for store in (one, other):
         assert await store.nearest(NEW, COUNT + 1) == f"p{COUNT + 1:03}"
     await one.releases.write_release(Release("old", OLD), deadline=soon())
@@ -475,18 +477,13 @@ async def test_what_one_retriever_could_not_build_is_told_until_another_drops_it
 ) -> None:
     one, other = two_stores
 
-    async def alerts() -> tuple[str, ...]:
-        await other.releases.get_releases(deadline=soon())
-        return (await other.retriever.get_index(deadline=soon())).alerts
-
     async def is_told() -> bool:
-        return any(f"the generation of {NEW} could not be built" in alert for alert in await alerts())
+        await other.releases.get_releases(deadline=soon())
+        return await other.tells_of_failure()
 
     async def is_told_no_more() -> bool:
-        return await alerts() == ()
-
-    async def is_searchable() -> bool:
-        return (await other.releases.get_releases(deadline=soon())).generations[-1].searchable
+        await other.releases.get_releases(deadline=soon())
+        return (await other.retriever.get_index(deadline=soon())).alerts == ()
 
     await one.begin()
     await one.embed()
@@ -500,5 +497,5 @@ async def test_what_one_retriever_could_not_build_is_told_until_another_drops_it
     await one.releases.write_release(Release("new", NEW), deadline=soon())
     await one.embed()
     await one.build()
-    await until(is_searchable)
+    await until(other.is_searchable)
     assert await other.nearest(NEW, 1) == "p001"
