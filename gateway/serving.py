@@ -76,7 +76,7 @@ from gateway.unary_calls import SERVICES
 from gateway.user_events import UserEvents
 from vitrine.deadline import Deadline
 from vitrine.errors import FailedPrecondition, VitrineError
-from vitrine.garbage import IN_SMALL_PARTS, keep_what_is_there
+from vitrine.garbage import keep_what_is_there
 from vitrine.guard import Door
 from vitrine.ports import Embedder, Ranker, Retriever
 from vitrine.ports.release import ReleaseStore
@@ -329,7 +329,7 @@ async def serve_gateway(
             try:
                 async with gateway.http(guard) as http_port:
                     log.info("listening", host=settings.host, http_port=http_port)
-                    keep_what_is_there(IN_SMALL_PARTS)
+                    keep_what_is_there()
                     on_open()
                     yield gateway.self_test
             finally:

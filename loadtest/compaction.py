@@ -23,7 +23,7 @@ from loadtest.made_vectors import MadeVectors
 from loadtest.steady_searches import SteadySearches
 from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
-from vitrine.garbage import keep_what_is_there
+from vitrine.garbage import RARELY_ALL, keep_what_is_there
 
 # Turns that are drawn anew to say how sure the ratio is.
 _DRAWS = 2_000
@@ -50,7 +50,7 @@ def main(
         structlog.configure(processors=[jobs, *structlog.get_config()["processors"]])
         engine = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
         await asyncio.to_thread(engine._keeper.settle)
-        keep_what_is_there()
+        keep_what_is_there(RARELY_ALL)
         writes = Writes(engine, shop, made)
         await writes.begin()
         searches = SteadySearches(engine, made, rate)

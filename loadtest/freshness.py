@@ -28,7 +28,7 @@ from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
 from vitrine.deadline import Deadline
 from vitrine.errors import ResourceExhausted
-from vitrine.garbage import keep_what_is_there
+from vitrine.garbage import RARELY_ALL, keep_what_is_there
 from vitrine.offer import Offer
 from vitrine.ports import RetrievalQuery
 
@@ -59,7 +59,7 @@ def main(
         structlog.configure(processors=[jobs, *structlog.get_config()["processors"]])
         engine = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
         await asyncio.to_thread(engine._keeper.settle)
-        keep_what_is_there()
+        keep_what_is_there(RARELY_ALL)
         writes = Writes(engine, shop, made)
         await writes.begin()
         searches = SteadySearches(engine, made, rate)

@@ -23,7 +23,7 @@ from loadtest.steady_searches import Searched, SteadySearches
 from services.retriever.engine import RetrieverEngine
 from services.retriever.settings import RetrieverSettings
 from vitrine.deadline import Deadline
-from vitrine.garbage import keep_what_is_there
+from vitrine.garbage import RARELY_ALL, keep_what_is_there
 
 _MIB = 1 << 20
 _PAUSE_S = 1.0
@@ -47,7 +47,7 @@ def main(
         jobs = Jobs()
         structlog.configure(processors=[jobs, *structlog.get_config()["processors"]])
         engine = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
-        keep_what_is_there()
+        keep_what_is_there(RARELY_ALL)
         writes = Writes(engine, shop, made)
         await writes.begin()
         searches = SteadySearches(engine, made, rate)

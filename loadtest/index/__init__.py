@@ -31,7 +31,7 @@ from services.retriever.retrieval import POOL
 from services.retriever.settings import RetrieverSettings
 from services.retriever.vector_store import Storage
 from vitrine.deadline import Deadline
-from vitrine.garbage import keep_what_is_there
+from vitrine.garbage import RARELY_ALL, keep_what_is_there
 from vitrine.ports import RetrievalQuery
 from vitrine.vectors import FloatArray
 
@@ -72,7 +72,7 @@ def load(
     async def run() -> None:
         engine = await RetrieverEngine.open(RetrieverSettings(data_dir=folder))
         first = (await engine.get_index(deadline=Deadline.after(60))).products
-        keep_what_is_there()
+        keep_what_is_there(RARELY_ALL)
         spent, processors = 0.0, -_processor_s()
         for start in range(first // CHUNK * CHUNK, products // CHUNK * CHUNK, _AHEAD):
             making, end = time.thread_time(), min(start + _AHEAD, products // CHUNK * CHUNK)
@@ -173,7 +173,7 @@ def growth(
         ]
         for engine in engines:
             await asyncio.to_thread(engine._keeper.settle)
-        keep_what_is_there()
+        keep_what_is_there(RARELY_ALL)
         kinds = {"by vector": False, "by words and vector": True}
         calls: dict[str, list[list[float]]] = {kind: [[] for _ in engines] for kind in kinds}
         for first in range(0, queries // _TURN * _TURN, _TURN):

@@ -8,7 +8,7 @@ from services.retriever.backend import open_engine
 from services.retriever.releases.servicer import ReleaseStoreServicer
 from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
-from vitrine.garbage import keep_what_is_there
+from vitrine.garbage import RARELY_ALL, keep_what_is_there
 from vitrine.server import SelfTest, Server, serve
 from vitrine.v1 import (
     release_store_service_pb2,
@@ -31,7 +31,7 @@ def main() -> None:
     @asynccontextmanager
     async def retriever(server: Server) -> AsyncIterator[SelfTest]:
         engine = await open_engine(settings)
-        keep_what_is_there()
+        keep_what_is_there(RARELY_ALL)
         servicer = RetrieverServicer(engine, settings.default_timeout_s)
         retriever_service_pb2_grpc.add_RetrieverServiceServicer_to_server(servicer, server.grpc)
         releases = ReleaseStoreServicer(engine.releases, settings.default_timeout_s)

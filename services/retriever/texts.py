@@ -8,7 +8,7 @@ from services.retriever.lexical_index import entry_of
 from services.retriever.product_document import document_of
 from services.retriever.sheet import Sheet
 from vitrine.errors import FieldViolation, InvalidArgument
-from vitrine.garbage import keep_what_is_there
+from vitrine.garbage import RARELY_ALL, keep_what_is_there
 from vitrine.product import Product, checked_product
 from vitrine.product_digest import content_digest
 
@@ -62,4 +62,4 @@ def begin() -> None:
     child_process.begin(_NICE)
     Texts.of([Product(id="p1", title="藍牙耳機 earphones")])
     # The collector's walks took a fifth of the time.
-    keep_what_is_there()
+    keep_what_is_there(RARELY_ALL)
