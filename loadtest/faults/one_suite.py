@@ -81,6 +81,7 @@ async def soak_found(
         await fill(channel, products)
         mix = soak.Mix(channel, products, secrets.randbits(32), cold=_FRESH)
         await mix.fill_lists()
+        await soak.crowd(mix, 60.0)
         if rate is None:
             most = await soak.capacity(mix, 30.0)
             rate = share * most

@@ -43,7 +43,7 @@ SETTINGS = {
 CACHE_BYTES = 6 << 20
 _MIB = 1 << 20
 _SHARES = {"hot search": 0.48, "cold search": 0.28, "recommendation": 0.12, "events": 0.06, "upsert": 0.06}
-_SAMPLE_S, _PURGE_S = 5.0, 10.0
+_SAMPLE_S, _PURGE_S, _AGAIN_S = 5.0, 10.0, 0.1
 _SLOPE_MIB, _FILES, _P99 = 1.0, 8, 1.3
 _VISITORS, _POPULAR = 500, 1_000
 # Products of one upsert, so many that tombstones are compacted every three minutes, eight times while it warms up: what
@@ -51,6 +51,10 @@ _VISITORS, _POPULAR = 500, 1_000
 # is kept by a text is soon full, too.
 _WRITTEN, _CHANGED, _TITLES = 10, 100, 3
 _STEPS = (1, 2, 4, 8, 16)
+# More callers than a second of the calls of a soak: what as many calls need at a time a process keeps, and where the
+# machine slows down for seconds it would take it then.
+_CROWD = 64
+_REFUSED = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class Mix:
@@ -173,6 +177,23 @@ async def capacity(mix: Mix, step_s: float, steps: Sequence[int] = _STEPS) -> fl
             return max(best, rate)
         best = rate
     return best
+
+
+async def crowd(mix: Mix, seconds: float) -> None:
+    """More callers at a time than can be answered, for so long. Raises RpcError, unless it is a refusal."""
+    kinds_ = itertools.cycle(_in_turn())
+    ends_s = time.monotonic() + seconds
+
+    async def caller() -> None:
+        while time.monotonic() < ends_s:
+            try:
+                await mix.one(next(kinds_))
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _REFUSED:
+                    raise
+                await asyncio.sleep(_AGAIN_S)
+
+    await asyncio.gather(*(caller() for _ in range(_CROWD)))
 
 
 async def soak(

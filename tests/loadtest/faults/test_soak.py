@@ -12,7 +12,18 @@ from grpc.aio import Metadata
 from gateway.events.settings import EventsSettings
 from loadtest.faults.findings import Findings
 from loadtest.faults.searches import Load, Outcome
-from loadtest.faults.soak import COLUMNS, KINDS, Mix, Watched, capacity, robust_slope, soak, tell_calls, tell_processes
+from loadtest.faults.soak import (
+    COLUMNS,
+    KINDS,
+    Mix,
+    Watched,
+    capacity,
+    crowd,
+    robust_slope,
+    soak,
+    tell_calls,
+    tell_processes,
+)
 from tests.gateway.conftest import sample_products
 from vitrine.v1.user_event_service_pb2 import ListUserEventsRequest
 from vitrine.v1.user_event_service_pb2_grpc import UserEventServiceStub
@@ -93,6 +104,30 @@ async def test_answers_that_are_short_of_something_are_no_capacity() -> None:
     # The step takes 0.2 s at least.
     assert 0 < found <= mix.whole / 0.2
     assert mix.short > 0
+
+
+async def test_a_crowd_asks_on_when_refused_and_tells_of_what_is_no_refusal() -> None:
+    class Refusing(Mix):
+        asked = at_once = most = 0
+
+        def __init__(self, code: grpc.StatusCode) -> None:
+            self.code = code
+
+        async def one(self, kind: str) -> tuple[str, ...]:
+            self.asked += 1
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            await asyncio.sleep(0.01)
+            self.at_once -= 1
+            if kind == "cold search":
+                raise grpc.aio.AioRpcError(self.code, Metadata(), Metadata(), "", "")
+            return ()
+
+    full = Refusing(grpc.StatusCode.RESOURCE_EXHAUSTED)
+    await crowd(full, 0.5)
+    assert full.asked > full.most == 64
+    with pytest.raises(grpc.aio.AioRpcError):
+        await crowd(Refusing(grpc.StatusCode.INTERNAL), 0.3)
 
 
 async def test_a_purge_that_fails_is_named_and_loses_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
