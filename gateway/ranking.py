@@ -8,7 +8,7 @@ from time import monotonic
 import structlog
 
 from gateway.experiments.interleaving import team_draft
-from gateway.rank_depth import RankDepth
+from gateway.rank_depth import PROBE, RankDepth
 from gateway.releases.current import current_release
 from gateway.search import Degradation, Personal, RankScores
 from vitrine.deadline import Deadline
@@ -60,8 +60,9 @@ class RankStage:
 
         With `shown`, those of them that would hardly come among so many of the first stay as retrieved.
 
-        In one call where that is expected to take half of the time; else a head first, and more while there is time,
-        so that on a slow machine the head at least is ranked.
+        In one call, of as many as are expected to take half of the time, or, since the ranker then stops by itself, of
+        all where `shown` of them are. While nobody knows what takes how long, a head first, so that on a slow machine
+        it at least is ranked; and more where a call cost nothing.
         """
         wanted = min(asked, len(candidates))
         if wanted == 0:
@@ -72,16 +73,20 @@ class RankStage:
         looked_at = 0
         scored: Ranking | None = None
         fitted = self._depth
-        # Pairs whose logits were kept tell no cost: then the next are a probe as the first were.
+        # Pairs whose logits were kept tell no cost: then the next are a probe as the first were. And no more is asked
+        # after pairs that were read: a search that took what is left of its time would slow down those behind it.
         while depth := fitted.fit(
-            wanted - looked_at, ends.remaining_s(), is_first=not looked_at or fitted.pair_cost_s is None
+            wanted - looked_at,
+            ends.remaining_s(),
+            is_first=not looked_at or fitted.pair_cost_s is None,
+            enough=shown,
         ):
             scored = await self._scored(query, waiting[looked_at : looked_at + depth], ends, shown)
             if scored is None:
                 break
             ranked += scored.ranked
             looked_at += depth
-            if scored.cut_short:
+            if scored.cut_short or (scored.read_pairs and depth > PROBE):
                 break
         if looked_at == wanted and not (scored and scored.cut_short):
             degradation = None

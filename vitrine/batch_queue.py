@@ -1,4 +1,4 @@
-"""What waits for a model: the items of one lane, by length and in order of arrival."""
+"""What waits for a model: the items of one lane, by length and in line."""
 
 import asyncio
 import time
@@ -47,13 +47,17 @@ class Entry(Generic[ItemT, ResultT]):
 
 @dataclass(slots=True)
 class Queue(Generic[ItemT, ResultT]):
-    """The entries of one lane by length, each length in order of arrival; removal anywhere is O(1)."""
+    """The entries of one lane by length, each length in line; removal anywhere is O(1)."""
 
     by_length: dict[int, dict[int, Entry[ItemT, ResultT]]] = field(default_factory=dict)
     tokens: int = 0
 
     def add(self, entry: Entry[ItemT, ResultT]) -> None:
-        self.by_length.setdefault(entry.tokens, {})[entry.order] = entry
+        group = self.by_length.setdefault(entry.tokens, {})
+        is_last = not group or group[next(reversed(group))].due_s <= entry.due_s
+        group[entry.order] = entry
+        if not is_last:
+            self.by_length[entry.tokens] = dict(sorted(group.items(), key=lambda item: item[1].due_s))
         self.tokens += entry.tokens
 
     def remove(self, entry: Entry[ItemT, ResultT]) -> bool:

@@ -103,9 +103,17 @@ class Batcher(Generic[ItemT, ResultT]):
         self._seconds_per_token = dict.fromkeys(Lane, 1e-4)
 
     async def submit(
-        self, items: Sequence[ItemT], tokens: Sequence[int], *, deadline: Deadline, lane: Lane = Lane.LIVE
+        self,
+        items: Sequence[ItemT],
+        tokens: Sequence[int],
+        *,
+        deadline: Deadline,
+        lane: Lane = Lane.LIVE,
+        since_s: float | None = None,
     ) -> list[ResultT]:
         """The results of `items`, in order; `tokens` says how long each is.
+
+        Who asks in turns for one answer gives `since_s`, as `time.perf_counter` said at the first: its place in line.
 
         Raises ResourceExhausted when the lane's queue has no room (retry after a while; without a retry time the call
         alone is over the limit), DeadlineExceeded, Unavailable after `close`, and Internal when `compute` raised.
@@ -118,7 +126,8 @@ class Batcher(Generic[ItemT, ResultT]):
         self._admit(len(items), sum(tokens), lane)
         loop = asyncio.get_running_loop()
         call: BatchCall[ResultT] = BatchCall([None] * len(items), loop.create_future(), deadline, len(items))
-        due_s, pace_s = call.submitted_s, self._run_seconds_per_token
+        due_s = call.submitted_s if since_s is None else since_s
+        pace_s = self._run_seconds_per_token
         entries = [
             Entry(item, length, next(self._orders), index, call, due_s + length * pace_s)
             for index, (item, length) in enumerate(zip(items, tokens, strict=True))

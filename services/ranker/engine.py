@@ -1,6 +1,7 @@
 """The ranker's work: query and candidates to an order. Knows neither gRPC nor protobuf."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from vitrine.batching import Batcher
 from vitrine.bundle import Bundle, Calibration, load_bundle
 from vitrine.compute import ComputeBudget
 from vitrine.deadline import Deadline
-from vitrine.errors import FailedPrecondition, Internal, ResourceExhausted, VitrineError, invalid
+from vitrine.errors import DeadlineExceeded, FailedPrecondition, Internal, ResourceExhausted, VitrineError, invalid
 from vitrine.inference import Session, load_session
 from vitrine.ports import (
     Explanation,
@@ -41,6 +42,8 @@ MAX_CANDIDATES = 256
 MAX_EXPLAINED = 10
 # A query and texts with fewer in all are read sooner than they are handed to another thread.
 _FEW_CHARACTERS = 256
+# Of the time of a call whose first candidates are scored: who waits longer for the others slows down who comes after.
+_TURNS_SHARE = 0.5
 FURTHER_BUNDLES = "VITRINE_RANKER_FURTHER_BUNDLES"
 
 
@@ -109,13 +112,15 @@ class RankerEngine:
 
         With `shown`, those are left out that would hardly come among so many of the best (`services.ranker.settled`).
 
-        Raises InvalidArgument, FailedPrecondition for a model that is not served, ResourceExhausted when the queue is
-        full before the first was scored, and DeadlineExceeded.
+        Raises InvalidArgument, FailedPrecondition for a model that is not served, and, when that comes before the first
+        were scored, ResourceExhausted for a full queue and DeadlineExceeded; later a full queue cuts the ranking short, and
+        so does half of the time.
         """
         served({self.digest: self}, model_digest, FURTHER_BUNDLES)
         check_counts(top_n, shown)
         text = _checked_query(query, candidates)
         deadline.check("ranking")
+        since_s, turns_end = time.perf_counter(), Deadline.after(_TURNS_SHARE * deadline.remaining_s())
         if sum(len(candidate.text) for candidate in candidates) + len(text) < _FEW_CHARACTERS:
             pairs = self._pairs.build(text, candidates)
         else:
@@ -132,9 +137,13 @@ class RankerEngine:
             lengths = [len(sound[index].ids) for index in turn]
             try:
                 logits = await self._batcher.submit(
-                    [sound[index] for index in turn], lengths, deadline=deadline, lane=lane
+                    [sound[index] for index in turn],
+                    lengths,
+                    deadline=turns_end if read else deadline,
+                    lane=lane,
+                    since_s=since_s,
                 )
-            except ResourceExhausted:
+            except (ResourceExhausted, DeadlineExceeded):
                 if not read:
                     raise
                 cut_short = True

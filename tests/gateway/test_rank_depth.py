@@ -29,6 +29,20 @@ def test_fits_half_of_the_time_left(asked: int, time_left_s: float, first: int, 
     assert depth_at(0.001).fit(asked, time_left_s, is_first=False) == later
 
 
+@pytest.mark.parametrize(("time_left_s", "fits"), [(0.0202, 32), (0.0182, 9), (0.0062, 4), (0.004, 0)])
+def test_where_what_is_shown_fits_all_is_asked(time_left_s: float, fits: int) -> None:
+    assert depth_at(0.001).fit(32, time_left_s, is_first=True, enough=10) == fits
+
+
+def test_a_call_of_few_pairs_says_little_of_what_a_pair_costs() -> None:
+    """Most of its time is the wait: were it counted for each pair, every product that changes would cut others' depth."""
+    depth = depth_at(0.001)
+    for _ in range(50):
+        depth.measured(pairs=25, duration_s=0.1)
+        depth.measured(pairs=1, duration_s=0.05)
+    assert depth.pair_cost_s == pytest.approx(0.15 / 26, rel=0.3)
+
+
 def test_begins_with_a_probe_and_so_it_does_after_a_call_was_given_up() -> None:
     depth = RankDepth(min_time_s=0.005)
     assert depth.fit(32, 10.0, is_first=True) == 4

@@ -24,12 +24,13 @@ def score_of(candidate: RankCandidate) -> float:
 
 @dataclass
 class Ranker:
-    """Is too late with more than `power` pairs; `calls` holds how many each call had."""
+    """Is too late with more than `power` pairs; reads none where it keeps logits; `calls`: how many each call had."""
 
     power: int = 256
     error: Exception | None = None
     answered_with: str = ""
     cut_short: bool = False
+    keeps_logits: bool = False
     calls: list[int] = field(default_factory=list)
 
     async def rank(self, query: str, candidates: Sequence[RankCandidate], **_: Any) -> Ranking:
@@ -43,7 +44,8 @@ class Ranker:
             for index, one in enumerate(candidates)
         ]
         ranked.sort(key=lambda one: (-one.score, one.id))
-        return Ranking(tuple(ranked), "sha256:0", read_pairs=len(ranked), cut_short=self.cut_short)
+        read = 0 if self.keeps_logits else len(ranked)
+        return Ranking(tuple(ranked), "sha256:0", read_pairs=read, cut_short=self.cut_short)
 
     async def get_model(self, *, deadline: Deadline) -> ModelInfo:
         raise NotImplementedError
@@ -97,6 +99,31 @@ async def test_a_machine_that_gets_slow_costs_one_search_its_order_and_recovers(
 async def test_what_the_ranker_scored_before_its_queue_was_full_is_kept_and_told() -> None:
     answer = await ordered(stage_over(ranker := Ranker(cut_short=True)))
     assert (answer.degradation, len(answer.ranks), ranker.calls) == (Degradation.RANK_DEPTH_REDUCED, 4, [4])
+
+
+async def test_what_half_of_the_time_affords_is_asked_once() -> None:
+    """The other half is room for a call that takes twice as long, not for more work while others wait."""
+    ranker = Ranker()
+    stage = stage_over(ranker)
+    await ordered(stage)
+    stage._depth.given_up()
+    stage._depth.measured(1, 0.5)
+    answer = await ordered(stage)
+    assert (answer.degradation, len(answer.ranks)) == (Degradation.RANK_DEPTH_REDUCED, ranker.calls[-1])
+    assert len(ranker.calls) == 3
+    assert 25 < ranker.calls[-1] < 31
+
+
+async def test_pairs_that_cost_nothing_are_asked_for_until_all_are_ranked() -> None:
+    ranker = Ranker(keeps_logits=True)
+    stage = stage_over(ranker)
+    first = await ordered(stage)
+    assert (first.degradation, ranker.calls) == (None, [4] * 8)
+    stage._depth.given_up()
+    stage._depth.measured(1, 0.5)
+    second = await ordered(stage)
+    assert (second.degradation, sum(ranker.calls[8:])) == (None, 32)
+    assert second == first
 
 
 async def test_without_time_nothing_is_asked() -> None:

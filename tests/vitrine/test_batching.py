@@ -53,9 +53,11 @@ class Callers:
         self.batcher: Batcher[Item, str] = Batcher(name, self.model, budget, settings)
         self.tasks: list[asyncio.Task[list[str]]] = []
 
-    def call(self, *items: Item, lane: Lane = Lane.LIVE, timeout_s: float = 60) -> asyncio.Task[list[str]]:
+    def call(
+        self, *items: Item, lane: Lane = Lane.LIVE, timeout_s: float = 60, since_s: float | None = None
+    ) -> asyncio.Task[list[str]]:
         tokens = [length for _, length in items]
-        work = self.batcher.submit(items, tokens, deadline=Deadline.after(timeout_s), lane=lane)
+        work = self.batcher.submit(items, tokens, deadline=Deadline.after(timeout_s), lane=lane, since_s=since_s)
         self.tasks.append(asyncio.create_task(work))
         return self.tasks[-1]
 
@@ -231,6 +233,22 @@ async def test_short_ones_go_by_a_long_one_that_came_a_little_before(make_caller
     await callers.release()
     assert [[name[:5] for name, _ in batch[:1]] for batch in callers.model.batches] == [
         ["first"], ["q0"], ["long"], ["late "],
+    ]  # fmt: skip
+
+
+async def test_who_asks_in_turns_keeps_the_place_of_the_first(make_callers: MakeCallers) -> None:
+    """Else what began first would end last while others keep coming: each turn would stand behind all of them."""
+    callers = make_callers(max_batch_tokens=32)
+    came_s = time.perf_counter()
+    await callers.occupy()
+    callers.call(*[(f"later {number}", 8) for number in range(4)])
+    callers.call(*[(f"of another length {number}", 10) for number in range(3)])
+    await asyncio.sleep(0)
+    callers.call(*[(f"turn {number}", 8) for number in range(4)], since_s=came_s)
+    await asyncio.sleep(0)
+    await callers.release()
+    assert [[name for name, _ in batch[:1]] for batch in callers.model.batches] == [
+        ["first"], ["turn 0"], ["later 0"], ["of another length 0"],
     ]  # fmt: skip
 
 

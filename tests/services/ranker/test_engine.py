@@ -393,8 +393,9 @@ async def test_with_shown_the_unlikely_are_left_out(make_bundle: BundleMaker, bu
     await engine.close()
 
 
-async def test_a_queue_that_fills_up_between_turns_keeps_what_was_scored(
-    make_bundle: BundleMaker, budget: ComputeBudget, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [ResourceExhausted("the queue is full"), DeadlineExceeded("no time left")])
+async def test_a_queue_that_fills_up_or_time_that_ends_between_turns_keeps_what_was_scored(
+    make_bundle: BundleMaker, budget: ComputeBudget, monkeypatch: pytest.MonkeyPatch, error: VitrineError
 ) -> None:
     engine, session = await gated_engine(make_bundle(), budget)
     session.gate.set()
@@ -403,7 +404,7 @@ async def test_a_queue_that_fills_up_between_turns_keeps_what_was_scored(
     async def full_after_one(*args: Any, **kwargs: Any) -> Any:
         turns.append(args)
         if len(turns) > 1:
-            raise ResourceExhausted("the queue is full")
+            raise error
         return await submit(*args, **kwargs)
 
     monkeypatch.setattr(engine._batcher, "submit", full_after_one)
@@ -411,6 +412,30 @@ async def test_a_queue_that_fills_up_between_turns_keeps_what_was_scored(
     ranking = await engine.rank("watch", alike, deadline=soon(), shown=3)
     assert ranking.cut_short
     assert len(ranking.ranked) == ranking.read_pairs == 5
-    with pytest.raises(ResourceExhausted):
+    with pytest.raises(type(error)):
         await engine.rank("phone", alike, deadline=soon(), shown=3)
+    await engine.close()
+
+
+async def test_a_ranking_that_runs_out_of_time_answers_before_its_caller_has_left(
+    make_bundle: BundleMaker, budget: ComputeBudget
+) -> None:
+    engine, session = await gated_engine(make_bundle(), budget)
+    deadline = Deadline.after(3.0)
+    read = session.run
+
+    def shut_after_one(*args: Any) -> Sequence[FloatArray | Internal]:
+        outputs = read(*args)
+        if len(session.rows) >= 5:
+            session.gate.clear()
+        return outputs
+
+    session.run = shut_after_one  # type: ignore[method-assign]
+    session.gate.set()
+    alike = [RankCandidate(f"p{n:02}", "good", 1, Evidence(0.5, 0)) for n in range(20)]
+    ranking = await engine.rank("watch", alike, deadline=deadline, shown=3)
+    assert deadline.remaining_s() > 0
+    assert ranking.cut_short
+    assert len(ranking.ranked) == ranking.read_pairs == 5
+    session.gate.set()
     await engine.close()
