@@ -80,7 +80,7 @@ class GatewaySettings(ServerSettings):
     rank_depth: NonNegativeInt = Field(
         32, le=MAX_RANK_DEPTH, description="candidates given to the ranker when the request does not say; 0: none"
     )
-    rank_timeout_s: PositiveFloat = Field(0.5, description="longest wait for the ranker; then retrieval order")
+    rank_timeout_s: PositiveFloat = Field(1.0, description="longest wait for the ranker; then retrieval order")
     rank_reserve_s: NonNegativeFloat = Field(0.02, description="time kept for the answer after the ranker")
     result_window: PositiveInt = Field(
         500, ge=MAX_RANK_DEPTH, le=1_000, description="results of a search that can be paged through"

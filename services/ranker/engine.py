@@ -43,7 +43,7 @@ MAX_EXPLAINED = 10
 # A query and texts with fewer in all are read sooner than they are handed to another thread.
 _FEW_CHARACTERS = 256
 # Of the time of a call whose first candidates are scored: who waits longer for the others slows down who comes after.
-_TURNS_SHARE = 0.5
+_TURNS_SHARE = 0.25
 FURTHER_BUNDLES = "VITRINE_RANKER_FURTHER_BUNDLES"
 
 
@@ -113,8 +113,8 @@ class RankerEngine:
         With `shown`, those are left out that would hardly come among so many of the best (`services.ranker.settled`).
 
         Raises InvalidArgument, FailedPrecondition for a model that is not served, and, when that comes before the first
-        were scored, ResourceExhausted for a full queue and DeadlineExceeded; later a full queue cuts the ranking short, and
-        so does half of the time.
+        were scored, ResourceExhausted for a full queue and DeadlineExceeded. Later a full queue cuts the ranking short,
+        and so does a quarter of the time.
         """
         served({self.digest: self}, model_digest, FURTHER_BUNDLES)
         check_counts(top_n, shown)

@@ -35,7 +35,7 @@ def test_where_what_is_shown_fits_all_is_asked(time_left_s: float, fits: int) ->
 
 
 def test_a_call_of_few_pairs_says_little_of_what_a_pair_costs() -> None:
-    """Most of its time is the wait: were it counted for each pair, every product that changes would cut others' depth."""
+    """Most of its time is the wait: counted for each pair, every product that changes would cut others' depth."""
     depth = depth_at(0.001)
     for _ in range(50):
         depth.measured(pairs=25, duration_s=0.1)
