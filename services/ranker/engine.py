@@ -42,7 +42,7 @@ MAX_CANDIDATES = 256
 MAX_EXPLAINED = 10
 # A query and texts with fewer in all are read sooner than they are handed to another thread.
 _FEW_CHARACTERS = 256
-# Of the time of a call whose first candidates are scored: who waits longer for the others slows down who comes after.
+# The share of a call's time after which no turn but the first is waited for: it would slow down who comes after.
 _TURNS_SHARE = 0.25
 FURTHER_BUNDLES = "VITRINE_RANKER_FURTHER_BUNDLES"
 
