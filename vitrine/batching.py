@@ -155,6 +155,10 @@ class Batcher(Generic[ItemT, ResultT]):
             raise
         return call.results  # type: ignore[return-value]  # every position is filled when `done` is
 
+    def is_waited_for(self, lane: Lane) -> bool:
+        """Whether items of a lane wait for the model."""
+        return self._queues[lane].tokens > 0
+
     async def close(self) -> None:
         """Lets the runs that have begun end; who still waits gets Unavailable."""
         self._closed = True

@@ -42,8 +42,9 @@ MAX_CANDIDATES = 256
 MAX_EXPLAINED = 10
 # A query and texts with fewer in all are read sooner than they are handed to another thread.
 _FEW_CHARACTERS = 256
-# The share of a call's time after which no turn but the first is waited for: it would slow down who comes after.
-_TURNS_SHARE = 0.25
+# The shares of a call's time after which no turn but the first is waited for: while others wait, whom it would slow
+# down, and while nobody does, so that the answer is in time.
+_TURNS_SHARE, _LONE_TURNS_SHARE = 0.25, 0.75
 FURTHER_BUNDLES = "VITRINE_RANKER_FURTHER_BUNDLES"
 
 
@@ -114,13 +115,16 @@ class RankerEngine:
 
         Raises InvalidArgument, FailedPrecondition for a model that is not served, and, when that comes before the first
         were scored, ResourceExhausted for a full queue and DeadlineExceeded. Later a full queue cuts the ranking short,
-        and so does a quarter of the time.
+        and so do three quarters of the time, or, while others wait for the model, one.
         """
         served({self.digest: self}, model_digest, FURTHER_BUNDLES)
         check_counts(top_n, shown)
         text = _checked_query(query, candidates)
         deadline.check("ranking")
-        since_s, turns_end = time.perf_counter(), Deadline.after(_TURNS_SHARE * deadline.remaining_s())
+        since_s = time.perf_counter()
+        turns_end, lone_turns_end = (
+            Deadline.after(share * deadline.remaining_s()) for share in (_TURNS_SHARE, _LONE_TURNS_SHARE)
+        )
         if sum(len(candidate.text) for candidate in candidates) + len(text) < _FEW_CHARACTERS:
             pairs = self._pairs.build(text, candidates)
         else:
@@ -135,11 +139,12 @@ class RankerEngine:
         read, cut_short = 0, False
         while turn := settling.next_turn(sound.keys(), outputs):
             lengths = [len(sound[index].ids) for index in turn]
+            until = turns_end if self._batcher.is_waited_for(lane) else lone_turns_end
             try:
                 logits = await self._batcher.submit(
                     [sound[index] for index in turn],
                     lengths,
-                    deadline=turns_end if read else deadline,
+                    deadline=until if read else deadline,
                     lane=lane,
                     since_s=since_s,
                 )

@@ -252,6 +252,18 @@ async def test_who_asks_in_turns_keeps_the_place_of_the_first(make_callers: Make
     ]  # fmt: skip
 
 
+async def test_it_says_whether_a_lane_is_waited_for(make_callers: MakeCallers) -> None:
+    callers = make_callers()
+    await callers.occupy()
+    assert not callers.batcher.is_waited_for(Lane.LIVE)
+    callers.call(("next", 8))
+    await asyncio.sleep(0)
+    assert callers.batcher.is_waited_for(Lane.LIVE)
+    assert not callers.batcher.is_waited_for(Lane.BULK)
+    await callers.release()
+    assert not callers.batcher.is_waited_for(Lane.LIVE)
+
+
 async def test_a_long_one_holds_one_thread_and_short_ones_have_the_others(make_callers: MakeCallers) -> None:
     callers = make_callers(threads=2)
     callers.model.open.clear()

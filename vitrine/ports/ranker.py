@@ -53,8 +53,8 @@ class RankFailure:
 class Ranking:
     """Candidates by score, best first, ties by id; those that failed; and how many pairs the model read for it.
 
-    It did not read those whose logits were kept. `cut_short`: its queue was full, or a quarter of the time over,
-    before it had read all that it should.
+    It did not read those whose logits were kept. `cut_short`: its queue was full, or too much of the time over
+    (three quarters; a quarter while others waited), before it had read all that it should.
     """
 
     ranked: tuple[RankedCandidate, ...]

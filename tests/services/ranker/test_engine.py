@@ -439,3 +439,24 @@ async def test_a_ranking_that_runs_out_of_time_answers_before_its_caller_has_lef
     assert len(ranking.ranked) == ranking.read_pairs == 5
     session.gate.set()
     await engine.close()
+
+
+@pytest.mark.parametrize("others_wait", [False, True])
+async def test_after_a_quarter_of_its_time_a_ranking_goes_on_unless_others_wait(
+    make_bundle: BundleMaker, budget: ComputeBudget, others_wait: bool
+) -> None:
+    """A caller with little time whom nobody waits behind had half of its candidates left as retrieved."""
+    engine, session = await gated_engine(make_bundle(), budget, BatchSettings(max_batch_tokens=8))
+    alike = [RankCandidate(f"p{n:02}", "good", 1, Evidence(0.5, 0)) for n in range(20)]
+    deadline = Deadline.after(8.0)
+    tasks = [asyncio.create_task(engine.rank("watch", alike, deadline=deadline, shown=3))]
+    await asyncio.to_thread(session.entered.wait)
+    if others_wait:
+        many = [RankCandidate(f"q{n:03}", "strong", 1) for n in range(256)]
+        tasks.append(asyncio.create_task(engine.rank("phone", many, deadline=soon())))
+    await asyncio.sleep(8.0 / 4)
+    session.gate.set()
+    ranking, *_ = await asyncio.gather(*tasks)
+    assert ranking.cut_short == others_wait
+    assert ranking.read_pairs == (5 if others_wait else 20)
+    await engine.close()
