@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
-from vitrine import allocator, metrics
+from vitrine import allocator, huge_pages, metrics
 from vitrine.debug_server import debug_server
 from vitrine.errors import FailedPrecondition, ResourceExhausted, VitrineError
 from vitrine.fork import refuse_fork
@@ -190,7 +190,7 @@ async def serve(
     The port is taken first and `part` opened after, so that health says NOT_SERVING while a model loads; `open_door`
     comes before both. Raises SystemExit(1), with the reason logged, when something cannot be opened.
     """
-    allocator.share_one_arena()
+    allocator.keep_little()
     configure_logging(name, level=settings.log_level, style=settings.log_style)
     stopping = asyncio.Event()
     try:
@@ -233,6 +233,7 @@ async def serve(
 async def _serve_part(server: Server, part: Part, stopping: asyncio.Event) -> None:
     async def opened() -> None:
         async with part(server) as self_test:
+            await asyncio.to_thread(huge_pages.collapse)
             server.open(self_test)
             await stopping.wait()
             await server.stop(server.settings.grace_s)

@@ -6,8 +6,7 @@ does: numbers are told by buckets. Where it is not exact, what is found has to b
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import tantivy
@@ -33,6 +32,8 @@ FIELD = "facet"
 _STEPS = 8
 _LOW, _HIGH = -10 * _STEPS, 40 * _STEPS
 _NOT_POSITIVE = _LOW - 1
+# A set of terms is made into an automaton for each search: 0.2 ms, and 7 µs a term. More are found sooner by one.
+_FEW_TERMS = 500
 
 # Made once: `json.dumps` makes an encoder for each call that is not as it would have it.
 _JSON = json.JSONEncoder(ensure_ascii=False).encode
@@ -75,51 +76,48 @@ def is_exact(condition: Condition) -> bool:
 
 def limited(schema: tantivy.Schema, found: tantivy.Query, condition: Condition) -> tantivy.Query:
     """The query with the condition; scores stay: a condition decides what is found and never how high."""
-    clauses = list(_clauses(_Terms(schema), condition))
+    clauses = list(_clauses(schema, condition))
     return tantivy.Query.boolean_query([(_MUST, found), *clauses]) if clauses else found
 
 
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    schema: tantivy.Schema
-
-    def any_of(self, terms: list[str]) -> tantivy.Query:
-        """Where one of the terms is."""
-        if len(terms) == 1:
-            return tantivy.Query.term_query(self.schema, FIELD, terms[0], "basic")
-        return tantivy.Query.term_set_query(self.schema, FIELD, sorted(terms))
+def any_of(schema: tantivy.Schema, field: str, terms: Sequence[str] | Sequence[int]) -> tantivy.Query:
+    """Where one of the terms is."""
+    if len(terms) > _FEW_TERMS:
+        return tantivy.Query.term_set_query(schema, field, terms)
+    found = [tantivy.Query.term_query(schema, field, term, "basic") for term in terms]
+    return tantivy.Query.boolean_query([(_SHOULD, query) for query in found])
 
 
-def _clauses(terms: _Terms, condition: Condition) -> Iterator[tuple[tantivy.Occur, tantivy.Query]]:
+def _clauses(schema: tantivy.Schema, condition: Condition) -> Iterator[tuple[tantivy.Occur, tantivy.Query]]:
     """What has to be met, and what must not be."""
     parts = condition.parts if isinstance(condition, AllOf) else (condition,)
     for part in parts:
         if isinstance(part, AllOf):
-            yield from _clauses(terms, part)
+            yield from _clauses(schema, part)
         elif isinstance(part, Not):
-            if is_exact(part) and (query := _query(terms, part.part)) is not None:
+            if is_exact(part) and (query := _query(schema, part.part)) is not None:
                 yield _NEVER, query
-        elif (query := _query(terms, part)) is not None:
+        elif (query := _query(schema, part)) is not None:
             yield _MUST, tantivy.Query.const_score_query(query, 0.0)
 
 
-def _query(terms: _Terms, condition: Condition) -> tantivy.Query | None:
+def _query(schema: tantivy.Schema, condition: Condition) -> tantivy.Query | None:
     """What lets through all that meets the condition; None: everything."""
     match condition:
         case OneOf() | Under():
-            return terms.any_of([_term(condition.key, word) for word in condition.words])
+            return any_of(schema, FIELD, [_term(condition.key, word) for word in condition.words])
         case Within():
             low, high = _bucket(condition.low), _bucket(condition.high)
-            return terms.any_of([_number_term(condition.key, bucket) for bucket in range(low, high + 1)])
+            return any_of(schema, FIELD, [_number_term(condition.key, bucket) for bucket in range(low, high + 1)])
         case Beginning() | Present():
             return None
         case AnyOf():
-            queries = [_query(terms, part) for part in condition.parts]
+            queries = [_query(schema, part) for part in condition.parts]
             if any(query is None for query in queries):
                 return None
             return tantivy.Query.boolean_query([(_SHOULD, query) for query in queries if query is not None])
         case AllOf() | Not():
-            clauses = list(_clauses(terms, condition))
+            clauses = list(_clauses(schema, condition))
             if not clauses:
                 return None
             return tantivy.Query.boolean_query([(_MUST, tantivy.Query.all_query()), *clauses])

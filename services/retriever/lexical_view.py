@@ -8,7 +8,7 @@ import tantivy
 from numpy.typing import NDArray
 
 from services.retriever.filters import FilterPlan
-from services.retriever.lexical_filter import FIELD, limited
+from services.retriever.lexical_filter import FIELD, any_of, limited
 from services.retriever.reading import Reading, ReadTerm
 from services.retriever.vocabulary import Vocabulary
 from services.retriever.words import Term
@@ -122,8 +122,8 @@ class LexicalView:
             return 0
         query = self._limited(tantivy.Query.const_score_query(self._holding(reading.terms), 0.0), reading, plan)
         if among is not None:
-            rows = tantivy.Query.term_set_query(self._schema, "row", among.tolist())
-            query = tantivy.Query.boolean_query([(_MUST, tantivy.Query.const_score_query(rows, 0.0)), (_MUST, query)])
+            rows = tantivy.Query.const_score_query(any_of(self._schema, "row", among.tolist()), 0.0)
+            query = tantivy.Query.boolean_query([(_MUST, rows), (_MUST, query)])
         return self._searcher.search(query, 1, count=True).count  # type: ignore[attr-defined, no-any-return]
 
     def holding_any(self, terms: Sequence[Term]) -> IntArray:

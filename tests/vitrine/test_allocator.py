@@ -29,7 +29,7 @@ print(before - process.memory_info().rss)
 """
 # An arena of its own lies at a multiple of 64 MiB; what comes from it lies in these.
 _SHARED = """
-allocator.share_one_arena()
+allocator.keep_little()
 blocks = []
 for _ in range(4):
     thread = threading.Thread(target=lambda: blocks.append(libc.malloc(50_000)))
@@ -39,10 +39,19 @@ heap = next(line for line in open("/proc/self/maps") if "[heap]" in line).split(
 start, end = (int(address, 16) for address in heap.split("-"))
 print(sum(start <= block < end for block in blocks))
 """
+# By itself glibc would have the second one on the heap, since one as large was freed.
+_LARGE = """
+allocator.keep_little()
+libc.free(libc.malloc(4_000_000))
+block = libc.malloc(2_000_000)
+heap = next(line for line in open("/proc/self/maps") if "[heap]" in line).split()[0]
+start, end = (int(address, 16) for address in heap.split("-"))
+print(int(start <= block < end))
+"""
 
 
 def _told(script: str, **environment: str) -> int:
-    rest = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
+    rest = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     command = [sys.executable, "-c", _BEGIN + script]
     return int(subprocess.run(command, capture_output=True, check=True, timeout=60, env=rest | environment).stdout)
 
@@ -54,3 +63,8 @@ def test_what_lies_below_the_end_of_the_heap_goes_back() -> None:
 def test_threads_share_one_heap_unless_the_operator_says_otherwise() -> None:
     assert _told(_SHARED) == 4
     assert _told(_SHARED, MALLOC_ARENA_MAX="8") < 4
+
+
+def test_large_blocks_lie_beside_the_heap_unless_the_operator_says_otherwise() -> None:
+    assert _told(_LARGE) == 0
+    assert _told(_LARGE, MALLOC_MMAP_THRESHOLD_="33554432") == 1

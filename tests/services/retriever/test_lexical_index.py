@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.retriever import lexical_index
@@ -142,6 +143,16 @@ def test_conditions_decide_what_is_found_and_never_how_high(shop: Any) -> None:
     rows, filtered = _found(view, "watch 手表", plan)
     assert sorted(rows) == [n for n in range(3, 11) if n % 3]
     assert dict(zip(rows, filtered, strict=True)) == {n: scores[n] for n in rows}
+
+
+@pytest.mark.parametrize("strangers", [0, 5, 600])
+def test_few_words_and_many_of_a_condition_find_the_same(shop: Any, strangers: int) -> None:
+    view = _view(*_titled(*(f"lamp {number}" for number in range(40))))
+    plan = plan_of(shop.filter(product_ids=("p7", "p3", "p31", *(f"q{number}" for number in range(strangers)))))
+    assert sorted(_rows(view, "lamp", plan)) == [3, 7, 31]
+    rows = np.array([31, 5, 7, *range(1_000, 1_000 + strangers)])
+    assert view.count(read_query("lamp", view), plan, among=rows) == 2
+    assert view.count(read_query("lamp", view), FilterPlan(), among=rows) == 3
 
 
 def test_what_json_would_escape_does_not_break_it(shop: Any) -> None:
