@@ -19,7 +19,7 @@ _LEAST_FULL = 0.75
 def collapse() -> int:
     """Moves what this process holds in memory beside files into huge pages, where it fills them; bytes that were moved.
 
-    Some 0.2 ms for each of 2 MiB, off the interpreter's lock: once, when what stays is there.
+    2 to 4 ms for each of 2 MiB, off the interpreter's lock: once, when what stays is there.
     """
     if not _MAPS.exists():
         return 0

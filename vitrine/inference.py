@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter
 
+from vitrine import huge_pages
 from vitrine.bundle import Bundle
 from vitrine.compute import ComputeBudget
 from vitrine.errors import FailedPrecondition, Internal
@@ -53,7 +54,9 @@ def load_session(bundle: Bundle, budget: ComputeBudget, runtime: Runtime = "onnx
     weights = bundle.path(ONNX_FILE if runtime == "onnxruntime" else SAFETENSORS_FILE)
     budget.reserve(f"model {bundle.manifest.name} ({weights})", memory_need_bytes(weights, budget.threads))
     if runtime == "onnxruntime":
-        return OnnxSession(bundle, weights)
+        session = OnnxSession(bundle, weights)
+        huge_pages.collapse()
+        return session
     # torch is not among the serving dependencies and takes seconds to import.
     from vitrine.torch_inference import TorchSession
 

@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
-from vitrine import allocator, huge_pages, metrics
+from vitrine import allocator, metrics
 from vitrine.debug_server import debug_server
 from vitrine.errors import FailedPrecondition, ResourceExhausted, VitrineError
 from vitrine.fork import refuse_fork
@@ -233,7 +233,6 @@ async def serve(
 async def _serve_part(server: Server, part: Part, stopping: asyncio.Event) -> None:
     async def opened() -> None:
         async with part(server) as self_test:
-            await asyncio.to_thread(huge_pages.collapse)
             server.open(self_test)
             await stopping.wait()
             await server.stop(server.settings.grace_s)
