@@ -4,14 +4,17 @@ import ctypes
 import os
 from typing import Any
 
-# Of <malloc.h>, by the environment's names for the same.
-_PARAMETERS = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_MMAP_THRESHOLD_": -3, "MALLOC_ARENA_MAX": -8}
+# By the environment's name of each: its number in <malloc.h>, and what is set.
 # One heap for all threads: else each of up to eight for each processor keeps what its threads freed: a retriever of 500
 # products had fifteen, which held 79 to 183 MiB from one quarter of a minute to the next.
 # Blocks of half a MiB and more lie beside it, and go back to the system when they are freed: by itself glibc has the
 # heap hold what is no larger than what was ever freed, and each commit of the words' index left 13 MiB there.
 # Of the heap's end no less goes back than a search takes and frees many times over.
-_VALUES = {"MALLOC_TRIM_THRESHOLD_": 8 << 20, "MALLOC_MMAP_THRESHOLD_": 512 << 10, "MALLOC_ARENA_MAX": 1}
+_SETTINGS = {
+    "MALLOC_ARENA_MAX": (-8, 1),
+    "MALLOC_MMAP_THRESHOLD_": (-3, 512 << 10),
+    "MALLOC_TRIM_THRESHOLD_": (-1, 8 << 20),
+}
 
 
 def keep_little() -> None:
@@ -20,9 +23,9 @@ def keep_little() -> None:
     Before threads are begun.
     """
     if (mallopt := _found("mallopt")) is not None:
-        for name, value in _VALUES.items():
+        for name, (parameter, value) in _SETTINGS.items():
             if name not in os.environ:
-                mallopt(_PARAMETERS[name], value)
+                mallopt(parameter, value)
 
 
 def give_back() -> None:

@@ -23,7 +23,7 @@ def collapse() -> int:
     """
     if not _MAPS.exists():
         return 0
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None)
     pages = _HUGE_BYTES // mmap.PAGESIZE
     resident = (ctypes.c_ubyte * pages)()
     moved = 0
