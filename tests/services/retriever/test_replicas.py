@@ -1,4 +1,7 @@
-"""Retrievers as processes on one PostgreSQL: one is killed and comes back under load, and no search fails."""
+"""Retrievers as processes on one PostgreSQL: one is killed and comes back under load, and no search fails.
+
+A write that the killed one had begun is not acknowledged, and is sent again.
+"""
 
 import asyncio
 import json
@@ -14,6 +17,7 @@ import pytest
 
 from gateway.clients.retriever import RetrieverClient
 from vitrine.channel import open_channel
+from vitrine.errors import Unavailable
 
 PRODUCTS = 30
 
@@ -79,7 +83,7 @@ async def test_one_is_killed_and_comes_back_under_load(
     replicas = await asyncio.gather(*(_started(folder, postgres_url, processes) for folder in folders))
     vectors = shop.vectors(PRODUCTS)
     state = asyncio.Condition()
-    searches = turns = 0
+    searches = turns = not_acknowledged = 0
     done = False
 
     async def search(client: RetrieverClient) -> None:
@@ -99,10 +103,14 @@ async def test_one_is_killed_and_comes_back_under_load(
             await state.wait_for(lambda: searches >= until or any(task.done() for task in tasks))
 
     async def write(client: RetrieverClient) -> None:
-        nonlocal turns
+        nonlocal turns, not_acknowledged
         while not done:
             products = [shop.product(n, price=float(turns + 1)) for n in range(PRODUCTS)]
-            await shop.fill(client, products, vectors)
+            try:
+                await shop.fill(client, products, vectors)
+            except Unavailable:
+                not_acknowledged += 1
+                continue
             turns += 1
             await more_searches(8)
 
@@ -122,6 +130,7 @@ async def test_one_is_killed_and_comes_back_under_load(
         await more_searches(60)
         done = True
         await asyncio.gather(*tasks)
+    assert not_acknowledged <= 1
 
     answers = []
     for replica in replicas:
