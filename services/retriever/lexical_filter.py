@@ -84,8 +84,9 @@ def any_of(schema: tantivy.Schema, field: str, terms: Sequence[str] | Sequence[i
     """Where one of the terms is."""
     if len(terms) > _FEW_TERMS:
         return tantivy.Query.term_set_query(schema, field, terms)
-    found = [tantivy.Query.term_query(schema, field, term, "basic") for term in terms]
-    return tantivy.Query.boolean_query([(_SHOULD, query) for query in found])
+    return tantivy.Query.boolean_query(
+        [(_SHOULD, tantivy.Query.term_query(schema, field, term, "basic")) for term in terms]
+    )
 
 
 def _clauses(schema: tantivy.Schema, condition: Condition) -> Iterator[tuple[tantivy.Occur, tantivy.Query]]:

@@ -14,6 +14,10 @@ import ctypes, threading, psutil
 from vitrine import allocator
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+def on_heap(block):
+    heap = next(line for line in open("/proc/self/maps") if "[heap]" in line).split()[0]
+    start, end = (int(address, 16) for address in heap.split("-"))
+    return start <= block < end
 """
 _FREED = """
 blocks = [libc.malloc(50_000) for _ in range(2_000)]
@@ -35,18 +39,14 @@ for _ in range(4):
     thread = threading.Thread(target=lambda: blocks.append(libc.malloc(50_000)))
     thread.start()
     thread.join()
-heap = next(line for line in open("/proc/self/maps") if "[heap]" in line).split()[0]
-start, end = (int(address, 16) for address in heap.split("-"))
-print(sum(start <= block < end for block in blocks))
+print(sum(map(on_heap, blocks)))
 """
 # By itself glibc would have the second one on the heap, since one as large was freed.
 _LARGE = """
 allocator.keep_little()
 libc.free(libc.malloc(4_000_000))
 block = libc.malloc(2_000_000)
-heap = next(line for line in open("/proc/self/maps") if "[heap]" in line).split()[0]
-start, end = (int(address, 16) for address in heap.split("-"))
-print(int(start <= block < end))
+print(int(on_heap(block)))
 """
 
 

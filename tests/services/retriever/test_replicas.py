@@ -84,7 +84,7 @@ async def test_one_is_killed_and_comes_back_under_load(
     vectors = shop.vectors(PRODUCTS)
     state = asyncio.Condition()
     searches = turns = not_acknowledged = 0
-    done = False
+    done = killed = False
 
     async def search(client: RetrieverClient) -> None:
         nonlocal searches
@@ -109,6 +109,7 @@ async def test_one_is_killed_and_comes_back_under_load(
             try:
                 await shop.fill(client, products, vectors)
             except Unavailable:
+                assert killed
                 not_acknowledged += 1
                 continue
             turns += 1
@@ -123,6 +124,7 @@ async def test_one_is_killed_and_comes_back_under_load(
                     pass
         tasks = [asyncio.create_task(search(client)) for _ in range(6)] + [asyncio.create_task(write(client))]
         await more_searches(40)
+        killed = True
         replicas[1].process.send_signal(signal.SIGKILL)
         await replicas[1].process.wait()
         await more_searches(60)
