@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from training import shop_lexicon
 from training.distil_texts import read_online_retail
 from training.errors import TrainingError
+from training.run_folder import RunFolder
 from training.shop_files import ShopItem, read_icecat, read_litemall, read_litemall_reviews, read_vespa
 from training.shop_queries import item_queries
 from vitrine.product_text import EMBEDDING_DESCRIPTION_COLUMNS, EMBEDDING_TITLE_COLUMNS, title_and_description
@@ -54,6 +55,12 @@ def asked_products(data_dir: Path, vespa: int, made: int, seed: int) -> list[Ask
     for product in found:
         first.setdefault((product.title, product.description), product)
     return list(first.values())
+
+
+def kept_products(data_dir: Path, vespa: int, made: int, seed: int, run: RunFolder) -> list[AskedProduct]:
+    """The same, kept in the run folder."""
+    read = run.json("products", lambda: [asdict(one) for one in asked_products(data_dir, vespa, made, seed)])
+    return [AskedProduct(**{**one, "queries": tuple(one["queries"])}) for one in read]
 
 
 def _english(items: Iterable[ShopItem], rng: random.Random, queries: int) -> Iterator[AskedProduct]:

@@ -6,10 +6,10 @@ what ships can be trained further), a transformers folder, or a Hugging Face id 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -54,6 +54,13 @@ class Base:
     def opening(self) -> int:
         """How many special tokens come before a text: one, or with T5 and GPT none."""
         return len(self.tokenizer.encode("").ids) - 1
+
+    def prompted(self, kind: Literal["query", "document"], rows: Iterable[list[int]]) -> list[list[int]]:
+        """Token rows without special tokens, as the model reads texts of this kind: prompt and specials about them."""
+        *opening, closing = self.tokenizer.encode("").ids
+        # The space between prompt and text is a piece by itself only where no text follows.
+        prompt = self.tokenizer.encode(self.prompts[kind].rstrip(), add_special_tokens=False).ids
+        return [[*opening, *prompt, *row, closing] for row in rows]
 
 
 def load_base(source: str, revision: str = "") -> Base:

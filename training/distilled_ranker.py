@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from training.asked_products import AskedProduct, asked_products
+from training.asked_products import kept_products
 from training.backbones import BackboneRanker
 from training.bases import Base, load_base
 from training.bundles import Trained, write_ranker
@@ -109,12 +109,7 @@ def _distilled(
     data_dir: Path, body: Body, embedder: Base, settings: DistillationSettings, run: RunFolder
 ) -> tuple[Body, dict[str, Any], int]:
     """The student, how near it comes to its teacher before and after, and how many queries it learned from."""
-
-    def read() -> list[dict[str, Any]]:
-        products = asked_products(data_dir, settings.vespa, settings.made, settings.products_seed)
-        return [asdict(product) for product in products]
-
-    products = [AskedProduct(**{**one, "queries": tuple(one["queries"])}) for one in run.json("products", read)]
+    products = kept_products(data_dir, settings.vespa, settings.made, settings.products_seed, run)
     rows = distil_rows(products, body.tokenizer(), settings.drawn, settings.seed)
     if len(rows.ranked) < settings.shape.nearest or len(rows.queries) < _HELD_SHARE:
         raise TrainingError(

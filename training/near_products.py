@@ -21,16 +21,9 @@ _CHUNK = 2_048  # queries compared with all products at once
 def near_by_vectors(rows: DistilRows, embedder: Base, count: int) -> NDArray[Any]:
     """Numbers (m, count) of the products of the highest cosine with each query, best first."""
     encoder = BackboneEncoder(embedder.model, embedder.pooling).to(processes().device)
-    *opening, closing = embedder.tokenizer.encode("").ids
-    prompts = {
-        kind: embedder.tokenizer.encode(prompt, add_special_tokens=False).ids
-        for kind, prompt in embedder.prompts.items()
-    }
-
-    def vectors(kind: str, texts: Sequence[list[int]]) -> Floats:
-        return encode(encoder, [[*opening, *prompts[kind], *row, closing] for row in texts], embedder.pad_id)
-
-    return _nearest(vectors("document", rows.embedded), vectors("query", rows.queries), count)
+    products = encode(encoder, embedder.prompted("document", rows.embedded), embedder.pad_id)
+    queries = encode(encoder, embedder.prompted("query", rows.queries), embedder.pad_id)
+    return _nearest(products, queries, count)
 
 
 def near_by_words(rows: DistilRows, words: Floats, count: int) -> NDArray[Any]:

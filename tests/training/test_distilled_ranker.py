@@ -1,8 +1,5 @@
 """A ranker of six tiny layers is distilled into four narrower ones, which follow it and are served."""
 
-import csv
-import gzip
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +14,7 @@ from cli.main import app
 from services.ranker.engine import RankerEngine
 from services.ranker.settings import RankerSettings
 from tests.training.tiny import bert_tensors, write_tokenizer
+from tests.training.tiny_data import write_shops
 from training.bundles import Trained, write_embedder, write_ranker
 from training.cross_encoder import CrossEncoder
 from training.distil_lists import ListMaker, ListShape, ListStream
@@ -47,54 +45,6 @@ _SETTINGS = DistillationSettings(
     rounds=(DistilRound("vectors", 5e-3, 30, 1.0), DistilRound("words", 3e-3, 8, 0.0)),
 )
 _CALIBRATION = Calibration(scale=2, bias=-1, evidence={"logit": 0.5, "dense": 1.0})
-
-
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(path, "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _write_shops(folder: Path) -> Path:
-    """A data folder with the shops' files, a handful of products in each."""
-    phones = [
-        {
-            "id": str(number),
-            "title": f"acme k{number} {colour} {kind}",
-            "supplier": "acme",
-            "name": f"k{number}",
-            "short_description": f"a {colour} {kind} of {number} inch",
-            "attr_t_product_type": kind,
-            "attr_t_colour": colour,
-        }
-        for number, (colour, kind) in enumerate([("red", "phone"), ("blue", "case"), ("red", "watch")] * 8)
-    ]
-    toys = [
-        {
-            "id": f"t{n}",
-            "title": f"wooden toy {n} for children",
-            "category": "Toys",
-            "description": "# Toy\n\nA toy. Red.",
-        }
-        for n in range(8)
-    ]
-    goods = [
-        {"id": f"g{n}", "name": f"红色手机 {n} 大小", "category_id": "1", "brand_id": "1", "brief": "男女"}
-        for n in range(6)
-    ]
-    _write_lines(folder / "icecat" / "products.jsonl.gz", phones)
-    _write_lines(folder / "vespa_products" / "products.jsonl.gz", toys)
-    _write_lines(folder / "litemall" / "goods.jsonl.gz", goods)
-    _write_lines(folder / "litemall" / "category.jsonl.gz", [{"id": "1", "name": "手机"}])
-    _write_lines(folder / "litemall" / "brand.jsonl.gz", [{"id": "1", "name": "红"}])
-    _write_lines(
-        folder / "litemall" / "goods_attribute.jsonl.gz", [{"goods_id": "g1", "attribute": "色", "value": "蓝"}]
-    )
-    _write_lines(folder / "litemall" / "comment.jsonl.gz", [{"content": "手机大"}])
-    (folder / "online_retail").mkdir()
-    with gzip.open(folder / "online_retail" / "transactions.csv.gz", "wt", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["InvoiceNo", "Description"], ["1", "WHITE LANTERN"], ["2", "RED MUG"]])
-    return folder
 
 
 def _tensors(trimmed: Trimmed, layers: int) -> dict[str, Any]:
@@ -138,7 +88,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> _Place:
     """Shops, teacher and embedder, and the student distilled."""
     folder = tmp_path_factory.mktemp("distilled")
     trimmed = trim(write_tokenizer(folder), ["red blue phone case 手机 红色"])
-    _write_shops(folder / "data")
+    write_shops(folder / "data")
     _write_teacher(folder / "teacher", trimmed)
     _write_teacher(folder / "two-layers", trimmed, 2)
     _write_near(folder / "embedder", trimmed)

@@ -1,0 +1,148 @@
+"""An embedder of six tiny layers is distilled into four, which follow it and are served."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from services.embedder.engine import EmbedderEngine
+from services.embedder.settings import EmbedderSettings
+from tests.training.tiny import bert_tensors, write_tokenizer
+from tests.training.tiny_data import write_shops
+from training.bases import load_base
+from training.bundles import Trained, write_embedder
+from training.distilled_embedder import distil_shipped_embedder
+from training.embedder_distillation import EmbedderDistillation
+from training.errors import TrainingError
+from training.onnx_weights import read_onnx_bert
+from training.vocabulary import Trimmed, trim
+from vitrine.bundle import Bundle, load_bundle
+from vitrine.compute import ComputeBudget
+from vitrine.deadline import Deadline
+from vitrine.ports import InputType
+
+_SETTINGS = EmbedderDistillation(
+    vespa=6, made=30, drawn=24, held=24, epochs=12, batch_tokens=256, rate=5e-3, precision="no"
+)
+_PROMPTS = {"query": "? ", "document": ""}
+
+
+def _write_teacher(folder: Path, trimmed: Trimmed, layers: int) -> Path:
+    tensors = bert_tensors(len(trimmed.pieces), layers=layers)
+    positions = tensors["embeddings.position_embeddings.weight"]
+    tensors["embeddings.position_embeddings.weight"] = np.tile(positions, (4, 1))
+    trained = Trained(tensors, 4, 1e-12, trimmed.tokenizer_json, {"steps": ["made up"], "ledger": []}, {})
+    write_embedder(folder, trained, "tiny", "3", _PROMPTS, int8=True)
+    return folder
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where all that distillation reads and writes lies."""
+
+    folder: Path
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def distil(self, settings: EmbedderDistillation = _SETTINGS) -> Bundle:
+        f = self.folder
+        return distil_shipped_embedder(f / "data", f / "teacher", self.out, f / "run", settings, f / "float32")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> _Place:
+    """Shops and teacher, and the student distilled."""
+    folder = tmp_path_factory.mktemp("distilled")
+    trimmed = trim(write_tokenizer(folder), ["red blue phone case 手机 红色"])
+    write_shops(folder / "data")
+    _write_teacher(folder / "teacher", trimmed, 6)
+    _write_teacher(folder / "two-layers", trimmed, 2)
+    made = _Place(folder)
+    made.distil()
+    return made
+
+
+def test_the_student_follows_its_teacher_better_than_untrained(place: _Place) -> None:
+    figures = load_bundle(place.out, "embedder").manifest.metrics["follows_teacher"]
+    before, after = figures["before"], figures["after"]
+    assert set(before) == {"en cosine", "zh cosine"}
+    for language in before:
+        assert 1 - after[language] < 0.6 * (1 - before[language])
+
+
+async def test_what_it_writes_is_served(place: _Place) -> None:
+    tensors = read_onnx_bert(place.out / "model.onnx").tensors
+    assert "encoder.layer.3.intermediate.dense.weight" in tensors
+    assert "encoder.layer.4.intermediate.dense.weight" not in tensors
+    teacher = load_bundle(place.folder / "teacher", "embedder")
+    manifest = load_bundle(place.out, "embedder").manifest
+    assert manifest.lineage["fewer_layers_of"] == teacher.manifest.digest
+    assert manifest.lineage["steps"][0] == "made up"
+    assert (manifest.lineage["precision"], "ledger" in manifest.lineage) == ("int8", False)
+    assert manifest.prompts == _PROMPTS
+    assert load_bundle(place.folder / "float32", "embedder").manifest.lineage["precision"] == "float32"
+    budget = ComputeBudget(threads=1)
+    engine = await EmbedderEngine.open(EmbedderSettings(bundle=place.out), budget)
+    try:
+        await engine.self_test()
+        found = await engine.embed(["red phone", "红色手机"], input_type=InputType.QUERY, deadline=Deadline.after(60))
+    finally:
+        await engine.close()
+        await budget.close()
+    assert found.vectors.shape == (2, 32)
+
+
+def test_what_is_embedded_stays_as_it_was(place: _Place) -> None:
+    """Words that no text of the training holds would else stand beside layers that expect others."""
+    words = "embeddings.word_embeddings.weight"
+    teacher, student = (load_base(str(place.folder / name)).model.state_dict()[words] for name in ("teacher", "out"))
+    assert np.array_equal(teacher.numpy(), student.numpy())
+
+
+def test_the_same_command_takes_what_is_there_and_another_is_refused(place: _Place) -> None:
+    digest = load_bundle(place.out, "embedder").manifest.digest
+    log = place.folder / "run" / "log.jsonl"
+
+    def trained() -> int:
+        return sum('"batch"' in line for line in log.read_text(encoding="utf-8").splitlines())
+
+    batches = trained()
+    assert place.distil().manifest.digest == digest
+    assert trained() == batches
+    with pytest.raises(TrainingError, match="was made with distillation"):
+        place.distil(replace(_SETTINGS, seed=8))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--teacher", "{place}/nowhere"), "no bundle at {place}/nowhere"),
+        (("--teacher", "{place}/two-layers"), "{place}/two-layers has 2 layers"),
+        (("--out", "{place}/data"), "{place}/data holds something else"),
+        (("--data-dir", "{place}/out"), "cannot read {place}/out/icecat/products.jsonl.gz"),
+        ((), "vespa_products holds 8 products, and 12000 are needed"),
+    ],
+)
+def test_wrong_input_is_named_in_one_line(place: _Place, tmp_path: Path, options: tuple[str, ...], says: str) -> None:
+    f = place.folder
+    given = ["--data-dir", f"{f}/data", "--teacher", f"{f}/teacher"]
+    places = ["--out", f"{tmp_path}/out", "--run-dir", f"{tmp_path}/run"]
+    changed = [option.format(place=f) for option in options]
+    done = CliRunner().invoke(app, ["train", "shipped-embedder", *given, *places, *changed])
+    assert done.exit_code == 1, (done.output, done.exception)
+    (line,) = done.stderr.splitlines()
+    assert says.format(place=f) in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prompt_reads_as_it_does_before_a_text(place: _Place) -> None:
+    """The space after it is a piece by itself only where no text follows."""
+    base = load_base(str(place.folder / "teacher"))
+    own = base.tokenizer.encode("red phone", add_special_tokens=False).ids
+    assert base.prompted("query", [own]) == [base.tokenizer.encode("? red phone").ids]
+    assert base.prompted("document", [own]) == [base.tokenizer.encode("red phone").ids]

@@ -1,0 +1,111 @@
+"""The last step of the shipped embedder's recipe: six layers distilled into fewer, and the bundle."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.asked_products import kept_products
+from training.backbones import BackboneEncoder
+from training.bases import Base, load_base
+from training.bundles import Trained, write_embedder
+from training.compressed_body import Body, body_of
+from training.compression import layer_count, take_layers
+from training.distil_rows import DistilRows, distil_rows
+from training.embedder_distillation import EmbedderDistillation, Row, distil_embedder, mean_cosine
+from training.errors import TrainingError
+from training.processes import processes
+from training.run_folder import RunFolder
+from training.whole_folder import check_all_replaceable
+from vitrine.bundle import MANIFEST, Bundle, load_bundle
+
+VERSION = "1.2.0"
+_HELD_SHARE = 10  # one of so many texts is held out, at most
+
+
+def distil_shipped_embedder(
+    data_dir: Path,
+    teacher: Path,
+    out: Path,
+    run_dir: Path,
+    settings: EmbedderDistillation,
+    float32_out: Path | None = None,
+) -> Bundle:
+    """Distil the embedder bundle `teacher`, write the int8 bundle to `out`. Resumes what `run_dir` holds.
+
+    `float32_out` takes the same weights before int8. Raises TrainingError, before anything is written, when the bundle
+    can't be used, and when the data can't be read.
+    """
+    check_all_replaceable(MANIFEST, out, float32_out)
+    card = load_bundle(teacher, "embedder").manifest
+    base = load_base(str(teacher))
+    body = body_of(base)
+    if (last := max(*settings.kept, *settings.followed)) >= (layers := layer_count(body.tensors)):
+        raise TrainingError(
+            f"{teacher} has {layers} layers, and its layer {last + 1} is to be learned from; give the six-layer "
+            "embedder as --teacher, or none, and it is made first"
+        )
+    run = RunFolder(run_dir, "distil-embedder", {"teacher": card.digest, "distillation": asdict(settings)})
+    student, figures, learned = _distilled(data_dir, base, body, settings, run)
+    lineage = {
+        **{name: value for name, value in card.lineage.items() if not name.startswith("ledger")},
+        "steps": [*card.lineage.get("steps", []), f"{len(settings.kept)} of its layers, vectors and states distilled"],
+        "fewer_layers_of": card.digest,
+        "distillation": asdict(settings),
+        "distillation_texts": learned,
+    }
+    trained = Trained(
+        student.tensors,
+        student.heads,
+        student.eps,
+        student.tokenizer_json,
+        lineage,
+        {"follows_teacher": figures},
+        student.pad_id,
+        card.licence,
+        card.max_tokens,
+    )
+    if processes().is_main_process:
+        if float32_out is not None:
+            write_embedder(float32_out, trained, card.name, VERSION, base.prompts, int8=False)
+        write_embedder(out, trained, card.name, VERSION, base.prompts, int8=True)
+    processes().wait_for_everyone()
+    return load_bundle(out, "embedder")
+
+
+def _distilled(
+    data_dir: Path, base: Base, body: Body, settings: EmbedderDistillation, run: RunFolder
+) -> tuple[Body, dict[str, Any], int]:
+    """The student, how near it comes to its teacher before and after, and how many texts it learned from."""
+    products = kept_products(data_dir, settings.vespa, settings.made, settings.products_seed, run)
+    read = distil_rows(products, body.tokenizer(), settings.drawn, settings.seed)
+    texts, chinese = _texts(read, base)
+    order = np.random.default_rng(settings.seed).permutation(len(texts))
+    count = min(settings.held, len(texts) // _HELD_SHARE)
+    held, learned = order[:count], order[count:]
+    pruned = replace(body, tensors=take_layers(body.tensors, settings.kept))
+    student, teacher = _encoder(pruned), _encoder(body)
+
+    def cosines() -> dict[str, float]:
+        languages = {"en": held[~chinese[held]], "zh": held[chinese[held]]}
+        compared = {name: [texts[row] for row in rows] for name, rows in languages.items() if len(rows)}
+        return {f"{name} cosine": mean_cosine(student, teacher, rows, body.pad_id) for name, rows in compared.items()}
+
+    figures = {"held_out_texts": count, "before": cosines()}
+    distil_embedder(student, teacher, [texts[row] for row in learned], body.pad_id, settings, run)
+    figures["after"] = cosines()
+    run.log(step="agreement", **figures)
+    return pruned.trained(student), figures, len(learned)
+
+
+def _texts(read: DistilRows, base: Base) -> tuple[list[Row], Any]:
+    """All products and queries (n) as the embedder reads them, and whether they are of Chinese products (n,)."""
+    texts = [*base.prompted("document", read.embedded), *base.prompted("query", read.queries)]
+    return texts, np.concatenate([read.chinese, read.chinese[read.sources]])
+
+
+def _encoder(body: Body) -> BackboneEncoder:
+    encoder = body.module()
+    assert isinstance(encoder, BackboneEncoder)  # the bundle is an embedder's
+    return encoder
