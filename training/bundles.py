@@ -186,6 +186,16 @@ def write_ranker(
     return _replace(folder, build)
 
 
+def student_lineage(teacher: Manifest, step: str) -> dict[str, Any]:
+    """How the teacher was made, and the step that made a student of it; nothing that is true of its weights alone."""
+    own = ("ledger", "ledger_latency_of", "weights_of")
+    return {
+        **{name: value for name, value in teacher.lineage.items() if name not in own},
+        "steps": [*teacher.lineage.get("steps", []), step],
+        "fewer_layers_of": teacher.digest,
+    }
+
+
 def _cut(rows: list[list[int]], trained: Trained | TrainedBackbone) -> list[list[int]]:
     room = trained.window()
     return [row if len(row) <= room else [*row[: room - 1], row[-1]] for row in rows]

@@ -9,7 +9,7 @@ import numpy as np
 from training.asked_products import kept_products
 from training.backbones import BackboneEncoder
 from training.bases import Base, load_base
-from training.bundles import Trained, write_embedder
+from training.bundles import Trained, student_lineage, write_embedder
 from training.compressed_body import Body, body_of
 from training.compression import layer_count, take_layers
 from training.distil_rows import DistilRows, distil_rows
@@ -49,9 +49,7 @@ def distil_shipped_embedder(
     run = RunFolder(run_dir, "distil-embedder", {"teacher": card.digest, "distillation": asdict(settings)})
     student, figures, learned = _distilled(data_dir, base, body, settings, run)
     lineage = {
-        **{name: value for name, value in card.lineage.items() if not name.startswith("ledger")},
-        "steps": [*card.lineage.get("steps", []), f"{len(settings.kept)} of its layers, vectors and states distilled"],
-        "fewer_layers_of": card.digest,
+        **student_lineage(card, f"{len(settings.kept)} of its layers, vectors and states distilled"),
         "distillation": asdict(settings),
         "distillation_texts": learned,
     }

@@ -10,7 +10,7 @@ import numpy as np
 from training.asked_products import kept_products
 from training.backbones import BackboneRanker
 from training.bases import Base, load_base
-from training.bundles import Trained, write_ranker
+from training.bundles import Trained, student_lineage, write_ranker
 from training.compressed_body import WORDS, Body, body_of
 from training.compression import layer_count, narrow_feed_forward, take_layers
 from training.distil_lists import ListMaker
@@ -55,9 +55,7 @@ def distil_shipped_ranker(
     run = RunFolder(run_dir, "distil-ranker", made_of)
     student, figures, learned = _distilled(data_dir, body, near, settings, run)
     lineage = {
-        **{name: value for name, value in card.lineage.items() if not name.startswith("ledger")},
-        "steps": [*card.lineage.get("steps", []), _step(settings)],
-        "fewer_layers_of": card.digest,
+        **student_lineage(card, _step(settings)),
         "near_by": near_by,
         "distillation": asdict(settings),
         "distillation_queries": learned,
