@@ -1,5 +1,6 @@
-"""The last step of the shipped embedder's recipe: six layers distilled into fewer, and the bundle."""
+"""The embedder that ships distilled into fewer layers, and the bundle."""
 
+import random
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from training.bundles import Trained, student_lineage, write_embedder
 from training.compressed_body import Body, body_of
 from training.compression import layer_count, take_layers
 from training.distil_rows import DistilRows, distil_rows
-from training.embedder_distillation import EmbedderDistillation, Row, distil_embedder, mean_cosine
+from training.embedder_distillation import EmbedderDistillation, Row, distil_round, mean_cosine
 from training.errors import TrainingError
 from training.processes import processes
 from training.run_folder import RunFolder
+from training.shop_sentences import description_sentences, word_window
 from training.whole_folder import check_all_replaceable
 from vitrine.bundle import MANIFEST, Bundle, load_bundle
 
-VERSION = "1.2.0"
+_SENTENCE_TOKENS = 64  # at most
 _HELD_SHARE = 10  # one of so many texts is held out, at most
 
 
@@ -64,10 +66,11 @@ def distil_shipped_embedder(
         card.licence,
         card.max_tokens,
     )
+    name = f"{card.name}-{len(settings.kept)}-layers"
     if processes().is_main_process:
         if float32_out is not None:
-            write_embedder(float32_out, trained, card.name, VERSION, base.prompts, int8=False)
-        write_embedder(out, trained, card.name, VERSION, base.prompts, int8=True)
+            write_embedder(float32_out, trained, name, card.version, base.prompts, int8=False)
+        write_embedder(out, trained, name, card.version, base.prompts, int8=True)
     processes().wait_for_everyone()
     return load_bundle(out, "embedder")
 
@@ -91,16 +94,34 @@ def _distilled(
         return {f"{name} cosine": mean_cosine(student, teacher, rows, body.pad_id) for name, rows in compared.items()}
 
     figures = {"held_out_texts": count, "before": cosines()}
-    distil_embedder(student, teacher, [texts[row] for row in learned], body.pad_id, settings, run)
+    products_and_queries = [texts[row] for row in learned]
+    sentences = _sentences(data_dir, base, settings)
+    for number, one in enumerate(settings.rounds):
+        rows = [*products_and_queries, *(sentences if one.sentences else ())]
+        distil_round(number, student, teacher, rows, body.pad_id, settings, run)
     figures["after"] = cosines()
     run.log(step="agreement", **figures)
-    return pruned.trained(student), figures, len(learned)
+    return pruned.trained(student), figures, len(learned) + len(sentences)
 
 
 def _texts(read: DistilRows, base: Base) -> tuple[list[Row], Any]:
     """All products and queries (n) as the embedder reads them, and whether they are of Chinese products (n,)."""
     texts = [*base.prompted("document", read.embedded), *base.prompted("query", read.queries)]
     return texts, np.concatenate([read.chinese, read.chinese[read.sources]])
+
+
+def _sentences(data_dir: Path, base: Base, settings: EmbedderDistillation) -> list[Row]:
+    """Sentences as the embedder reads products, and a few words in a row of each as it reads queries."""
+    rng = random.Random(settings.seed)
+    found = description_sentences(data_dir)
+    sentences = rng.sample(found, min(settings.sentences, len(found)))
+    windows = [word_window(sentence, rng) for sentence in sentences]
+
+    def ids(texts: list[str]) -> list[Row]:
+        encoded = base.tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [one.ids[:_SENTENCE_TOKENS] for one in encoded]
+
+    return [*base.prompted("document", ids(sentences)), *base.prompted("query", ids(windows))]
 
 
 def _encoder(body: Body) -> BackboneEncoder:

@@ -21,6 +21,16 @@ Row = list[int]
 
 
 @dataclass(frozen=True)
+class EmbedderRound:
+    """One round: highest learning rate, how often each text comes, and the states' first weight."""
+
+    rate: float
+    epochs: int
+    states: float  # falls in a straight line to 0 at the round's middle
+    sentences: bool  # whether those of descriptions, and words of them, are learned beside products and queries
+
+
+@dataclass(frozen=True)
 class EmbedderDistillation:
     """What decides the result, beside data and teacher; layers are counted from 0."""
 
@@ -29,14 +39,16 @@ class EmbedderDistillation:
     vespa: int = 12_000
     made: int = 14_000
     drawn: int = 24_000  # titles of pieces drawn from the vocabulary
+    sentences: int = 30_000  # of descriptions, at most
     kept: tuple[int, ...] = (0, 1, 3, 5)  # layers of the teacher that the student begins with
     followed: tuple[int, ...] = (1, 3, 4, 5)  # layers whose states each of them learns
     held: int = 2_000  # texts that are not learned from, at most
-    epochs: int = 3
     batch_tokens: int = 2_048
-    rate: float = 5e-4
-    states: float = 1.0  # the states' first weight; falls in a straight line to 0 at the middle
     precision: Precision = "bf16"
+    rounds: tuple[EmbedderRound, ...] = (
+        EmbedderRound(5e-4, 3, 1.0, sentences=False),
+        EmbedderRound(3e-4, 1, 0.0, sentences=True),
+    )
 
 
 def answers(encoder: BackboneEncoder, ids: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -47,7 +59,8 @@ def answers(encoder: BackboneEncoder, ids: Tensor, mask: Tensor) -> tuple[Tensor
     return vectors, found.hidden_states[1:]
 
 
-def distil_embedder(
+def distil_round(
+    number: int,
     student: BackboneEncoder,
     teacher: BackboneEncoder,
     rows: Sequence[Row],
@@ -55,30 +68,29 @@ def distil_embedder(
     settings: EmbedderDistillation,
     run: RunFolder,
 ) -> None:
-    """Train the student in place on token rows, specials in them; resumes what `run` holds. Its word rows stay."""
+    """Train the student in place on token rows, specials in them; resumes the checkpoint. Its word rows stay."""
+    one = settings.rounds[number]
     student.model.get_submodule("embeddings").requires_grad_(False)
     device = processes().device
     teacher.to(device).eval()
-    generator = torch.Generator().manual_seed(settings.seed)
+    generator = torch.Generator().manual_seed(settings.seed + number)
     lengths = [len(row) for row in rows]
-    batches = [
-        batch for _ in range(settings.epochs) for batch in length_batches(lengths, settings.batch_tokens, generator)
-    ]
+    batches = [batch for _ in range(one.epochs) for batch in length_batches(lengths, settings.batch_tokens, generator)]
 
     def loss_of(numbered: tuple[int, list[int]]) -> Tensor:
-        number, batch = numbered
+        place, batch = numbered
         ids, mask = (values.to(device) for values in pad_batch([rows[row] for row in batch], pad_id))
         with torch.no_grad():
             goals, goal_states = answers(teacher, ids, mask)
         vectors, states = answers(student, ids, mask)
         distance: Tensor = (1.0 - (vectors * goals).sum(dim=-1)).mean()
-        weight = settings.states * max(0.0, 1 - 2 * number / len(batches))
+        weight = one.states * max(0.0, 1 - 2 * place / len(batches))
         if not weight:
             return distance
         return distance + weight * state_loss(states, [goal_states[layer] for layer in settings.followed], mask)
 
-    schedule = Schedule(settings.rate, decay="cosine", precision=settings.precision)
-    optimise("distil-layers", student, list(enumerate(batches)), loss_of, schedule, run)
+    schedule = Schedule(one.rate, decay="cosine", precision=settings.precision)
+    optimise(f"distil-layers-{number + 1}", student, list(enumerate(batches)), loss_of, schedule, run)
 
 
 def mean_cosine(student: BackboneEncoder, teacher: BackboneEncoder, rows: Sequence[Row], pad_id: int) -> float:

@@ -1,9 +1,5 @@
-"""The recipe of the shipped embedder, whole: one call, resumable, from declared inputs and seeds.
+"""The recipe of the shipped embedder, whole: one call, resumable, from declared inputs and seeds."""
 
-Six layers are trained first, from both bases; the embedder that ships is distilled from them (`distilled_embedder`).
-"""
-
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,8 +28,8 @@ from training.run_folder import RunFolder
 from training.shop_files import read_vocabulary_texts
 from training.student import EPS, HEADS, PAD_ID, Student, make_student
 from training.teachers import ShopText
-from training.whole_folder import check_all_replaceable, check_replaceable
-from vitrine.bundle import MANIFEST, Bundle, load_bundle
+from training.whole_folder import check_all_replaceable
+from vitrine.bundle import MANIFEST, Bundle
 from vitrine.text import normalize_text
 
 VERSION = "1.1.1"
@@ -50,33 +46,37 @@ _STEPS = (
 
 
 def train_shipped_embedder(
-    data_dir: Path,
-    out: Path,
-    run_dir: Path,
-    distillation: EmbedderDistillation,
-    teacher: Callable[[], Path],
-    float32_out: Path | None = None,
+    data_dir: Path, out: Path, run_dir: Path, settings: EmbedderSettings, float32_out: Path | None = None
 ) -> Bundle:
-    """Distil the embedder bundle that `teacher` gives, or makes first, and write the int8 bundle to `out`.
+    """Transplant, distil, contrast, average; write the int8 bundle to `out`. Resumes what `run_dir` holds.
 
     `float32_out` takes the same weights before int8, to be compared with it or fine-tuned.
     """
     check_all_replaceable(MANIFEST, out, float32_out)
-    return distil_shipped_embedder(data_dir, teacher(), out, run_dir / "distillation", distillation, float32_out)
-
-
-def six_layer_embedder(data_dir: Path, run_dir: Path, settings: EmbedderSettings) -> Path:
-    """The bundle of six layers in the run folder: transplant, distil, contrast, average. Made unless it is there."""
     run = RunFolder(run_dir, "shipped-embedder", asdict(settings))
-    out = run_dir / "six-layers"
-    if (out / MANIFEST).is_file():
-        return load_bundle(out, "embedder").folder
-    check_replaceable(out, MANIFEST)
     student, encoder, _, _ = embedder_encoder(data_dir, run, settings)
     tensors = {name.removeprefix("bert."): values.numpy() for name, values in encoder.state_dict().items()}
     lineage = shipped_lineage(_STEPS, asdict(settings))
     trained = Trained(tensors, HEADS, EPS, student.tokenizer_json, lineage, {})
-    return write_embedder(out, trained, "vitrine-embedder", VERSION, PROMPTS, int8=True).folder
+    if float32_out is not None:
+        write_embedder(float32_out, trained, "vitrine-embedder", VERSION, PROMPTS, int8=False)
+    return write_embedder(out, trained, "vitrine-embedder", VERSION, PROMPTS, int8=True)
+
+
+def train_four_layer_embedder(
+    data_dir: Path,
+    out: Path,
+    run_dir: Path,
+    settings: EmbedderSettings,
+    distillation: EmbedderDistillation,
+    teacher: Path | None = None,
+    float32_out: Path | None = None,
+) -> Bundle:
+    """Distil the six-layer bundle `teacher`, or that of the recipe, which is made first; the rest as above."""
+    check_all_replaceable(MANIFEST, out, float32_out)
+    if teacher is None:
+        teacher = train_shipped_embedder(data_dir, run_dir / "six-layers", run_dir, settings).folder
+    return distil_shipped_embedder(data_dir, teacher, out, run_dir / "distillation", distillation, float32_out)
 
 
 def embedder_encoder(

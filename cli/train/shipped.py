@@ -17,31 +17,35 @@ def shipped_embedder(
     data_dir: DataDir,
     out: Out = Path("models/embedder"),
     run_dir: RunDir = Path("runs/shipped-embedder"),
+    four_layers: Annotated[
+        bool, typer.Option("--four-layers", help="Distil it into four layers, which take two thirds of the time.")
+    ] = False,
     teacher: Annotated[
-        Path | None, typer.Option(help="Embedder bundle of six layers to distil; unset: it is trained first.")
+        Path | None, typer.Option(help="Embedder bundle of six layers for --four-layers; unset: it is trained first.")
     ] = None,
     float32_out: Float32Out = None,
     seed: Seed = 17,
     distil_seed: Seed = 7,
     threads: Threads = 0,
 ) -> None:
-    """Rebuild the embedder in models/: six layers by transplant, distillation and contrast, distilled into four, int8.
-
-    The last step takes three quarters of an hour on two cores that compute bfloat16, much longer on others.
-    """
+    """Rebuild the embedder in models/: transplant, distil, contrast, average, int8; or one of fewer layers from it."""
     with one_line_errors():
         from training.embedder_distillation import EmbedderDistillation
         from training.embedder_training import EmbedderSettings
-        from training.shipped_embedder import six_layer_embedder, train_shipped_embedder
+        from training.errors import TrainingError
+        from training.shipped_embedder import train_four_layer_embedder, train_shipped_embedder
 
         use_threads(threads)
-
-        def six_layers() -> Path:
-            return six_layer_embedder(data_dir, run_dir, EmbedderSettings(seed=seed)) if teacher is None else teacher
-
-        distillation = EmbedderDistillation(seed=distil_seed)
-        bundle = train_shipped_embedder(data_dir, out, run_dir, distillation, six_layers, float32_out)
-    _print_followed(bundle, "texts", "mean cosine with the teacher's")
+        settings = EmbedderSettings(seed=seed)
+        if four_layers:
+            distillation = EmbedderDistillation(seed=distil_seed)
+            bundle = train_four_layer_embedder(data_dir, out, run_dir, settings, distillation, teacher, float32_out)
+        elif teacher is not None:
+            raise TrainingError("--teacher is for --four-layers; give that too, or leave the teacher out")
+        else:
+            bundle = train_shipped_embedder(data_dir, out, run_dir, settings, float32_out)
+    if four_layers:
+        _print_followed(bundle, "texts", "cosine with the teacher's vectors")
     print(f"{bundle.manifest.digest} {out}")
 
 
@@ -91,7 +95,6 @@ def shipped_ranker(
 def _print_followed(bundle: Bundle, what: str, compared: str) -> None:
     """How near the student comes to its teacher, before and after."""
     follows = bundle.manifest.metrics["follows_teacher"]
-    title = f"{follows[f'held_out_{what}']} held-out {what}, {compared}:"
-    print(f"{title:<50}  before   after")
+    print(f"{follows[f'held_out_{what}']} held-out {what}, {compared}:  before   after")
     for name, after in follows["after"].items():
         print(f"{name:<50}{follows['before'][name]:>8.3f}{after:>8.3f}")

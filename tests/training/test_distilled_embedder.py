@@ -1,5 +1,6 @@
 """An embedder of six tiny layers is distilled into four, which follow it and are served."""
 
+import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from tests.training.tiny_data import write_shops
 from training.bases import load_base
 from training.bundles import Trained, write_embedder
 from training.distilled_embedder import distil_shipped_embedder
-from training.embedder_distillation import EmbedderDistillation
+from training.embedder_distillation import EmbedderDistillation, EmbedderRound
 from training.errors import TrainingError
 from training.onnx_weights import read_onnx_bert
+from training.shop_sentences import description_sentences, word_window
 from training.vocabulary import Trimmed, trim
 from vitrine.bundle import Bundle, load_bundle
 from vitrine.compute import ComputeBudget
@@ -25,7 +27,13 @@ from vitrine.deadline import Deadline
 from vitrine.ports import InputType
 
 _SETTINGS = EmbedderDistillation(
-    vespa=6, made=30, drawn=24, held=24, epochs=12, batch_tokens=256, rate=5e-3, precision="no"
+    vespa=6,
+    made=30,
+    drawn=24,
+    held=24,
+    batch_tokens=256,
+    precision="no",
+    rounds=(EmbedderRound(5e-3, 12, 1.0, sentences=False), EmbedderRound(1e-3, 1, 0.0, sentences=True)),
 )
 _PROMPTS = {"query": "? ", "document": ""}
 
@@ -84,7 +92,9 @@ async def test_what_it_writes_is_served(place: _Place) -> None:
     assert manifest.lineage["fewer_layers_of"] == teacher.manifest.digest
     assert manifest.lineage["steps"][0] == "made up"
     assert (manifest.lineage["precision"], "ledger" in manifest.lineage) == ("int8", False)
-    assert manifest.prompts == _PROMPTS
+    assert (manifest.prompts, manifest.name, manifest.version) == (_PROMPTS, "tiny-4-layers", "3")
+    log = (place.folder / "run" / "log.jsonl").read_text(encoding="utf-8")
+    assert [f'"distil-layers-{number}"' in log for number in (1, 2, 3)] == [True, True, False]
     assert load_bundle(place.folder / "float32", "embedder").manifest.lineage["precision"] == "float32"
     budget = ComputeBudget(threads=1)
     engine = await EmbedderEngine.open(EmbedderSettings(bundle=place.out), budget)
@@ -130,7 +140,7 @@ def test_the_same_command_takes_what_is_there_and_another_is_refused(place: _Pla
 )
 def test_wrong_input_is_named_in_one_line(place: _Place, tmp_path: Path, options: tuple[str, ...], says: str) -> None:
     f = place.folder
-    given = ["--data-dir", f"{f}/data", "--teacher", f"{f}/teacher"]
+    given = ["--four-layers", "--data-dir", f"{f}/data", "--teacher", f"{f}/teacher"]
     places = ["--out", f"{tmp_path}/out", "--run-dir", f"{tmp_path}/run"]
     changed = [option.format(place=f) for option in options]
     done = CliRunner().invoke(app, ["train", "shipped-embedder", *given, *places, *changed])
@@ -140,9 +150,26 @@ def test_wrong_input_is_named_in_one_line(place: _Place, tmp_path: Path, options
     assert not (tmp_path / "out").exists()
 
 
+def test_a_teacher_without_a_student_is_refused(place: _Place, tmp_path: Path) -> None:
+    given = ["--data-dir", f"{place.folder}/data", "--teacher", f"{place.folder}/teacher", "--out", f"{tmp_path}/out"]
+    done = CliRunner().invoke(app, ["train", "shipped-embedder", *given])
+    assert (done.exit_code, "--teacher is for --four-layers" in done.stderr) == (1, True)
+
+
 def test_a_prompt_reads_as_it_does_before_a_text(place: _Place) -> None:
     """The space after it is a piece by itself only where no text follows."""
     base = load_base(str(place.folder / "teacher"))
     own = base.tokenizer.encode("red phone", add_special_tokens=False).ids
     assert base.prompted("query", [own]) == [base.tokenizer.encode("? red phone").ids]
     assert base.prompted("document", [own]) == [base.tokenizer.encode("red phone").ids]
+
+
+def test_sentences_are_those_of_descriptions_each_once_and_no_heading(place: _Place) -> None:
+    assert description_sentences(place.folder / "data") == ["a wooden toy for children.", "red, blue and green."]
+
+
+def test_a_window_is_some_words_in_a_row() -> None:
+    sentence = "a wooden toy for small children and their parents"
+    drawn = {word_window(sentence, random.Random(seed)) for seed in range(200)}
+    assert all(f" {window} " in f" {sentence} " for window in drawn)
+    assert {window.count(" ") + 1 for window in drawn} == {1, 2, 3, 4, 5, 6}

@@ -32,7 +32,7 @@ def write_shops(folder: Path) -> Path:
             "id": f"t{n}",
             "title": f"wooden toy {n} for children",
             "category": "Toys",
-            "description": "# Toy\n\nA toy. Red.",
+            "description": "# A fine toy\n\nA wooden toy for children. Fun! Red, blue and green.",
         }
         for n in range(8)
     ]
