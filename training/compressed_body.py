@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -9,13 +10,14 @@ from torch import nn
 
 from training.backbones import BackboneEncoder, BackboneRanker
 from training.bases import Base
+from training.bundles import Trained
 from training.compression import KeptHeads, silence_heads, without_heads
 from training.e5_weights import Floats
 from training.encoder import build_bert
 from training.errors import TrainingError
 from training.onnx_bert import write_embedder_onnx, write_ranker_onnx
 from training.vocabulary import Trimmed
-from vitrine.bundle import BundleKind
+from vitrine.bundle import BundleKind, Manifest
 from vitrine.inference import ONNX_FILE
 from vitrine.tokenization import TOKENIZER_FILE
 
@@ -53,6 +55,20 @@ class Body:
         assert isinstance(module, (BackboneEncoder, BackboneRanker))
         tensors = {name: values.detach().cpu().numpy() for name, values in module.model.state_dict().items()}
         return replace(self, tensors=tensors, head=module.head() if isinstance(module, BackboneRanker) else {})
+
+    def handed_over(self, card: Manifest, lineage: dict[str, Any], metrics: dict[str, Any]) -> Trained:
+        """For the writer of bundles: these weights, and what holds of them as of the card's bundle."""
+        return Trained(
+            {**self.tensors, **self.head},
+            self.heads,
+            self.eps,
+            self.tokenizer_json,
+            lineage,
+            metrics,
+            self.pad_id,
+            card.licence,
+            card.max_tokens,
+        )
 
     def with_vocabulary(self, trimmed: Trimmed) -> "Body":
         """The same with the word rows of a trimmed vocabulary."""

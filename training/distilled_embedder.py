@@ -10,7 +10,7 @@ import numpy as np
 from training.asked_products import kept_products
 from training.backbones import BackboneEncoder
 from training.bases import Base, load_base
-from training.bundles import Trained, student_lineage, write_embedder
+from training.bundles import student_lineage, write_embedder
 from training.compressed_body import Body, body_of
 from training.compression import layer_count, take_layers
 from training.distil_rows import DistilRows, distil_rows
@@ -55,17 +55,7 @@ def distil_shipped_embedder(
         "distillation": asdict(settings),
         "distillation_texts": learned,
     }
-    trained = Trained(
-        student.tensors,
-        student.heads,
-        student.eps,
-        student.tokenizer_json,
-        lineage,
-        {"follows_teacher": figures},
-        student.pad_id,
-        card.licence,
-        card.max_tokens,
-    )
+    trained = student.handed_over(card, lineage, {"follows_teacher": figures})
     name = f"{card.name}-{len(settings.kept)}-layers"
     if processes().is_main_process:
         if float32_out is not None:

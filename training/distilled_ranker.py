@@ -10,7 +10,7 @@ import numpy as np
 from training.asked_products import kept_products
 from training.backbones import BackboneRanker
 from training.bases import Base, load_base
-from training.bundles import Trained, student_lineage, write_ranker
+from training.bundles import student_lineage, write_ranker
 from training.compressed_body import WORDS, Body, body_of
 from training.compression import layer_count, narrow_feed_forward, take_layers
 from training.distil_lists import ListMaker
@@ -60,17 +60,7 @@ def distil_shipped_ranker(
         "distillation": asdict(settings),
         "distillation_queries": learned,
     }
-    trained = Trained(
-        {**student.tensors, **student.head},
-        student.heads,
-        student.eps,
-        student.tokenizer_json,
-        lineage,
-        {"follows_teacher": figures},
-        student.pad_id,
-        card.licence,
-        card.max_tokens,
-    )
+    trained = student.handed_over(card, lineage, {"follows_teacher": figures})
     if processes().is_main_process:
         if float32_out is not None:
             write_ranker(float32_out, trained, card.name, VERSION, calibration, int8=False)

@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 from cli.main import app
 from services.embedder.engine import EmbedderEngine
 from services.embedder.settings import EmbedderSettings
+from tests.training.distillation import check_goes_on, check_refused
 from tests.training.tiny import bert_tensors, write_tokenizer
 from tests.training.tiny_data import write_shops
 from training.bases import load_base
 from training.bundles import Trained, write_embedder
 from training.distilled_embedder import distil_shipped_embedder
 from training.embedder_distillation import EmbedderDistillation, EmbedderRound
-from training.errors import TrainingError
 from training.onnx_weights import read_onnx_bert
 from training.shop_sentences import description_sentences, word_window
 from training.vocabulary import Trimmed, trim
@@ -115,17 +115,8 @@ def test_what_is_embedded_stays_as_it_was(place: _Place) -> None:
 
 
 def test_the_same_command_takes_what_is_there_and_another_is_refused(place: _Place) -> None:
-    digest = load_bundle(place.out, "embedder").manifest.digest
-    log = place.folder / "run" / "log.jsonl"
-
-    def trained() -> int:
-        return sum('"batch"' in line for line in log.read_text(encoding="utf-8").splitlines())
-
-    batches = trained()
-    assert place.distil().manifest.digest == digest
-    assert trained() == batches
-    with pytest.raises(TrainingError, match="was made with distillation"):
-        place.distil(replace(_SETTINGS, seed=8))
+    made = load_bundle(place.out, "embedder")
+    check_goes_on(place.distil, lambda: place.distil(replace(_SETTINGS, seed=8)), made, place.folder / "run")
 
 
 @pytest.mark.parametrize(
@@ -139,15 +130,8 @@ def test_the_same_command_takes_what_is_there_and_another_is_refused(place: _Pla
     ],
 )
 def test_wrong_input_is_named_in_one_line(place: _Place, tmp_path: Path, options: tuple[str, ...], says: str) -> None:
-    f = place.folder
-    given = ["--four-layers", "--data-dir", f"{f}/data", "--teacher", f"{f}/teacher"]
-    places = ["--out", f"{tmp_path}/out", "--run-dir", f"{tmp_path}/run"]
-    changed = [option.format(place=f) for option in options]
-    done = CliRunner().invoke(app, ["train", "shipped-embedder", *given, *places, *changed])
-    assert done.exit_code == 1, (done.output, done.exception)
-    (line,) = done.stderr.splitlines()
-    assert says.format(place=f) in line
-    assert not (tmp_path / "out").exists()
+    given = ["--four-layers", "--teacher", f"{place.folder}/teacher"]
+    check_refused("shipped-embedder", place.folder, given, options, says, tmp_path)
 
 
 def test_a_teacher_without_a_student_is_refused(place: _Place, tmp_path: Path) -> None:

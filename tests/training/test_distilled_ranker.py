@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from cli.main import app
 from services.ranker.engine import RankerEngine
 from services.ranker.settings import RankerSettings
+from tests.training.distillation import check_goes_on, check_refused
 from tests.training.tiny import bert_tensors, write_tokenizer
 from tests.training.tiny_data import write_shops
 from training.bundles import Trained, write_embedder, write_ranker
@@ -21,7 +20,6 @@ from training.distil_lists import ListMaker, ListShape, ListStream
 from training.distil_rows import DistilRows
 from training.distilled_ranker import distil_shipped_ranker
 from training.encoder import build_bert
-from training.errors import TrainingError
 from training.near_products import near_by_words
 from training.onnx_weights import read_onnx_bert
 from training.ranker_distillation import DistillationSettings, DistilRound, logit_loss, state_loss
@@ -130,17 +128,8 @@ async def test_what_it_writes_is_served(place: _Place) -> None:
 
 
 def test_the_same_command_takes_what_is_there_and_another_is_refused(place: _Place) -> None:
-    digest = load_bundle(place.out, "ranker").manifest.digest
-    log = place.folder / "run" / "log.jsonl"
-
-    def trained() -> int:
-        return sum('"batch"' in line for line in log.read_text(encoding="utf-8").splitlines())
-
-    batches = trained()
-    assert place.distil().manifest.digest == digest
-    assert trained() == batches
-    with pytest.raises(TrainingError, match="was made with distillation"):
-        place.distil(replace(_SETTINGS, seed=8))
+    made = load_bundle(place.out, "ranker")
+    check_goes_on(place.distil, lambda: place.distil(replace(_SETTINGS, seed=8)), made, place.folder / "run")
 
 
 @pytest.mark.parametrize(
@@ -157,15 +146,8 @@ def test_the_same_command_takes_what_is_there_and_another_is_refused(place: _Pla
     ],
 )
 def test_wrong_input_is_named_in_one_line(place: _Place, tmp_path: Path, options: tuple[str, ...], says: str) -> None:
-    f = place.folder
-    given = ["--data-dir", f"{f}/data", "--teacher", f"{f}/teacher", "--embedder", f"{f}/embedder"]
-    places = ["--out", f"{tmp_path}/out", "--run-dir", f"{tmp_path}/run"]
-    changed = [option.format(place=f) for option in options]
-    done = CliRunner().invoke(app, ["train", "shipped-ranker", *given, *places, *changed])
-    assert done.exit_code == 1, (done.output, done.exception)
-    (line,) = done.stderr.splitlines()
-    assert says.format(place=f) in line
-    assert not (tmp_path / "out").exists()
+    given = ["--teacher", f"{place.folder}/teacher", "--embedder", f"{place.folder}/embedder"]
+    check_refused("shipped-ranker", place.folder, given, options, says, tmp_path)
 
 
 def _rows(products: int, queries: int) -> DistilRows:
