@@ -1,5 +1,6 @@
 """A BERT encoder while it is made smaller: weights, tokenizer, and how it becomes a torch module or an ONNX file."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import nn
 from training.backbones import BackboneEncoder, BackboneRanker
 from training.bases import Base
 from training.bundles import Trained
-from training.compression import KeptHeads, silence_heads, without_heads
+from training.compression import KeptHeads, layer_count, silence_heads, without_heads
 from training.e5_weights import Floats
 from training.encoder import build_bert
 from training.errors import TrainingError
@@ -55,6 +56,15 @@ class Body:
         assert isinstance(module, (BackboneEncoder, BackboneRanker))
         tensors = {name: values.detach().cpu().numpy() for name, values in module.model.state_dict().items()}
         return replace(self, tensors=tensors, head=module.head() if isinstance(module, BackboneRanker) else {})
+
+    def check_holds(self, layers: Iterable[int], source: str) -> None:
+        """Raise TrainingError where one of these layers, counted from 0, is not there to be learned from."""
+        count = layer_count(self.tensors)
+        if (last := max(layers)) >= count:
+            raise TrainingError(
+                f"{source} has {count} layers, and its layer {last + 1} is to be learned from; give the six-layer "
+                f"{self.kind} as --teacher, or none, and it is made first"
+            )
 
     def handed_over(self, card: Manifest, lineage: dict[str, Any], metrics: dict[str, Any]) -> Trained:
         """For the writer of bundles: these weights, and what holds of them as of the card's bundle."""

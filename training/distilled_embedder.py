@@ -12,10 +12,9 @@ from training.backbones import BackboneEncoder
 from training.bases import Base, load_base
 from training.bundles import student_lineage, write_embedder
 from training.compressed_body import Body, body_of
-from training.compression import layer_count, take_layers
+from training.compression import take_layers
 from training.distil_rows import DistilRows, distil_rows
 from training.embedder_distillation import EmbedderDistillation, Row, distil_round, mean_cosine
-from training.errors import TrainingError
 from training.processes import processes
 from training.run_folder import RunFolder
 from training.shop_sentences import description_sentences, word_window
@@ -43,11 +42,7 @@ def distil_shipped_embedder(
     card = load_bundle(teacher, "embedder").manifest
     base = load_base(str(teacher))
     body = body_of(base)
-    if (last := max(*settings.kept, *settings.followed)) >= (layers := layer_count(body.tensors)):
-        raise TrainingError(
-            f"{teacher} has {layers} layers, and its layer {last + 1} is to be learned from; give the six-layer "
-            "embedder as --teacher, or none, and it is made first"
-        )
+    body.check_holds((*settings.kept, *settings.followed), base.source)
     run = RunFolder(run_dir, "distil-embedder", {"teacher": card.digest, "distillation": asdict(settings)})
     student, figures, learned = _distilled(data_dir, base, body, settings, run)
     lineage = {

@@ -12,7 +12,7 @@ from training.backbones import BackboneRanker
 from training.bases import Base, load_base
 from training.bundles import student_lineage, write_ranker
 from training.compressed_body import WORDS, Body, body_of
-from training.compression import layer_count, narrow_feed_forward, take_layers
+from training.compression import narrow_feed_forward, take_layers
 from training.distil_lists import ListMaker
 from training.distil_rows import DistilRows, distil_rows
 from training.errors import TrainingError
@@ -71,12 +71,7 @@ def distil_shipped_ranker(
 
 def _check(body: Body, teacher: Base, embedder: Base, settings: DistillationSettings) -> None:
     """Refuse, by TrainingError, a teacher that lacks what is kept or followed, and an embedder of other pieces."""
-    layers = layer_count(body.tensors)
-    if (last := max(*settings.kept, *settings.followed)) >= layers:
-        raise TrainingError(
-            f"{teacher.source} has {layers} layers, and its layer {last + 1} is to be learned from; give the six-layer "
-            "ranker as --teacher, or none, and it is made first"
-        )
+    body.check_holds((*settings.kept, *settings.followed), teacher.source)
     if embedder.tokenizer.get_vocab() != teacher.tokenizer.get_vocab():
         raise TrainingError(
             f"{embedder.source} reads other pieces than {teacher.source}; give the embedder of the same recipe as "

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.backbones import BackboneEncoder
-from training.encoder import encode, mean_states, pad_batch
+from training.encoder import encode, mean_pool, pad_batch
 from training.optimisation import Precision, Schedule, length_batches, optimise
 from training.processes import processes
 from training.ranker_distillation import state_loss
@@ -55,7 +55,7 @@ def answers(encoder: BackboneEncoder, ids: Tensor, mask: Tensor) -> tuple[Tensor
     """Vectors (n, d) float32, L2-normalised, and the token states (n, t, d) after each layer; ids and mask (n, t)."""
     found = encoder.model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
     with torch.autocast(ids.device.type, enabled=False):
-        vectors = nn.functional.normalize(mean_states(found.last_hidden_state.float(), mask), dim=-1)
+        vectors = mean_pool(found.last_hidden_state.float(), mask)
     return vectors, found.hidden_states[1:]
 
 

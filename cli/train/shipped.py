@@ -45,7 +45,7 @@ def shipped_embedder(
         else:
             bundle = train_shipped_embedder(data_dir, out, run_dir, settings, float32_out)
     if four_layers:
-        _print_followed(bundle, "texts", "cosine with the teacher's vectors")
+        _print_followed(bundle, "texts", "vectors beside the teacher's")
     print(f"{bundle.manifest.digest} {out}")
 
 

@@ -12,7 +12,7 @@ from cli.main import app
 from services.embedder.engine import EmbedderEngine
 from services.embedder.settings import EmbedderSettings
 from tests.training.distillation import check_goes_on, check_refused
-from tests.training.tiny import bert_tensors, write_tokenizer
+from tests.training.tiny import long_bert_tensors, write_tokenizer
 from tests.training.tiny_data import write_shops
 from training.bases import load_base
 from training.bundles import Trained, write_embedder
@@ -39,9 +39,7 @@ _PROMPTS = {"query": "? ", "document": ""}
 
 
 def _write_teacher(folder: Path, trimmed: Trimmed, layers: int) -> Path:
-    tensors = bert_tensors(len(trimmed.pieces), layers=layers)
-    positions = tensors["embeddings.position_embeddings.weight"]
-    tensors["embeddings.position_embeddings.weight"] = np.tile(positions, (4, 1))
+    tensors = long_bert_tensors(len(trimmed.pieces), layers)
     trained = Trained(tensors, 4, 1e-12, trimmed.tokenizer_json, {"steps": ["made up"], "ledger": []}, {})
     write_embedder(folder, trained, "tiny", "3", _PROMPTS, int8=True)
     return folder

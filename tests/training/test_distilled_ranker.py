@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import torch
 from services.ranker.engine import RankerEngine
 from services.ranker.settings import RankerSettings
 from tests.training.distillation import check_goes_on, check_refused
-from tests.training.tiny import bert_tensors, write_tokenizer
+from tests.training.tiny import long_bert_tensors, write_tokenizer
 from tests.training.tiny_data import write_shops
 from training.bundles import Trained, write_embedder, write_ranker
 from training.cross_encoder import CrossEncoder
@@ -45,15 +44,9 @@ _SETTINGS = DistillationSettings(
 _CALIBRATION = Calibration(scale=2, bias=-1, evidence={"logit": 0.5, "dense": 1.0})
 
 
-def _tensors(trimmed: Trimmed, layers: int) -> dict[str, Any]:
-    tensors = bert_tensors(len(trimmed.pieces), layers=layers)
-    positions = tensors["embeddings.position_embeddings.weight"]
-    return {**tensors, "embeddings.position_embeddings.weight": np.tile(positions, (4, 1))}
-
-
 def _write_teacher(folder: Path, trimmed: Trimmed, layers: int = 6) -> Path:
     torch.manual_seed(0)
-    tensors = CrossEncoder(build_bert(_tensors(trimmed, layers), 4, 1)).tensors()
+    tensors = CrossEncoder(build_bert(long_bert_tensors(len(trimmed.pieces), layers), 4, 1)).tensors()
     tensors["head.out.weight"] = tensors["head.out.weight"] * 30  # logits that differ
     trained = Trained(tensors, 4, 1e-12, trimmed.tokenizer_json, {"steps": ["made up"], "ledger": []}, {})
     write_ranker(folder, trained, "tiny", "3", _CALIBRATION, int8=True)
@@ -61,7 +54,7 @@ def _write_teacher(folder: Path, trimmed: Trimmed, layers: int = 6) -> Path:
 
 
 def _write_near(folder: Path, trimmed: Trimmed) -> Path:
-    trained = Trained(_tensors(trimmed, 1), 4, 1e-12, trimmed.tokenizer_json, {}, {})
+    trained = Trained(long_bert_tensors(len(trimmed.pieces), 1), 4, 1e-12, trimmed.tokenizer_json, {}, {})
     write_embedder(folder, trained, "tiny", "3", {"query": "? ", "document": ""}, int8=True)
     return folder
 

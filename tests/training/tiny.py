@@ -71,3 +71,10 @@ def bert_tensors(vocab: int, hidden: int = 32, layers: int = 2, seed: int = 0) -
             tensors[f"{prefix}{name}.weight"] = 1 + normal(hidden)
             tensors[f"{prefix}{name}.bias"] = normal(hidden)
     return tensors
+
+
+def long_bert_tensors(vocab: int, layers: int) -> dict[str, Floats]:
+    """The same for texts of up to 256 tokens."""
+    tensors = bert_tensors(vocab, layers=layers)
+    positions = tensors["embeddings.position_embeddings.weight"]
+    return {**tensors, "embeddings.position_embeddings.weight": np.tile(positions, (4, 1))}
